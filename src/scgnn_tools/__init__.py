@@ -1,0 +1,28 @@
+"""Foundation-model embeddings and graph neural networks for single cells, on AnnData.
+
+The import is lazy (PEP 562): nothing heavy is loaded before the first use of a name.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._settings import settings
+
+if TYPE_CHECKING:
+    from scgnn_tools import fm, metrics, models, pl, pp, tl
+
+__version__ = "0.1.0"
+__all__ = ["fm", "metrics", "models", "pl", "pp", "settings", "tl"]
+
+_ROOMS = frozenset({"fm", "metrics", "models", "pl", "pp", "tl"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

@@ -1,0 +1,48 @@
+"""Every error and warning of the package; each message says what was seen, what was wanted and what to type."""
+
+
+class SgtError(Exception):
+    """Base class of all errors raised on purpose by scgnn_tools."""
+
+
+class InputScaleError(SgtError, ValueError):
+    """The matrix holds something else than asked for: log-normalised where counts are wanted, scaled values."""
+
+
+class InputValueError(SgtError, ValueError):
+    """The matrix or an argument holds values that cannot be used: NaN, infinity, negative counts, an empty object."""
+
+
+class InputTypeError(SgtError, TypeError):
+    """The matrix or an argument is of a kind that cannot be used, for example dtype object."""
+
+
+class MissingKeyError(SgtError, KeyError):
+    """A layer, an ``obs`` column or another key is not in the AnnData; the message names those that are."""
+
+    def __str__(self) -> str:  # KeyError shows the repr of its message, quotes and all
+        return str(self.args[0]) if self.args else ""
+
+
+class GeneMatchError(SgtError, ValueError):
+    """Too few genes of the data are known to the model, or none."""
+
+
+class LabelError(SgtError, ValueError):
+    """The labels cannot be used: all unknown, one class only."""
+
+
+class GraphError(SgtError, ValueError):
+    """A graph or a prior network cannot be used: indices out of range, negative weights, no gene shared."""
+
+
+class LeakageError(SgtError, ValueError):
+    """A test edge or a test cell can be seen in training."""
+
+
+class WeightsError(SgtError, ValueError):
+    """A checkpoint or asset is truncated, misshaped, incomplete or not what its hash promises."""
+
+
+class SgtWarning(UserWarning):
+    """Something was handled for the user that the user should know of."""

@@ -1,0 +1,104 @@
+"""Every name that the package writes into an AnnData, in one place.
+
+No other module spells such a name: it calls these functions.
+"""
+
+from dataclasses import dataclass
+
+ROOT = "sgt"
+"""``uns`` entry that holds what is written by no ``key_added``: embedding parameters, gene reports."""
+
+LABEL = "sgt_label"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.annotate`."""
+
+GRN = "sgt_grn"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.infer_grn`."""
+
+GENES = "genes"
+"""Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
+
+UNKNOWN = "Unknown"
+"""Category of a cell that gets no label."""
+
+
+@dataclass(frozen=True)
+class EmbeddingKeys:
+    """Where the embedding called ``key`` lives."""
+
+    key: str
+
+    @property
+    def obsm(self) -> str:
+        """``obsm``: one vector a cell."""
+        return f"X_{self.key}"
+
+    @property
+    def varm(self) -> str:
+        """``varm``: one vector a gene."""
+        return self.key
+
+    @property
+    def uns(self) -> str:
+        """Entry of ``uns["sgt"]``: parameters, gene report, checksum, licence."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class LabelKeys:
+    """Where the annotation called ``key`` lives."""
+
+    key: str = LABEL
+
+    @property
+    def obs(self) -> str:
+        """``obs``: the label."""
+        return self.key
+
+    @property
+    def confidence(self) -> str:
+        """``obs``: the calibrated probability of the label."""
+        return f"{self.key}_confidence"
+
+    @property
+    def proba(self) -> str:
+        """``obsm``: a DataFrame, one calibrated probability a class."""
+        return f"{self.key}_proba"
+
+    @property
+    def uns(self) -> str:
+        """``uns``: metrics of the method and its baselines, parameters."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class GraphKeys:
+    """Where the graph called ``key`` lives: the matrix in ``obsp`` or ``varp``, its parameters in ``uns``."""
+
+    key: str
+
+    @property
+    def matrix(self) -> str:
+        """``obsp`` or ``varp``."""
+        return self.key
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``{"params": {...}}``."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class GrnKeys:
+    """Where the network called ``key`` lives."""
+
+    key: str = GRN
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``edges``, ``evaluation``, ``params``."""
+        return self.key
+
+    @property
+    def varp(self) -> str:
+        """``varp``: the scores of the edges, TF by target, CSR."""
+        return self.key

@@ -1,0 +1,27 @@
+"""One line to the user: what a function chose and why."""
+
+import logging
+import re
+
+from scgnn_tools._settings import settings
+
+logger = logging.getLogger("scgnn_tools")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+def printable(text: object, *, limit: int = 80) -> str:
+    """Return ``text`` without control characters and cut to ``limit``, so that no name can forge a line of the log."""
+    clean = _CONTROL.sub("�", str(text))
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def say(message: str) -> None:
+    """Log one line at level INFO, on stderr unless the user has set up logging; silent if ``settings.verbose`` is off."""
+    if not settings.verbose:
+        return
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("sgt: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    logger.info(_CONTROL.sub(" ", message))

@@ -1,0 +1,15 @@
+"""A progress bar with the time left, on what takes longer than two seconds."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from scgnn_tools._settings import settings
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], *, total: int | None = None, what: str = "", unit: str = "it") -> Iterator[T]:
+    """Yield ``items`` and show a bar from the third second on, unless ``settings.progress`` is off."""
+    from tqdm.auto import tqdm
+
+    yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False, disable=not settings.progress)

@@ -1,0 +1,29 @@
+"""Randomness: every function takes ``rng``, none touches a global seed."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+RNG = int | np.random.Generator | None
+
+
+def generator(rng: RNG) -> np.random.Generator:
+    """Return ``rng`` as a numpy Generator; an int is its seed, None draws one from the operating system."""
+    return np.random.default_rng(rng)
+
+
+def seed(rng: RNG) -> int:
+    """Return a 31-bit seed for a library that takes no Generator; an int is handed on as it is."""
+    if isinstance(rng, int | np.integer):
+        return int(rng) % 2**31
+    return int(generator(rng).integers(2**31))
+
+
+def torch_generator(rng: RNG, *, device: str = "cpu") -> "torch.Generator":
+    """Return a PyTorch generator seeded from ``rng``."""
+    import torch
+
+    return torch.Generator(device=device).manual_seed(seed(rng))

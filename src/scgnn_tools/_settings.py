@@ -1,0 +1,74 @@
+"""Settings of the package: one typed line each, overridable by an environment variable ``SGT_<NAME>``."""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+Attention = Literal["auto", "sdpa", "flash", "eager"]
+
+
+@dataclass
+class Settings:
+    """What holds for every call of the session.
+
+    Each field can be set by assignment, ``sgt.settings.progress = False``, or before the start of Python by an
+    environment variable, ``SGT_PROGRESS=0``.
+    """
+
+    progress: bool = True
+    """Show a progress bar with the time left on what takes longer than two seconds."""
+
+    verbose: bool = True
+    """Say in one line what a function chose and why (through ``logging.getLogger("scgnn_tools")``)."""
+
+    batch_size: int | None = None
+    """Most cells in one batch of a network; None: sized by the number of tokens, halved when memory runs out."""
+
+    deterministic: bool = True
+    """Ask PyTorch for deterministic algorithms while the package trains."""
+
+    attention: Attention = "auto"
+    """Back-end of the attention of the foundation models that have one."""
+
+    cache_dir: Path = field(default_factory=lambda: Path.home() / ".cache" / "scgnn_tools")
+    """Folder for what is downloaded."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            text = os.environ.get(f"SGT_{f.name.upper()}")
+            if text is not None:
+                setattr(self, f.name, text)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, _parse(name, value))
+
+
+def _parse(name: str, value: Any) -> Any:
+    """Turn ``value`` (perhaps text of an environment variable) into the type of the field, or say what is wanted."""
+    if name in {"progress", "verbose", "deterministic"}:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if str(value).lower() not in words:
+            msg = f"settings.{name} is True or False; got {value!r}."
+            raise ValueError(msg)
+        return words[str(value).lower()]
+    if name == "batch_size":
+        if value in (None, "", "auto"):
+            return None
+        if int(value) < 1:
+            msg = f"settings.batch_size is None or a positive integer; got {value!r}."
+            raise ValueError(msg)
+        return int(value)
+    if name == "attention":
+        if value not in get_args(Attention):
+            msg = f"settings.attention is one of {', '.join(get_args(Attention))}; got {value!r}."
+            raise ValueError(msg)
+        return value
+    if name == "cache_dir":
+        return Path(value)
+    known = ", ".join(f.name for f in fields(Settings))
+    msg = f"There is no setting {name!r}; the settings are {known}."
+    raise AttributeError(msg)
+
+
+settings = Settings()
