@@ -1,0 +1,43 @@
+"""What all tests share: the folder of real data, small real objects, and quiet progress bars."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import scgnn_tools as sgt
+
+DATA = Path(os.environ.get("SGT_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    before = sgt.settings.progress
+    sgt.settings.progress = False
+    yield
+    sgt.settings.progress = before
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real data; the test is skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"real data not found at {DATA}; set SGT_TEST_DATA")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def _pbmc68k():
+    import warnings
+
+    import scanpy as sc
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scanpy reads a file of an old anndata format here
+        return sc.datasets.pbmc68k_reduced()
+
+
+@pytest.fixture
+def pbmc68k(_pbmc68k):
+    """700 real cells that ship inside scanpy: scaled X, log-normalised raw, 765 genes."""
+    return _pbmc68k.copy()
