@@ -6,6 +6,7 @@ The import is lazy (PEP 562): nothing heavy is loaded before the first use of a 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from scgnn_tools import _accessor as _accessor  # registers adata.sgt
 from scgnn_tools._settings import settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,31 @@
+"""The accessor ``adata.sgt``: the calls of ``sgt.tl`` on an AnnData, one dot away."""
+
+from typing import Any
+
+from anndata import AnnData, register_anndata_namespace
+
+
+@register_anndata_namespace("sgt")
+class SgtAccessor:
+    """``adata.sgt.embed()`` is ``sgt.tl.embed(adata)``; likewise the others, keyword for keyword."""
+
+    def __init__(self, adata: AnnData) -> None:
+        self._adata = adata
+
+    def embed(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.embed` on this object."""
+        from scgnn_tools.tl import embed
+
+        return embed(self._adata, *args, **kwargs)
+
+    def annotate(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.annotate` on this object."""
+        from scgnn_tools.tl import annotate
+
+        return annotate(self._adata, *args, **kwargs)
+
+    def infer_grn(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.infer_grn` on this object."""
+        from scgnn_tools.tl import infer_grn
+
+        return infer_grn(self._adata, *args, **kwargs)

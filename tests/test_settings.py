@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scgnn_tools._settings import Settings
+
+
+def test_defaults():
+    s = Settings()
+    assert s.progress is True
+    assert s.batch_size is None
+    assert s.attention == "auto"
+    assert isinstance(s.cache_dir, Path)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", False), ("false", False), ("1", True), ("yes", True)])
+def test_environment_overrides(monkeypatch, text, value):
+    monkeypatch.setenv("SGT_PROGRESS", text)
+    monkeypatch.setenv("SGT_BATCH_SIZE", "32")
+    monkeypatch.setenv("SGT_CACHE_DIR", "somewhere")
+    s = Settings()
+    assert s.progress is value
+    assert s.batch_size == 32
+    assert s.cache_dir == Path("somewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("progress", "maybe", "True or False"),
+        ("batch_size", 0, "positive integer"),
+        ("attention", "quick", "one of auto, sdpa, flash, eager"),
+    ],
+)
+def test_wrong_values_are_refused_with_what_is_wanted(name, value, says):
+    with pytest.raises(ValueError, match=says):
+        setattr(Settings(), name, value)
+
+
+def test_a_typo_is_refused_with_the_names_that_exist():
+    with pytest.raises(AttributeError, match=r"no setting 'batchsize'.*batch_size"):
+        Settings().batchsize = 3
+
+
+def test_batch_size_auto():
+    s = Settings()
+    s.batch_size = 64
+    s.batch_size = "auto"
+    assert s.batch_size is None
+
+
+def test_environment_is_read_by_the_package():
+    code = "import scgnn_tools as sgt; print(sgt.settings.progress)"
+    env = {"SGT_PROGRESS": "0", "PATH": ""}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert out.stdout.strip() == "False"
