@@ -1,0 +1,60 @@
+"""Sphinx configuration: pages in MyST, API pages from the docstrings, notebooks as they were committed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import scgnn_tools
+
+HERE = Path(__file__).parent
+
+# Sphinx reads only below docs/: the notebooks and the project's own pages are copied in, never kept twice
+shutil.copytree(HERE.parent / "tutorials", HERE / "tutorials", dirs_exist_ok=True)
+
+project = "scgnn_tools"
+author = "The scgnn_tools developers"
+copyright = "2026, the scgnn_tools developers"  # noqa: A001
+release = version = scgnn_tools.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+]
+if os.environ.get("SGT_DOCS_ONLINE"):  # links to other projects need their inventories, which only a network has
+    extensions.append("sphinx.ext.intersphinx")
+intersphinx_mapping = {
+    "anndata": ("https://anndata.readthedocs.io/en/stable/", None),
+    "numpy": ("https://numpy.org/doc/stable/", None),
+    "pandas": ("https://pandas.pydata.org/docs/", None),
+    "python": ("https://docs.python.org/3", None),
+    "scanpy": ("https://scanpy.readthedocs.io/en/stable/", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+    "torch": ("https://pytorch.org/docs/stable/", None),
+}
+
+autosummary_generate = True
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+nb_execution_mode = "off"  # the committed outputs are what was seen; a test runs the notebooks again
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["mystnb.unknown_mime_type"]
+exclude_patterns = ["_build", "jupyter_execute"]
+
+html_theme = "sphinx_book_theme"
+html_title = "scgnn_tools"
+html_static_path = ["_static"]
+html_theme_options = {
+    "repository_url": "https://github.com/scgnn-tools/scgnn_tools",
+    "use_repository_button": True,
+    "show_navbar_depth": 2,
+    "show_toc_level": 2,
+}

@@ -1,0 +1,92 @@
+"""Arguments of the command ``sgt`` and what each of its words does."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import SgtError
+from scgnn_tools._keys import GrnKeys
+from scgnn_tools.cli import _files
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sgt", description=sgt.__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"scgnn_tools {sgt.__version__}")
+    parser.add_argument("--quiet", action="store_true", help="no notices, no progress bars")
+    words = parser.add_subparsers(dest="word", required=True, metavar="command")
+
+    demo = words.add_parser("demo", help="embed, annotate, infer a network and plot, on real cells, offline")
+    demo.add_argument("--output", type=Path, default=Path("demo"), help="folder of the results (default: demo)")
+
+    words.add_parser("models", help="list the foundation models")
+
+    for word, text in (
+        ("embed", "add cell and gene vectors of a foundation model"),
+        ("annotate", "label the cells"),
+        ("grn", "infer a gene regulatory network"),
+    ):
+        p = words.add_parser(word, help=text)
+        p.add_argument("input", type=Path, help="an .h5ad file or a .zarr folder")
+        p.add_argument("--output", type=Path, required=True, help="a new .h5ad file" + " or .csv" * (word == "grn"))
+        p.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+        p.add_argument("--layer", help="the matrix to use: a layer, X or raw (default: the first that fits)")
+        p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
+        p.add_argument("--organism", choices=["human", "mouse"], help="default: found out from the gene names")
+        p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
+        if word == "embed":
+            p.add_argument("--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)")
+        else:
+            p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; scregnet)")
+        if word == "annotate":
+            p.add_argument("--labels-key", help="column of obs that holds the known labels")
+            p.add_argument("--reference", type=Path, help="a labelled .h5ad file")
+        if word == "grn":
+            p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf)")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.quiet:
+        sgt.settings.progress = sgt.settings.verbose = False
+    if args.word == "demo":
+        from scgnn_tools.cli._demo import demo
+
+        print(demo(args.output))
+        return
+    if args.word == "models":
+        print(sgt.fm.list().to_string())
+        return
+
+    _files.check_output(args.output, overwrite=args.overwrite)
+    if args.output.suffix == ".csv" and args.word != "grn":
+        msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
+        raise SgtError(msg)
+    names = {"layer", "gene_key", "organism", "device", "model", "method", "labels_key", "split"}
+    given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    if args.word == "annotate" and args.reference:
+        given["reference"] = _files.read(args.reference)
+    adata = _files.read(args.input)
+    call = {"embed": sgt.tl.embed, "annotate": sgt.tl.annotate, "grn": sgt.tl.infer_grn}[args.word]
+    call(adata, **given)
+    if args.output.suffix == ".csv":
+        edges = adata.uns[GrnKeys().uns]["edges"]
+        _files.write(args.output, lambda part: edges.to_csv(part, index=False))
+    else:
+        _files.write(args.output, adata.write_h5ad)
+    print(f"{args.output} written")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command ``sgt``; return its exit status: 0 done, 1 an error of the input, 130 interrupted."""
+    args = _parser().parse_args(argv)
+    try:
+        _run(args)
+    except SgtError as error:
+        print(f"sgt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("sgt: interrupted", file=sys.stderr)
+        return 130
+    return 0
