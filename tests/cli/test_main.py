@@ -1,0 +1,79 @@
+import anndata as ad
+import pandas as pd
+import pytest
+
+import scgnn_tools as sgt
+from scgnn_tools.cli import main
+
+
+@pytest.fixture
+def file(pbmc68k, tmp_path):
+    path = tmp_path / "cells.h5ad"
+    pbmc68k[:200].copy().write_h5ad(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _loud_again():
+    yield
+    sgt.settings.verbose = True
+
+
+def test_embed(file, tmp_path, capsys):
+    out = tmp_path / "out.h5ad"
+    assert main(["embed", str(file), "--output", str(out)]) == 0
+    assert "written" in capsys.readouterr().out
+    key = f"X_{sgt.fm.best_bundled()}"
+    assert ad.read_h5ad(out).obsm[key].shape[0] == 200
+
+
+def test_grn_as_a_table(file, tmp_path):
+    out = tmp_path / "edges.csv"
+    assert main(["--quiet", "grn", str(file), "--output", str(out), "--method", "degree"]) == 0
+    assert {"source", "target", "score", "known"} <= set(pd.read_csv(out))
+
+
+def test_annotate(file, tmp_path):
+    out = tmp_path / "out.h5ad"
+    args = ["--quiet", "annotate", str(file), "--output", str(out), "--method", "knn_pca"]
+    assert main([*args, "--labels-key", "louvain", "--reference", str(file)]) == 0
+    assert "sgt_label" in ad.read_h5ad(out).obs
+
+
+def test_errors_are_one_line_and_status_1(file, tmp_path, capsys):
+    assert main(["embed", str(tmp_path / "no.h5ad"), "--output", str(tmp_path / "o.h5ad")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("sgt: There is no file")
+    assert err.count("\n") == 1
+    assert main(["embed", str(file), "--output", str(file)]) == 1
+    assert "exists" in capsys.readouterr().err
+    assert main(["embed", str(file), "--output", str(tmp_path / "o.h5ad"), "--layer", "spliced"]) == 1
+    assert "spliced" in capsys.readouterr().err
+    assert not (tmp_path / "o.h5ad").exists()
+
+
+def test_wrong_arguments_are_status_2():
+    with pytest.raises(SystemExit) as stop:
+        main(["fly"])
+    assert stop.value.code == 2
+
+
+def test_interrupt_is_status_130(file, tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scgnn_tools.tl.embed", interrupted)
+    assert main(["embed", str(file), "--output", str(tmp_path / "o.h5ad")]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_models(capsys):
+    assert main(["models"]) == 0
+    assert sgt.fm.best_bundled() in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert sgt.__version__ in capsys.readouterr().out
