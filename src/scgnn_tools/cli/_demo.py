@@ -141,6 +141,9 @@ class _Table:
     def text(self) -> str:
         frame = pd.DataFrame(self.rows)[["what", "result", "baselines", "note", "seconds"]]
         width = {c: max(len(c), *frame[c].str.len()) for c in frame}
-        lines = ["  ".join(str(v).ljust(width[c]) for c, v in zip(frame, row, strict=True)).rstrip() for row in frame.to_numpy()]
+        lines = [
+            "  ".join(str(v).ljust(width[c]) for c, v in zip(frame, row, strict=True)).rstrip()
+            for row in frame.to_numpy()
+        ]
         head = "  ".join(c.ljust(width[c]) for c in frame)
         return "\n".join([head, "-" * len(head), *lines])

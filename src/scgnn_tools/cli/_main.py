@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--organism", choices=["human", "mouse"], help="default: found out from the gene names")
         p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
         if word == "embed":
-            p.add_argument("--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)")
+            p.add_argument(
+                "--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)"
+            )
         else:
             p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; scregnet)")
         if word == "annotate":

@@ -1,0 +1,16 @@
+"""Who a gene is: names, Ensembl ids, aliases, orthologs, and which gene of a model each gene of the data is."""
+
+from scgnn_tools.genes.match import GeneMatch, match
+from scgnn_tools.genes.names import canonical_symbols, detect_organism, gene_names
+from scgnn_tools.genes.tables import positions, prior, transcription_factors
+
+__all__ = [
+    "GeneMatch",
+    "canonical_symbols",
+    "detect_organism",
+    "gene_names",
+    "match",
+    "positions",
+    "prior",
+    "transcription_factors",
+]

@@ -1,0 +1,108 @@
+"""Which gene of a model each gene of the data is: per entry, never all or nothing."""
+
+from typing import Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import GeneMatchError, InputValueError
+from scgnn_tools.genes import tables
+from scgnn_tools.genes._result import GeneMatch
+from scgnn_tools.genes.ids import strip_version
+from scgnn_tools.genes.names import canonical_symbols, detect_organism
+
+__all__ = ["GeneMatch", "match"]
+
+
+def match(
+    names: np.ndarray,
+    vocabulary: np.ndarray,
+    *,
+    key: Literal["symbol", "ensembl"] = "symbol",
+    organism: str | None = None,
+    vocabulary_organism: str = "human",
+) -> GeneMatch:
+    """Find each name in a vocabulary.
+
+    Each name is tried as it is, then as an Ensembl id with or without version, as an older symbol, as a spreadsheet date
+    and, if the organisms differ, as a one-to-one ortholog; the first that leads into the vocabulary counts.
+
+    Parameters
+    ----------
+    names
+        Gene names of the data, shape (n_vars,); may repeat.
+    vocabulary
+        Gene names of the model, shape (n_vocabulary,); unique.
+    key
+        What the vocabulary holds.
+    organism
+        Organism of the data; None finds it out from the names.
+    vocabulary_organism
+        Organism of the vocabulary.
+
+    Returns
+    -------
+    GeneMatch
+        The position of each gene in the vocabulary and how it was found.
+    """
+    names, words = np.asarray(names, dtype=object).astype(str), pd.Index(np.asarray(vocabulary).astype(str))
+    if len(names) == 0:
+        msg = "There are no genes to match: the object has 0 columns. Pass an AnnData with genes."
+        raise GeneMatchError(msg)
+    if words.has_duplicates:
+        msg = f"The vocabulary holds {words[words.duplicated()][0]!r} more than once; its genes must be unique."
+        raise InputValueError(msg)
+    organism = detect_organism(names) if organism is None else tables._checked(organism)
+    index = np.full(len(names), -1, dtype=np.int32)
+    how = np.full(len(names), "lost", dtype="<U8")
+    for word, candidates in _ways(pd.Index(names), words, key, organism, vocabulary_organism):
+        found = words.get_indexer(candidates).astype(np.int32)
+        new = (index < 0) & (found >= 0)
+        index[new], how[new] = found[new], word
+    return GeneMatch(names=names, vocabulary=words.to_numpy(dtype=str), index=index, how=how, organism=organism)
+
+
+def _ways(names: pd.Index, words: pd.Index, key: str, organism: str, words_organism: str) -> list[tuple[str, pd.Index]]:
+    """Return the ways from the data's names to the vocabulary, in their order: (how, candidate for each name or "")."""
+    ids = strip_version(names)
+    if key == "ensembl":
+        of_symbol = pd.Series(tables.symbol_of_id().index, index=tables.symbol_of_id().to_numpy())
+        of_symbol = of_symbol[~of_symbol.index.duplicated()]
+        return [
+            ("exact", names),
+            ("version", pd.Index(ids)),
+            ("symbol", _look_up(names, of_symbol)),
+            ("alias", _look_up(_look_up(names, tables.symbol_of_alias()), of_symbol)),
+        ]
+    ways = [("exact", names), ("ensembl", _look_up(pd.Index(ids), tables.symbol_of_id()))]
+    current = pd.Index(canonical_symbols(names.to_numpy(), organism=organism))
+    # the vocabulary itself may hold older symbols: both sides are brought up to date
+    old_word = pd.Series(words, index=canonical_symbols(words.to_numpy(), organism=words_organism))
+    old_word = old_word[~old_word.index.duplicated(keep=False)]
+    dated = _look_up(names, tables.symbol_of_date())
+    ways += [
+        ("alias", current),
+        ("alias", _look_up(current, old_word)),
+        ("date", dated),
+        ("date", _look_up(dated, old_word)),
+    ]
+    if organism != words_organism:
+        table = tables.human_of_mouse() if organism == "mouse" else tables.mouse_of_human()
+        partner = _look_up(names, table)
+        ways += [("ortholog", partner), ("ortholog", _look_up(partner, old_word))]
+        if organism == "mouse":  # symbols that somebody put in upper case, found by their one mouse symbol
+            upper = table.set_axis(table.index.str.upper())
+            ways.append(("ortholog", _look_up(names, upper[~upper.index.duplicated(keep=False)])))
+    else:
+        ways.append(("case", _look_up(names.str.upper(), _unique_upper(words))))
+    return ways
+
+
+def _look_up(keys: pd.Index, table: pd.Series) -> pd.Index:
+    """Return the entry of ``table`` for each key, "" where there is none."""
+    return pd.Index(cast("pd.Series", keys.to_series().map(table)).fillna("").to_numpy(dtype=object))
+
+
+def _unique_upper(words: pd.Index) -> pd.Series:
+    table = pd.Series(words.to_numpy(), index=words.str.upper())
+    return table[~table.index.duplicated(keep=False)]

@@ -1,0 +1,92 @@
+"""The bundled tables of genes as look-ups, each read once and on first use."""
+
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools import assets
+from scgnn_tools._errors import InputValueError
+
+Organism = Literal["human", "mouse"]
+
+
+@cache
+def symbol_of_id() -> pd.Series:
+    """Human Ensembl id -> current symbol."""
+    table = assets.read_table("genes_human")
+    return pd.Series(table["symbol"].to_numpy(), index=table["ensembl_id"].to_numpy())
+
+
+@cache
+def symbol_of_alias() -> pd.Series:
+    """Older human symbol -> current symbol."""
+    table = assets.read_table("aliases_human")
+    return pd.Series(table["symbol"].to_numpy(), index=table["alias"].to_numpy())
+
+
+@cache
+def symbol_of_date() -> pd.Series:
+    """Spreadsheet date -> human symbol."""
+    table = assets.read_table("dates")
+    return pd.Series(table["symbol"].to_numpy(), index=table["date"].to_numpy())
+
+
+@cache
+def human_of_mouse() -> pd.Series:
+    """Mouse symbol -> its one-to-one human ortholog."""
+    table = assets.read_table("orthologs")
+    return pd.Series(table["human"].to_numpy(), index=table["mouse"].to_numpy())
+
+
+@cache
+def mouse_of_human() -> pd.Series:
+    """Human symbol -> its one-to-one mouse ortholog."""
+    table = assets.read_table("orthologs")
+    return pd.Series(table["mouse"].to_numpy(), index=table["human"].to_numpy())
+
+
+@cache
+def known_symbols(organism: Organism) -> frozenset[str]:
+    """Return every symbol of the organism that the tables know."""
+    tfs = set(transcription_factors(organism))
+    if organism == "human":
+        return frozenset(tfs | set(symbol_of_id()) | set(symbol_of_alias().index))
+    return frozenset(tfs | set(human_of_mouse().index))
+
+
+def transcription_factors(organism: Organism = "human") -> np.ndarray:
+    """Return the symbols of the transcription factors, sorted, shape (n_tfs,)."""
+    table = assets.read_table("tfs")
+    return table.loc[table["organism"] == _checked(organism), "symbol"].to_numpy(dtype=str)
+
+
+def prior(name: str = "trrust", organism: Organism = "human") -> pd.DataFrame:
+    """Return a bundled prior network.
+
+    Returns
+    -------
+    DataFrame
+        ``source`` (transcription factor), ``target``, ``mode`` ("Activation", "Repression", "Unknown", "Conflict"),
+        ``n_references``; no self loops, no duplicates. TRRUST v2 is under CC BY-SA 4.0.
+    """
+    if name != "trrust":
+        msg = f"There is no bundled prior {name!r}; there is 'trrust'. A DataFrame with source and target works too."
+        raise InputValueError(msg)
+    table = assets.read_table("trrust")
+    return table[table["organism"] == _checked(organism)].drop(columns="organism").reset_index(drop=True)
+
+
+def positions() -> pd.DataFrame:
+    """Return where human genes lie: ``symbol``, ``chromosome``, ``position`` (rank along the chromosome, from 1)."""
+    table = assets.read_table("genes_human")
+    placed = table[(table["chromosome"] != "") & ~table["symbol"].duplicated()]
+    return placed[["symbol", "chromosome", "position"]].reset_index(drop=True)
+
+
+def _checked(organism: str) -> str:
+    if organism not in ("human", "mouse"):
+        msg = f"organism is 'human' or 'mouse'; got {organism!r}."
+        raise InputValueError(msg)
+    return organism

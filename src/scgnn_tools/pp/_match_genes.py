@@ -1,0 +1,80 @@
+"""``pp.match_genes``: which genes of the data does a model know?"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scgnn_tools import genes
+from scgnn_tools._keys import GENES, ROOT
+from scgnn_tools._log import say
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def match_genes(
+    adata: "AnnData",
+    model: "str | Sequence[str]" = "auto",
+    *,
+    gene_key: str | None = None,
+    organism: str | None = None,
+    copy: bool = False,
+) -> "AnnData | None":
+    """Report which genes of the data a model knows, how each was found, and what is lost.
+
+    Parameters
+    ----------
+    adata
+        Any AnnData; its matrix is read only for the share of the counts that is lost.
+    model
+        Name of a model, "auto" for the best bundled one, or the genes of a vocabulary themselves (human symbols).
+    gene_key
+        Column of ``var`` that holds the gene names; None takes ``var_names``.
+    organism
+        "human" or "mouse"; None finds it out from the names.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following field:
+
+    ``adata.uns["sgt"]["genes"]``
+        dict: ``model``, ``n_genes``, ``n_matched``, ``share_matched``, ``n_lost``, ``n_exact``, ``n_ensembl``, ``n_alias``,
+        ``n_ortholog``, …, ``share_counts_lost``, ``organism``, ``looks_like``, and ``table``, a DataFrame with one row a
+        gene: ``name``, ``matched``, ``how``.
+
+    Raises
+    ------
+    GeneMatchError
+        If fewer than 20 % of the genes are known. Under 70 % there is a warning.
+    """
+    if isinstance(model, str):
+        from scgnn_tools import fm
+
+        name = fm.best_bundled() if model == "auto" else model
+        vocabulary = fm.load(name).vocabulary
+    else:
+        name, vocabulary = "vocabulary", np.asarray(list(model))
+    if copy:
+        adata = adata.copy()
+    found = genes.match(genes.gene_names(adata.var, gene_key=gene_key), vocabulary, organism=organism)
+    weights = _gene_sums(adata)
+    found.check(name, weights=weights)
+    report: dict[str, Any] = {"model": name, **found.summary(weights), "table": found.table()}
+    adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), GENES: report}
+    say(f"match_genes: {report['n_matched']:,} of {report['n_genes']:,} genes are known to {name}")
+    return adata if copy else None
+
+
+def _gene_sums(adata: "AnnData") -> np.ndarray | None:
+    """Return the sum of each gene, or None if the matrix cannot be summed (scaled values, no cells)."""
+    from scgnn_tools._errors import SgtError
+    from scgnn_tools.data import open_expression
+
+    try:
+        expression = open_expression(adata)
+    except SgtError:
+        return None
+    return expression.gene_totals() if len(expression.var) == adata.n_vars else None
