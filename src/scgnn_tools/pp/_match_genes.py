@@ -8,6 +8,7 @@ import numpy as np
 from scgnn_tools import genes
 from scgnn_tools._keys import GENES, ROOT
 from scgnn_tools._log import say
+from scgnn_tools._write import writing
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -57,15 +58,14 @@ def match_genes(
         vocabulary = fm.load(name).vocabulary
     else:
         name, vocabulary = "vocabulary", np.asarray(list(model))
-    if copy:
-        adata = adata.copy()
     found = genes.match(genes.gene_names(adata.var, gene_key=gene_key), vocabulary, organism=organism)
     weights = _gene_sums(adata)
     found.check(name, weights=weights)
     report: dict[str, Any] = {"model": name, **found.summary(weights), "table": found.table()}
-    adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), GENES: report}
+    with writing(adata, copy=copy) as out:
+        out.uns[ROOT] = {**out.uns.get(ROOT, {}), GENES: report}
     say(f"match_genes: {report['n_matched']:,} of {report['n_genes']:,} genes are known to {name}")
-    return adata if copy else None
+    return out if copy else None
 
 
 def _gene_sums(adata: "AnnData") -> np.ndarray | None:

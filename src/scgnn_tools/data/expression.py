@@ -1,0 +1,162 @@
+"""Which matrix of an AnnData is used, and its rows, raw or log-normalised."""
+
+import warnings
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._log import printable
+from scgnn_tools.data import rows as _rows
+from scgnn_tools.data.batches import CHUNK
+from scgnn_tools.data.kind import MatrixKind, describe_matrix
+from scgnn_tools.data.normalize import log_normalize, renormalize
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+WANTED = {"counts": "raw counts", "log1p": "log-normalised values"}
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One matrix of an AnnData, not read yet.
+
+    Attributes
+    ----------
+    name
+        Where it is: "layers['counts']", "X" or "raw".
+    kind
+        What it holds.
+    var
+        Its genes; those of ``raw`` can be others than those of the object.
+    n_obs
+        Number of cells.
+    """
+
+    name: str
+    kind: MatrixKind
+    var: pd.DataFrame
+    n_obs: int
+    _matrix: Any
+
+    def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
+        """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
+        for start in range(0, self.n_obs, chunk_size):
+            block = _rows.take(self._matrix, start, min(start + chunk_size, self.n_obs))
+            _rows.check_values(block, self.name, start)
+            if block.nnz and block.data.min() < 0:
+                msg = (
+                    f"{self.name} holds {int((block.data < 0).sum())} negative values between cells {start} and "
+                    f"{start + block.shape[0] - 1}; expression is not negative. Pass layer= for another matrix."
+                )
+                raise InputValueError(msg)
+            yield start, block
+
+    def lognorm_rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
+        """Yield (first row, log1p of counts per 10,000), whatever the matrix holds; a cell without counts stays zero."""
+        to_log = log_normalize if self.kind.kind == "counts" else renormalize
+        for start, block in self.rows(chunk_size):
+            yield start, to_log(block)
+
+    def log_normalized(self) -> sp.csr_array:
+        """Return all cells log-normalised, CSR float32 (n_obs, n_vars): for training sets, which fit into memory."""
+        return sp.csr_array(sp.vstack([block for _, block in self.lognorm_rows()], format="csr"))
+
+    def gene_totals(self) -> np.ndarray:
+        """Return the sum of each gene over the cells, float64, shape (n_vars,)."""
+        total = np.zeros(len(self.var))
+        for _, block in self.rows():
+            total += np.asarray(block.sum(axis=0, dtype=np.float64)).ravel()
+        return total
+
+
+def open_expression(
+    adata: "AnnData", *, layer: str | None = None, accept: Collection[str] = ("counts", "log1p")
+) -> Expression:
+    """Choose the matrix to use.
+
+    Parameters
+    ----------
+    adata
+        In memory, a view, backed, or with lazy arrays.
+    layer
+        "X", "raw" or the name of a layer; None takes the first that fits: ``layers["counts"]``, ``X`` if it holds counts,
+        ``raw`` if it holds counts, ``X`` if it is log-normalised, ``raw`` if it is.
+    accept
+        What the caller can use: "counts", "log1p" or both.
+
+    Raises
+    ------
+    InputScaleError
+        If no matrix holds what is accepted; the message says what each holds and what to type.
+    InputValueError
+        If the object is empty or a matrix holds NaN or infinity.
+    MissingKeyError
+        If there is no such layer.
+    """
+    if adata.n_obs == 0:
+        msg = "The AnnData holds no cells (0 rows). Pass one with at least one cell."
+        raise InputValueError(msg)
+    found = [_describe(adata, name) for name in _names(adata, layer)]
+    if layer is not None:
+        ranked = [e for e in found if e.kind.kind in accept]
+    else:
+        order = {"layers['counts']": 0, "X": 1, "raw": 2}
+        fitting = [e for e in found if e.kind.kind in accept]
+        ranked = sorted(fitting, key=lambda e: (e.kind.kind != "counts", order[e.name]))
+    if not ranked:
+        raise InputScaleError(_nothing_fits(adata, found, accept))
+    chosen = ranked[0]
+    if chosen.kind.kind == "counts" and not chosen.kind.integer:
+        msg = f"{chosen.name} holds {chosen.kind}; it is used as counts."
+        warnings.warn(msg, SgtWarning, stacklevel=3)
+    return chosen
+
+
+def _names(adata: "AnnData", layer: str | None) -> list[str]:
+    if layer is None:
+        there = [
+            ("layers['counts']", "counts" in adata.layers),
+            ("X", adata.X is not None),
+            ("raw", adata.raw is not None),
+        ]
+        return [name for name, exists in there if exists]
+    if layer == "X" or (layer == "raw" and adata.raw is not None):
+        return [layer]
+    if layer not in adata.layers:
+        names = [f"'{printable(k)}'" for k in adata.layers] + ["'X'"] + ["'raw'"] * (adata.raw is not None)
+        msg = f"There is no layer {printable(layer)!r}; layer= can be {', '.join(names)}."
+        raise MissingKeyError(msg)
+    return [f"layers['{layer}']"]
+
+
+def _describe(adata: "AnnData", name: str) -> Expression:
+    if name == "raw":
+        matrix, var = adata.raw.X, adata.raw.var
+    else:
+        matrix = adata.X if name == "X" else adata.layers[name[len("layers['") : -len("']")]]
+        var = adata.var
+    _rows.check_dtype(matrix.dtype)
+    matrix = _rows.prepare(matrix)
+    some = _rows.sample(matrix, adata.n_obs)
+    _rows.check_values(some, name)
+    return Expression(name=name, kind=describe_matrix(some), var=var, n_obs=adata.n_obs, _matrix=matrix)
+
+
+def _nothing_fits(adata: "AnnData", found: list[Expression], accept: Collection[str]) -> str:
+    wanted = " or ".join(WANTED[a] for a in ("counts", "log1p") if a in accept)
+    seen = "; ".join(f"{e.name} holds {e.kind}" for e in found) or "the object has no matrix"
+    looked = {e.name for e in found}
+    arguments = (
+        {f"layers['{k}']": k for k in adata.layers} | {"X": "X"} | ({"raw": "raw"} if adata.raw is not None else {})
+    )
+    fits = [v for n, v in arguments.items() if n not in looked and _describe(adata, n).kind.kind in accept]
+    todo = "Put the counts into adata.layers['counts'] or adata.raw, and call again."
+    if fits:
+        todo = f"Another matrix fits: pass layer='{fits[0]}'."
+    return f"{wanted[0].upper()}{wanted[1:]} are wanted; {seen}. {todo}"

@@ -1,0 +1,78 @@
+"""Rows of any matrix that an AnnData can hold, as canonical CSR; the rest of the matrix is never touched."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools._errors import InputTypeError, InputValueError
+
+SAMPLED_ROWS = 384
+
+
+def prepare(matrix: Any) -> Any:
+    """Return a matrix whose rows are quick to take: CSC and other sparse formats in memory become CSR once."""
+    if sp.issparse(matrix) and matrix.format != "csr":
+        return matrix.tocsr()
+    return matrix
+
+
+def take(matrix: Any, start: int, stop: int) -> sp.csr_array:
+    """Return rows ``start:stop`` as CSR float32: indices sorted, duplicates summed, zeros dropped, shape (k, n_vars).
+
+    Parameters
+    ----------
+    matrix
+        numpy array, scipy sparse, a backed or zarr dataset of anndata, h5py or zarr array, or dask array.
+    """
+    block = matrix[start:stop]
+    if hasattr(block, "compute"):
+        block = block.compute()
+    if hasattr(block, "get") and type(block).__module__.startswith("cupy"):
+        block = block.get()  # GPU arrays come home a chunk at a time
+    return canonical(block)
+
+
+def canonical(block: Any) -> sp.csr_array:
+    """Return a block of rows as canonical CSR float32."""
+    check_dtype(block.dtype)
+    sparse = sp.issparse(block)
+    out = sp.csr_array(block if sparse else np.asarray(block))
+    if sparse and (out is block or np.shares_memory(out.data, block.data)):
+        out = out.copy()  # what follows works in place, and this may be the user's own matrix
+    if out.data.dtype != np.float32:
+        out = out.astype(np.float32)
+    out.sum_duplicates()
+    out.eliminate_zeros()
+    return out
+
+
+def sample(matrix: Any, n_obs: int) -> sp.csr_array:
+    """Return a fixed sample of at most 384 rows: three runs, from the beginning, the middle and the end."""
+    if n_obs <= SAMPLED_ROWS:
+        return take(matrix, 0, n_obs)
+    run = SAMPLED_ROWS // 3
+    starts = (0, (n_obs - run) // 2, n_obs - run)
+    return sp.csr_array(sp.vstack([take(matrix, s, s + run) for s in starts], format="csr"))
+
+
+def check_dtype(dtype: Any) -> None:
+    """Refuse what holds no real numbers."""
+    if np.dtype(dtype).kind not in "fiub":
+        msg = f"The matrix has dtype {dtype}; numbers are wanted. Convert it, for example adata.X = adata.X.astype('float32')."
+        raise InputTypeError(msg)
+
+
+def check_values(rows: sp.csr_array, where: str, first_row: int = 0) -> None:
+    """Refuse NaN and infinity; the message says how many and where the first one is."""
+    bad = ~np.isfinite(rows.data)
+    if not bad.any():
+        return
+    at = int(np.flatnonzero(bad)[0])
+    cell = first_row + int(np.searchsorted(rows.indptr, at, side="right")) - 1
+    n_nan, n_inf = int(np.isnan(rows.data).sum()), int(np.isinf(rows.data).sum())
+    msg = (
+        f"{where} holds {n_nan} NaN and {n_inf} infinite values, the first at cell {cell}, gene {int(rows.indices[at])} "
+        "(counted from 0). Remove or replace them first."
+    )
+    raise InputValueError(msg)

@@ -1,0 +1,8 @@
+"""Foundation models: what there is, what each is (its card), and the loaded thing."""
+
+from scgnn_tools.fm._base import FoundationModel
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._registry import best_bundled, card, load
+from scgnn_tools.fm._registry import list_models as list  # noqa: A004
+
+__all__ = ["FoundationModel", "ModelCard", "best_bundled", "card", "list", "load"]

@@ -1,0 +1,89 @@
+"""Own checkpoints: tensors as safetensors, the rest as JSON, checked by sha256. No pickle."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scgnn_tools._errors import WeightsError
+
+CONFIG, TENSORS = "config.json", "model.safetensors"
+
+
+def save(folder: Path, tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> None:
+    """Write ``config.json`` and ``model.safetensors`` into ``folder``, each under a temporary name first."""
+    from safetensors.numpy import save as to_bytes
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = to_bytes({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    config = {**config, "sha256": hashlib.sha256(content).hexdigest()}
+    text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    for name, data in ((TENSORS, content), (CONFIG, text.encode())):
+        part = folder / f".{name}.part-{os.getpid()}"
+        part.write_bytes(data)
+        part.replace(folder / name)
+
+
+def load(folder: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a checkpoint written by :func:`save`.
+
+    Parameters
+    ----------
+    folder
+        Folder with ``config.json`` and ``model.safetensors``.
+    shapes
+        The tensors that are wanted, with their shapes; None stands for any length.
+
+    Returns
+    -------
+    tensors, config
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, truncated or changed, a tensor missing, unwanted, misshaped or not finite.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    for name in (CONFIG, TENSORS):
+        if not (folder / name).is_file():
+            msg = f"{folder} holds no {name}. Pass the folder that model.save() wrote."
+            raise WeightsError(msg)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{folder / CONFIG} is no JSON ({error}). Save the model again."
+        raise WeightsError(msg) from error
+    content = (folder / TENSORS).read_bytes()
+    seen = hashlib.sha256(content).hexdigest()
+    if seen != config.get("sha256"):
+        msg = f"{folder / TENSORS} is damaged or was changed: sha256 {seen[:12]}, wanted {str(config.get('sha256'))[:12]}."
+        raise WeightsError(msg)
+    try:
+        tensors = from_bytes(content)
+    except (SafetensorError, ValueError, KeyError, OverflowError) as error:
+        msg = f"{folder / TENSORS} is no safetensors file: {error}"
+        raise WeightsError(msg) from error
+    _check(tensors, shapes, folder)
+    return tensors, config
+
+
+def _check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int | None, ...]], folder: Path) -> None:
+    missing, unread = sorted(set(shapes) - set(tensors)), sorted(set(tensors) - set(shapes))
+    if missing or unread:
+        msg = f"{folder}: tensors missing: {', '.join(missing) or 'none'}; not wanted: {', '.join(unread) or 'none'}."
+        raise WeightsError(msg)
+    for name, wanted in shapes.items():
+        shape = tensors[name].shape
+        fits = len(shape) == len(wanted) and all(w is None or w == s for w, s in zip(wanted, shape, strict=True))
+        if not fits:
+            msg = f"{folder}: tensor {name} has shape {shape}, wanted {wanted} (None: any length)."
+            raise WeightsError(msg)
+        if tensors[name].dtype.kind == "f" and not np.isfinite(tensors[name]).all():
+            msg = f"{folder}: tensor {name} holds NaN or infinity."
+            raise WeightsError(msg)

@@ -1,0 +1,60 @@
+"""The linear map: a cell's vector is the sum of its tokens' values times their genes' loadings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools.data import Tokens
+from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm._base import FoundationModel
+from scgnn_tools.fm._card import ModelCard
+
+
+class CorpusSVD(FoundationModel):
+    """Singular vectors of a corpus of cells, applied to any cell.
+
+    With ``x`` the log-normalised expression of a cell over the vocabulary and ``V`` the loadings, the cell's vector is
+    ``x V``. A gene that is not measured contributes nothing.
+
+    Parameters
+    ----------
+    loadings
+        ``V``, right singular vectors of the corpus, float32 (n_vocabulary, dimension).
+    singular_values
+        Divided by the square root of the number of cells, float32 (dimension,).
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        vocabulary: np.ndarray,
+        loadings: np.ndarray,
+        singular_values: np.ndarray,
+        config: dict[str, Any],
+    ) -> None:
+        report = {"loadings": f"read, {loadings.shape}", "singular_values": f"read, {singular_values.shape}"}
+        super().__init__(card, vocabulary, report)
+        self._loadings = loadings.astype(np.float32)
+        self._singular_values = singular_values.astype(np.float32)
+        self._config = config
+
+    def _tokenize_rows(self, rows: sp.csr_array) -> Tokens:
+        return Tokens.from_csr(rows)
+
+    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+        # scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch
+        return np.asarray(tokens.to_csr(len(self.vocabulary)) @ self._loadings)
+
+    def gene_table(self) -> np.ndarray:
+        """Return the vector of each gene, float32 (n_vocabulary, dimension): its loadings times the singular values.
+
+        The inner product of two genes is their mean product of expression over the corpus, as 50 components hold it.
+        """
+        return self._loadings * self._singular_values
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into ``folder``."""
+        tensors = {"loadings": self._loadings.astype(np.float16), "singular_values": self._singular_values}
+        _checkpoint.save(Path(folder), tensors, {**self._config, "genes": self.vocabulary.tolist()})

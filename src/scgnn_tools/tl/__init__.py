@@ -1,0 +1,5 @@
+"""The tools: embed cells and genes, annotate cells, infer gene regulatory networks."""
+
+from scgnn_tools.tl._embed import embed
+
+__all__ = ["embed"]
