@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from scgnn_tools._errors import InputValueError
+
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+def check_writable(adata: "AnnData", *, copy: bool) -> None:
+    """Refuse, before any work, an object that could not be written to."""
+    if adata.isbacked and adata.is_view and not copy:
+        msg = "This is a view of a backed AnnData, which cannot be written to. Pass view.to_memory(), or copy=True."
+        raise InputValueError(msg)
 
 
 @contextmanager
 def writing(adata: "AnnData", *, copy: bool) -> Iterator["AnnData"]:
     """Yield the object to write to: ``adata``, or a copy of it (in memory, if it is backed).
 
-    A view becomes an object of its own when it is written to; that is what the caller asked for, so it is not warned of.
+    A view becomes an object of its own when it is written to; that is what the caller asked for, so there is no warning.
     The parent stays as it is.
     """
     from anndata import ImplicitModificationWarning

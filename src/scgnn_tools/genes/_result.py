@@ -104,5 +104,8 @@ class GeneMatch:
         if s["share_matched"] < WARN:
             warnings.warn(f"{seen} {looks} {todo}", SgtWarning, stacklevel=stacklevel + 1)
         elif s["n_ortholog"]:
-            msg = f"{self.organism.capitalize()} genes, human model: {s['n_ortholog']:,} of {s['n_genes']:,} genes go through one-to-one orthologs, {s['n_lost']:,} are lost. Pass organism= to force the organism."
+            msg = (
+                f"{self.organism.capitalize()} genes, model of another organism: {s['n_ortholog']:,} of {s['n_genes']:,} go "
+                f"through one-to-one orthologs, {s['n_lost']:,} are lost. Pass organism= to force the organism."
+            )
             warnings.warn(msg, SgtWarning, stacklevel=stacklevel + 1)

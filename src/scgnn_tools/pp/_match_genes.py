@@ -8,7 +8,7 @@ import numpy as np
 from scgnn_tools import genes
 from scgnn_tools._keys import GENES, ROOT
 from scgnn_tools._log import say
-from scgnn_tools._write import writing
+from scgnn_tools._write import check_writable, writing
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -51,6 +51,7 @@ def match_genes(
     GeneMatchError
         If fewer than 20 % of the genes are known. Under 70 % there is a warning.
     """
+    check_writable(adata, copy=copy)
     if isinstance(model, str):
         from scgnn_tools import fm
 

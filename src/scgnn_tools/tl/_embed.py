@@ -8,7 +8,7 @@ from scgnn_tools import fm
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import say
-from scgnn_tools._write import writing
+from scgnn_tools._write import check_writable, writing
 from scgnn_tools.data import open_expression
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def embed(
     if genes not in ("static", False):
         msg = f"genes is 'static' or False; got {genes!r}."
         raise InputValueError(msg)
+    check_writable(adata, copy=copy)
     loaded = _load(model, checkpoint)
     expression = open_expression(adata, layer=layer)
     found = loaded.match(expression, gene_key=gene_key, organism=organism)

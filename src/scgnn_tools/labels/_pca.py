@@ -1,0 +1,43 @@
+"""Principal components of the genes that vary most, fitted on training cells only."""
+
+import numpy as np
+import scipy.sparse as sp
+
+
+class GenePCA:
+    """Centred PCA of log-normalised expression.
+
+    Parameters
+    ----------
+    n_genes
+        Genes of the highest variance that are used.
+    n_components
+        Dimension of the result.
+    """
+
+    def __init__(self, n_genes: int = 2000, n_components: int = 50) -> None:
+        self.n_genes, self.n_components = n_genes, n_components
+
+    def fit(self, x: sp.csr_array) -> "GenePCA":
+        """Choose genes and components, (n_cells, n_genes)."""
+        from sklearn.decomposition import PCA
+
+        self.genes = np.sort(np.argsort(-column_variance(x), kind="stable")[: self.n_genes])
+        k = min(self.n_components, x.shape[0] - 1, len(self.genes) - 1)
+        self._pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(x[:, self.genes])) if k > 0 else None
+        return self
+
+    def transform(self, x: sp.csr_array) -> np.ndarray:
+        """Return the components of each cell, (n_cells, n_components)."""
+        if self._pca is None:  # one training cell or one gene: nothing to rotate
+            return np.asarray(x[:, self.genes].todense())
+        # arithmetic of our own instead of _pca.transform, whose blocks depend on how many cells there are
+        return np.asarray(x[:, self.genes] @ self._pca.components_.T - self._pca.mean_ @ self._pca.components_.T)
+
+
+def column_variance(x: sp.csr_array) -> np.ndarray:
+    """Return the variance of each column, float64 (n_columns,), from sums alone."""
+    n = x.shape[0]
+    mean = np.asarray(x.sum(axis=0, dtype=np.float64)).ravel() / n
+    square = np.asarray(x.multiply(x).sum(axis=0, dtype=np.float64)).ravel() / n
+    return np.maximum(square - mean**2, 0.0)

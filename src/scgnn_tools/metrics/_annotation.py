@@ -1,0 +1,44 @@
+"""How good are labels and their probabilities?"""
+
+import numpy as np
+
+
+def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None = None) -> dict[str, float]:
+    """Score predicted labels.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        Labels, shape (n_cells,).
+    proba
+        Probability of the predicted label, shape (n_cells,), for the calibration error.
+
+    Returns
+    -------
+    dict
+        ``n``, ``accuracy``, ``macro_f1`` and ``balanced_accuracy`` over the classes that are in ``y_true``, ``weighted_f1``, and
+        ``ece``, the expected calibration error in 15 bins of equal size (NaN without ``proba``).
+    """
+    from sklearn.metrics import f1_score
+
+    y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+    if len(y_true) == 0:
+        names = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "ece")
+        return {"n": 0, **dict.fromkeys(names, float("nan"))}
+    classes = np.unique(y_true)
+    hit = y_true == y_pred
+    return {
+        "n": len(y_true),
+        "accuracy": float(hit.mean()),
+        "macro_f1": float(f1_score(y_true, y_pred, labels=classes, average="macro", zero_division=0)),
+        "weighted_f1": float(f1_score(y_true, y_pred, labels=classes, average="weighted", zero_division=0)),
+        "balanced_accuracy": float(np.mean([hit[y_true == c].mean() for c in classes])),
+        "ece": float("nan") if proba is None else expected_calibration_error(hit, np.asarray(proba)),
+    }
+
+
+def expected_calibration_error(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> float:
+    """Return the mean distance of confidence and accuracy over bins of equal size (Naeini et al. 2015)."""
+    order = np.argsort(proba, kind="stable")
+    bins = np.array_split(order, min(n_bins, len(order)))
+    return float(sum(len(b) * abs(proba[b].mean() - hit[b].mean()) for b in bins) / len(order))
