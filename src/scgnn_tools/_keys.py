@@ -60,6 +60,11 @@ class LabelKeys:
         return f"{self.key}_confidence"
 
     @property
+    def reason(self) -> str:
+        """``obs``: why a cell is Unknown."""
+        return f"{self.key}_reason"
+
+    @property
     def proba(self) -> str:
         """``obsm``: a DataFrame, one calibrated probability a class."""
         return f"{self.key}_proba"

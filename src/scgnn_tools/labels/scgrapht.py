@@ -15,7 +15,7 @@ from scgnn_tools._random import RNG
 from scgnn_tools.labels._pca import column_variance
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.logreg import LinearHead
-from scgnn_tools.nn import GraphConv, csr_tensor
+from scgnn_tools.nn import GraphConv, Propagation
 from scgnn_tools.train import fit_full_batch
 
 
@@ -42,7 +42,7 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[1], n_classes)
 
-    def forward(self, genes: torch.Tensor, a_cg: torch.Tensor) -> torch.Tensor:
+    def forward(self, genes: torch.Tensor, a_cg: Propagation) -> torch.Tensor:
         """Return log-probabilities."""
         h_genes = self.norm_genes(self.to_genes(genes))
         h_cells = nn.functional.leaky_relu(self.norm_cells(self.to_cells(a_cg, h_genes)), 0.01)
@@ -64,8 +64,10 @@ class ScGraPhT:
         Where to train.
     """
 
-    def __init__(self, *, n_genes: int = 3000, max_epochs: int = 300, lr: float = 3e-3, device: str = "auto") -> None:
-        self.n_genes, self.max_epochs, self.lr = n_genes, max_epochs, lr
+    def __init__(
+        self, *, n_genes: int = 3000, max_epochs: int = 300, lr: float = 3e-3, patience: int = 30, device: str = "auto"
+    ) -> None:
+        self.n_genes, self.max_epochs, self.lr, self.patience = n_genes, max_epochs, lr, patience
         self._device = resolve_device(device)
 
     def fit(
@@ -89,6 +91,7 @@ class ScGraPhT:
             lambda m: float(nn.functional.nll_loss(m(self._gene_input, stop_on), y_stop)),
             max_epochs=self.max_epochs,
             lr=self.lr,
+            patience=self.patience,
             weight_decay=5e-5,
             rng=rng,
             what="scgrapht",
@@ -122,11 +125,11 @@ class ScGraPhT:
         vectors = (train.embedding - self._centre) / self._spread
         return torch.as_tensor(np.asarray(a.T @ vectors) / total, dtype=torch.float32, device=self._device)
 
-    def _a_cg(self, cells: Cells) -> torch.Tensor:
-        """Return A_CG: each cell's scaled expression divided by its sum, sparse CSR (n_cells, n_genes)."""
+    def _a_cg(self, cells: Cells) -> Propagation:
+        """Return A_CG: each cell's scaled expression divided by its sum, (n_cells, n_genes)."""
         a = self._scaled(cells)
         total = np.asarray(a.sum(axis=1)).ravel() + 1e-6
-        return csr_tensor(sp.csr_array(sp.diags_array(1 / total) @ a), device=self._device)
+        return Propagation(sp.csr_array(sp.diags_array(1 / total) @ a), device=self._device)
 
 
 def _mix(lam: float, graph: np.ndarray, vectors: np.ndarray) -> np.ndarray:

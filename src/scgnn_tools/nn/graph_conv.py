@@ -3,11 +3,13 @@
 import torch
 from torch import nn
 
+from scgnn_tools.nn.sparse import Propagation
+
 
 class GraphConv(nn.Module):
     r"""Graph convolution :math:`H' = S H W + b` (Kipf and Welling 2017, https://arxiv.org/abs/1609.02907).
 
-    ``S`` is any sparse or dense propagation matrix, square or bipartite. The cheaper order of the two products is taken:
+    ``S`` is any propagation matrix, square or bipartite. The cheaper order of the two products is taken:
     ``S (H W)`` when the layer narrows, ``(S H) W`` when it widens.
 
     Parameters
@@ -32,7 +34,7 @@ class GraphConv(nn.Module):
         bound = 2 / self.bias.shape[0] ** 0.5
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, propagate: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    def forward(self, propagate: Propagation, h: torch.Tensor) -> torch.Tensor:
         """Return ``S H W + b``."""
         if self.weight.shape[1] <= self.weight.shape[0]:
             return propagate @ (h @ self.weight) + self.bias

@@ -1,10 +1,17 @@
-"""Sparse matrices for PyTorch: CSR, whose products are several times faster on a CPU than gather and scatter."""
+"""Products of a fixed matrix with changing features, the heart of every graph layer here.
+
+On a CPU a CSR product is several times faster than gather and scatter, and a dense product faster still once a tenth of the
+entries is there, as in the expression of the genes that vary most.
+"""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+
+DENSE_SHARE, DENSE_BYTES = 0.1, 2**28
 
 
 def csr_tensor(matrix: sp.csr_array, *, device: torch.device | None = None) -> torch.Tensor:
@@ -18,6 +25,48 @@ def csr_tensor(matrix: sp.csr_array, *, device: torch.device | None = None) -> t
             size=matrix.shape,
             device=device,
         )
+
+
+class Propagation:
+    """A fixed sparse matrix ``S``, ready for ``S @ H`` with gradients to ``H``.
+
+    Parameters
+    ----------
+    matrix
+        CSR (n_out, n_in). Stored dense where at least a tenth of the entries is there and it takes less than 256 MB, else
+        as CSR together with its transpose, so that the backward product does not transpose it every time.
+    device
+        Where to compute.
+    """
+
+    def __init__(self, matrix: sp.csr_array, *, device: torch.device | None = None) -> None:
+        self.shape = matrix.shape
+        cells = matrix.shape[0] * matrix.shape[1]
+        self.dense = matrix.nnz >= DENSE_SHARE * cells and 4 * cells < DENSE_BYTES
+        if self.dense:
+            self._matrix = torch.as_tensor(np.asarray(matrix.todense(), dtype=np.float32), device=device)
+        else:
+            self._matrix = csr_tensor(sp.csr_array(matrix), device=device)
+            self._transpose = csr_tensor(sp.csr_array(matrix.T), device=device)
+
+    def __matmul__(self, h: torch.Tensor) -> torch.Tensor:
+        """Return ``S @ H``, (n_out, d)."""
+        if self.dense:
+            return self._matrix @ h
+        return _Product.apply(self._matrix, self._transpose, h)
+
+
+class _Product(torch.autograd.Function):
+    """``S @ H`` whose gradient is ``S^T @ G`` with a transpose that was made once."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: torch.Tensor, transpose: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        ctx.transpose = transpose
+        return matrix @ h
+
+    @staticmethod
+    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[None, None, torch.Tensor]:
+        return None, None, ctx.transpose @ grad[0].contiguous()
 
 
 def symmetric_normalized(adjacency: sp.csr_array) -> sp.csr_array:

@@ -1,5 +1,6 @@
 """The tools: embed cells and genes, annotate cells, infer gene regulatory networks."""
 
+from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._embed import embed
 
-__all__ = ["embed"]
+__all__ = ["annotate", "embed"]

@@ -84,7 +84,10 @@ def fit_full_batch(
 @contextmanager
 def _seeded(value: int) -> Iterator[None]:
     """Seed PyTorch for a while, deterministic if the settings ask for it, then put everything back."""
-    deterministic, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    deterministic, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(value)
         if torch.cuda.is_available():

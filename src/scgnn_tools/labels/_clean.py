@@ -1,0 +1,18 @@
+"""Labels as users have them: missing, padded with blanks, numbers, "unknown"."""
+
+import numpy as np
+import pandas as pd
+
+NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned"})
+
+
+def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
+    """Return each label as text without blanks around it, "" where there is none, shape (n_cells,).
+
+    Numbers and booleans become text; what is missing, empty, ``unlabeled_category`` or a word for it is no label.
+    """
+    text = labels.astype(object).where(labels.notna(), "")
+    # whole numbers that pandas holds as floats because others are missing are the numbers that they were
+    text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip())
+    none = text.str.lower().isin(NOT_A_LABEL | {unlabeled_category.strip().lower()})
+    return text.where(~none, "").to_numpy(dtype=object).astype(str)
