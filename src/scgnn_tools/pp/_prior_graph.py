@@ -1,0 +1,60 @@
+"""``pp.prior_graph``: what is known of transcription factors and their targets."""
+
+from typing import TYPE_CHECKING
+
+from scgnn_tools import genes, graph
+from scgnn_tools._write import check_writable
+from scgnn_tools.pp._graphs import write_graph
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+
+def prior_graph(
+    adata: "AnnData",
+    prior: "str | pd.DataFrame" = "trrust",
+    *,
+    gene_key: str | None = None,
+    organism: str | None = None,
+    key_added: str = "sgt_prior",
+    copy: bool = False,
+) -> "AnnData | None":
+    """Put a prior network on the genes of an object.
+
+    Parameters
+    ----------
+    adata
+        Any AnnData.
+    prior
+        "trrust" (human or mouse, CC BY-SA 4.0), or a DataFrame with ``source``, ``target`` and perhaps ``weight``.
+    gene_key
+        Column of ``var`` with the gene names; None takes ``var_names``. Ensembl ids and older symbols are found too.
+    organism
+        "human" or "mouse"; None finds it out.
+    key_added
+        Name of the result.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following fields:
+
+    ``adata.varp[key_added]``
+        CSR float32 (n_vars, n_vars): transcription factor in the row, target in the column.
+    ``adata.uns[key_added]["params"]``
+        dict: ``prior``, ``organism``.
+
+    Raises
+    ------
+    GraphError
+        If no edge lies between the genes, or the table cannot be used.
+    """
+    check_writable(adata, copy=copy)
+    names = genes.gene_names(adata.var, gene_key=gene_key)
+    organism = organism or genes.detect_organism(names)
+    edges = genes.prior(prior, organism) if isinstance(prior, str) else prior
+    matrix = graph.prior(edges, genes.canonical_symbols(names, organism=organism))
+    params = {"prior": prior if isinstance(prior, str) else "table", "organism": organism}
+    return write_graph(adata, matrix, where="varp", key=key_added, params=params, copy=copy)
