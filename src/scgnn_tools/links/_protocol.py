@@ -1,0 +1,67 @@
+"""What every link predictor can do."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import InputValueError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+class LinkPredictor(Protocol):
+    """Learns from labelled pairs of genes and scores others."""
+
+    def fit(
+        self,
+        pairs: pd.DataFrame,
+        validation: pd.DataFrame | None = None,
+        *,
+        genes: np.ndarray | None = None,
+        expression: "AnnData | None" = None,
+        embedding: pd.DataFrame | None = None,
+    ) -> "LinkPredictor":
+        """Learn.
+
+        Parameters
+        ----------
+        pairs
+            ``tf``, ``target``, ``label`` (1 or 0).
+        validation
+            Pairs to stop on; a method that needs them takes a tenth of ``pairs`` if None.
+        genes
+            All genes that may be asked for; None takes those of the pairs and of what else is given.
+        expression
+            Log-normalised expression, ``var_names`` the genes.
+        embedding
+            A vector a gene, indexed by gene.
+        """
+        ...
+
+    def score(self, pairs: pd.DataFrame) -> np.ndarray:
+        """Return a score for each pair, higher is likelier, float64 (n_pairs,); NaN where the method cannot tell."""
+        ...
+
+
+def needs(what: object, name: str, method: str) -> None:
+    """Refuse a call without something that the method needs."""
+    if what is None:
+        msg = f"{method} needs {name}=; it was not given. See sgt.models.link_predictor."
+        raise InputValueError(msg)
+
+
+def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
+    """Return the pairs with names as text; refuse a table without the columns that are wanted, or without both labels."""
+    wanted = ["tf", "target", "label"] if labelled else ["tf", "target"]
+    missing = [c for c in wanted if c not in pairs]
+    if missing:
+        msg = f"A table of pairs has the columns {', '.join(wanted)}; missing: {', '.join(missing)}."
+        raise InputValueError(msg)
+    if labelled and set(pd.unique(pairs["label"])) != {0, 1}:
+        seen = ", ".join(map(str, pd.unique(pairs["label"])[:5]))
+        msg = f"Training pairs hold labels 0 and 1, both; got {seen}."
+        raise InputValueError(msg)
+    names = {c: pairs[c].astype(str).astype(object) for c in ("tf", "target")}  # categories would not map to numbers
+    return pairs.assign(**names)

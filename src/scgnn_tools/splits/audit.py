@@ -1,0 +1,54 @@
+"""Does anything of the test set show in training?"""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._errors import LeakageError
+from scgnn_tools._log import printable
+
+
+def audit_pairs(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    message_graph: sp.csr_array | None = None,
+    genes: np.ndarray | None = None,
+) -> None:
+    """Refuse a test set that training can see.
+
+    Parameters
+    ----------
+    train, test
+        Tables with ``tf``, ``target`` and ``label``.
+    message_graph, genes
+        Graph that a network passes messages over and its nodes; it must hold no positive test pair that is not in training, in neither
+        direction.
+
+    Raises
+    ------
+    LeakageError
+        If a test pair, or a positive one reversed, is in training, or a test edge is in the message graph.
+    """
+    seen = pd.MultiIndex.from_frame(train[["tf", "target"]].astype(str))
+    asked = pd.MultiIndex.from_frame(test[["tf", "target"]].astype(str))
+    _refuse(test, asked.isin(seen), "are training pairs too")
+    turned = pd.MultiIndex.from_frame(test[["target", "tf"]].astype(str))
+    positive = seen[(train["label"] == 1).to_numpy()]
+    _refuse(test, turned.isin(positive) & (test["label"] == 1).to_numpy(), "are training edges the other way round")
+    if message_graph is not None and genes is not None:
+        at = pd.Index(genes)
+        i, j = at.get_indexer(test["tf"]), at.get_indexer(test["target"])
+        both = (i >= 0) & (j >= 0) & (test["label"] == 1).to_numpy()
+        inside = np.zeros(len(test), dtype=bool)
+        edge = np.asarray(message_graph[i[both], j[both]]).ravel() != 0
+        edge |= np.asarray(message_graph[j[both], i[both]]).ravel() != 0
+        inside[both] = edge
+        _refuse(test, inside, "are edges of the message graph")
+
+
+def _refuse(test: pd.DataFrame, bad: np.ndarray, what: str) -> None:
+    if bad.any():
+        first = test.loc[bad].iloc[0]
+        msg = f"{bad.sum()} of {len(test)} test pairs {what}, for example {printable(first['tf'])} → {printable(first['target'])}."
+        raise LeakageError(msg)

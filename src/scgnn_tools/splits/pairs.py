@@ -1,0 +1,127 @@
+"""Pairs of transcription factor and target are held back: by pair, by factor, by target, or with the degree taken away.
+
+Every function takes a table of pairs (``tf``, ``target``, ``label``) and returns the part of each: 0 train, 1 validation, 2 test, and
+-1 for a pair that no part takes.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import GraphError, InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools._random import RNG, generator
+
+TRAIN, VALIDATION, TEST, DROPPED = 0, 1, 2, -1
+VALIDATION_SHARE, TEST_SHARE = 0.10, 0.23
+N_BINS = 10
+
+
+def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Split the pairs of each transcription factor and label at random, 67 / 10 / 23 %, as the papers do.
+
+    A factor with two positive pairs has one in training and one in the test set.
+    """
+    rng = generator(rng)
+    part = np.zeros(len(pairs), dtype=np.int8)
+    for rows in pairs.reset_index(drop=True).groupby(["tf", "label"], sort=True).indices.values():
+        rows = rng.permutation(rows)
+        n = len(rows)
+        n_test = round(TEST_SHARE * n) if n > 2 else n // 2
+        n_validation = round(VALIDATION_SHARE * n)
+        part[rows[:n_test]] = TEST
+        part[rows[n_test : n_test + n_validation]] = VALIDATION
+    return _complete(part, pairs)
+
+
+def unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Hold back whole transcription factors: none of the test set is seen in training."""
+    return _by_group(pairs, "tf", rng)
+
+
+def unseen_target(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Hold back whole targets: none of the test set is seen in training."""
+    return _by_group(pairs, "target", rng)
+
+
+def degree_matched(
+    pairs: pd.DataFrame,
+    *,
+    base: Callable[..., np.ndarray] = random_pair,
+    rng: RNG = 0,
+) -> np.ndarray:
+    """Take the degree out of a test set.
+
+    Of the test pairs that ``base`` makes, as many negative as positive ones are kept of each transcription factor and each decile of the
+    target's rate in training. A model that only counts edges scores about 0.5 on what is left.
+    """
+    rng = generator(rng)
+    part = base(pairs, rng=rng)
+    rate = target_rate(pairs[part == TRAIN])
+    test = np.flatnonzero(part == TEST)
+    values = pairs["target"].iloc[test].map(rate).fillna(0.0).to_numpy()
+    # ranks, not values: the deciles of rates that are mostly equal would be empty
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1])) if len(values) else np.array([])
+    strata = pd.DataFrame({"tf": pairs["tf"].to_numpy()[test], "bin": np.digitize(values, edges)})
+    label = pairs["label"].to_numpy()[test]
+    for rows in strata.groupby(["tf", "bin"], sort=True).indices.values():
+        positive, negative = rng.permutation(rows[label[rows] == 1]), rng.permutation(rows[label[rows] == 0])
+        n = min(len(positive), len(negative))
+        part[test[np.concatenate([positive[n:], negative[n:]])]] = DROPPED
+    return _complete(part, pairs)
+
+
+def degree_matched_unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Hold back whole transcription factors and take the degree of the targets out: what counting cannot solve."""
+    return degree_matched(pairs, base=unseen_tf, rng=rng)
+
+
+SPLITS: dict[str, Callable[..., np.ndarray]] = {
+    "unseen_tf_matched": degree_matched_unseen_tf,
+    "unseen_tf": unseen_tf,
+    "unseen_target": unseen_target,
+    "degree_matched": degree_matched,
+    "random_pair": random_pair,
+}
+
+
+def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Split pairs by the name of the split."""
+    if name not in SPLITS:
+        msg = f"There is no split {printable(name)!r}; the splits are {', '.join(SPLITS)}."
+        raise InputValueError(msg)
+    return SPLITS[name](pairs, rng=rng)
+
+
+def target_rate(train: pd.DataFrame, *, smooth: float = 3.0) -> pd.Series:
+    """Return the smoothed share of positives of each target in training pairs."""
+    base = train["label"].mean()
+    by = train.groupby("target")["label"].agg(["sum", "size"])
+    return (by["sum"] + smooth * base) / (by["size"] + smooth)
+
+
+def _by_group(pairs: pd.DataFrame, column: str, rng: RNG) -> np.ndarray:
+    rng = generator(rng)
+    names = rng.permutation(np.sort(pairs[column].unique()))
+    if len(names) < 3:
+        msg = f"The split needs at least 3 different values of {column!r}; there are {len(names)}."
+        raise GraphError(msg)
+    n_test = max(1, round(TEST_SHARE * len(names)))
+    n_validation = max(1, round(VALIDATION_SHARE * len(names)))
+    part = np.zeros(len(pairs), dtype=np.int8)
+    part[pairs[column].isin(names[:n_test])] = TEST
+    part[pairs[column].isin(names[n_test : n_test + n_validation])] = VALIDATION
+    return _complete(part, pairs)
+
+
+def _complete(part: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
+    """Refuse a split that leaves a part without positive or without negative pairs."""
+    label = pairs["label"].to_numpy()
+    for number, name in ((TRAIN, "training"), (TEST, "test")):
+        here = label[part == number]
+        if not (here == 1).any() or not (here == 0).any():
+            n = int((here == 1).sum())
+            msg = f"The split leaves the {name} set with {n} positive and {len(here) - n} negative pairs; a larger prior is needed."
+            raise GraphError(msg)
+    return part
