@@ -50,16 +50,22 @@ def mouse_of_human() -> pd.Series:
 @cache
 def known_symbols(organism: Organism) -> frozenset[str]:
     """Return every symbol of the organism that the tables know."""
-    tfs = set(transcription_factors(organism))
+    tfs = set(transcription_factors(organism, curated=False))
     if organism == "human":
         return frozenset(tfs | set(symbol_of_id()) | set(symbol_of_alias().index))
     return frozenset(tfs | set(human_of_mouse().index))
 
 
-def transcription_factors(organism: Organism = "human") -> np.ndarray:
-    """Return the symbols of the transcription factors, sorted, shape (n_tfs,)."""
+def transcription_factors(organism: Organism = "human", *, curated: bool = True) -> np.ndarray:
+    """Return the symbols of the transcription factors, sorted, shape (n_tfs,).
+
+    ``curated`` leaves out what long lists hold beside them (cofactors, chromatin proteins, a few RNAs); for the mouse there is one list.
+    """
     table = assets.read_table("tfs")
-    return table.loc[table["organism"] == _checked(organism), "symbol"].to_numpy(dtype=str)
+    table = table[table["organism"] == _checked(organism)]
+    if curated and organism == "human":
+        table = table[table["curated"] == 1]
+    return table["symbol"].to_numpy(dtype=str)
 
 
 def prior(name: str = "trrust", organism: Organism = "human") -> pd.DataFrame:

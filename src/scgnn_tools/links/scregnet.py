@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 BLOCK = 2**18
+CUT = 4.0
 
 
 class Network(nn.Module):
@@ -159,14 +160,18 @@ class ScRegNet:
 
 
 def _standardised(embedding: pd.DataFrame | None, genes: pd.Index) -> np.ndarray:
-    """Return the vectors of the genes, each column at mean 0 and variance 1; zeros for a gene without vector."""
+    """Return the vectors of the genes, each column at mean 0 and variance 1; zeros for a gene without vector.
+
+    Values are cut at four standard deviations: a few genes that every cell expresses lie far outside, and what a network says there is not
+    learnt from anything.
+    """
     vectors = embedding[~embedding.index.duplicated()].reindex(genes).to_numpy(dtype=np.float32)  # type: ignore[index]
     known = np.isfinite(vectors).all(axis=1)
     if not known.any():
         msg = "No gene of the pairs has a vector in embedding=: its index must hold the names that the pairs use."
         raise InputValueError(msg)
     mean, spread = vectors[known].mean(axis=0), vectors[known].std(axis=0) + 1e-6
-    return np.where(known[:, None], (vectors - mean) / spread, 0).astype(np.float32)
+    return np.where(known[:, None], np.clip((vectors - mean) / spread, -CUT, CUT), 0).astype(np.float32)
 
 
 def _carve(pairs: pd.DataFrame, rng: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -30,7 +30,7 @@ def grn(y_true: np.ndarray, score: np.ndarray, tf: np.ndarray | None = None) -> 
     scored = ~np.isnan(s)
     y, s = y[scored], s[scored]
     n, n_positive = len(y), int(y.sum())
-    names = "auroc auprc auprc_ratio epr epr_ratio precision_at_100 auroc_per_tf auprc_per_tf".split()
+    names = ["auroc", "auprc", "auprc_ratio", "epr", "epr_ratio", "precision_at_100", "auroc_per_tf", "auprc_per_tf"]
     out = {"n": n, "n_positive": n_positive, "n_tfs": 0, "density": n_positive / n if n else float("nan")}
     out |= dict.fromkeys(names, float("nan"))
     if n_positive in (0, n):

@@ -2,5 +2,6 @@
 
 from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._embed import embed
+from scgnn_tools.tl._infer_grn import infer_grn
 
-__all__ = ["annotate", "embed"]
+__all__ = ["annotate", "embed", "infer_grn"]

@@ -89,10 +89,10 @@ def annotate(
     ``adata.obs[f"{key}_reason"]``
         categorical: why a cell is Unknown: "unlike the reference", "no counts", else "".
     ``adata.obsm[f"{key}_proba"]``
-        DataFrame float32 (n_obs, n_classes): calibrated probabilities.
+        DataFrame float32 (n_obs, n_classes): calibrated probabilities; a "/" in a class is "|" in its column, for the sake of files.
     ``adata.uns[key]``
         dict: ``evaluation``, a DataFrame with the method and its baselines on the same held-out labelled cells (accuracy, macro_f1, ece,
-        …); ``verdict``, the method against the best baseline in words; ``params``.
+        …); ``verdict``, the method against the best baseline in words; ``classes``, in the order of the columns; ``params``.
 
     Raises
     ------
@@ -173,5 +173,13 @@ def _write(adata: "AnnData", keys: LabelKeys, result: Result, *, empty: np.ndarr
     adata.obs[keys.obs] = pd.Categorical(label, categories=categories)
     adata.obs[keys.confidence] = np.where(empty, 0, result.proba.max(axis=1)).astype(np.float32)
     adata.obs[keys.reason] = pd.Categorical(reason, categories=["", UNLIKE, NO_COUNTS])
-    adata.obsm[keys.proba] = pd.DataFrame(result.proba, index=adata.obs_names, columns=result.classes.astype(object))
-    adata.uns[keys.uns] = {"evaluation": result.evaluation, "verdict": result.verdict, "params": params}
+    columns = [
+        str(c).replace("/", "|") for c in result.classes
+    ]  # columns become names in the file, where "/" parts folders
+    adata.obsm[keys.proba] = pd.DataFrame(result.proba, index=adata.obs_names, columns=columns)
+    adata.uns[keys.uns] = {
+        "evaluation": result.evaluation,
+        "verdict": result.verdict,
+        "classes": result.classes.astype(object),
+        "params": params,
+    }

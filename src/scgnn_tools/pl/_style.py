@@ -1,0 +1,12 @@
+"""Colours and type of the figures, in one place."""
+
+INK, PALE, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+TF, TARGET = "#243b53", "#829ab1"
+UP, DOWN, OPEN = "#0b8f8a", "#d1495b", "#8d99a6"
+
+# twenty colours that stay apart on white, in an order that puts the most distinct first
+PALETTE = (
+    "#3366aa", "#e07b39", "#3f9b5b", "#c44e6a", "#7b5aa6", "#12a0b0", "#b58b1b", "#8c564b", "#e377c2", "#5f6b7a",
+    "#86a8e7", "#f2b38a", "#92d3a1", "#eaa3b4", "#c0a9de", "#84d3dc", "#e2c66b", "#c49c94", "#f4bfe0", "#b3bcc7",
+)  # fmt: skip
+UNKNOWN = "#d5d9de"
