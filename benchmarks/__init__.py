@@ -1,0 +1,1 @@
+"""What is timed or scored; `python -m benchmarks` runs all of it."""

@@ -9,7 +9,24 @@ import scgnn_tools as sgt
 
 SRC = Path(sgt.__file__).parent
 FILES = sorted(SRC.rglob("*.py"))
-FLOORS = ["assets", "genes", "graph", "data", "nn", "splits", "metrics", "fm", "train", "links", "labels", "models", "pp", "tl", "pl", "cli"]
+FLOORS = [
+    "assets",
+    "genes",
+    "graph",
+    "data",
+    "nn",
+    "splits",
+    "metrics",
+    "fm",
+    "train",
+    "links",
+    "labels",
+    "models",
+    "pp",
+    "tl",
+    "pl",
+    "cli",
+]
 
 
 def test_import_is_lazy():

@@ -41,7 +41,7 @@ def test_what_cannot_be_read_is_an_error_with_the_path(small, tmp_path, kind):
 
 def test_an_output_that_exists_is_kept(small):
     before = small.read_bytes()
-    with pytest.raises(InputValueError, match="exists. Pass --overwrite"):
+    with pytest.raises(InputValueError, match=r"exists\. Pass --overwrite"):
         check_output(small, overwrite=False)
     check_output(small, overwrite=True)
     assert small.read_bytes() == before

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import scgnn_tools as sgt
@@ -34,18 +34,18 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--layer", help="the matrix to use: a layer, X or raw (default: the first that fits)")
         p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
         p.add_argument("--organism", choices=["human", "mouse"], help="default: found out from the gene names")
-        p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
         if word == "embed":
             p.add_argument(
                 "--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)"
             )
         else:
+            p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
             p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; scregnet)")
         if word == "annotate":
             p.add_argument("--labels-key", help="column of obs that holds the known labels")
             p.add_argument("--reference", type=Path, help="a labelled .h5ad file")
         if word == "grn":
-            p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf)")
+            p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf_matched)")
     return parser
 
 
@@ -70,8 +70,12 @@ def _run(args: argparse.Namespace) -> None:
     if args.word == "annotate" and args.reference:
         given["reference"] = _files.read(args.reference)
     adata = _files.read(args.input)
-    call = {"embed": sgt.tl.embed, "annotate": sgt.tl.annotate, "grn": sgt.tl.infer_grn}[args.word]
-    call(adata, **given)
+    calls: dict[str, Callable[..., object]] = {
+        "embed": sgt.tl.embed,
+        "annotate": sgt.tl.annotate,
+        "grn": sgt.tl.infer_grn,
+    }
+    calls[args.word](adata, **given)
     if args.output.suffix == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
         _files.write(args.output, lambda part: edges.to_csv(part, index=False))

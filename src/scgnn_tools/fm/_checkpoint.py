@@ -14,7 +14,7 @@ from scgnn_tools._errors import WeightsError
 CONFIG, TENSORS = "config.json", "model.safetensors"
 
 
-def save(folder: Path, tensors: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> None:
+def save(folder: Path, tensors: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     """Write ``config.json`` and ``model.safetensors`` into ``folder``, each under a temporary name first."""
     from safetensors.numpy import save as to_bytes
 

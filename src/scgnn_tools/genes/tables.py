@@ -48,7 +48,7 @@ def mouse_of_human() -> pd.Series:
 
 
 @cache
-def known_symbols(organism: Organism) -> frozenset[str]:
+def known_symbols(organism: str) -> frozenset[str]:
     """Return every symbol of the organism that the tables know."""
     tfs = set(transcription_factors(organism, curated=False))
     if organism == "human":
@@ -56,7 +56,7 @@ def known_symbols(organism: Organism) -> frozenset[str]:
     return frozenset(tfs | set(human_of_mouse().index))
 
 
-def transcription_factors(organism: Organism = "human", *, curated: bool = True) -> np.ndarray:
+def transcription_factors(organism: str = "human", *, curated: bool = True) -> np.ndarray:
     """Return the symbols of the transcription factors, sorted, shape (n_tfs,).
 
     ``curated`` leaves out what long lists hold beside them (cofactors, chromatin proteins, a few RNAs); for the mouse there is one list.
@@ -68,7 +68,7 @@ def transcription_factors(organism: Organism = "human", *, curated: bool = True)
     return table["symbol"].to_numpy(dtype=str)
 
 
-def prior(name: str = "trrust", organism: Organism = "human") -> pd.DataFrame:
+def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
     """Return a bundled prior network.
 
     Returns

@@ -35,7 +35,7 @@ def canonical(
     outside = (rows < 0) | (rows >= shape[0]) | (columns < 0) | (columns >= shape[1])
     if outside.any():
         i = int(np.flatnonzero(outside)[0])
-        msg = f"Edge {i} goes from node {rows[i]} to {columns[i]}, outside a graph of {shape[0]} × {shape[1]} nodes ({outside.sum()} such edges)."
+        msg = f"Edge {i} goes from node {rows[i]} to {columns[i]}, outside {shape[0]} × {shape[1]} nodes ({outside.sum()} such edges)."
         raise GraphError(msg)
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():

@@ -60,7 +60,8 @@ def knn(
         from pynndescent import NNDescent
 
         search = NNDescent(vectors, n_neighbors=k + 1, metric=metric, random_state=seed(rng))
-        distance, index = _without_self(*search.neighbor_graph[::-1], k)
+        index, distance = search.neighbor_graph
+        distance, index = _without_self(distance, index, k)
     out = sp.csr_array((distance.ravel().astype(np.float32), index.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     out.sort_indices()
     return out

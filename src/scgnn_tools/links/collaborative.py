@@ -18,8 +18,8 @@ class Collaborative:
     """Degree plus collaborative filtering between transcription factors, in a logistic regression on five features.
 
     With ``R`` the label minus the factor's rate on the observed training pairs and ``c_ij`` the cosine of two factors over the targets that
-    both were observed with, the features of (i, t) are both log-odds, ``Σ_j c_ij R_jt / Σ_j |c_ij|``, the same sum unnormalised, and a rank-6
-    SVD of the residual after both rates. The regression is fitted on 5-fold out-of-fold features of the training pairs.
+    both were observed with, the features of (i, t) are both log-odds, ``Σ_j c_ij R_jt / Σ_j |c_ij|``, the same sum unnormalised,
+    and a rank-6 SVD of the residual after both rates. The regression is fitted on 5-fold out-of-fold features of the training pairs.
     """
 
     def fit(

@@ -4,7 +4,7 @@ scRegNet (Kommu et al.) joins each gene's foundation-model vector with what a GC
 result through a shared perceptron, and classifies pairs.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,8 @@ class Network(nn.Module):
 
     Differences from the published code: the GNN's input is the gene vectors (there: expression, one feature a cell, which ties a
     model to one data set), dropout is off at prediction, and the head on pairs is ``"product"`` by default, which adds the product of the
-    two genes to their concatenation. ``"concat"`` is the published one: it is a sum of a term of the factor and one of the target, so within
-    one factor it ranks targets the same way for every factor.
+    two genes to their concatenation. ``"concat"`` is the published one: it is a sum of a term of the factor and one of the
+    target, so within one factor it ranks targets the same way for every factor.
 
     Shapes
     ------
@@ -114,7 +114,7 @@ class ScRegNet:
         asked = pd.concat([pairs, validation])
         extra = [] if genes is None else [genes]
         self._genes = pd.Index(pd.unique(np.concatenate([asked["tf"], asked["target"], *extra]).astype(str)))
-        self._x = torch.as_tensor(_standardised(embedding, self._genes), device=self._device)
+        self._x = torch.as_tensor(_standardised(cast("pd.DataFrame", embedding), self._genes), device=self._device)
         edges = pairs[pairs["label"] == 1]
         self.message_graph = self._graph(edges)
         self._propagate = Propagation(symmetric_normalized(self.message_graph), device=self._device)
@@ -159,13 +159,13 @@ class ScRegNet:
         return tuple(torch.as_tensor(a, device=self._device) for a in (tf, target, label))  # type: ignore[return-value]
 
 
-def _standardised(embedding: pd.DataFrame | None, genes: pd.Index) -> np.ndarray:
+def _standardised(embedding: pd.DataFrame, genes: pd.Index) -> np.ndarray:
     """Return the vectors of the genes, each column at mean 0 and variance 1; zeros for a gene without vector.
 
     Values are cut at four standard deviations: a few genes that every cell expresses lie far outside, and what a network says there is not
     learnt from anything.
     """
-    vectors = embedding[~embedding.index.duplicated()].reindex(genes).to_numpy(dtype=np.float32)  # type: ignore[index]
+    vectors = embedding[~embedding.index.duplicated()].reindex(genes).to_numpy(dtype=np.float32)
     known = np.isfinite(vectors).all(axis=1)
     if not known.any():
         msg = "No gene of the pairs has a vector in embedding=: its index must hold the names that the pairs use."

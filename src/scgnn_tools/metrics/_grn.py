@@ -21,8 +21,8 @@ def grn(y_true: np.ndarray, score: np.ndarray, tf: np.ndarray | None = None) -> 
     dict
         ``n``, ``n_positive``, ``density``; ``auroc``, ``auprc`` (average precision), ``auprc_ratio`` (to the density); ``epr``, the early
         precision: the share of edges among the top ``n_positive`` pairs, and ``epr_ratio``, the same to the density (BEELINE);
-        ``precision_at_100``; ``auroc_per_tf`` and ``auprc_per_tf``, means over the ``n_tfs`` factors with both kinds of pairs. NaN where there is
-        nothing to rank.
+        ``precision_at_100``; ``auroc_per_tf`` and ``auprc_per_tf``, means over the ``n_tfs`` factors with both kinds of pairs. NaN
+        where there is nothing to rank.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 

@@ -86,7 +86,8 @@ def _map(ax: "Axes", xy: np.ndarray, labels: np.ndarray, colour: dict[str, str],
     order = np.argsort(labels != UNKNOWN, kind="stable")  # unknown cells lie below the others
     size = float(np.clip(9000 / len(xy), 1.5, 22))
     ax.scatter(
-        *xy[order].T,
+        xy[order, 0],
+        xy[order, 1],
         s=size,
         c=[colour.get(v, style.UNKNOWN) for v in labels[order]],
         linewidths=0,

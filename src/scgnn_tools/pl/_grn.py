@@ -93,7 +93,8 @@ def grn(
 
 def _draw(ax: "Axes", edges: pd.DataFrame) -> None:
     tf_angle, target_angle = rings(edges)
-    place = {g: (INNER * np.cos(a), INNER * np.sin(a)) for g, a in tf_angle.items()}
+    inner = INNER if len(tf_angle) > 1 else 0.0  # a single factor stands in the middle
+    place = {g: (inner * np.cos(a), inner * np.sin(a)) for g, a in tf_angle.items()}
     place |= {g: (OUTER * np.cos(a), OUTER * np.sin(a)) for g, a in target_angle.items()}
     score = edges["score"].to_numpy(dtype=float)
     spread = np.ptp(score)
@@ -103,14 +104,21 @@ def _draw(ax: "Axes", edges: pd.DataFrame) -> None:
     degree = edges["source"].value_counts()
     for gene, angle in tf_angle.items():
         x, y = place[gene]
-        size = 120 + 420 * degree[gene] / degree.max()
+        size = (120 + 420 * degree[gene] / degree.max()) * min(1.0, 14 / len(tf_angle)) ** 0.5
         ax.scatter(x, y, s=size, color=style.TF, edgecolor="white", linewidth=1.5, zorder=4)
         # the label stands inwards of its node, where only a few edges pass
-        inward = INNER - 0.055 - 0.0016 * size**0.5
+        inward = inner - 0.055 - 0.0016 * size**0.5
         ax.text(
-            inward * np.cos(angle), inward * np.sin(angle), gene, fontsize=10, fontweight="bold", color=style.TF, zorder=6,
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}, **_outward(angle, inward=True),
-        )  # fmt: skip
+            inward * np.cos(angle),
+            inward * np.sin(angle),
+            gene,
+            fontsize=float(np.clip(200 / len(tf_angle), 6.0, 10.0)),
+            fontweight="bold",
+            color=style.TF,
+            zorder=6,
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
+            **_outward(angle, inward=True),
+        )
     n = max(len(target_angle), 1)
     fontsize = float(np.clip(440 / n, 4.5, 9.0))
     for gene, angle in target_angle.items():

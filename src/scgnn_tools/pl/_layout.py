@@ -7,8 +7,8 @@ import pandas as pd
 def choose_edges(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
     """Choose edges that show several factors and targets, best first.
 
-    Up to half of the places go to known edges, the rest to new ones; no factor gets more than an eighth of the places and no target more than a
-    fifteenth (at least four and three), because the best edges of all are often those of one gene.
+    Up to half of the places go to known edges, the rest to new ones; no factor gets more than an eighth of the places and no
+    target more than a fifteenth (at least four and three), because the best edges of all are often those of one gene.
     """
     best = edges.sort_values("score", ascending=False, kind="stable")
     known, new = best[best["known"]].head(n_edges // 2), best[~best["known"]]
@@ -16,7 +16,7 @@ def choose_edges(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
     if edges["source"].nunique() == 1:
         per_tf, per_target = n_edges, n_edges
     tf, target = dict.fromkeys(edges["source"].unique(), 0), dict.fromkeys(edges["target"].unique(), 0)
-    kept = []
+    kept: list[int] = []
     for e in pd.concat([known, new]).itertuples():
         if len(kept) < n_edges and tf[e.source] < per_tf and target[e.target] < per_target:
             kept.append(e.Index)
@@ -33,7 +33,7 @@ def rings(edges: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     table = pd.crosstab(edges["source"], edges["target"]).astype(bool)
     order = _chain(table.to_numpy())
-    weight = np.sqrt(table.sum(axis=1).to_numpy()[order]) + 1
+    weight = np.sqrt(table.sum(axis=1).to_numpy()[order]) + 2
     ends = np.cumsum(weight) / weight.sum() * 2 * np.pi
     tf_angle = pd.Series(ends - weight / weight.sum() * np.pi, index=table.index[order])
     outside = edges[~edges["target"].isin(tf_angle.index)]

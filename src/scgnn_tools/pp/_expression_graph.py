@@ -57,7 +57,7 @@ def expression_graph(
     check_writable(adata, copy=copy)
     expression = open_expression(adata, layer=layer)
     if not expression.var.index.equals(adata.var_names):
-        msg = f"{expression.name} has {len(expression.var):,} genes, the object {adata.n_vars:,}. Pass layer= for a matrix of its own genes."
+        msg = f"{expression.name} has {len(expression.var):,} genes, the object {adata.n_vars:,}. Pass layer= for one of its own genes."
         raise InputValueError(msg)
     matrix = graph.coexpression(expression.log_normalized(), threshold=threshold, k=n_neighbors)
     params = {"threshold": threshold, "n_neighbors": n_neighbors or 0, "matrix": expression.name}

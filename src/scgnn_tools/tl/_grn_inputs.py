@@ -137,7 +137,7 @@ def _prior(adata: ad.AnnData, prior: str | pd.DataFrame, names: np.ndarray, orga
     if isinstance(prior, pd.DataFrame):
         return check_edges(prior), "the given table"
     if prior in ("auto", "trrust"):
-        return genes.prior("trrust", organism), f"TRRUST ({organism})"  # type: ignore[arg-type]
+        return genes.prior("trrust", organism), f"TRRUST ({organism})"
     if prior not in adata.varp:
         there = ", ".join(["trrust", *map(printable, adata.varp)])
         msg = f"prior={prior!r} is neither bundled nor in varp; there is: {there}. A DataFrame with source and target works too."
