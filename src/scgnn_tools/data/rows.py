@@ -37,7 +37,7 @@ def canonical(block: Any) -> sp.csr_array:
     """Return a block of rows as canonical CSR float32."""
     check_dtype(block.dtype)
     sparse = sp.issparse(block)
-    out = sp.csr_array(block if sparse else np.asarray(block))
+    out = sp.csr_array(block if sparse else np.asarray(block, dtype=np.float32))
     if sparse and (out is block or np.shares_memory(out.data, block.data)):
         out = out.copy()  # what follows works in place, and this may be the user's own matrix
     if out.data.dtype != np.float32:
