@@ -1,5 +1,6 @@
 """Which device computes, in which precision, and what happens when its memory runs out."""
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -59,9 +60,8 @@ def resolve_precision(precision: Precision, device: "torch.device") -> "torch.dt
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether ``error`` says that the memory of the device or of the machine ran out."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    torch = sys.modules.get("torch")  # not imported for this: an error of its own means that it is there
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
 
@@ -74,8 +74,6 @@ def halving(run: Callable[[int], T], batch_size: int, *, unit: str = "batch_size
     result, batch_size
         What ``run`` returned and the size at which it did.
     """
-    import torch
-
     while True:
         try:
             return run(batch_size), batch_size
@@ -83,8 +81,8 @@ def halving(run: Callable[[int], T], batch_size: int, *, unit: str = "batch_size
             if not is_out_of_memory(error) or batch_size <= 1:
                 raise
         # outside the except block, so that the traceback no longer holds the tensors of the failed attempt
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+            sys.modules["torch"].cuda.empty_cache()
         half = batch_size // 2
         say(f"Out of memory at {unit}={batch_size}; continuing with {half}.")
         batch_size = half

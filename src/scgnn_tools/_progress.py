@@ -12,4 +12,7 @@ def progress(items: Iterable[T], *, total: int | None = None, what: str = "", un
     """Yield ``items`` and show a bar from the third second on, unless ``settings.progress`` is off."""
     from tqdm.auto import tqdm
 
-    yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False, disable=not settings.progress)
+    if not settings.progress:
+        yield from items
+        return
+    yield from tqdm(items, total=total, desc=what, unit=unit, delay=2.0, leave=False)

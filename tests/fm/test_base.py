@@ -4,7 +4,7 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scgnn_tools as sgt
@@ -42,16 +42,13 @@ def test_alone(vectors, cells, model):
         np.testing.assert_allclose(model.embed_cells(cells[i].copy())[0], vectors[i], atol=ATOL, rtol=0)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_in_another_order_of_cells_and_genes(random):
-    model, cells = sgt.fm.load(sgt.fm.best_bundled()), assets.immune_reference()[::64].copy()
-    expected = model.embed_cells(cells)
-    rows, columns = list(range(cells.n_obs)), list(range(cells.n_vars))
-    random.shuffle(rows)
-    random.shuffle(columns)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**31))
+def test_in_another_order_of_cells_and_genes(vectors, cells, model, seed):
+    rng = np.random.default_rng(seed)
+    rows, columns = rng.permutation(cells.n_obs)[:40], rng.permutation(cells.n_vars)
     got = model.embed_cells(cells[rows][:, columns].copy())
-    np.testing.assert_allclose(got, expected[rows], atol=ATOL, rtol=0)
+    np.testing.assert_allclose(got, vectors[rows], atol=ATOL, rtol=0)
 
 
 @pytest.mark.parametrize("chunk", [1, 17, 100])

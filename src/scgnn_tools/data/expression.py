@@ -47,21 +47,24 @@ class Expression:
     def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
         for start in range(0, self.n_obs, chunk_size):
-            block = _rows.take(self._matrix, start, min(start + chunk_size, self.n_obs))
-            _rows.check_values(block, self.name, start)
-            if block.nnz and block.data.min() < 0:
-                msg = (
-                    f"{self.name} holds {int((block.data < 0).sum())} negative values between cells {start} and "
-                    f"{start + block.shape[0] - 1}; expression is not negative. Pass layer= for another matrix."
-                )
-                raise InputValueError(msg)
-            yield start, block
+            yield start, self._block(start, chunk_size)  # kept in no variable: one chunk is in memory, not two
 
     def lognorm_rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield (first row, log1p of counts per 10,000), whatever the matrix holds; a cell without counts stays zero."""
         to_log = log_normalize if self.kind.kind == "counts" else renormalize
-        for start, block in self.rows(chunk_size):
-            yield start, to_log(block)
+        for start in range(0, self.n_obs, chunk_size):
+            yield start, to_log(self._block(start, chunk_size))
+
+    def _block(self, start: int, size: int) -> sp.csr_array:
+        block = _rows.take(self._matrix, start, min(start + size, self.n_obs))
+        _rows.check_values(block, self.name, start)
+        if block.nnz and block.data.min() < 0:
+            msg = (
+                f"{self.name} holds {int((block.data < 0).sum())} negative values between cells {start} and "
+                f"{start + block.shape[0] - 1}; expression is not negative. Pass layer= for another matrix."
+            )
+            raise InputValueError(msg)
+        return block
 
     def log_normalized(self) -> sp.csr_array:
         """Return all cells log-normalised, CSR float32 (n_obs, n_vars): for training sets, which fit into memory."""

@@ -38,10 +38,12 @@ def canonical(block: Any) -> sp.csr_array:
     check_dtype(block.dtype)
     sparse = sp.issparse(block)
     out = sp.csr_array(block if sparse else np.asarray(block, dtype=np.float32))
-    if sparse and (out is block or np.shares_memory(out.data, block.data)):
-        out = out.copy()  # what follows works in place, and this may be the user's own matrix
     if out.data.dtype != np.float32:
         out = out.astype(np.float32)
+    if out.has_canonical_format and (out.data != 0).all():
+        return out
+    if sparse and np.may_share_memory(out.data, block.data):
+        out = out.copy()  # what follows works in place, and this may be the user's own matrix
     out.sum_duplicates()
     out.eliminate_zeros()
     return out

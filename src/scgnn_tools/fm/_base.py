@@ -121,6 +121,7 @@ class FoundationModel(ABC):
         for start, tokens in progress(self._chunks(expression, found), total=n_chunks, what="embed", unit="chunk"):
             self._embed_chunk(tokens, out[start : start + tokens.n_cells], batch_size or settings.batch_size)
             empty.append(start + np.flatnonzero(tokens.lengths == 0))
+            del tokens  # before the next chunk is read
         positions = np.concatenate(empty)
         if len(positions):
             msg = (
@@ -148,9 +149,13 @@ class FoundationModel(ABC):
         to_vocabulary = found.projection()
         rows = expression.lognorm_rows() if self.card.input == "log1p" else expression.rows()
         for start, block in rows:
-            known = sp.csr_array(block @ to_vocabulary)
-            known.sort_indices()
-            yield start, self._tokenize_rows(known)
+            yield start, self._tokens(block, to_vocabulary)
+            del block  # before the next one is read
+
+    def _tokens(self, block: sp.csr_array, to_vocabulary: sp.csr_array) -> Tokens:
+        known = sp.csr_array(block @ to_vocabulary)
+        known.sort_indices()
+        return self._tokenize_rows(known)
 
     def _embed_chunk(self, tokens: Tokens, out: np.ndarray, batch_size: int | None) -> None:
         """Fill ``out`` (n_cells, dimension) batch by batch, with less memory when it runs out."""

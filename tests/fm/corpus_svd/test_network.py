@@ -18,7 +18,8 @@ def test_it_is_the_linear_map_that_it_says(model):
     cells = immune_reference()[::200].copy()
     found = match(gene_names(cells.var), model.vocabulary)
     x = open_expression(cells).log_normalized() @ found.projection()
-    np.testing.assert_allclose(model.embed_cells(cells), x @ model._loadings, atol=1e-5)
+    expected = x.astype(np.float64) @ model._loadings.astype(np.float64)
+    np.testing.assert_allclose(model.embed_cells(cells), expected, atol=1e-5)
 
 
 def test_the_loadings_are_orthonormal_up_to_half_precision(model):

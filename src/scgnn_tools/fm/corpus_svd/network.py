@@ -37,6 +37,7 @@ class CorpusSVD(FoundationModel):
         report = {"loadings": f"read, {loadings.shape}", "singular_values": f"read, {singular_values.shape}"}
         super().__init__(card, vocabulary, report)
         self._loadings = loadings.astype(np.float32)
+        self._wide = loadings.astype(np.float64)
         self._singular_values = singular_values.astype(np.float32)
         self._config = config
 
@@ -44,8 +45,9 @@ class CorpusSVD(FoundationModel):
         return Tokens.from_csr(rows)
 
     def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
-        # scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch
-        return np.asarray(tokens.to_csr(len(self.vocabulary)) @ self._loadings)
+        # scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch; in double precision
+        # it hardly depends on the order of the genes either
+        return np.asarray(tokens.to_csr(len(self.vocabulary)).astype(np.float64) @ self._wide).astype(np.float32)
 
     def gene_table(self) -> np.ndarray:
         """Return the vector of each gene, float32 (n_vocabulary, dimension): its loadings times the singular values.
