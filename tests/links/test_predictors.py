@@ -1,0 +1,70 @@
+"""What every link predictor has to do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.metrics import grn
+
+
+@pytest.fixture(scope="module", params=list(PREDICTORS))
+def fitted(request, network):
+    train, _, vectors, expression = network
+    return link_predictor(request.param, rng=0).fit(train, embedding=vectors, expression=expression)
+
+
+def test_it_beats_chance_where_there_is_something_to_find(fitted, network):
+    test = network[1]
+    score = fitted.score(test)
+    assert score.shape == (len(test),)
+    assert grn(test["label"], score)["auroc"] > 0.55
+
+
+def test_a_pair_s_score_does_not_depend_on_the_others(fitted, network):
+    test = network[1].head(50)
+    np.testing.assert_allclose(fitted.score(test.iloc[::-1])[::-1], fitted.score(test), atol=1e-6)
+    np.testing.assert_allclose(fitted.score(test.head(1)), fitted.score(test)[:1], atol=1e-6)
+
+
+def test_categories_and_extra_columns_do_no_harm(fitted, network):
+    test = network[1].head(20)
+    as_category = test.astype({"tf": "category", "target": "category"}).assign(more=1)
+    np.testing.assert_array_equal(fitted.score(as_category), fitted.score(test))
+
+
+def test_genes_never_seen_get_a_number_or_nan(fitted):
+    score = fitted.score(pd.DataFrame({"tf": ["T0", "new"], "target": ["new", "g0"]}))
+    assert score.shape == (2,)
+
+
+def test_missing_columns(fitted):
+    with pytest.raises(InputValueError, match="has the columns tf, target; missing: target"):
+        fitted.score(pd.DataFrame({"tf": ["T0"]}))
+
+
+@pytest.mark.parametrize(("name", "needed"), [("scregnet", "embedding"), ("cosine", "embedding"), ("pcc", "expression")])
+def test_what_is_needed_is_asked_for(name, needed, network):
+    with pytest.raises(InputValueError, match=f"{name} needs {needed}="):
+        link_predictor(name).fit(network[0])
+
+
+@pytest.mark.parametrize("name", ["degree", "collaborative", "scregnet"])
+def test_one_kind_of_label_is_refused(name, network):
+    train, _, vectors, _ = network
+    with pytest.raises(InputValueError, match="labels 0 and 1, both; got 1"):
+        link_predictor(name).fit(train[train["label"] == 1], embedding=vectors)
+
+
+def test_a_typo_names_the_predictors():
+    with pytest.raises(InputValueError, match="no link predictor 'genie4'; there are scregnet, degree"):
+        sgt.models.link_predictor("genie4")
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_same_seed_the_same_scores(name, network):
+    train, test, vectors, expression = network
+    a, b = (link_predictor(name, rng=3).fit(train, embedding=vectors, expression=expression).score(test) for _ in range(2))
+    np.testing.assert_array_equal(a, b)

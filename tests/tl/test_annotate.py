@@ -1,0 +1,178 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import scgnn_tools as sgt
+from scgnn_tools import assets
+from scgnn_tools._errors import GeneMatchError, InputValueError, LabelError, MissingKeyError, SgtWarning
+from tests._compare import changed
+
+WRITTEN = {"obs['sgt_label']", "obs['sgt_label_confidence']", "obs['sgt_label_reason']", "obsm['sgt_label_proba']", "uns['sgt_label']"}
+QUICK = {"method": "logreg_pca"}
+
+
+@pytest.fixture
+def partly(pbmc68k):
+    """Half of the labels hidden."""
+    hide = np.random.default_rng(0).random(pbmc68k.n_obs) < 0.5
+    pbmc68k.obs["cell_type"] = pbmc68k.obs["bulk_labels"].astype(object).where(~hide)
+    return pbmc68k
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return assets.immune_reference()[::5].copy()
+
+
+def agreement(adata, truth="bulk_labels"):
+    hidden = adata.obs["cell_type"].isna()
+    return (adata.obs["sgt_label"].astype(str) == adata.obs[truth].astype(str))[hidden].mean()
+
+
+def test_partly_labelled_bare_call(partly):
+    before = partly.copy()
+    assert sgt.tl.annotate(partly) is None
+    assert changed(before, partly) == WRITTEN
+    assert agreement(partly) > 0.7
+    entry = partly.uns["sgt_label"]
+    assert list(entry["evaluation"].index) == ["scgrapht", "logreg_pca", "knn_pca"]
+    assert "best baseline" in entry["verdict"]
+    assert "obs['cell_type']" in entry["params"]["labels"]
+    proba = partly.obsm["sgt_label_proba"]
+    assert np.allclose(proba.sum(axis=1), 1, atol=1e-5)
+    assert proba.to_numpy().dtype == np.float32
+    assert list(entry["classes"]) == [c.replace("|", "/") for c in proba.columns]
+    np.testing.assert_allclose(partly.obs["sgt_label_confidence"], proba.max(axis=1))
+
+
+def test_it_says_what_it_chose_and_how_it_did(partly, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.annotate(partly, **QUICK)
+    first, second = (r.getMessage() for r in caplog.records)
+    assert "labels of obs['cell_type'] (" in first
+    assert "best baseline" in second
+
+
+def test_the_vectors_of_embed_are_used_if_they_are_there(partly):
+    sgt.tl.embed(partly)
+    sgt.tl.annotate(partly, **QUICK)
+    assert partly.uns["sgt_label"]["params"]["vectors"] == f"obsm['X_{sgt.fm.best_bundled()}']"
+
+
+@pytest.mark.parametrize("write", ["h5ad", "zarr"])
+def test_round_trip(partly, tmp_path, write):
+    sgt.tl.annotate(partly, **QUICK)
+    path = tmp_path / f"a.{write}"
+    getattr(partly, f"write_{write}")(path)
+    back = getattr(ad.io, f"read_{write}")(path)
+    assert (back.obs["sgt_label"].astype(str) == partly.obs["sgt_label"].astype(str)).all()
+    assert np.array_equal(back.obsm["sgt_label_proba"].to_numpy(), partly.obsm["sgt_label_proba"].to_numpy())
+    assert back.uns["sgt_label"]["verdict"] == partly.uns["sgt_label"]["verdict"]
+    assert back.uns["sgt_label"]["evaluation"]["accuracy"].tolist() == partly.uns["sgt_label"]["evaluation"]["accuracy"].tolist()
+
+
+def test_a_reference_with_genes_in_another_order_and_partly_missing(pbmc68k, reference):
+    sgt.tl.annotate(pbmc68k, reference=reference, **QUICK)
+    first = pbmc68k.obs["sgt_label"].astype(str)
+    shuffled = reference[:, np.random.default_rng(0).permutation(reference.n_vars)].copy()
+    sgt.tl.annotate(pbmc68k, reference=shuffled, **QUICK)
+    assert (pbmc68k.obs["sgt_label"].astype(str) == first).mean() > 0.99
+    b_cells = pbmc68k.obs["bulk_labels"] == "CD19+ B"
+    assert (first[b_cells] == "B cell").mean() > 0.6
+    assert "shared genes" in pbmc68k.uns["sgt_label"]["params"]["vectors"]
+
+
+def test_one_cell_gets_the_answer_that_it_gets_among_many(pbmc68k, reference):
+    sgt.tl.annotate(pbmc68k, reference=reference)
+    alone = pbmc68k[5:6].copy()
+    del alone.obs["sgt_label"]
+    sgt.tl.annotate(alone, reference=reference)
+    np.testing.assert_allclose(
+        alone.obsm["sgt_label_proba"].to_numpy()[0], pbmc68k.obsm["sgt_label_proba"].to_numpy()[5], atol=1e-4
+    )
+
+
+@pytest.mark.slow
+def test_the_bundled_reference_knows_blood_and_rejects_what_it_does_not_know(test_data):
+    blood = ad.read_h5ad(test_data / "cells/kang_ifnb.h5ad")
+    sgt.tl.annotate(blood, **QUICK)
+    unknown = (blood.obs["sgt_label"] == "Unknown").to_numpy()
+    control = (blood.obs["condition"] == blood.obs["condition"].unique()[0]).to_numpy()
+    assert unknown.mean() < 0.25
+    named = blood.obs[~unknown]
+    assert (named.loc[named["cell_type"] == "B", "sgt_label"] == "B cell").mean() > 0.8
+    assert control.any()
+    for name in ("sc_mixology", "xin_pancreas_subset_log"):
+        other = ad.read_h5ad(test_data / f"cells/{name}.h5ad")
+        with pytest.warns(SgtWarning) if name.startswith("xin") else _nothing():
+            sgt.tl.annotate(other, **QUICK)
+        assert (other.obs["sgt_label"] == "Unknown").mean() > 0.9
+        assert set(other.obs.loc[other.obs["sgt_label"] == "Unknown", "sgt_label_reason"]) == {"unlike the reference"}
+        sgt.settings.verbose = True
+
+
+def _nothing():
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def test_unknown_none_gives_every_cell_a_label(partly):
+    sgt.tl.annotate(partly, unknown=None, **QUICK)
+    assert "Unknown" not in set(partly.obs["sgt_label"])
+
+
+def test_a_cell_without_counts_is_unknown(reference):
+    query = reference[:20].copy()
+    counts = query.X.tolil()
+    counts[3] = 0
+    query.X = sp.csr_matrix(counts)
+    del query.obs["cell_type"]
+    sgt.tl.annotate(query, reference=reference, **QUICK)
+    row = query.obs.iloc[3]
+    assert (row["sgt_label"], row["sgt_label_reason"], row["sgt_label_confidence"]) == ("Unknown", "no counts", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (lambda a: {"labels_key": "leiden"}, MissingKeyError, "labels_key='leiden' is no column of adata.obs; the columns are: bulk_labels"),
+        (lambda a: a.obs.update(pd.DataFrame({"phase": "G1"}, a.obs_names)) or {"labels_key": "phase"}, LabelError, "at least two classes"),
+        (lambda a: a.obs.insert(0, "none", "") or {"labels_key": "none"}, LabelError, "labels no cell"),
+        (lambda a: {"method": "scgpt"}, InputValueError, "no annotation method"),
+        (lambda a: {"unknown": True}, InputValueError, "unknown is 'auto' or None"),
+        (lambda a: {"labels_key": "bulk_labels", "use_rep": "X_scVI"}, MissingKeyError, "use_rep='X_scVI' is not in obsm; there is: X_pca"),
+        (lambda a: {"reference": a[:, :50].copy(), "labels_key": "bulk_labels"}, GeneMatchError, "share 50 genes"),
+        (lambda a: {"device": "cuda:7"}, InputValueError, "this machine has cpu"),
+    ],
+)
+def test_wrong_input_changes_nothing(pbmc68k, change, error, says):
+    kwargs = change(pbmc68k)
+    before = pbmc68k.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.annotate(pbmc68k, **kwargs)
+    assert changed(before, pbmc68k) == set()
+
+
+def test_labels_with_blanks_numbers_and_rare_classes(pbmc68k):
+    labels = pbmc68k.obs["louvain"].astype(float).to_numpy().copy()
+    labels[::3] = np.nan
+    labels[1] = 99
+    pbmc68k.obs["code"] = labels
+    with pytest.warns(SgtWarning, match="single labelled cell.*: 99"):
+        sgt.tl.annotate(pbmc68k, "code", **QUICK)
+    assert {"0", "1", "99"} <= set(pbmc68k.obs["sgt_label"].cat.categories)
+    assert "(467 of 700 cells)" in pbmc68k.uns["sgt_label"]["params"]["labels"] or "of 700 cells" in pbmc68k.uns["sgt_label"]["params"]["labels"]
+
+
+def test_own_vectors_a_view_and_a_copy(partly):
+    before = partly.copy()
+    view = partly[:400]
+    out = sgt.tl.annotate(view, use_rep="X_pca", key_added="mine", copy=True, **QUICK)
+    assert "mine" in out.obs
+    assert view.is_view
+    sgt.tl.annotate(view, use_rep="X_pca", **QUICK)
+    assert "sgt_label" in view.obs
+    assert changed(before, partly) == set()

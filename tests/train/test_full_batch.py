@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import nn
+
+from scgnn_tools.train import fit_full_batch
+
+X = torch.linspace(-1, 1, 50)[:, None]
+Y = 3 * X + 1
+
+
+def loss(module):
+    return nn.functional.mse_loss(module(X), Y)
+
+
+def fit(**kwargs):
+    options = {"lr": 0.1, "max_epochs": 200, "rng": 0} | kwargs
+    return fit_full_batch(lambda: nn.Linear(1, 1), loss, lambda m: loss(m).item(), **options)
+
+
+def test_it_learns_and_returns_the_history():
+    module, history = fit()
+    assert not module.training
+    assert loss(module).item() < 1e-3
+    assert list(history.columns) == ["loss", "validation"]
+    assert history["validation"].min() == pytest.approx(loss(module).item())
+
+
+def test_the_same_seed_the_same_weights_and_no_global_state():
+    before = torch.get_rng_state()
+    a, b, c = fit(max_epochs=5)[0], fit(max_epochs=5)[0], fit(max_epochs=5, rng=1)[0]
+    assert torch.equal(a.weight, b.weight)
+    assert not torch.equal(a.weight, c.weight)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_it_stops_and_keeps_the_best_weights():
+    scores = iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
+    weights = []
+
+    def validate(module):
+        weights.append(module.weight.detach().clone())
+        return next(scores)
+
+    module, history = fit_full_batch(lambda: nn.Linear(1, 1), loss, validate, patience=3, max_epochs=50, rng=0)
+    assert len(history) == 5
+    assert torch.equal(module.weight, weights[1])
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    calls = []
+
+    def interrupted(module):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return loss(module)
+
+    module, history = fit_full_batch(lambda: nn.Linear(1, 1), interrupted, lambda m: loss(m).item(), lr=0.1, rng=0)
+    assert len(history) == 3
+    assert loss(module).item() == pytest.approx(history["validation"].min())
+
+
+def test_ctrl_c_before_the_first_epoch_is_raised():
+    def interrupted(module):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_full_batch(lambda: nn.Linear(1, 1), interrupted, lambda m: 0.0)
