@@ -32,7 +32,10 @@ def make(source: Path, target: Path, n_cells: int) -> None:
         ad.io.write_elem(file, "obs", pd.DataFrame(index=[f"c{i}" for i in range(n_cells)]))
         x = file.create_group("X")
         x.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": (n_cells, real.n_vars)})
-        arrays = {k: x.create_dataset(k, (0,), t, maxshape=(None,), chunks=(2**18,)) for k, t in (("data", "f4"), ("indices", "i4"))}
+        arrays = {
+            k: x.create_dataset(k, (0,), t, maxshape=(None,), chunks=(2**18,))
+            for k, t in (("data", "f4"), ("indices", "i4"))
+        }
         indptr = [np.zeros(1, dtype=np.int64)]
         for start in range(0, n_cells, real.n_obs):
             part = sp.csr_matrix(real.X[: min(real.n_obs, n_cells - start)])

@@ -52,7 +52,10 @@ def test_immune_reference():
     assert ref.obs["cell_type"].notna().all()
     assert {"B cell", "NK cell", "CD4 T cell", "CD8 T cell", "CD14+ monocyte"} <= set(ref.obs["cell_type"])
     # a marker a type: the label map did not mix types up
-    mean = {t: np.asarray(ref[ref.obs["cell_type"] == t].X.mean(axis=0)).ravel() for t in ("B cell", "NK cell", "CD14+ monocyte")}
+    mean = {
+        t: np.asarray(ref[ref.obs["cell_type"] == t].X.mean(axis=0)).ravel()
+        for t in ("B cell", "NK cell", "CD14+ monocyte")
+    }
     for gene, best in (("MS4A1", "B cell"), ("GNLY", "NK cell"), ("LYZ", "CD14+ monocyte")):
         at = ref.var_names.get_loc(gene)
         assert max(mean, key=lambda t, at=at: mean[t][at]) == best

@@ -14,7 +14,9 @@ SCALED = COUNTS - COUNTS.mean(axis=0)
 
 
 def make(x, *, raw=None, **layers):
-    a = ad.AnnData(sp.csr_matrix(x) if (x >= 0).all() else x.copy(), var=pd.DataFrame(index=[f"g{i}" for i in range(x.shape[1])]))
+    a = ad.AnnData(
+        sp.csr_matrix(x) if (x >= 0).all() else x.copy(), var=pd.DataFrame(index=[f"g{i}" for i in range(x.shape[1])])
+    )
     for name, layer in layers.items():
         a.layers[name] = sp.csr_matrix(layer)
     if raw is not None:
@@ -46,7 +48,10 @@ def test_nothing_fits_says_what_was_seen():
 
 
 def test_counts_wanted_and_another_layer_has_them():
-    with pytest.raises(InputScaleError, match=r"Raw counts are wanted; X holds .* log-normalised\. Another matrix fits: pass layer='umi'"):
+    with pytest.raises(
+        InputScaleError,
+        match=r"Raw counts are wanted; X holds .* log-normalised\. Another matrix fits: pass layer='umi'",
+    ):
         open_expression(make(LOG, umi=COUNTS), accept=("counts",))
 
 

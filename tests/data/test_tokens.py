@@ -7,7 +7,9 @@ from hypothesis.extra import numpy as hnp
 
 from scgnn_tools.data import Tokens
 
-matrices = hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 7)), elements=st.integers(0, 3).map(float))
+matrices = hnp.arrays(
+    np.float32, st.tuples(st.integers(1, 9), st.integers(1, 7)), elements=st.integers(0, 3).map(float)
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -53,7 +53,9 @@ def test_a_vocabulary_of_older_symbols_is_reached_too():
 
 def test_a_vocabulary_of_ensembl_ids():
     words = np.array(["ENSG00000141510", "ENSG00000156738"])
-    found = genes.match(np.array(["TP53", "ENSG00000156738.9", "ENSG00000141510"]), words, key="ensembl", organism="human")
+    found = genes.match(
+        np.array(["TP53", "ENSG00000156738.9", "ENSG00000141510"]), words, key="ensembl", organism="human"
+    )
     assert found.index.tolist() == [0, 1, 0]
     assert found.how.tolist() == ["symbol", "version", "exact"]
 
@@ -78,7 +80,9 @@ def test_summary_adds_up_and_weighs_what_is_lost():
 
 def test_refused_under_20_percent_with_what_to_type():
     names = [f"ENSG000{i:08d}.{i}" for i in range(10)] + ["TP53"]
-    with pytest.raises(GeneMatchError, match=r"Matched 1 of 11 genes \(9\.1%\).*human Ensembl ids with versions.*Pass gene_key="):
+    with pytest.raises(
+        GeneMatchError, match=r"Matched 1 of 11 genes \(9\.1%\).*human Ensembl ids with versions.*Pass gene_key="
+    ):
         match(names, organism="human").check("m")
 
 
@@ -116,5 +120,3 @@ def test_the_order_of_the_genes_does_not_matter(names):
     found = match(names, organism="human")
     one_by_one = [match([n], organism="human").index[0] for n in names]
     assert found.index.tolist() == one_by_one
-
-

@@ -6,7 +6,9 @@ from scgnn_tools._errors import GraphError
 from scgnn_tools.graph import position, prior
 from scgnn_tools.graph.prior import check_edges
 
-EDGES = pd.DataFrame({"source": ["A", "A", "B", "C", "A"], "target": ["B", "C", "B", "A", "B"], "weight": [1.0, 2.0, 9.0, 1.0, 3.0]})
+EDGES = pd.DataFrame(
+    {"source": ["A", "A", "B", "C", "A"], "target": ["B", "C", "B", "A", "B"], "weight": [1.0, 2.0, 9.0, 1.0, 3.0]}
+)
 
 
 def test_matrix():

@@ -53,7 +53,9 @@ def test_a_cell_without_expression_gets_finite_scores(name, problem):
 
 
 def test_a_typo_names_the_methods():
-    with pytest.raises(InputValueError, match="no annotation method 'scgraft'; the methods are scgrapht, logreg_pca, knn_pca"):
+    with pytest.raises(
+        InputValueError, match="no annotation method 'scgraft'; the methods are scgrapht, logreg_pca, centroid, knn_pca"
+    ):
         label_method("scgraft")
 
 

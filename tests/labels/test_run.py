@@ -11,7 +11,7 @@ NAMES = np.array(["B", "T", "NK", "Mono"])
 def test_the_baselines_are_scored_on_the_same_cells(problem):
     (labelled, y), _, (query, y_query) = problem
     result = run(labelled, NAMES[y], query, method="logreg_pca", rng=0)
-    assert list(result.evaluation.index) == ["logreg_pca", "knn_pca"]
+    assert list(result.evaluation.index) == ["logreg_pca", "centroid", "knn_pca"]
     assert result.evaluation["n"].nunique() == 1
     assert set(result.evaluation["kind"]) == {"baseline"}
     assert (result.classes[result.proba.argmax(axis=1)] == NAMES[y_query]).mean() > 0.9
@@ -40,11 +40,13 @@ def test_a_class_with_one_cell_trains_and_is_told_of(problem):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "word"), [(0.95, "beats the best baseline"), (0.905, "ties with"), (0.70, "loses to the best baseline")]
+    ("accuracy", "word"),
+    [(0.95, "beats the best baseline"), (0.905, "ties with"), (0.70, "loses to the best baseline")],
 )
 def test_the_verdict_is_honest(accuracy, word):
     table = pd.DataFrame(
-        {"kind": ["method", "baseline", "baseline"], "n": 400, "accuracy": [accuracy, 0.9, 0.8]}, index=["m", "good", "bad"]
+        {"kind": ["method", "baseline", "baseline"], "n": 400, "accuracy": [accuracy, 0.9, 0.8]},
+        index=["m", "good", "bad"],
     )
     assert word in verdict(table, "m")
     assert "good 0.900" in verdict(table, "m")

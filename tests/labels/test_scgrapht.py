@@ -10,9 +10,9 @@ def test_the_folded_first_layer_is_the_pathway_written_out(problem):
     (train, y), (validation, y_validation), (test, _) = problem
     method = ScGraPhT(max_epochs=5).fit(train, y, validation, y_validation, rng=0)
     net = method._network
-    a_gc = method._scaled(train).T.toarray()
+    a_gc = method._edges(train).T.toarray()
     a_gc = a_gc / (a_gc.sum(axis=1, keepdims=True) + 1e-6)
-    a_cg = method._scaled(test).toarray()
+    a_cg = method._edges(test).toarray()
     a_cg = a_cg / (a_cg.sum(axis=1, keepdims=True) + 1e-6)
     c = (train.embedding - method._centre) / method._spread
     with torch.no_grad():
@@ -30,7 +30,9 @@ def test_lambda_is_chosen_on_validation_and_the_mixture_is_of_probabilities(prob
     graph, vectors = method._graph_scores(validation), method._vectors.scores(validation.embedding)
     loss = {g: -_mix(g, graph, vectors)[rows, y_validation].mean() for g in np.linspace(0, 1, 11)}
     assert loss[method.lam] == min(loss.values())
-    np.testing.assert_allclose(np.exp(_mix(0.3, graph, vectors)), 0.3 * np.exp(graph) + 0.7 * np.exp(vectors), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.exp(_mix(0.3, graph, vectors)), 0.3 * np.exp(graph) + 0.7 * np.exp(vectors), rtol=1e-5
+    )
     assert np.isfinite(_mix(1.0, graph, vectors)).all()
 
 

@@ -14,7 +14,9 @@ def test_degree_by_hand():
     base = 0.5
     p_a, p_b, p_x = (2 + 3 * base) / 6, (0 + 3 * base) / 4, (1 + 3 * base) / 5
     logit = lambda p: np.log(p / (1 - p))  # noqa: E731
-    score = link_predictor("degree").fit(pairs).score(pd.DataFrame({"tf": ["A", "B", "new"], "target": ["x", "x", "x"]}))
+    score = (
+        link_predictor("degree").fit(pairs).score(pd.DataFrame({"tf": ["A", "B", "new"], "target": ["x", "x", "x"]}))
+    )
     np.testing.assert_allclose(score, [logit(p_a) + logit(p_x), logit(p_b) + logit(p_x), logit(0.5) + logit(p_x)])
 
 
@@ -22,7 +24,9 @@ def test_collaborative_features_by_hand(network):
     train = network[0]
     f = _Features(train)
     tfs, targets = list(f.tfs), list(f.targets)
-    label = train.pivot_table(index="tf", columns="target", values="label").reindex(index=tfs, columns=targets).to_numpy()
+    label = (
+        train.pivot_table(index="tf", columns="target", values="label").reindex(index=tfs, columns=targets).to_numpy()
+    )
     rate = 1 / (1 + np.exp(-f.odds_tf.to_numpy()))
     residual = label - rate[:, None]
     i, t = 3, 7

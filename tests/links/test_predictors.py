@@ -45,7 +45,9 @@ def test_missing_columns(fitted):
         fitted.score(pd.DataFrame({"tf": ["T0"]}))
 
 
-@pytest.mark.parametrize(("name", "needed"), [("scregnet", "embedding"), ("cosine", "embedding"), ("pcc", "expression")])
+@pytest.mark.parametrize(
+    ("name", "needed"), [("scregnet", "embedding"), ("cosine", "embedding"), ("pcc", "expression")]
+)
 def test_what_is_needed_is_asked_for(name, needed, network):
     with pytest.raises(InputValueError, match=f"{name} needs {needed}="):
         link_predictor(name).fit(network[0])
@@ -66,5 +68,7 @@ def test_a_typo_names_the_predictors():
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_the_same_seed_the_same_scores(name, network):
     train, test, vectors, expression = network
-    a, b = (link_predictor(name, rng=3).fit(train, embedding=vectors, expression=expression).score(test) for _ in range(2))
+    a, b = (
+        link_predictor(name, rng=3).fit(train, embedding=vectors, expression=expression).score(test) for _ in range(2)
+    )
     np.testing.assert_array_equal(a, b)

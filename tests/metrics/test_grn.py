@@ -16,7 +16,7 @@ def test_the_numbers_are_scikit_learn_s():
     assert m["auroc"] == pytest.approx(roc_auc_score(Y, S))
     assert m["auprc"] == pytest.approx(average_precision_score(Y, S))
     assert m["auprc_ratio"] == pytest.approx(m["auprc"] / Y.mean())
-    assert m["auroc_per_tf"] == pytest.approx(np.mean([roc_auc_score(Y[TF == t], S[TF == t]) for t in range(5)]))
+    assert m["auroc_per_tf"] == pytest.approx(np.mean([roc_auc_score(Y[t == TF], S[t == TF]) for t in range(5)]))
     assert m["n_tfs"] == 5
 
 

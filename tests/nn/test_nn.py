@@ -51,7 +51,9 @@ def test_gcn_matches_torch_geometric():
     ours.weight.data, ours.bias.data = theirs.lin.weight.data.T.clone(), theirs.bias.data.clone()
     x = torch.randn(15, 6)
     edge_index = torch.from_numpy(np.stack(a.tocoo().coords)).long()
-    torch.testing.assert_close(ours(Propagation(symmetric_normalized(a)), x), theirs(x, edge_index), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        ours(Propagation(symmetric_normalized(a)), x), theirs(x, edge_index), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_mlp_has_no_activation_at_the_end():

@@ -46,7 +46,11 @@ def test_one_factor(network):
 
 def test_the_choice_of_edges():
     edges = pd.DataFrame(
-        {"source": ["A"] * 90 + ["B"] * 10, "target": [f"g{i}" for i in range(90)] + [f"g{i}" for i in range(10)], "score": np.linspace(1, 0, 100)}
+        {
+            "source": ["A"] * 90 + ["B"] * 10,
+            "target": [f"g{i}" for i in range(90)] + [f"g{i}" for i in range(10)],
+            "score": np.linspace(1, 0, 100),
+        }
     ).assign(known=lambda d: d["target"].isin(["g80", "g85"]))
     chosen = choose_edges(edges, 32)
     assert {"g80", "g85"} <= set(chosen["target"])
@@ -55,7 +59,7 @@ def test_the_choice_of_edges():
 
 
 def test_no_network_and_no_edge(network, pbmc68k):
-    with pytest.raises(MissingKeyError, match=r"uns\['sgt_grn'\] holds no network. Run sgt.tl.infer_grn"):
+    with pytest.raises(MissingKeyError, match=r"uns\['sgt_grn'\] holds no network\. Run sgt\.tl.infer_grn"):
         sgt.pl.grn(pbmc68k)
     with pytest.raises(InputValueError, match="There is no edge to draw"):
         sgt.pl.grn(network, tfs=["NOSUCH"])
@@ -73,7 +77,7 @@ def test_annotation(pbmc68k, tmp_path):
 
 
 def test_annotation_without_what_it_needs(pbmc68k):
-    with pytest.raises(MissingKeyError, match="holds no annotation. Run sgt.tl.annotate"):
+    with pytest.raises(MissingKeyError, match=r"holds no annotation\. Run sgt.tl.annotate"):
         sgt.pl.annotation(pbmc68k)
     sgt.tl.annotate(pbmc68k, "bulk_labels", method="knn_pca")
     with pytest.raises(MissingKeyError, match="basis='X_tsne' is not in obsm; there is: X_pca, X_umap"):

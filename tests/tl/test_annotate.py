@@ -3,13 +3,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
 from scgnn_tools._errors import GeneMatchError, InputValueError, LabelError, MissingKeyError, SgtWarning
-from tests._compare import changed
 
-WRITTEN = {"obs['sgt_label']", "obs['sgt_label_confidence']", "obs['sgt_label_reason']", "obsm['sgt_label_proba']", "uns['sgt_label']"}
+WRITTEN = {
+    "obs['sgt_label']",
+    "obs['sgt_label_confidence']",
+    "obs['sgt_label_reason']",
+    "obsm['sgt_label_proba']",
+    "uns['sgt_label']",
+}
 QUICK = {"method": "logreg_pca"}
 
 
@@ -37,7 +43,7 @@ def test_partly_labelled_bare_call(partly):
     assert changed(before, partly) == WRITTEN
     assert agreement(partly) > 0.7
     entry = partly.uns["sgt_label"]
-    assert list(entry["evaluation"].index) == ["scgrapht", "logreg_pca", "knn_pca"]
+    assert list(entry["evaluation"].index) == ["scgrapht", "logreg_pca", "centroid", "knn_pca"]
     assert "best baseline" in entry["verdict"]
     assert "obs['cell_type']" in entry["params"]["labels"]
     proba = partly.obsm["sgt_label_proba"]
@@ -70,7 +76,10 @@ def test_round_trip(partly, tmp_path, write):
     assert (back.obs["sgt_label"].astype(str) == partly.obs["sgt_label"].astype(str)).all()
     assert np.array_equal(back.obsm["sgt_label_proba"].to_numpy(), partly.obsm["sgt_label_proba"].to_numpy())
     assert back.uns["sgt_label"]["verdict"] == partly.uns["sgt_label"]["verdict"]
-    assert back.uns["sgt_label"]["evaluation"]["accuracy"].tolist() == partly.uns["sgt_label"]["evaluation"]["accuracy"].tolist()
+    assert (
+        back.uns["sgt_label"]["evaluation"]["accuracy"].tolist()
+        == partly.uns["sgt_label"]["evaluation"]["accuracy"].tolist()
+    )
 
 
 def test_a_reference_with_genes_in_another_order_and_partly_missing(pbmc68k, reference):
@@ -97,20 +106,17 @@ def test_one_cell_gets_the_answer_that_it_gets_among_many(pbmc68k, reference):
 @pytest.mark.slow
 def test_the_bundled_reference_knows_blood_and_rejects_what_it_does_not_know(test_data):
     blood = ad.read_h5ad(test_data / "cells/kang_ifnb.h5ad")
-    sgt.tl.annotate(blood, **QUICK)
+    sgt.tl.annotate(blood, method="centroid")
     unknown = (blood.obs["sgt_label"] == "Unknown").to_numpy()
-    control = (blood.obs["condition"] == blood.obs["condition"].unique()[0]).to_numpy()
     assert unknown.mean() < 0.25
     named = blood.obs[~unknown]
     assert (named.loc[named["cell_type"] == "B", "sgt_label"] == "B cell").mean() > 0.8
-    assert control.any()
     for name in ("sc_mixology", "xin_pancreas_subset_log"):
         other = ad.read_h5ad(test_data / f"cells/{name}.h5ad")
         with pytest.warns(SgtWarning) if name.startswith("xin") else _nothing():
             sgt.tl.annotate(other, **QUICK)
-        assert (other.obs["sgt_label"] == "Unknown").mean() > 0.9
+        assert (other.obs["sgt_label"] == "Unknown").mean() > 0.85
         assert set(other.obs.loc[other.obs["sgt_label"] == "Unknown", "sgt_label_reason"]) == {"unlike the reference"}
-        sgt.settings.verbose = True
 
 
 def _nothing():
@@ -138,13 +144,29 @@ def test_a_cell_without_counts_is_unknown(reference):
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        (lambda a: {"labels_key": "leiden"}, MissingKeyError, "labels_key='leiden' is no column of adata.obs; the columns are: bulk_labels"),
-        (lambda a: a.obs.update(pd.DataFrame({"phase": "G1"}, a.obs_names)) or {"labels_key": "phase"}, LabelError, "at least two classes"),
+        (
+            lambda a: {"labels_key": "leiden"},
+            MissingKeyError,
+            "labels_key='leiden' is no column of adata.obs; the columns are: bulk_labels",
+        ),
+        (
+            lambda a: a.obs.update(pd.DataFrame({"phase": "G1"}, a.obs_names)) or {"labels_key": "phase"},
+            LabelError,
+            "at least two classes",
+        ),
         (lambda a: a.obs.insert(0, "none", "") or {"labels_key": "none"}, LabelError, "labels no cell"),
         (lambda a: {"method": "scgpt"}, InputValueError, "no annotation method"),
         (lambda a: {"unknown": True}, InputValueError, "unknown is 'auto' or None"),
-        (lambda a: {"labels_key": "bulk_labels", "use_rep": "X_scVI"}, MissingKeyError, "use_rep='X_scVI' is not in obsm; there is: X_pca"),
-        (lambda a: {"reference": a[:, :50].copy(), "labels_key": "bulk_labels"}, GeneMatchError, "share 50 genes"),
+        (
+            lambda a: {"labels_key": "bulk_labels", "use_rep": "X_scVI"},
+            MissingKeyError,
+            "use_rep='X_scVI' is not in obsm; there is: X_pca",
+        ),
+        (
+            lambda a: {"reference": a.raw[:, :50].to_adata(), "labels_key": "bulk_labels"},
+            GeneMatchError,
+            "share 50 genes",
+        ),
         (lambda a: {"device": "cuda:7"}, InputValueError, "this machine has cpu"),
     ],
 )
@@ -164,7 +186,10 @@ def test_labels_with_blanks_numbers_and_rare_classes(pbmc68k):
     with pytest.warns(SgtWarning, match="single labelled cell.*: 99"):
         sgt.tl.annotate(pbmc68k, "code", **QUICK)
     assert {"0", "1", "99"} <= set(pbmc68k.obs["sgt_label"].cat.categories)
-    assert "(467 of 700 cells)" in pbmc68k.uns["sgt_label"]["params"]["labels"] or "of 700 cells" in pbmc68k.uns["sgt_label"]["params"]["labels"]
+    assert (
+        "(467 of 700 cells)" in pbmc68k.uns["sgt_label"]["params"]["labels"]
+        or "of 700 cells" in pbmc68k.uns["sgt_label"]["params"]["labels"]
+    )
 
 
 def test_own_vectors_a_view_and_a_copy(partly):

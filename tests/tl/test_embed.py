@@ -4,10 +4,10 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, SgtWarning
-from tests._compare import changed
 
 KEY = sgt.fm.best_bundled()
 WRITTEN = {f"obsm['X_{KEY}']", f"varm['{KEY}']", "uns['sgt']"}
@@ -98,6 +98,7 @@ def test_backed_read_only(tmp_path):
 
 def test_counts_and_their_logarithm_give_the_same_vectors():
     import scanpy as sc
+
     from scgnn_tools.assets import immune_reference
 
     counts = immune_reference()[::100].copy()

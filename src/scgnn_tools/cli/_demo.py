@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUTH, SHOWN = "bulk_labels", "cell_type"
-BASELINES = ("logreg_pca", "knn_pca")
+BASELINES = ("logreg_pca", "centroid", "knn_pca")
 
 
 def demo(folder: Path) -> str:

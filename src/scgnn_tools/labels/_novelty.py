@@ -9,10 +9,11 @@ cells have, or if it is below and the distance far above.
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools.labels._means import class_means, correlation, telling_genes
 from scgnn_tools.labels._protocol import Cells
 
 N_GENES, N_NEIGHBORS = 500, 10
-FAR_BELOW, FAR_ABOVE = 0.8, 2.0
+FAR_BELOW, FAR_ABOVE = 0.8, 2.5
 
 
 class Novelty:
@@ -22,9 +23,8 @@ class Novelty:
         """Learn class means and neighbours from training cells, and what is usual from held-out ones."""
         from sklearn.neighbors import NearestNeighbors
 
-        one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels]
-        means = np.asarray(train.expression.T @ one_hot).T / one_hot.sum(axis=0)[:, None]  # (n_classes, n_genes)
-        self._genes = np.sort(np.argsort(-means.var(axis=0), kind="stable")[:N_GENES])
+        means = class_means(train.expression, labels)
+        self._genes = telling_genes(means, N_GENES)
         self._means = means[:, self._genes]
         self._neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(train)), metric="cosine")
         self._neighbors.fit(train.embedding)
@@ -41,13 +41,7 @@ class Novelty:
 
     def correlation(self, cells: Cells) -> np.ndarray:
         """Return the highest Pearson correlation with a class mean, (n_cells,); 0 for a cell without expression."""
-        x = sp.csr_array(cells.expression[:, self._genes])
-        centred = self._means - self._means.mean(axis=1, keepdims=True)
-        total = np.asarray(x.sum(axis=1)).ravel()
-        square = np.asarray(x.multiply(x).sum(axis=1)).ravel()
-        spread = np.sqrt(np.maximum(square - total**2 / x.shape[1], 0)) + 1e-9
-        norm = np.linalg.norm(centred, axis=1) + 1e-9
-        return (np.asarray(x @ centred.T) / spread[:, None] / norm).max(axis=1)
+        return correlation(sp.csr_array(cells.expression[:, self._genes]), self._means).max(axis=1)
 
     def distance(self, cells: Cells) -> np.ndarray:
         """Return the mean cosine distance to the nearest training cells, (n_cells,)."""

@@ -21,6 +21,7 @@ class Entry:
 METHODS = {
     "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method"),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline"),
+    "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline"),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline"),
 }
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG
-from scgnn_tools.labels._pca import column_variance
+from scgnn_tools.labels._means import class_means, telling_genes
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.logreg import LinearHead
 from scgnn_tools.nn import GraphConv, Propagation
@@ -57,7 +57,7 @@ class ScGraPhT:
     Parameters
     ----------
     n_genes
-        Genes of the highest variance in the training cells that the graph has.
+        Genes of the graph: those whose means differ most between the classes of the training cells.
     max_epochs
         Most epochs; training stops earlier when the validation loss no longer falls.
     device
@@ -65,7 +65,7 @@ class ScGraPhT:
     """
 
     def __init__(
-        self, *, n_genes: int = 3000, max_epochs: int = 300, lr: float = 3e-3, patience: int = 30, device: str = "auto"
+        self, *, n_genes: int = 1500, max_epochs: int = 300, lr: float = 3e-3, patience: int = 30, device: str = "auto"
     ) -> None:
         self.n_genes, self.max_epochs, self.lr, self.patience = n_genes, max_epochs, lr, patience
         self._device = resolve_device(device)
@@ -74,9 +74,7 @@ class ScGraPhT:
         self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
     ) -> "ScGraPhT":
         """Train on the training cells; the validation cells stop the training and choose λ."""
-        variance = column_variance(train.expression)
-        self.genes = np.sort(np.argsort(-variance, kind="stable")[: self.n_genes])
-        self._scale = (1 / np.sqrt(variance[self.genes] + 1e-2)).astype(np.float32)
+        self.genes = telling_genes(class_means(train.expression, labels), self.n_genes)
         self._vectors = LinearHead().fit(train.embedding, labels)
         self._centre, self._spread = train.embedding.mean(axis=0), train.embedding.std(axis=0) + 1e-6
         self._gene_input = self._from_cells(train)
@@ -115,19 +113,19 @@ class ScGraPhT:
         grid = np.linspace(0, 1, 11)
         return float(grid[np.argmin([-_mix(g, graph, vectors)[rows, labels].mean() for g in grid])])
 
-    def _scaled(self, cells: Cells) -> sp.csr_array:
-        return sp.csr_array(cells.expression[:, self.genes].multiply(self._scale[None, :]))
+    def _edges(self, cells: Cells) -> sp.csr_array:
+        return sp.csr_array(cells.expression[:, self.genes])
 
     def _from_cells(self, train: Cells) -> torch.Tensor:
         """Return A_GC C: for each gene the expression-weighted mean vector of the training cells, (n_genes, d)."""
-        a = self._scaled(train)
+        a = self._edges(train)
         total = np.asarray(a.sum(axis=0)).ravel()[:, None] + 1e-6
         vectors = (train.embedding - self._centre) / self._spread
         return torch.as_tensor(np.asarray(a.T @ vectors) / total, dtype=torch.float32, device=self._device)
 
     def _a_cg(self, cells: Cells) -> Propagation:
-        """Return A_CG: each cell's scaled expression divided by its sum, (n_cells, n_genes)."""
-        a = self._scaled(cells)
+        """Return A_CG: each cell's expression divided by its sum, (n_cells, n_genes)."""
+        a = self._edges(cells)
         total = np.asarray(a.sum(axis=1)).ravel() + 1e-6
         return Propagation(sp.csr_array(sp.diags_array(1 / total) @ a), device=self._device)
 

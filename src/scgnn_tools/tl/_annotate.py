@@ -59,7 +59,7 @@ def annotate(
     reference
         Labelled cells.
     method
-        "scgrapht", or one of the baselines "logreg_pca" and "knn_pca".
+        "scgrapht", or one of the baselines "logreg_pca", "centroid" and "knn_pca".
     use_rep
         Vectors in ``obsm`` (of reference and query). None takes those that :func:`scgnn_tools.tl.embed` wrote, else embeds with the
         best bundled model, without writing the vectors; with a reference both are embedded on their shared genes.

@@ -1,0 +1,25 @@
+"""Means of classes, and the genes that tell the classes apart."""
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def class_means(x: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Return the mean expression of each class, float32 (n_classes, n_genes)."""
+    one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels]
+    return np.asarray(x.T @ one_hot).T / one_hot.sum(axis=0)[:, None]
+
+
+def telling_genes(means: np.ndarray, n_genes: int) -> np.ndarray:
+    """Return the genes whose means differ most between the classes, sorted, int (at most n_genes,)."""
+    return np.sort(np.argsort(-means.var(axis=0), kind="stable")[:n_genes])
+
+
+def correlation(x: sp.csr_array, means: np.ndarray) -> np.ndarray:
+    """Return the Pearson correlation of each cell with each mean, (n_cells, n_classes); 0 for a cell without expression."""
+    centred = means - means.mean(axis=1, keepdims=True)
+    total = np.asarray(x.sum(axis=1)).ravel()
+    square = np.asarray(x.multiply(x).sum(axis=1)).ravel()
+    spread = np.sqrt(np.maximum(square - total**2 / x.shape[1], 0)) + 1e-9
+    norm = np.linalg.norm(centred, axis=1) + 1e-9
+    return np.asarray(x @ centred.T) / spread[:, None] / norm
