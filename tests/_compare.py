@@ -10,7 +10,12 @@ def same(a, b) -> bool:
     if isinstance(a, pd.DataFrame | pd.Series | pd.Index):
         return a.equals(b)
     if sp.issparse(a):
-        return a.shape == b.shape and a.dtype == b.dtype and (a != b).nnz == 0
+        return (
+            a.shape == b.shape
+            and a.dtype == b.dtype
+            and np.array_equal(a.tocoo().data, b.tocoo().data, equal_nan=True)
+            and all(np.array_equal(x, y) for x, y in zip(a.tocoo().coords, b.tocoo().coords, strict=True))
+        )
     if isinstance(a, np.ndarray):
         if a.dtype != b.dtype or a.shape != b.shape:
             return False

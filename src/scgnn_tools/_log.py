@@ -2,6 +2,9 @@
 
 import logging
 import re
+from collections.abc import Iterable
+
+import numpy as np
 
 from scgnn_tools._settings import settings
 
@@ -13,6 +16,11 @@ def printable(text: object, *, limit: int = 80) -> str:
     """Return ``text`` without control characters and cut to ``limit``, so that no name can forge a line of the log."""
     clean = _CONTROL.sub("�", str(text))
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def as_text(values: Iterable[object]) -> np.ndarray:
+    """Return values as text in an object array: numpy's own text arrays give every entry the room of the longest one."""
+    return np.array([str(v) for v in values], dtype=object)
 
 
 def say(message: str) -> None:

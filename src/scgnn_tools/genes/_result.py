@@ -86,7 +86,7 @@ class GeneMatch:
     def table(self) -> pd.DataFrame:
         """Return one row a gene of the data: ``name``, ``matched`` (gene of the vocabulary or ""), ``how``."""
         matched = np.where(self.matched, self.vocabulary[self.index], "")
-        return pd.DataFrame({"name": self.names.astype(str), "matched": matched.astype(str), "how": self.how})
+        return pd.DataFrame({"name": self.names, "matched": matched, "how": self.how})
 
     def check(self, model: str, *, weights: np.ndarray | None = None, stacklevel: int = 2) -> None:
         """Raise if fewer than 20 % of the genes were found, warn under 70 % and where genes went through orthologs."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import GeneMatchError, InputValueError
+from scgnn_tools._log import as_text
 from scgnn_tools.genes import tables
 from scgnn_tools.genes._result import GeneMatch
 from scgnn_tools.genes.ids import strip_version
@@ -45,7 +46,7 @@ def match(
     GeneMatch
         The position of each gene in the vocabulary and how it was found.
     """
-    names, words = np.asarray(names, dtype=object).astype(str), pd.Index(np.asarray(vocabulary).astype(str))
+    names, words = as_text(names), pd.Index(as_text(vocabulary))
     if len(names) == 0:
         msg = "There are no genes to match: the object has 0 columns. Pass an AnnData with genes."
         raise GeneMatchError(msg)
@@ -59,7 +60,7 @@ def match(
         found = words.get_indexer(candidates).astype(np.int32)
         new = (index < 0) & (found >= 0)
         index[new], how[new] = found[new], word
-    return GeneMatch(names=names, vocabulary=words.to_numpy(dtype=str), index=index, how=how, organism=organism)
+    return GeneMatch(names=names, vocabulary=words.to_numpy(dtype=object), index=index, how=how, organism=organism)
 
 
 def _ways(names: pd.Index, words: pd.Index, key: str, organism: str, words_organism: str) -> list[tuple[str, pd.Index]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import GeneMatchError, MissingKeyError
-from scgnn_tools._log import printable
+from scgnn_tools._log import as_text, printable
 from scgnn_tools.genes import tables
 from scgnn_tools.genes.ids import strip_version
 from scgnn_tools.genes.tables import Organism
@@ -54,7 +54,7 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
 
 def detect_organism(names: np.ndarray) -> Organism:
     """Return the organism whose tables know more of the names; human if they know none."""
-    index = pd.Index(names[:SAMPLE].astype(str))
+    index = pd.Index(as_text(names[:SAMPLE]))
     ids = strip_version(index)
     mouse_ids, human_ids = ids.str.startswith("ENSMUSG").mean(), ids.str.match("ENSG").mean()
     if max(mouse_ids, human_ids) > 0.5:
@@ -68,7 +68,7 @@ def detect_organism(names: np.ndarray) -> Organism:
 
 def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.ndarray:
     """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept, shape (n,)."""
-    index = pd.Index(names.astype(str))
+    index = pd.Index(as_text(names))
     out = index.to_numpy(dtype=object).copy()
     if (organism or detect_organism(names)) == "mouse":
         return out

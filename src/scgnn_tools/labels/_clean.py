@@ -15,4 +15,4 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
     # whole numbers that pandas holds as floats because others are missing are the numbers that they were
     text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip())
     none = text.str.lower().isin(NOT_A_LABEL | {unlabeled_category.strip().lower()})
-    return text.where(~none, "").to_numpy(dtype=object).astype(str)
+    return text.where(~none, "").to_numpy(dtype=object)

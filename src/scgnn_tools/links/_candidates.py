@@ -21,8 +21,8 @@ def labelled_pairs(edges: pd.DataFrame, *, rng: RNG = 0) -> pd.DataFrame:
     factors.
     """
     rng = generator(rng)
-    tfs, i = np.unique(edges["source"].to_numpy(dtype=str), return_inverse=True)
-    targets, t = np.unique(edges["target"].to_numpy(dtype=str), return_inverse=True)
+    tfs, i = np.unique(edges["source"].to_numpy(dtype=object), return_inverse=True)
+    targets, t = np.unique(edges["target"].to_numpy(dtype=object), return_inverse=True)
     n = len(targets)
     degree = np.bincount(t, minlength=n)
     edge = i.astype(np.int64) * n + t

@@ -95,7 +95,7 @@ def fit(
     predictor = link_predictor(name, rng=rng, **options)
     # every gene of the prior and of the data is a node, so that all methods score the same pairs; which genes there are is
     # no label. pcc names the columns of the expression by its own index.
-    every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=str).ravel())
+    every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
     genes = None if name == "pcc" else every
     return predictor.fit(train, validation, genes=genes, expression=inputs.expression, embedding=inputs.embedding)
 

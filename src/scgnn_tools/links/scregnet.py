@@ -14,6 +14,7 @@ from torch import nn
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.graph import canonical
 from scgnn_tools.links._protocol import check_pairs, needs
@@ -113,7 +114,7 @@ class ScRegNet:
         validation = check_pairs(validation)
         asked = pd.concat([pairs, validation])
         extra = [] if genes is None else [genes]
-        self._genes = pd.Index(pd.unique(np.concatenate([asked["tf"], asked["target"], *extra]).astype(str)))
+        self._genes = pd.Index(pd.unique(as_text(np.concatenate([asked["tf"], asked["target"], *extra]))))
         self._x = torch.as_tensor(_standardised(cast("pd.DataFrame", embedding), self._genes), device=self._device)
         edges = pairs[pairs["label"] == 1]
         self.message_graph = self._graph(edges)

@@ -71,11 +71,11 @@ def match_genes(
 
 def _gene_sums(adata: "AnnData") -> np.ndarray | None:
     """Return the sum of each gene, or None if the matrix cannot be summed (scaled values, no cells)."""
-    from scgnn_tools._errors import SgtError
+    from scgnn_tools._errors import InputScaleError
     from scgnn_tools.data import open_expression
 
     try:
         expression = open_expression(adata)
-    except SgtError:
+    except InputScaleError:
         return None
     return expression.gene_totals() if len(expression.var) == adata.n_vars else None

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import GraphError, MissingKeyError, SgtError, SgtWarning
-from scgnn_tools._log import printable
+from scgnn_tools._errors import GraphError, InputScaleError, MissingKeyError, SgtWarning
+from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.links._candidates import labelled_pairs
@@ -88,7 +88,7 @@ def collect(
     factors = set(to_symbol(np.array(list(tfs), dtype=object))) if tfs is not None else None
     if factors is None:
         factors = set(to_symbol(genes.transcription_factors(organism).astype(object))) | set(edges["source"])
-    scored = column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=str)
+    scored = column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=object)
     here = scored[np.isin(scored, list(factors))]
     if len(here) == 0:
         msg = (
@@ -165,13 +165,13 @@ def _expression(adata: ad.AnnData, layer: str | None, to_symbol: _Symbols, gene_
     """Return the log-normalised cells with symbols as names, or None if no matrix fits and none was asked for."""
     try:
         opened = open_expression(adata, layer=layer)
-    except SgtError:
+    except InputScaleError:
         if layer is not None:
             raise
         warnings.warn("No matrix fits: there are no signs from the data and no pcc.", SgtWarning, stacklevel=5)
         return None
     symbols = to_symbol(genes.gene_names(opened.var, gene_key=gene_key if gene_key in opened.var else None))
-    var = pd.DataFrame(index=pd.Index(symbols.astype(str)))
+    var = pd.DataFrame(index=pd.Index(as_text(symbols)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
         return ad.AnnData(opened.log_normalized(), var=var)
