@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,6 @@ def test_batch_size_auto():
 
 def test_environment_is_read_by_the_package():
     code = "import scgnn_tools as sgt; print(sgt.settings.progress)"
-    env = {"SGT_PROGRESS": "0", "PATH": ""}
+    env = {**os.environ, "SGT_PROGRESS": "0"}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert out.stdout.strip() == "False"

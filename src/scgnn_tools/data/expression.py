@@ -131,11 +131,16 @@ def _names(adata: "AnnData", layer: str | None) -> list[str]:
         return [name for name, exists in there if exists]
     if layer == "X" or (layer == "raw" and adata.raw is not None):
         return [layer]
-    if layer not in adata.layers:
-        names = [f"'{printable(k)}'" for k in adata.layers] + ["'X'"] + ["'raw'"] * (adata.raw is not None)
+    if layer not in _layers(adata):
+        names = [f"'{printable(k)}'" for k in _layers(adata)] + ["'X'"] + ["'raw'"] * (adata.raw is not None)
         msg = f"There is no layer {printable(layer)!r}; layer= can be {', '.join(names)}."
         raise MissingKeyError(msg)
     return [f"layers['{layer}']"]
+
+
+def _layers(adata: "AnnData") -> list[str]:
+    """Return the names of the layers; anndata 0.13 lists X among them, as None."""
+    return [k for k in adata.layers if k is not None]
 
 
 def _describe(adata: "AnnData", name: str) -> Expression:
@@ -156,7 +161,7 @@ def _nothing_fits(adata: "AnnData", found: list[Expression], accept: Collection[
     seen = "; ".join(f"{e.name} holds {e.kind}" for e in found) or "the object has no matrix"
     looked = {e.name for e in found}
     arguments = (
-        {f"layers['{k}']": k for k in adata.layers} | {"X": "X"} | ({"raw": "raw"} if adata.raw is not None else {})
+        {f"layers['{k}']": k for k in _layers(adata)} | {"X": "X"} | ({"raw": "raw"} if adata.raw is not None else {})
     )
     fits = [v for n, v in arguments.items() if n not in looked and _describe(adata, n).kind.kind in accept]
     todo = "Put the counts into adata.layers['counts'] or adata.raw, and call again."

@@ -1,0 +1,51 @@
+"""The documentation is true: names exist, the tutorial runs, the README's calls are the calls."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scgnn_tools as sgt
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_public_function_is_in_the_api_pages_and_has_a_docstring():
+    page = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
+    for room in ("tl", "pl", "pp", "fm", "models", "metrics"):
+        module = getattr(sgt, room)
+        for name in module.__all__:
+            assert f"{room}.{name}\n" in page, f"{room}.{name}"
+            assert getattr(module, name).__doc__, f"{room}.{name}"
+
+
+def test_the_names_of_the_readme_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for room, name in re.findall(r"sgt\.(tl|pl|pp|fm)\.(\w+)", text):
+        assert name in getattr(sgt, room).__all__
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_readme_names_the_test_command_that_ci_runs():
+    assert "make test " in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"^make test$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.M)
+
+
+def test_the_version_is_said_once():
+    assert f'version = "{sgt.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted((ROOT / "tutorials").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_the_tutorial_runs(notebook, tmp_path):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert all(c["outputs"] or "import" in "".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
