@@ -167,7 +167,7 @@ def _top(score: np.ndarray, n_top: int) -> np.ndarray:
 
 
 def verdict(table: pd.DataFrame, method: str, status: str) -> str:
-    """Say whether a method beats, ties with or loses to its best baseline in AUPRC; a tie is within .01."""
+    """Say whether a method beats, ties with or loses to its best baseline in AUPRC; a tie is within one standard error."""
     if status != "ok":
         return f"{method} was {status}"
     others = table.drop(index=method)
@@ -176,5 +176,7 @@ def verdict(table: pd.DataFrame, method: str, status: str) -> str:
     if others.empty or np.isnan(own):
         return f"{method}: {table.loc[method, 'status']}"
     best = others.idxmax()
-    word = "ties with" if abs(own - others[best]) <= 0.01 else "beats" if own > others[best] else "loses to"
+    # of a share of that size among so many edges (Boyd et al. 2013)
+    error = float(np.sqrt(own * (1 - own) / table.loc[method, "n_positive"]))
+    word = "ties with" if abs(own - others[best]) <= error else "beats" if own > others[best] else "loses to"
     return f"{method} {word} the best baseline: AUPRC {own:.3f}, {best} {others[best]:.3f}, chance {table.loc[method, 'density']:.3f}"
