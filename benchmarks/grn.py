@@ -4,7 +4,6 @@ Usage: ``python -m benchmarks.grn --data ../shared/data [--networks hESC_500 ...
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def rows(data: Path, network: str, methods: list[str]) -> list[dict]:
     try:
         audit_pairs(train, test)
     except LeakageError as error:
-        print(f"{network}: {error}")
+        print(f"{network}: {str(error).split(',')[0]}")
     matched = test[
         degree_matched(pairs, base=lambda p, **_: np.where(p["set"] == "test", 2, 0).astype("int8"))[
             pairs["set"] == "test"
@@ -72,12 +71,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--methods", nargs="+", default=["degree", "collaborative", "cosine", "scregnet"])
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     table = pd.DataFrame([r for n in args.networks for r in rows(args.data, n, args.methods)])
-    print(table.set_index(["network", "split", "method"]).round(3).to_string())
-    if args.json:
-        args.json.write_text(json.dumps(table.to_dict("records")))
+    wide = table.pivot_table(
+        index=["network", "method"], columns="split", values=["auroc", "auprc", "auroc_per_tf"], sort=False
+    )
+    wide = wide.swaplevel(axis=1)[
+        [(s, v) for s in ("random_pair", "degree_matched") for v in ("auroc", "auprc", "auroc_per_tf")]
+    ]
+    wide.columns = [
+        f"{'random' if s == 'random_pair' else 'matched'} {v.replace('auroc_per_tf', 'per TF')}"
+        for s, v in wide.columns
+    ]
+    print(wide.round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ html_static_path = ["_static"]
 html_theme_options = {
     "repository_url": "https://github.com/scgnn-tools/scgnn_tools",
     "use_repository_button": True,
-    "show_navbar_depth": 2,
+    "show_navbar_depth": 1,
+    "navbar_persistent": [],
     "show_toc_level": 2,
 }

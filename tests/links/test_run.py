@@ -72,6 +72,7 @@ def test_top_leaves_out_what_has_no_score():
 @pytest.mark.parametrize(("own", "word"), [(0.6, "beats"), (0.505, "ties with"), (0.4, "loses to")])
 def test_the_verdict_is_honest(own, word):
     table = pd.DataFrame(
-        {"kind": ["method", "baseline"], "auprc": [own, 0.5], "n_positive": 1000, "density": 0.3, "status": "ok"}, index=["m", "b"]
+        {"kind": ["method", "baseline"], "auprc": [own, 0.5], "n_positive": 1000, "density": 0.3, "status": "ok"},
+        index=["m", "b"],
     )
     assert f"m {word} the best baseline" in verdict(table, "m", "ok")
