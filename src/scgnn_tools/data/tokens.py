@@ -39,6 +39,20 @@ class Tokens:
         """Return one token for every stored value, in the order of the columns."""
         return cls(rows.indices.astype(np.int32), rows.data.astype(np.float32), rows.indptr.astype(np.int64))
 
+    @classmethod
+    def with_cell_token(
+        cls, cell: np.ndarray, ids: np.ndarray, values: np.ndarray, n_cells: int, cls_id: int, cls_value: float
+    ) -> "Tokens":
+        """Put the cell token before the tokens of each cell that has any; ``cell`` is sorted."""
+        genes = np.bincount(cell, minlength=n_cells)
+        offsets = np.concatenate([[0], np.cumsum(genes + (genes > 0))])
+        out_ids = np.full(offsets[-1], cls_id, dtype=np.int32)
+        out_values = np.full(offsets[-1], cls_value, dtype=np.float32)
+        is_gene = np.ones(offsets[-1], dtype=bool)
+        is_gene[offsets[:-1][genes > 0]] = False
+        out_ids[is_gene], out_values[is_gene] = ids, values
+        return cls(out_ids, out_values, offsets)
+
     @property
     def n_cells(self) -> int:
         """Number of cells."""

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,15 @@ import scipy.sparse as sp
 
 from scgnn_tools import genes
 from scgnn_tools._device import halving
-from scgnn_tools._errors import SgtWarning
-from scgnn_tools._progress import progress
+from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._progress import counter
+from scgnn_tools._random import RNG, generator
 from scgnn_tools._settings import settings
-from scgnn_tools.data import CHUNK, Expression, Tokens, length_batches, open_expression
+from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.fm._card import ModelCard
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
     from scgnn_tools.genes import GeneMatch
@@ -42,6 +44,12 @@ class FoundationModel(ABC):
     max_tokens = 2**20
     """Budget of a batch, padding included."""
 
+    has_context = False
+    """Whether genes have vectors in the context of a cell, beside the fixed ones of :meth:`gene_table`."""
+
+    synonyms: "pd.Series | None" = None
+    """More names of the vocabulary's genes than the package's tables hold: name -> gene."""
+
     def __init__(self, card: ModelCard, vocabulary: np.ndarray, report: dict[str, str]) -> None:
         self.card = card
         self.vocabulary = vocabulary
@@ -51,12 +59,19 @@ class FoundationModel(ABC):
         return f"{type(self).__name__}({self.card.name!r}, {len(self.vocabulary):,} genes, dimension {self.card.dimension})"
 
     @abstractmethod
-    def _tokenize_rows(self, rows: sp.csr_array) -> Tokens:
-        """Return the tokens of rows whose columns are the vocabulary."""
+    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the tokens of rows of ``kind`` ("counts" or "log1p") whose columns are the vocabulary; none for an empty row."""
 
     @abstractmethod
     def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""
+
+    def _lengths(self, tokens: Tokens) -> np.ndarray:
+        """Return how many tokens the network sees of each cell, by which batches are sized."""
+        return tokens.lengths
+
+    def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:  # noqa: B027 (a linear map is never long)
+        """Say what a long run will take, given the tokens of its first ``n_chunk`` cells."""
 
     @abstractmethod
     def gene_table(self) -> np.ndarray:
@@ -69,19 +84,36 @@ class FoundationModel(ABC):
     def match(self, expression: Expression, *, gene_key: str | None = None, organism: str | None = None) -> "GeneMatch":
         """Find the genes of a matrix in the vocabulary; refuse or warn if too few are there."""
         names = genes.gene_names(expression.var, gene_key=gene_key)
-        found = genes.match(
-            names, self.vocabulary, key=self.card.gene_key, organism=organism, vocabulary_organism=self.card.organism
-        )
+        found = self._match_names(names, organism)
         found.check(self.card.name, stacklevel=3)
         return found
 
+    def _match_names(self, names: np.ndarray, organism: str | None) -> "GeneMatch":
+        return genes.match(
+            names,
+            self.vocabulary,
+            key=self.card.gene_key,
+            organism=organism,
+            vocabulary_organism=self.card.organism,
+            synonyms=self.synonyms,
+        )
+
     def tokenize(
-        self, adata: "AnnData", *, layer: str | None = None, gene_key: str | None = None, organism: str | None = None
+        self,
+        adata: "AnnData",
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        rng: RNG = None,
     ) -> Tokens:
-        """Return the tokens of all cells, packed: about eight bytes a token."""
+        """Return the tokens of all cells, packed: about eight bytes a token.
+
+        ``rng`` is for the published random variants of tokenisation, which are off unless the model was loaded with them.
+        """
         expression = open_expression(adata, layer=layer)
         found = self.match(expression, gene_key=gene_key, organism=organism)
-        parts = [tokens for _, tokens in self._chunks(expression, found)]
+        parts = [tokens for _, tokens in self._chunks(expression, found, rng)]
         offsets = [np.zeros(1, dtype=np.int64)]
         for part in parts:
             offsets.append(part.offsets[1:] + offsets[-1][-1])
@@ -96,6 +128,7 @@ class FoundationModel(ABC):
         gene_key: str | None = None,
         organism: str | None = None,
         batch_size: int | None = None,
+        rng: RNG = None,
     ) -> np.ndarray:
         """Return the vector of each cell, float32 (n_obs, dimension), in the order of the object.
 
@@ -103,10 +136,10 @@ class FoundationModel(ABC):
         """
         expression = open_expression(adata, layer=layer)
         found = self.match(expression, gene_key=gene_key, organism=organism)
-        return self.embed_expression(expression, found, batch_size=batch_size)[0]
+        return self.embed_expression(expression, found, batch_size=batch_size, rng=rng)[0]
 
     def embed_expression(
-        self, expression: Expression, found: "GeneMatch", *, batch_size: int | None = None
+        self, expression: Expression, found: "GeneMatch", *, batch_size: int | None = None, rng: RNG = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Embed an opened matrix whose genes were matched.
 
@@ -117,11 +150,14 @@ class FoundationModel(ABC):
         """
         out = np.zeros((expression.n_obs, self.card.dimension), dtype=np.float32)
         empty = []
-        n_chunks = -(-expression.n_obs // CHUNK)
-        for start, tokens in progress(self._chunks(expression, found), total=n_chunks, what="embed", unit="chunk"):
-            self._embed_chunk(tokens, out[start : start + tokens.n_cells], batch_size or settings.batch_size)
-            empty.append(start + np.flatnonzero(tokens.lengths == 0))
-            del tokens  # before the next chunk is read
+        with counter(expression.n_obs, what="embed", unit="cell") as advance:
+            for start, tokens in self._chunks(expression, found, rng):
+                if start == 0:
+                    self._announce(tokens, expression.n_obs, tokens.n_cells)
+                here = out[start : start + tokens.n_cells]
+                self._embed_chunk(tokens, here, batch_size or settings.batch_size, advance)
+                empty.append(start + np.flatnonzero(tokens.lengths == 0))
+                del tokens  # before the next chunk is read
         positions = np.concatenate(empty)
         if len(positions):
             msg = (
@@ -131,38 +167,52 @@ class FoundationModel(ABC):
             warnings.warn(msg, SgtWarning, stacklevel=3)
         return out, positions
 
-    def embed_genes(self, adata: "AnnData", *, gene_key: str | None = None, organism: str | None = None) -> np.ndarray:
-        """Return the static vector of each gene of the object, float32 (n_vars, dimension); NaN where it is unknown."""
+    def embed_genes(
+        self, adata: "AnnData", *, gene_key: str | None = None, organism: str | None = None, **context: Any
+    ) -> Any:
+        """Return the static vector of each gene of the object, float32 (n_vars, d); NaN where it is unknown.
+
+        Networks take more: see :meth:`scgnn_tools.fm.NetworkModel.embed_genes`.
+        """
+        if context:
+            msg = f"{self.card.name} has no vectors of genes in context; leave out {', '.join(context)}."
+            raise InputValueError(msg)
         names = genes.gene_names(adata.var, gene_key=gene_key)
-        found = genes.match(
-            names, self.vocabulary, key=self.card.gene_key, organism=organism, vocabulary_organism=self.card.organism
-        )
-        return self.gene_vectors(found)
+        return self.gene_vectors(self._match_names(names, organism))
 
     def gene_vectors(self, found: "GeneMatch") -> np.ndarray:
-        """Return the vector of each matched gene, float32 (n_vars, dimension); NaN rows for those that are lost."""
-        out = np.full((len(found.index), self.card.dimension), np.nan, dtype=np.float32)
-        out[found.matched] = self.gene_table()[found.index[found.matched]]
+        """Return the vector of each matched gene, float32 (n_vars, d); NaN rows for those that are lost."""
+        table = self.gene_table()
+        out = np.full((len(found.index), table.shape[1]), np.nan, dtype=np.float32)
+        out[found.matched] = table[found.index[found.matched]]
         return out
 
-    def _chunks(self, expression: Expression, found: "GeneMatch") -> Iterator[tuple[int, Tokens]]:
+    def _chunks(self, expression: Expression, found: "GeneMatch", rng: RNG = None) -> Iterator[tuple[int, Tokens]]:
         to_vocabulary = found.projection()
-        rows = expression.lognorm_rows() if self.card.input == "log1p" else expression.rows()
-        for start, block in rows:
-            yield start, self._tokens(block, to_vocabulary)
+        logged = self.card.input == "log1p"
+        kind = "log1p" if logged else expression.kind.kind
+        draws = None if rng is None else generator(rng)
+        for start, block in expression.lognorm_rows() if logged else expression.rows():
+            known = sp.csr_array(block @ to_vocabulary)
             del block  # before the next one is read
+            known.sort_indices()
+            known.eliminate_zeros()
+            yield start, self._tokenize_rows(known, kind, draws)
 
-    def _tokens(self, block: sp.csr_array, to_vocabulary: sp.csr_array) -> Tokens:
-        known = sp.csr_array(block @ to_vocabulary)
-        known.sort_indices()
-        return self._tokenize_rows(known)
+    def _embed_chunk(
+        self, tokens: Tokens, out: np.ndarray, batch_size: int | None, advance: Callable[[int], None]
+    ) -> None:
+        """Fill ``out`` (n_cells, dimension) batch by batch, with smaller batches when memory runs out."""
+        lengths = self._lengths(tokens)
+        done = tokens.lengths == 0
+        advance(int(done.sum()))
 
-    def _embed_chunk(self, tokens: Tokens, out: np.ndarray, batch_size: int | None) -> None:
-        """Fill ``out`` (n_cells, dimension) batch by batch, with less memory when it runs out."""
-
-        def run(max_tokens: int) -> Any:
-            for cells in length_batches(tokens.lengths, max_tokens=max_tokens, max_cells=batch_size):
-                if tokens.lengths[cells[0]]:  # sorted by length: a batch that begins with an empty cell is all empty
-                    out[cells] = self._cell_vectors(tokens.select(cells))
+        def run(max_tokens: int) -> None:
+            waiting = np.flatnonzero(~done)  # after memory ran out: what is left
+            for batch in length_batches(lengths[waiting], max_tokens=max_tokens, max_cells=batch_size):
+                cells = waiting[batch]
+                out[cells] = self._cell_vectors(tokens.select(cells))
+                done[cells] = True
+                advance(len(cells))
 
         _, self.max_tokens = halving(run, self.max_tokens, unit="tokens a batch")

@@ -4,13 +4,18 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from scgnn_tools._errors import WeightsError
 
+if TYPE_CHECKING:
+    from torch import nn
+
+T = TypeVar("T")
 CONFIG, TENSORS = "config.json", "model.safetensors"
 
 
@@ -71,6 +76,36 @@ def load(folder: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[di
         raise WeightsError(msg) from error
     _check(tensors, shapes, folder)
     return tensors, config
+
+
+def is_own(folder: Path) -> bool:
+    """Tell whether a folder was written by :func:`save`."""
+    try:
+        return "sha256" in json.loads((folder / CONFIG).read_text(encoding="utf-8")) and (folder / TENSORS).is_file()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_config(folder: Path, model: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
+    """Return the sizes of a network and the rest of ``config.json``, of a folder that ``model.save`` wrote."""
+    raw = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    if raw.get("model") != model:
+        msg = f"{folder} holds a model {raw.get('model')!r}; {model!r} was asked for."
+        raise WeightsError(msg)
+    try:
+        return kind(**{f.name: raw[f.name] for f in fields(kind)}), raw  # type: ignore[arg-type]
+    except KeyError as error:
+        msg = f"{folder / CONFIG} lacks {error}. Save the model again."
+        raise WeightsError(msg) from error
+
+
+def load_into(network: "nn.Module", folder: Path) -> dict[str, str]:
+    """Put the tensors of a folder into a network, all of them and no others; return the report."""
+    import torch
+
+    tensors, _ = load(folder, {name: tuple(t.shape) for name, t in network.state_dict().items()})
+    network.load_state_dict({name: torch.from_numpy(t) for name, t in tensors.items()}, assign=True)
+    return {name: f"read, {t.shape}" for name, t in tensors.items()}
 
 
 def _check(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int | None, ...]], folder: Path) -> None:

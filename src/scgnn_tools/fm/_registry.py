@@ -1,8 +1,10 @@
 """All foundation models: one line each."""
 
+import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -12,9 +14,15 @@ from scgnn_tools.fm._card import ModelCard
 if TYPE_CHECKING:
     import pandas as pd
 
-# name -> module with CARD() and load(checkpoint); the bundled ones stand in the order of how good they are, best first
+# name -> module with card(), load(checkpoint, assets, **options) and, if others publish its weights, recognises(path) and ASSETS;
+# the bundled ones stand in the order of how good they are, best first
 MODELS = {
     "corpus-svd": "scgnn_tools.fm.corpus_svd",
+    "scgpt": "scgnn_tools.fm.scgpt",
+    "geneformer": "scgnn_tools.fm.geneformer",
+    "scfoundation": "scgnn_tools.fm.scfoundation",
+    "scbert": "scgnn_tools.fm.scbert",
+    "cgc": "scgnn_tools.fm.cgc",
 }
 
 
@@ -35,7 +43,13 @@ def card(name: str) -> ModelCard:
     return import_module(_module(name)).card()
 
 
-def load(name: str, *, checkpoint: str | Path | None = None) -> FoundationModel:
+def load(
+    name: str,
+    *,
+    checkpoint: str | Path | None = None,
+    assets: "Mapping[str, str | Path] | None" = None,
+    **options: Any,
+) -> FoundationModel:
     """Load a model.
 
     Parameters
@@ -43,16 +57,74 @@ def load(name: str, *, checkpoint: str | Path | None = None) -> FoundationModel:
     name
         As in ``fm.list()``.
     checkpoint
-        Folder that ``model.save(folder)`` wrote; None takes the bundled weights.
+        Weights in the model's own published format, or a folder that ``model.save(folder)`` wrote; None takes the bundled weights.
+    assets
+        Files that are not beside the checkpoint, by role; which roles a model has stands on its page (:doc:`/models/index`).
+    options
+        Of the model: how it tokenises and pools, and for networks ``device`` and ``precision``.
 
     Raises
     ------
     InputValueError
-        If there is no such model; the message names those that exist.
+        If there is no such model, asset or option; the message names those that exist.
     WeightsError
         If the checkpoint is missing, damaged or incomplete.
     """
-    return import_module(_module(name)).load(None if checkpoint is None else Path(checkpoint))
+    module = import_module(_module(name))
+    roles = getattr(module, "ASSETS", ())
+    unknown = sorted(set(assets or {}) - set(roles))
+    if unknown:
+        msg = f"{name} has no asset {printable(unknown[0])!r}; its assets are: {', '.join(roles) or 'none'}."
+        raise InputValueError(msg)
+    paths = {role: Path(path) for role, path in (assets or {}).items()}
+    try:
+        return module.load(None if checkpoint is None else Path(checkpoint).expanduser(), paths, **options)
+    except TypeError as error:
+        wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if wrong is None or wrong[1] not in options:
+            raise
+        msg = f"{name} has no option {wrong[1]!r}; see its page for those that it has."
+        raise InputValueError(msg) from error
+
+
+def convert(source: str | Path, target: str | Path, *, model: str | None = None, **options: Any) -> FoundationModel:
+    """Write a published checkpoint as safetensors and JSON, which load at once and hold no pickle.
+
+    Parameters
+    ----------
+    source
+        A checkpoint in a published format.
+    target
+        A new folder.
+    model
+        Name of the model; None finds it out from the files.
+    options
+        As in :func:`load`, ``assets`` included.
+
+    Returns
+    -------
+    FoundationModel
+        The loaded model; ``fm.load(name, checkpoint=target)`` gives the same.
+    """
+    source, target = Path(source).expanduser(), Path(target).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        msg = f"{target} is there already; give the path of a new folder."
+        raise InputValueError(msg)
+    loaded = load(model or recognise(source), checkpoint=source, **options)
+    loaded.save(target)
+    return loaded
+
+
+def recognise(path: Path) -> str:
+    """Return the name of the model that a checkpoint is of."""
+    found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
+    if len(found) != 1:
+        seen = ", ".join(found) or "none fits"
+        msg = (
+            f"{path} is not recognised as a checkpoint of one model ({seen}). Pass model=, one of {', '.join(MODELS)}."
+        )
+        raise InputValueError(msg)
+    return found[0]
 
 
 def _module(name: str) -> str:

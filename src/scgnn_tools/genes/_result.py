@@ -94,10 +94,11 @@ class GeneMatch:
         counts = f", {1 - s['share_counts_lost']:.0%} of the counts" if weights is not None else ""
         seen = f"Matched {s['n_matched']:,} of {s['n_genes']:,} genes ({s['share_matched']:.1%}){counts}."
         lost = ", ".join(map(printable, self.names[~self.matched][:3]))
-        looks = f"The names look like {s['looks_like']} (not found: {lost}); model {printable(model)!r} is keyed by human symbols."
+        wanted = "Ensembl ids" if looks_like(pd.Index(self.vocabulary[:1000])).endswith("Ensembl ids") else "symbols"
+        looks = f"The names look like {s['looks_like']} (not found: {lost}); model {printable(model)!r} is keyed by human {wanted}."
         if s["looks_like"].startswith("mouse Ensembl"):
             looks += " Mouse Ensembl ids are not in the bundled tables: give mouse symbols."
-        todo = "Pass gene_key='<column of var with symbols>', or run sgt.pp.match_genes(adata) to see the report."
+        todo = f"Pass gene_key='<column of var with {wanted}>', or run sgt.pp.match_genes(adata) to see the report."
         if s["share_matched"] < REFUSE:
             msg = f"{seen} {looks} {todo}"
             raise GeneMatchError(msg)

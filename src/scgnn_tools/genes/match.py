@@ -22,6 +22,7 @@ def match(
     key: Literal["symbol", "ensembl"] = "symbol",
     organism: str | None = None,
     vocabulary_organism: str = "human",
+    synonyms: pd.Series | None = None,
 ) -> GeneMatch:
     """Find each name in a vocabulary.
 
@@ -40,6 +41,8 @@ def match(
         Organism of the data; None finds it out from the names.
     vocabulary_organism
         Organism of the vocabulary.
+    synonyms
+        More names of the vocabulary's genes: name in upper case -> gene; used before the bundled tables.
 
     Returns
     -------
@@ -56,7 +59,11 @@ def match(
     organism = detect_organism(names) if organism is None else tables._checked(organism)
     index = np.full(len(names), -1, dtype=np.int32)
     how = np.full(len(names), "lost", dtype="<U8")
-    for word, candidates in _ways(pd.Index(names), words, key, organism, vocabulary_organism):
+    ways = _ways(pd.Index(names), words, key, organism, vocabulary_organism)
+    if synonyms is not None:
+        upper = pd.Index(strip_version(pd.Index(names)).to_numpy()).str.upper()
+        ways.insert(1, ("version", _look_up(upper, synonyms)))
+    for word, candidates in ways:
         found = words.get_indexer(candidates).astype(np.int32)
         new = (index < 0) & (found >= 0)
         index[new], how[new] = found[new], word
@@ -69,12 +76,16 @@ def _ways(names: pd.Index, words: pd.Index, key: str, organism: str, words_organ
     if key == "ensembl":
         of_symbol = pd.Series(tables.symbol_of_id().index, index=tables.symbol_of_id().to_numpy())
         of_symbol = of_symbol[~of_symbol.index.duplicated()]
-        return [
+        ways = [
             ("exact", names),
             ("version", pd.Index(ids)),
             ("symbol", _look_up(names, of_symbol)),
             ("alias", _look_up(_look_up(names, tables.symbol_of_alias()), of_symbol)),
+            ("date", _look_up(_look_up(names, tables.symbol_of_date()), of_symbol)),
         ]
+        if organism == "mouse" and words_organism == "human":
+            ways.append(("ortholog", _look_up(_look_up(names, tables.human_of_mouse()), of_symbol)))
+        return ways
     ways = [("exact", names), ("ensembl", _look_up(pd.Index(ids), tables.symbol_of_id()))]
     current = pd.Index(canonical_symbols(names.to_numpy(), organism=organism))
     # the vocabulary itself may hold older symbols: both sides are brought up to date

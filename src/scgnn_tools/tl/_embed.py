@@ -12,9 +12,13 @@ from scgnn_tools._write import check_writable, writing
 from scgnn_tools.data import open_expression
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from anndata import AnnData
+
+    from scgnn_tools._device import Precision
+    from scgnn_tools._random import RNG
 
 
 def embed(
@@ -25,8 +29,12 @@ def embed(
     layer: str | None = None,
     gene_key: str | None = None,
     organism: Literal["human", "mouse"] | None = None,
-    genes: Literal["static", False] = "static",
+    genes: Literal["static", "context", False] = "static",
     batch_size: int | Literal["auto"] = "auto",
+    assets: "Mapping[str, str | Path] | None" = None,
+    device: str = "auto",
+    precision: "Precision" = "auto",
+    rng: "RNG" = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> "AnnData | None":
@@ -41,7 +49,8 @@ def embed(
     model
         A name of ``sgt.fm.list()``, a loaded model, or "auto" for the best bundled one.
     checkpoint
-        Folder of weights in the model's own format; None takes the bundled ones.
+        Weights in the model's own published format, or a folder that ``model.save`` or ``sgt.fm.convert`` wrote; None takes the
+        bundled ones.
     layer
         "X", "raw" or a layer; None takes the first that fits (see :doc:`/concepts/expression`).
     gene_key
@@ -49,9 +58,18 @@ def embed(
     organism
         Organism of the data; None finds it out. Mouse genes reach a human model through one-to-one orthologs.
     genes
-        "static" writes the model's own gene vectors; False none.
+        "static" writes the model's own gene vectors; "context" the mean of each gene's hidden state over the cells that express
+        it, in a second pass; False none.
     batch_size
         Most cells in a batch; "auto" goes by tokens. Halved when memory runs out.
+    assets
+        Files that are not beside the checkpoint, by role, as for :func:`scgnn_tools.fm.load`.
+    device
+        "auto" takes a CUDA device if there is one, else the CPU.
+    precision
+        "auto" is bfloat16 on a CUDA device and float32 on the CPU; or "float32", "bfloat16", "float16".
+    rng
+        Seed of the published random variants of tokenisation, for a model that was loaded with them.
     key_added
         Name of the result; None takes the model's name.
     copy
@@ -64,7 +82,8 @@ def embed(
     ``adata.obsm[f"X_{key}"]``
         float32 (n_obs, dimension); zeros for a cell that expresses no gene of the model.
     ``adata.varm[key]``
-        float32 (n_vars, dimension); NaN for a gene that the model does not know. Only with ``genes="static"``.
+        float32 (n_vars, d); NaN for a gene that the model does not know, or with "context" that no cell expresses. Not with
+        ``genes=False``.
     ``adata.uns["sgt"][key]``
         dict: ``params``, ``genes`` (the report of the match), ``sha256`` and ``licence`` of the weights, ``empty_cells`` (positions of
         the cells with zeros).
@@ -77,17 +96,26 @@ def embed(
     if batch_size != "auto" and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
         msg = f"batch_size is 'auto' or a positive integer; got {batch_size!r}."
         raise InputValueError(msg)
-    if genes not in ("static", False):
-        msg = f"genes is 'static' or False; got {genes!r}."
+    if genes not in ("static", "context", False):
+        msg = f"genes is 'static', 'context' or False; got {genes!r}."
         raise InputValueError(msg)
     check_writable(adata, copy=copy)
-    loaded = _load(model, checkpoint)
+    loaded = _load(model, checkpoint, assets, device, precision)
+    if genes == "context" and not loaded.has_context:
+        msg = f"genes='context' needs a network; {loaded.card.name} is a linear map. Pass genes='static'."
+        raise InputValueError(msg)
     expression = open_expression(adata, layer=layer)
     found = loaded.match(expression, gene_key=gene_key, organism=organism)
     vectors, empty = loaded.embed_expression(
-        expression, found, batch_size=None if batch_size == "auto" else int(batch_size)
+        expression, found, batch_size=None if batch_size == "auto" else int(batch_size), rng=rng
     )
-    of_genes = loaded.embed_genes(adata, gene_key=gene_key, organism=found.organism) if genes else None
+    of_genes = None
+    if genes == "static":
+        of_genes = loaded.embed_genes(adata, gene_key=gene_key, organism=found.organism)
+    elif genes == "context":
+        of_genes = loaded.embed_genes(
+            adata, context=True, layer=layer, gene_key=gene_key, organism=found.organism, rng=rng
+        )
 
     summary = found.summary()
     params = {
@@ -119,10 +147,20 @@ def embed(
     return out if copy else None
 
 
-def _load(model: "str | fm.FoundationModel", checkpoint: "str | Path | None") -> "fm.FoundationModel":
+def _load(
+    model: "str | fm.FoundationModel",
+    checkpoint: "str | Path | None",
+    assets: "Mapping[str, str | Path] | None",
+    device: str,
+    precision: "Precision",
+) -> "fm.FoundationModel":
     if isinstance(model, fm.FoundationModel):
-        if checkpoint is not None:
-            msg = "checkpoint= goes with the name of a model; a loaded model has its weights. Leave one of them out."
+        given = {"checkpoint": checkpoint is not None, "assets": assets is not None}
+        given |= {"device": device != "auto", "precision": precision != "auto"}
+        for name in (n for n, is_given in given.items() if is_given):
+            msg = f"{name}= goes with the name of a model; a loaded model has its own. Leave one of them out."
             raise InputValueError(msg)
         return model
-    return fm.load(fm.best_bundled() if model == "auto" else model, checkpoint=checkpoint)
+    where = {} if device == precision == "auto" else {"device": device, "precision": precision}
+    name = fm.best_bundled() if model == "auto" else model
+    return fm.load(name, checkpoint=checkpoint, assets=assets, **where)

@@ -48,7 +48,7 @@ def _bundled() -> CorpusSVD:
     return _read(WEIGHTS)
 
 
-def load(checkpoint: Path | None) -> CorpusSVD:
+def load(checkpoint: Path | None, assets: dict[str, Path]) -> CorpusSVD:
     """Load the bundled weights, or those of a folder."""
     return _bundled() if checkpoint is None else _read(checkpoint)
 

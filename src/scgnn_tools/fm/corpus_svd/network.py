@@ -41,7 +41,7 @@ class CorpusSVD(FoundationModel):
         self._singular_values = singular_values.astype(np.float32)
         self._config = config
 
-    def _tokenize_rows(self, rows: sp.csr_array) -> Tokens:
+    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
         return Tokens.from_csr(rows)
 
     def _cell_vectors(self, tokens: Tokens) -> np.ndarray:

@@ -1,0 +1,220 @@
+"""Foundation models that are networks over packed tokens: device, precision, read-outs, saving."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools._device import Precision, resolve_device, resolve_precision
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.data import Tokens
+from scgnn_tools.fm import _checkpoint, _estimate, _readouts
+from scgnn_tools.fm._base import FoundationModel
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.nn import Segments
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+TOKENS_CPU, TOKENS_GPU = 2**13, 2**18
+
+
+class NetworkModel(FoundationModel):
+    """A foundation model whose cells are packed tokens of a network.
+
+    Parameters
+    ----------
+    card, vocabulary, report
+        As in :class:`FoundationModel`.
+    ids
+        Token id of each gene of the vocabulary in the network's own numbering, shape (n_vocabulary,).
+    network
+        Called as ``network(ids, values, segments, layer=, watch=)``, returns hidden states (n_tokens, d).
+    config
+        What is saved beside the tensors, plain values.
+    device, precision
+        As in :func:`scgnn_tools.tl.embed`.
+    """
+
+    has_context = True
+    default_layer = -1
+    """Hidden state that read-outs use, counted in the list [embeddings, block 1, …]."""
+
+    def __init__(
+        self,
+        card: ModelCard,
+        vocabulary: np.ndarray,
+        ids: np.ndarray,
+        report: dict[str, str],
+        network: nn.Module,
+        config: Mapping[str, Any],
+        *,
+        device: "str | torch.device" = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        super().__init__(card, vocabulary, report)
+        self.ids = np.asarray(ids, dtype=np.int32)
+        self.config = dict(config)
+        self.device = resolve_device(device)
+        self.dtype = resolve_precision(precision, self.device)
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.max_tokens = TOKENS_CPU if self.device.type == "cpu" else TOKENS_GPU
+
+    @property
+    @abstractmethod
+    def blocks(self) -> nn.ModuleList:
+        """The blocks whose attention can be read."""
+
+    @abstractmethod
+    def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
+        """Return the vector of each cell, (n_cells, dimension)."""
+
+    @abstractmethod
+    def flops(self, lengths: np.ndarray) -> float:
+        """Return the floating-point operations of a forward pass over cells of these lengths."""
+
+    def forward(self, tokens: Tokens, *, layer: int | None = None) -> Tensor:
+        """Return the hidden states of every token, packed as ``tokens``, (n_tokens, d) on the model's device.
+
+        Parameters
+        ----------
+        tokens
+            From :meth:`tokenize`; ``tokens.select(cells)`` takes some cells.
+        layer
+            Counted in the list [embeddings, block 1, …]; None takes the model's own.
+        """
+        with self.computing():
+            return self.hidden(tokens, layer=layer)[0].float()
+
+    def hidden(
+        self, tokens: Tokens, *, layer: int | None = None, watch: Callable[[int, Tensor], None] | None = None
+    ) -> tuple[Tensor, Segments]:
+        """Return the hidden states of a batch and where each cell lies in them."""
+        segments = Segments(tokens.offsets, self.device)
+        ids = torch.as_tensor(tokens.ids, dtype=torch.long).to(self.device, non_blocking=True)
+        values = None if tokens.values is None else torch.as_tensor(tokens.values).to(self.device, non_blocking=True)
+        layer = self.default_layer if layer is None else layer
+        return self.network(ids, values, segments, layer=layer, watch=watch), segments
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return the context of inference: no gradients, matrix products in the model's precision."""
+        return _Computing(self.device, self.dtype)
+
+    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+        with self.computing():
+            hidden, segments = self.hidden(tokens)
+            return self._pool(hidden.float(), segments, tokens).cpu().numpy()
+
+    def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:
+        _estimate.announce(self, self._lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
+
+    def contextual(self) -> "NetworkModel":
+        """Return the model that gives vectors of genes in context: this one, unless its cells and genes have weights of their own."""
+        return self
+
+    def gene_of_token(self, tokens: Tokens) -> np.ndarray:
+        """Return the position in the vocabulary of each token, -1 for what is no gene, int64 (n_tokens,)."""
+        return self._position[tokens.ids]
+
+    @property
+    def ids_tensor(self) -> Tensor:
+        """``ids`` on the device."""
+        return torch.as_tensor(self.ids, dtype=torch.long, device=self.device)
+
+    @property
+    def _position(self) -> np.ndarray:
+        if not hasattr(self, "_position_of_id"):
+            largest = max(int(self.ids.max(initial=0)), self.config.get("n_tokens", 0))
+            self._position_of_id = np.full(largest + 1, -1, dtype=np.int64)
+            self._position_of_id[self.ids] = np.arange(len(self.ids))
+        return self._position_of_id
+
+    def embed_genes(  # type: ignore[override]
+        self,
+        adata: "AnnData",
+        *,
+        context: bool = False,
+        groupby: str | None = None,
+        weights: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        rng: Any = None,
+    ) -> Any:
+        """Return a vector for each gene of the object, float32 (n_vars, d); NaN where there is none.
+
+        Parameters
+        ----------
+        adata
+            The cells.
+        context
+            False: the model's own gene table. True: the mean of the gene's hidden states over the cells that express it, streamed, so
+            that cells × genes vectors are never in memory.
+        groupby
+            Column of ``obs``: one mean for each group, in a dict. Implies ``context``.
+        weights
+            "attention" weighs each cell by the attention that the gene receives in it. Implies ``context``.
+        layer, gene_key, organism, rng
+            As in :meth:`embed_cells`.
+        """
+        if weights not in (None, "attention"):
+            msg = f"weights is None or 'attention'; got {weights!r}."
+            raise InputValueError(msg)
+        if not (context or groupby or weights):
+            return super().embed_genes(adata, gene_key=gene_key, organism=organism)
+        return _readouts.mean_gene_vectors(
+            self, adata, groupby=groupby, weights=weights, layer=layer, gene_key=gene_key, organism=organism, rng=rng
+        )
+
+    def attention_received(
+        self, adata: "AnnData", *, groupby: str | None = None, **names: Any
+    ) -> "pd.Series | pd.DataFrame":
+        """Return the attention that each gene receives in the last block, averaged over heads, queries and the cells that express it.
+
+        Memory grows with the tokens, not with their square. A Series by gene, or a DataFrame with a column a group; NaN for a gene
+        that no cell expresses.
+        """
+        return _readouts.attention_received(self, adata, groupby=groupby, **names)
+
+    def attention(self, adata: "AnnData", genes: Any, **names: Any) -> "pd.DataFrame":
+        """Return the mean attention among chosen genes in the last block, queries × keys; NaN for pairs that no cell has.
+
+        Parameters
+        ----------
+        adata
+            The cells.
+        genes
+            Names of genes of the object.
+        names
+            ``layer``, ``gene_key``, ``organism`` as in :meth:`embed_cells`.
+        """
+        return _readouts.attention_map(self, adata, genes, **names)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to a folder as safetensors and JSON; ``fm.load(name, checkpoint=folder)`` reads it at once."""
+        tensors = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
+        config = {**self.config, "model": self.card.name, "genes": self.vocabulary.tolist(), "ids": self.ids.tolist()}
+        _checkpoint.save(Path(folder), tensors, config)
+
+
+class _Computing(AbstractContextManager[None]):
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        half = dtype != torch.float32
+        self._contexts = [
+            torch.inference_mode(),
+            torch.autocast(device.type, dtype=dtype) if half else nullcontext(),
+        ]
+
+    def __enter__(self) -> None:
+        for context in self._contexts:
+            context.__enter__()
+
+    def __exit__(self, *details: Any) -> None:
+        for context in reversed(self._contexts):
+            context.__exit__(*details)

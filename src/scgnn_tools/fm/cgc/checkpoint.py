@@ -1,0 +1,212 @@
+"""Cell-Graph Compass from its published ``.pt`` (plain or as Uni-Core wraps it) and its vocabulary; edges from tables."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools import genes as gene_tables
+from scgnn_tools._errors import WeightsError
+from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
+from scgnn_tools.fm.cgc.config import CGCConfig
+from scgnn_tools.fm.cgc.graph import GeneGraph, gene_graph
+from scgnn_tools.fm.cgc.model import CGC, GRAPH_FILE
+from scgnn_tools.fm.cgc.network import CGCNetwork
+from scgnn_tools.graph.prior import check_edges
+
+ASSETS = ("vocabulary", "tf_target", "positions", "coexpression", "text")
+LAYER, GRAPH = r"^transformer_encoder\.layers\.(\d+)\.", r"^gnn_encoder\.encoder_layers\.(\d+)\."
+RULES = [
+    (r"^(module\.|model\.)+", ""),
+    (rf"{LAYER}self_attn\.(?:_impl\.)?Wqkv\.", r"encoder.layers.\1.qkv."),
+    (rf"{LAYER}self_attn\.in_proj_", r"encoder.layers.\1.qkv."),
+    (rf"{LAYER}self_attn\.(?:_impl\.)?out_proj\.", r"encoder.layers.\1.out."),
+    (rf"{LAYER}linear1\.", r"encoder.layers.\1.up."),
+    (rf"{LAYER}linear2\.", r"encoder.layers.\1.down."),
+    (LAYER, r"encoder.layers.\1."),
+    (rf"{GRAPH}conv\.message_func\.0\.", r"graph.\1.message."),
+    (rf"{GRAPH}edge_message_func\.0\.", r"graph.\1.edge."),
+    (rf"{GRAPH}edge_norm\.", r"graph.\1.edge_norm."),
+    (rf"{GRAPH}norm\.0\.", r"graph.\1.norm."),
+    (rf"{GRAPH}norm\.1\.", r"graph.\1.unused_norm."),
+    (r"^gene_encoder\.", "genes."),
+    (r"^value_encoder\.", "values."),
+    (r"^gene_summary_encoder\.layer\.", "text."),
+    (r"^bn\.", "batch_norm."),
+    (r"^edge_encoder\.tftg_embedding\.", "edges.regulates."),
+    (r"^edge_encoder\.corr_embedding\.", "edges.correlation."),
+    (r"^edge_encoder\.chromo_embedding\.", "edges.distance."),
+    (r"^cls_decoder\._decoder\.", "classifier.hidden."),
+    (r"^cls_decoder\.out_layer\.", "classifier.out."),
+    (r"^mvc_decoder\.gene2query\.", "cell_to_gene.query."),
+    (r"^mvc_decoder\.W\.", "cell_to_gene.bilinear."),
+]
+IGNORED = {
+    r"graph\.\d+\.unused_norm\.": "no part of the published forward pass",
+    r"batch_norm\.num_batches_tracked": "a counter of training",
+    r"grad_reverse_discriminator\.": "tells batches apart in fine-tuning only",
+    r"batch_encoder\.": "labels of the batches that a fine-tuning had",
+}
+HEADS = ("decoder.", "classifier.", "cell_to_gene.", "edges.", "graph.")
+
+
+def card() -> ModelCard:
+    """Return the card of the published weights."""
+    return ModelCard(
+        name="cgc",
+        title="Cell-Graph Compass",
+        kind="graph transformer",
+        bundled=False,
+        weights="https://github.com/epang-ucas/Cell-Graph-Compass (link to Google Drive)",
+        sha256="",
+        licence="not stated by its authors",
+        organism="human",
+        gene_key="symbol",
+        input="counts",
+        dimension=512,
+        n_genes=44856,
+        trained_on="50 million human cells, scCompass-h50M",
+        limits="1,200 genes a cell. The published edge tables are not public: edges are those of TRRUST and the chromosomes unless given.",
+    )
+
+
+def recognises(path: Path) -> bool:
+    """Tell whether a path is a folder with a ``.pt`` and a vocabulary and no ``args.json``."""
+    return path.is_dir() and (path / "vocab.json").is_file() and not (path / "args.json").is_file()
+
+
+def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CGC:
+    """Load published weights, or a folder that ``save`` wrote."""
+    path = _native.needs_checkpoint(checkpoint, card(), "the .pt file with vocab.json beside it, or their folder")
+    if _checkpoint.is_own(path) and (path / GRAPH_FILE).is_file():
+        return _own(path, assets, options)
+    path = (
+        (_native.find(path, ("*pretrain*.pt", "*.pt")) or path / "CGCompass_pretrain_weights.pt")
+        if path.is_dir()
+        else path
+    )
+    words = read_vocabulary(assets.get("vocabulary", path.parent / "vocab.json"), "<pad>")
+    content = _native.read_tensors(path)
+    tensors = _native.rename(_native.state_dict(_unwrap(content), path), RULES)
+    if any(name.startswith("dsbn.") for name in tensors):
+        msg = f"{path} has a batch norm for each batch of its training (dsbn.*); cells of other data have none of these batches."
+        raise WeightsError(msg)
+    tensors.setdefault("batch_norm.num_batches_tracked", _zero())
+    config = _config(tensors, words, path)
+    network = CGCNetwork(config)
+    report = _native.fit(network, tensors, source=path, optional=HEADS, ignored=IGNORED)
+    genes, ids = genes_of(words)
+    found = replace(card(), sha256=_native.sha256(path), dimension=config.dim, n_genes=len(genes))
+    graph, text = read_graph(genes, assets), _text(config, words, assets, path)
+    return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
+
+
+def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGC:
+    config, raw = _checkpoint.read_config(folder, "cgc", CGCConfig)
+    network = CGCNetwork(config)
+    report = _checkpoint.load_into(network, folder)
+    found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
+    genes, ids = np.array(raw["genes"], dtype=object), np.array(raw["ids"])
+    with np.load(folder / GRAPH_FILE, allow_pickle=False) as file:
+        own, text = (
+            GeneGraph(**{k: file[k] for k in GeneGraph.__annotations__}),
+            file["text"] if config.n_text else None,
+        )
+    graph = read_graph(genes, assets) if {"tf_target", "positions", "coexpression"} & set(assets) else own
+    return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
+
+
+def read_graph(genes: np.ndarray, assets: dict[str, Path]) -> GeneGraph:
+    """Return the graph of the vocabulary: tables that were given, else the bundled prior and positions.
+
+    ``coexpression`` is an ``.npz`` of :func:`scipy.sparse.save_npz`, genes of the vocabulary × genes; there is none by default, since
+    it would make the vector of a cell depend on the other cells.
+    """
+    tf_target = (
+        check_edges(pd.read_csv(assets["tf_target"], sep=None, engine="python"))
+        if "tf_target" in assets
+        else gene_tables.prior()
+    )
+    positions = (
+        pd.read_csv(assets["positions"], sep=None, engine="python")
+        if "positions" in assets
+        else gene_tables.positions()
+    )
+    coexpression = sp.csr_array(sp.load_npz(assets["coexpression"])) if "coexpression" in assets else None
+    if coexpression is not None and coexpression.shape != (len(genes), len(genes)):
+        msg = f"{assets['coexpression']} has shape {coexpression.shape}; {len(genes):,} genes a side are wanted."
+        raise WeightsError(msg)
+    return gene_graph(genes, tf_target=tf_target, positions=positions, coexpression=coexpression)
+
+
+def _unwrap(content: Any) -> Any:
+    """Uni-Core keeps the averaged weights under ``ema``, the last ones under ``model``."""
+    if isinstance(content, dict) and isinstance(content.get("ema"), dict):
+        inner = content["ema"].get("params", content["ema"])
+        if isinstance(inner, dict) and any(hasattr(v, "shape") for v in inner.values()):
+            return inner
+    return content
+
+
+def _zero() -> Any:
+    import torch
+
+    return torch.tensor(0)
+
+
+def _text(config: CGCConfig, words: dict[str, int], assets: dict[str, Path], path: Path) -> np.ndarray | None:
+    if not config.n_text:
+        return None
+    if "text" not in assets:
+        msg = (
+            f"{path} was trained with text features of {config.n_text} numbers a gene. Pass assets={{'text': '<file>.npz'}} with arrays "
+            "genes (n,) and vectors (n, width)."
+        )
+        raise WeightsError(msg)
+    try:
+        with np.load(assets["text"], allow_pickle=False) as file:
+            genes, vectors = file["genes"].astype(str), file["vectors"].astype(np.float32)
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{assets['text']} holds no arrays genes and vectors: {error}"
+        raise WeightsError(msg) from error
+    if vectors.shape != (len(genes), config.n_text):
+        msg = f"{assets['text']}: vectors have shape {vectors.shape}, wanted ({len(genes)}, {config.n_text})."
+        raise WeightsError(msg)
+    out = np.zeros((config.n_tokens, config.n_text), dtype=np.float32)
+    at = np.array([words.get(g, -1) for g in genes])
+    out[at[at >= 0]] = vectors[at >= 0]
+    return out
+
+
+def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCConfig:
+    """Read the sizes off the tensors; the file has no other record of them, except that heads are 64 wide (8 of 512)."""
+    table = tensors.get("genes.embedding.weight")
+    if table is None or "encoder.layers.0.up.weight" not in tensors:
+        msg = f"{path} is no Cell-Graph Compass: gene_encoder or transformer_encoder is missing."
+        raise WeightsError(msg)
+    if len(table) != len(words):
+        msg = f"{path}: {len(words):,} tokens in the vocabulary, {len(table):,} rows in the gene embedding: they are not of one model."
+        raise WeightsError(msg)
+
+    def depth(prefix: str, part: int) -> int:
+        return max((int(n.split(".")[part]) for n in tensors if n.startswith(prefix)), default=-1) + 1
+
+    out, text = tensors.get("classifier.out.bias"), tensors.get("text.weight")
+    return CGCConfig(
+        n_tokens=len(words),
+        dim=table.shape[1],
+        heads=8,
+        hidden=len(tensors["encoder.layers.0.up.weight"]),
+        n_layers=depth("encoder.layers.", 2),
+        n_graph_layers=depth("graph.", 1),
+        n_class_layers=depth("classifier.hidden.", 2) // 3 + 1 if out is not None else 3,
+        n_classes=1 if out is None else len(out),
+        n_text=0 if text is None else text.shape[1],
+        pad_id=words["<pad>"],
+        cls_id=words["<cls>"],
+    )

@@ -1,0 +1,26 @@
+"""What a Cell-Graph Compass network is made of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CGCConfig:
+    """Sizes of a CGC network, under this package's names."""
+
+    n_tokens: int
+    dim: int = 512
+    heads: int = 8
+    hidden: int = 512
+    n_layers: int = 12
+    n_graph_layers: int = 3
+    n_class_layers: int = 3
+    n_classes: int = 1
+    n_text: int = 0
+    """Width of the text features of genes, 0 without."""
+    dropout: float = 0.2
+    pad_id: int = 0
+    cls_id: int = 1
+    cls_value: float = 0.0
+    n_bins: int = 51
+    max_length: int = 1201
+    """Most tokens of a cell, the cell token included."""

@@ -1,0 +1,117 @@
+"""Cell-Graph Compass as a foundation model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools.data import Tokens
+from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._estimate import encoder_flops
+from scgnn_tools.fm._network import NetworkModel
+from scgnn_tools.fm._options import one_of, positive
+from scgnn_tools.fm.cgc.config import CGCConfig
+from scgnn_tools.fm.cgc.graph import GeneGraph
+from scgnn_tools.fm.cgc.network import CGCNetwork
+from scgnn_tools.nn import Segments
+
+GRAPH_FILE = "graph.npz"
+
+
+class CGC(NetworkModel):
+    """Cell-Graph Compass. A cell's vector is the last hidden state of its cell token.
+
+    Parameters
+    ----------
+    graph
+        Edges between the genes of the vocabulary.
+    text
+        Text features of each token id, float32 (n_tokens, n_text), for networks that were trained with them.
+    gene_sampling
+        What a cell with more genes than ``max_length`` keeps: "top", the most expressed, or "random", in proportion to the bins, as
+        published.
+    binning, max_length
+        As in :class:`~scgnn_tools.fm.scgpt.ScGPT`.
+    """
+
+    network: CGCNetwork
+
+    def __init__(
+        self,
+        card: ModelCard,
+        vocabulary: np.ndarray,
+        ids: np.ndarray,
+        report: dict[str, str],
+        config: CGCConfig,
+        network: CGCNetwork,
+        *,
+        graph: GeneGraph,
+        text: np.ndarray | None = None,
+        gene_sampling: str = "top",
+        binning: Binning = "lower",
+        max_length: int | None = None,
+        **where: Any,
+    ) -> None:
+        super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
+        self.sizes, self.graph = config, graph
+        self.text = None if text is None else torch.as_tensor(text, device=self.device)
+        self.gene_sampling = one_of("gene_sampling", gene_sampling, ("top", "random"))
+        self.binning = one_of("binning", binning, ("lower", "random"))
+        self.max_length = config.max_length if max_length is None else positive("max_length", max_length, least=2)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The transformer's blocks."""
+        return self.network.encoder.layers
+
+    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        draws = np.random.default_rng() if rng is None else rng
+        bins = bin_values(rows, self.sizes.n_bins, binning=self.binning, rng=draws)
+        most = self.max_length - 1
+        if self.gene_sampling == "top":
+            keep = keep_top(rows, most)
+        else:
+            keep = keep_weighted(sp.csr_array((bins, rows.indices, rows.indptr), shape=rows.shape), most, draws)
+        cell = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[keep]
+        ids = self.ids[rows.indices[keep]]
+        return Tokens.with_cell_token(cell, ids, bins[keep], rows.shape[0], self.sizes.cls_id, self.sizes.cls_value)
+
+    def hidden(
+        self, tokens: Tokens, *, layer: int | None = None, watch: Callable[[int, Tensor], None] | None = None
+    ) -> tuple[Tensor, Segments]:
+        """Return the hidden states of a batch, with each cell's own gene graph, and where each cell lies in them."""
+        segments = Segments(tokens.offsets, self.device)
+        ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
+        values = torch.as_tensor(tokens.values, device=self.device)
+        edges = self.graph.of_cells(tokens, self.gene_of_token(tokens), self.device)
+        text = None if self.text is None else self.text[ids]
+        layer = -1 if layer is None else layer
+        return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments
+
+    def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
+        return segments.first(hidden)
+
+    def gene_table(self) -> np.ndarray:
+        """Return the vector of each gene, float32 (n_vocabulary, dim): its embedding after the layer norm."""
+        with self.computing():
+            return self.network.genes(self.ids_tensor).float().cpu().numpy()
+
+    def flops(self, lengths: np.ndarray) -> float:
+        """Return the operations of the transformer; the graph adds about a sixth at four edges a gene."""
+        return encoder_flops(lengths, self.sizes.n_layers, self.sizes.dim, self.sizes.hidden) * 7 / 6
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model, its graph and its text features to a folder; ``fm.load("cgc", checkpoint=folder)`` reads it at once."""
+        super().save(folder)
+        arrays = dict(vars(self.graph))
+        if self.text is not None:
+            arrays["text"] = self.text.cpu().numpy()
+        part = Path(folder) / f".{GRAPH_FILE}.part"
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        part.replace(Path(folder) / GRAPH_FILE)

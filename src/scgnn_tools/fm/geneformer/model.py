@@ -1,0 +1,90 @@
+"""Geneformer as a foundation model, series V1 and V2."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from torch import Tensor, nn
+
+from scgnn_tools.data import Tokens
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._estimate import encoder_flops
+from scgnn_tools.fm._network import NetworkModel
+from scgnn_tools.fm._options import one_of
+from scgnn_tools.fm.geneformer.config import GeneformerConfig
+from scgnn_tools.fm.geneformer.network import GeneformerNetwork
+from scgnn_tools.fm.geneformer.tokens import tokenize
+from scgnn_tools.nn import Segments
+
+Pooling = Literal["auto", "cls", "mean"]
+
+
+class Geneformer(NetworkModel):
+    """Geneformer. A cell's vector is read from the second-to-last hidden state, as the published extractor does.
+
+    Parameters
+    ----------
+    medians
+        Median expression of each gene of the vocabulary, by which counts are divided before they are ranked.
+    mapping
+        Names that lead to genes of the vocabulary, beside the package's own tables: the published ``ensembl_mapping_dict``.
+    pooling
+        "mean" over the cell's genes, "cls" for the cell token of series V2; "auto" takes "cls" where there is one.
+    """
+
+    network: GeneformerNetwork
+    default_layer = -2
+
+    def __init__(
+        self,
+        card: ModelCard,
+        vocabulary: np.ndarray,
+        ids: np.ndarray,
+        report: dict[str, str],
+        config: GeneformerConfig,
+        network: GeneformerNetwork,
+        *,
+        medians: np.ndarray,
+        mapping: "pd.Series | None" = None,
+        pooling: Pooling = "auto",
+        **where: Any,
+    ) -> None:
+        extra = {
+            "medians": medians.tolist(),
+            "mapping": {} if mapping is None else dict(zip(mapping.index, mapping, strict=True)),
+        }
+        super().__init__(card, vocabulary, ids, report, network, {**vars(config), **extra}, **where)
+        self.sizes, self.medians, self.synonyms = config, medians, mapping
+        words = ("auto", "cls", "mean") if config.ends else ("auto", "mean")
+        chosen = one_of("pooling", pooling, words)
+        self.pooling = ("cls" if config.ends else "mean") if chosen == "auto" else chosen
+
+    @property
+    def series(self) -> str:
+        """Return "V1" or "V2"."""
+        return "V2" if self.sizes.ends else "V1"
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The transformer's blocks."""
+        return self.network.encoder.layers
+
+    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        if kind == "log1p":  # undone up to a factor for the cell, which ranks do not see
+            rows = sp.csr_array((np.expm1(rows.data.astype(np.float64)), rows.indices, rows.indptr), shape=rows.shape)
+        c = self.sizes
+        return tokenize(rows, self.ids, self.medians, max_length=c.max_length, cls_id=c.cls_id, eos_id=c.eos_id)
+
+    def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
+        if self.pooling == "cls":
+            return segments.first(hidden)
+        return segments.mean(hidden, skip=(self.sizes.ends, self.sizes.ends))
+
+    def gene_table(self) -> np.ndarray:
+        """Return the embedding of each gene, float32 (n_vocabulary, dim)."""
+        return self.network.genes.weight[self.ids_tensor].float().cpu().numpy()
+
+    def flops(self, lengths: np.ndarray) -> float:
+        """Return the operations of a forward pass; the last block is not needed."""
+        return encoder_flops(lengths, self.sizes.n_layers - 1, self.sizes.dim, self.sizes.hidden)

@@ -1,0 +1,27 @@
+"""What a scGPT network is made of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ScGPTConfig:
+    """Sizes of a scGPT network, under this package's names; ``args.json`` calls them embsize, nheads, d_hid, nlayers, n_layers_cls."""
+
+    n_tokens: int
+    """Rows of the gene embedding, special tokens included."""
+    dim: int = 512
+    heads: int = 8
+    hidden: int = 512
+    n_layers: int = 12
+    n_class_layers: int = 3
+    n_classes: int = 1
+    dropout: float = 0.2
+    pad_id: int = 0
+    cls_id: int = 0
+    cls_value: float = -2.0
+    """Value of the cell token: the published embedding code gives it that of padding."""
+    n_bins: int = 51
+    max_length: int = 1200
+    """Most tokens of a cell, the cell token included."""
+    batch_norm: bool = False
+    """Batch norm after the embeddings: in some early private checkpoints."""

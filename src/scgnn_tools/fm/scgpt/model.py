@@ -1,0 +1,87 @@
+"""scGPT as a foundation model."""
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scgnn_tools.data import Tokens
+from scgnn_tools.data.binning import Binning
+from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._estimate import encoder_flops
+from scgnn_tools.fm._network import NetworkModel
+from scgnn_tools.fm._options import one_of, positive
+from scgnn_tools.fm.scgpt.config import ScGPTConfig
+from scgnn_tools.fm.scgpt.network import ScGPTNetwork
+from scgnn_tools.fm.scgpt.tokens import GeneSampling, tokenize
+from scgnn_tools.nn import Segments
+
+
+class ScGPT(NetworkModel):
+    """scGPT. A cell's vector is the last hidden state of its cell token, of length 1.
+
+    Parameters
+    ----------
+    gene_sampling
+        What a cell with more genes than ``max_length`` keeps: "top", the most expressed, or "random", as published.
+    binning
+        What happens to a value that stands on several equal bin edges, as most counts do: "lower", the lowest of the bins, or "random",
+        as published, where most tokens of a cell are drawn at random.
+    max_length
+        Most tokens of a cell; None takes the published 1,200.
+    """
+
+    network: ScGPTNetwork
+
+    def __init__(
+        self,
+        card: ModelCard,
+        vocabulary: np.ndarray,
+        ids: np.ndarray,
+        report: dict[str, str],
+        config: ScGPTConfig,
+        network: ScGPTNetwork,
+        *,
+        gene_sampling: GeneSampling = "top",
+        binning: Binning = "lower",
+        max_length: int | None = None,
+        **where: Any,
+    ) -> None:
+        super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
+        self.sizes = config
+        self.gene_sampling = one_of("gene_sampling", gene_sampling, ("top", "random"))
+        self.binning = one_of("binning", binning, ("lower", "random"))
+        self.max_length = config.max_length if max_length is None else positive("max_length", max_length, least=2)
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The transformer's blocks."""
+        return self.network.encoder.layers
+
+    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        return tokenize(
+            rows,
+            self.ids,
+            cls_id=self.sizes.cls_id,
+            cls_value=self.sizes.cls_value,
+            n_bins=self.sizes.n_bins,
+            max_length=self.max_length,
+            gene_sampling=self.gene_sampling,
+            binning=self.binning,
+            rng=rng,
+        )
+
+    def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
+        return F.normalize(segments.first(hidden), dim=-1)
+
+    def gene_table(self) -> np.ndarray:
+        """Return the vector of each gene, float32 (n_vocabulary, dim): its embedding after the layer norm."""
+        with self.computing():
+            table = self.network.genes(self.ids_tensor)
+        return table.float().cpu().numpy()
+
+    def flops(self, lengths: np.ndarray) -> float:
+        """Return the operations of a forward pass."""
+        return encoder_flops(lengths, self.sizes.n_layers, self.sizes.dim, self.sizes.hidden)

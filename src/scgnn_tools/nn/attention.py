@@ -1,0 +1,137 @@
+"""Softmax attention within each cell: one interface, several back-ends."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._settings import settings
+from scgnn_tools.nn.segments import Segments
+
+BLOCK = 512
+"""Query rows whose weights are held at once by what reads attention maps."""
+
+
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, segments: Segments, *, backend: str | None = None, dropout: float = 0.0
+) -> Tensor:
+    """Attend within each cell.
+
+    Parameters
+    ----------
+    q, k, v
+        Packed, (n_tokens, heads, d_head).
+    segments
+        Where each cell lies.
+    backend
+        "sdpa", PyTorch's own kernels; "flash", the variable-length kernel of flash-attn (CUDA, half precision); "eager", written
+        out; None or "auto" takes ``settings.attention``, which is flash where it can run and else sdpa.
+    dropout
+        Share of attention weights set to zero; 0 outside training.
+
+    Returns
+    -------
+    Tensor
+        (n_tokens, heads, d_head).
+
+    Raises
+    ------
+    InputValueError
+        If flash-attn is asked for and cannot run here.
+    """
+    return BACKENDS[resolve_backend(backend, q)](q, k, v, segments, dropout)
+
+
+def resolve_backend(backend: str | None, q: Tensor) -> str:
+    """Return the back-end to use for tensors like ``q``; see :func:`attention`."""
+    wanted = settings.attention if backend in (None, "auto") else backend
+    if wanted not in ("auto", *BACKENDS):
+        msg = f"attention back-end is one of auto, {', '.join(BACKENDS)}; got {wanted!r}."
+        raise InputValueError(msg)
+    can_flash = q.is_cuda and q.dtype in (torch.float16, torch.bfloat16) and _flash_kernel() is not None
+    if wanted == "flash" and not can_flash:
+        msg = (
+            "attention='flash' needs the package flash-attn (pip install 'scgnn_tools[flash]'), a CUDA device and half precision; "
+            f"seen {q.dtype} on {q.device}. Pass attention='sdpa', or precision='bfloat16' on the GPU."
+        )
+        raise InputValueError(msg)
+    if wanted == "auto":
+        return "flash" if can_flash else "sdpa"
+    return str(wanted)
+
+
+def attention_weights(q: Tensor, k: Tensor) -> Tensor:
+    """Return softmax(q kᵀ / √d) of one cell: q (n, heads, d), k (m, heads, d) -> (heads, n, m)."""
+    scores = torch.einsum("nhd,mhd->hnm", q, k) / math.sqrt(q.shape[-1])
+    return scores.softmax(dim=-1)
+
+
+def received(q: Tensor, k: Tensor, segments: Segments) -> Tensor:
+    """Return the attention that each token receives: mean over heads and over its cell's queries, (n_tokens,).
+
+    Holds ``BLOCK`` rows of weights at a time, so memory grows with the tokens and not with their square. It sums to 1 in each cell.
+    """
+    out = torch.empty(len(k), device=k.device)
+    for a, b in zip(segments.offsets[:-1], segments.offsets[1:], strict=True):
+        total = torch.zeros(int(b - a), device=k.device)
+        for i in range(a, b, BLOCK):
+            total += attention_weights(q[i : min(i + BLOCK, b)], k[a:b]).sum(dim=(0, 1))
+        out[a:b] = total / (q.shape[1] * (b - a))
+    return out
+
+
+def _sdpa(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
+    def heads_first(x: Tensor, cells: int) -> Tensor:
+        return x.unflatten(0, (cells, -1)).transpose(1, 2)
+
+    runs = list(segments.runs())
+    if q.is_cuda and len(runs) > 4:  # many small kernels cost more than a mask
+        mask = torch.zeros(segments.n_cells * segments.longest, dtype=torch.bool, device=q.device)
+        mask[segments.slots] = True
+        mask = mask.view(segments.n_cells, 1, 1, segments.longest)
+        pq, pk, pv = (segments.pad(x).transpose(1, 2) for x in (q, k, v))
+        out = F.scaled_dot_product_attention(pq, pk, pv, attn_mask=mask, dropout_p=dropout)
+        return segments.unpad(out.transpose(1, 2))
+    parts = []
+    for start, end, cells, length in runs:
+        if length == 0:
+            continue
+        bq, bk, bv = (heads_first(x[start:end], cells) for x in (q, k, v))
+        out = F.scaled_dot_product_attention(bq, bk, bv, dropout_p=dropout)
+        parts.append(out.transpose(1, 2).flatten(0, 1))
+    return torch.cat(parts) if len(parts) != 1 else parts[0]
+
+
+def _eager(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
+    out = torch.empty_like(v)
+    for a, b in zip(segments.offsets[:-1], segments.offsets[1:], strict=True):
+        weights = F.dropout(attention_weights(q[a:b], k[a:b]), dropout)
+        out[a:b] = torch.einsum("hnm,mhd->nhd", weights, v[a:b])
+    return out
+
+
+def _flash(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
+    kernel = _flash_kernel()
+    if kernel is None:
+        msg = "flash-attn is not installed."
+        raise InputValueError(msg)
+    at, longest = segments.cumulative, segments.longest
+    return kernel(q, k, v, at, at, longest, longest, dropout_p=dropout)
+
+
+def _flash_kernel() -> Callable[..., Tensor] | None:
+    try:
+        from flash_attn import flash_attn_varlen_func
+    except ImportError:
+        return None
+    return flash_attn_varlen_func
+
+
+BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, Segments, float], Tensor]] = {
+    "sdpa": _sdpa,
+    "flash": _flash,
+    "eager": _eager,
+}

@@ -1,0 +1,32 @@
+"""Embeddings of genes and of their values (scGPT, CGC)."""
+
+import torch
+from torch import Tensor, nn
+
+LARGEST_VALUE = 512.0
+
+
+class GeneEmbedding(nn.Module):
+    """A row of a table, then a layer norm."""
+
+    def __init__(self, n_tokens: int, dim: int) -> None:
+        super().__init__()
+        self.embedding, self.norm = nn.Embedding(n_tokens, dim), nn.LayerNorm(dim)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return (n_tokens, dim)."""
+        return self.norm(self.embedding(ids))
+
+
+class ValueEmbedding(nn.Module):
+    """A small network of the value."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear1, self.linear2, self.norm = nn.Linear(1, dim), nn.Linear(dim, dim), nn.LayerNorm(dim)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return (n_tokens, dim); bins repeat, so each distinct value is computed once."""
+        distinct, which = torch.unique(values, return_inverse=True)
+        x = distinct.clamp(max=LARGEST_VALUE).unsqueeze(-1)
+        return self.norm(self.linear2(torch.relu(self.linear1(x))))[which]

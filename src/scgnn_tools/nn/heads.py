@@ -1,0 +1,54 @@
+"""Heads on hidden states: expression of masked genes, classes, expression from the cell's vector (scGPT, CGC)."""
+
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools.nn.segments import Segments
+
+
+class ExpressionDecoder(nn.Module):
+    """Predict the value of each token from its hidden state: (n_tokens, dim) -> (n_tokens,)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim), nn.LeakyReLU(), nn.Linear(dim, 1)
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the predicted values."""
+        return self.fc(hidden).squeeze(-1)
+
+
+class Classifier(nn.Module):
+    """Logits of classes from a vector: (n, dim) -> (n, n_classes); hidden layers are Linear, ReLU, LayerNorm."""
+
+    def __init__(self, dim: int, n_classes: int, n_layers: int = 3) -> None:
+        super().__init__()
+        hidden: list[nn.Module] = []
+        for _ in range(n_layers - 1):
+            hidden += [nn.Linear(dim, dim), nn.ReLU(), nn.LayerNorm(dim)]
+        self.hidden = nn.ModuleList(hidden)
+        self.out = nn.Linear(dim, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits."""
+        for layer in self.hidden:
+            x = layer(x)
+        return self.out(x)
+
+
+class CellToGene(nn.Module):
+    """Predict the value of each token from its cell's vector and its gene's embedding, by a bilinear product.
+
+    Called masked value prediction from the cell embedding (MVC, GEPC) in the papers of scGPT and CGC.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(dim, dim)
+        self.bilinear = nn.Linear(dim, dim, bias=False)
+
+    def forward(self, cells: Tensor, genes: Tensor, segments: Segments) -> Tensor:
+        """Return the predicted values (n_tokens,) from cells (n_cells, dim) and gene embeddings (n_tokens, dim)."""
+        return (self.bilinear(torch.sigmoid(self.query(genes))) * cells[segments.cell]).sum(dim=-1)
