@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ["probe", "annotation", "grn", "embed"]
+ALL = ["probe", "annotation", "grn", "memory", "embed"]
 
 
 def main() -> None:

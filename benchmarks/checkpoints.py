@@ -280,7 +280,7 @@ def cgc(
 
 
 def genes_like(n: int, *, ensembl: bool = False) -> list[str]:
-    """Return ``n`` gene names, sorted: first the genes that real cells are known to express, then others of the tables, then made-up ones."""
+    """Return ``n`` gene names, sorted: genes that real cells are known to express, then others of the tables, then made-up ones."""
     import scgnn_tools as sgt
     from scgnn_tools.genes import tables
 

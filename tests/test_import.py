@@ -70,7 +70,10 @@ def test_banned_calls(path):
         assert keywords.get("allow_pickle", "False") == "False", where
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            assert not {a.name.split(".")[0] for a in node.names} & {"pickle", "cloudpickle", "dill", "joblib"}
+            # the one place with an unpickler, which names what it may name
+            allowed = {"pickle"} if path == SRC / "fm" / "_native.py" else set()
+            found = {a.name.split(".")[0] for a in node.names} & {"pickle", "cloudpickle", "dill", "joblib"}
+            assert found <= allowed
         if isinstance(node, ast.ImportFrom):
             assert (node.module or "").split(".")[0] not in {"pickle", "cloudpickle", "dill"}
 

@@ -124,7 +124,7 @@ def test_empty_cells_are_listed(pbmc68k):
     [
         ({"batch_size": 0}, "batch_size is 'auto' or a positive integer"),
         ({"batch_size": "many"}, "batch_size is 'auto'"),
-        ({"genes": "all"}, "genes is 'static' or False"),
+        ({"genes": "all"}, "genes is 'static', 'context' or False"),
         ({"model": "gpt9"}, "the models are"),
         ({"organism": "fly"}, "'human' or 'mouse'"),
     ],

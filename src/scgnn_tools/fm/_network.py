@@ -22,7 +22,7 @@ from scgnn_tools.nn import Segments
 if TYPE_CHECKING:
     from anndata import AnnData
 
-TOKENS_CPU, TOKENS_GPU = 2**13, 2**18
+TOKENS_CPU, TOKENS_GPU = 2**11, 2**18
 
 
 class NetworkModel(FoundationModel):

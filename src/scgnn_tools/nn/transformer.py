@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,9 +39,9 @@ class EncoderLayer(nn.Module):
         """Return the next hidden states, (n_tokens, dim)."""
         p = self.dropout if self.training else 0.0
         mixed = self.out(attention(*self.project(x), segments, backend=backend, dropout=p).flatten(-2))
-        x = self.norm1(x + F.dropout(mixed, p, self.training))
-        hidden = F.dropout(F.relu(self.up(x)), p, self.training)
-        return self.norm2(x + F.dropout(self.down(hidden), p, self.training))
+        x = self.norm1(_add(x, F.dropout(mixed, p, self.training)))
+        hidden = F.dropout(F.relu(self.up(x), inplace=not torch.is_grad_enabled()), p, self.training)
+        return self.norm2(_add(x, F.dropout(self.down(hidden), p, self.training)))
 
 
 class Encoder(nn.Module):
@@ -81,6 +82,12 @@ class Encoder(nn.Module):
                 watch(i, x)
             x = self.layers[i](x, segments, backend=backend)
         return x
+
+
+def _add(x: Tensor, fresh: Tensor) -> Tensor:
+    """Return the sum; without gradients in the memory of ``fresh``, since new memory costs more than the addition."""
+    reuse = fresh.dtype == x.dtype and not torch.is_grad_enabled()
+    return fresh.add_(x) if reuse else x + fresh
 
 
 def layer_index(layer: int, n_layers: int) -> int:
