@@ -292,21 +292,21 @@ def genes_like(n: int, *, ensembl: bool = False) -> list[str]:
     return sorted([*known, *made])
 
 
-def all_models(folder: Path, *, n_layers: int = 2) -> dict[str, Path]:
+# the published vocabulary size and width of each model; depth None is the published one
+WRITERS: dict[str, Callable[[Path, int | None], Path]] = {
+    "scgpt": lambda folder, depth: scgpt(folder, genes_like(60694), n_layers=depth or 12),
+    "geneformer": lambda folder, depth: geneformer(folder, genes_like(20271, ensembl=True), n_layers=depth or 12),
+    "scfoundation": lambda folder, depth: scfoundation(
+        folder, genes_like(19264), n_layers=depth or 12, decoder_layers=depth or 6, sets=("cell", "gene")
+    ),
+    "scbert": lambda folder, depth: scbert(folder, genes_like(16906), n_layers=depth or 6),
+    "cgc": lambda folder, depth: cgc(folder, genes_like(44856), n_layers=depth or 12),
+}
+
+
+def all_models(folder: Path, *, n_layers: int | None = 2) -> dict[str, Path]:
     """Write every model with its published vocabulary size and width, and ``n_layers`` blocks."""
-    return {
-        "scgpt": scgpt(folder / "scGPT_human", genes_like(60694), n_layers=n_layers),
-        "geneformer": geneformer(folder / "Geneformer-V2", genes_like(20271, ensembl=True), n_layers=n_layers),
-        "scfoundation": scfoundation(
-            folder / "scFoundation",
-            genes_like(19264),
-            n_layers=n_layers,
-            decoder_layers=n_layers,
-            sets=("cell", "gene"),
-        ),
-        "scbert": scbert(folder / "scBERT", genes_like(16906), n_layers=n_layers),
-        "cgc": cgc(folder / "CGC", genes_like(44856), n_layers=n_layers),
-    }
+    return {name: write(folder / name, n_layers) for name, write in WRITERS.items()}
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._threads import as_many_as_torch
+
 Binning = Literal["lower", "random"]
 
 
@@ -31,7 +33,8 @@ def bin_values(
     draws = np.zeros(0) if binning == "lower" else (rng or np.random.default_rng()).random(len(data))
     out = np.empty(len(data), dtype=np.float32)
     share = np.linspace(0, 1, n_bins - 1)
-    _bin(data, rows.indptr.astype(np.int64), share, draws, out)
+    with as_many_as_torch():
+        _bin(data, rows.indptr.astype(np.int64), share, draws, out)
     return out
 
 

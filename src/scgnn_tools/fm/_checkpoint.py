@@ -24,7 +24,7 @@ def save(folder: Path, tensors: Mapping[str, Any], config: Mapping[str, Any]) ->
     from safetensors.numpy import save as to_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
-    content = to_bytes({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    content = to_bytes({k: np.asarray(v, order="C") for k, v in tensors.items()})
     config = {**config, "sha256": hashlib.sha256(content).hexdigest()}
     text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     for name, data in ((TENSORS, content), (CONFIG, text.encode())):
@@ -86,9 +86,14 @@ def is_own(folder: Path) -> bool:
         return False
 
 
+def read_raw(folder: Path) -> dict[str, Any]:
+    """Return ``config.json``."""
+    return json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+
+
 def read_config(folder: Path, model: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
     """Return the sizes of a network and the rest of ``config.json``, of a folder that ``model.save`` wrote."""
-    raw = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    raw = read_raw(folder)
     if raw.get("model") != model:
         msg = f"{folder} holds a model {raw.get('model')!r}; {model!r} was asked for."
         raise WeightsError(msg)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scgnn_tools._errors import WeightsError
+from scgnn_tools._errors import SgtWarning, WeightsError
 from scgnn_tools._log import printable
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def read_tensors(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([argparse.Namespace, *_numpy_globals()]):
+        with torch.serialization.safe_globals([argparse.Namespace, *_numpy_globals()]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # read or refused, both are said
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, error)) from error
@@ -208,6 +210,11 @@ def fit(
     ------
     WeightsError
         If a tensor is missing, misshaped or not finite.
+
+    Warns
+    -----
+    SgtWarning
+        If there are tensors that nobody knows.
     """
     import torch
 
@@ -241,6 +248,13 @@ def fit(
             why = next((w for p, w in (ignored or {}).items() if re.match(p, name)), None)
             report[name] = f"not used: {why}" if why else "not used: unknown to this network"
     network.load_state_dict(state, assign=True)
+    extra = unknown(report)
+    if extra:
+        msg = (
+            f"{source} holds {len(extra)} tensors that this network does not know and does not use: {_some(extra)}. Its vectors may "
+            "differ from those of the code that wrote it; model.report lists every tensor."
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=5)
     return dict(report)
 
 

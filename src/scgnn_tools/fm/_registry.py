@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
+from scgnn_tools.fm import _checkpoint
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 
@@ -115,8 +116,11 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
     return loaded
 
 
-def recognise(path: Path) -> str:
-    """Return the name of the model that a checkpoint is of."""
+def recognise(path: str | Path) -> str:
+    """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
+    path = Path(path).expanduser()
+    if _checkpoint.is_own(path):
+        return str(_checkpoint.read_raw(path).get("model", ""))
     found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
     if len(found) != 1:
         seen = ", ".join(found) or "none fits"

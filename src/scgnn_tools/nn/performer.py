@@ -165,8 +165,11 @@ class Performer(nn.Module):
         watch: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """Return hidden states, (n_tokens, dim); arguments as in :class:`~scgnn_tools.nn.transformer.Encoder`."""
-        for i in range(layer_index(layer, len(self.layers))):
+        depth = layer_index(layer, len(self.layers))
+        for i in range(depth):
             if watch is not None:
                 watch(i, x)
             x = self.layers[i](x, segments, stabiliser=stabiliser)
+        if watch is not None:
+            watch(depth, x)
         return x

@@ -75,12 +75,15 @@ class Encoder(nn.Module):
         backend
             As in :func:`~scgnn_tools.nn.attention`.
         watch
-            Called with (block, its input) before each block.
+            Called with (block, its input) before each block, and with what is returned as the input of the next.
         """
-        for i in range(layer_index(layer, len(self.layers))):
+        depth = layer_index(layer, len(self.layers))
+        for i in range(depth):
             if watch is not None:
                 watch(i, x)
             x = self.layers[i](x, segments, backend=backend)
+        if watch is not None:
+            watch(depth, x)
         return x
 
 

@@ -47,7 +47,7 @@ def embed(
     adata
         Cells × genes; in memory, backed, zarr or dask. Memory grows with the chunk of 8,192 cells, not with their number.
     model
-        A name of ``sgt.fm.list()``, a loaded model, or "auto" for the best bundled one.
+        A name of ``sgt.fm.list()``, a loaded model, or "auto": the model of ``checkpoint``, or else the best bundled one.
     checkpoint
         Weights in the model's own published format, or a folder that ``model.save`` or ``sgt.fm.convert`` wrote; None takes the
         bundled ones.
@@ -139,7 +139,8 @@ def embed(
         if of_genes is not None:
             out.varm[keys.varm] = of_genes
         out.uns[ROOT] = {**out.uns.get(ROOT, {}), keys.uns: entry}
-    why = "the best bundled model" if isinstance(model, str) and model == "auto" else "as asked"
+    chosen = isinstance(model, str) and model == "auto" and checkpoint is None
+    why = "the best bundled model" if chosen else "as asked"
     say(
         f"embed: {loaded.card.name} ({why}) on {expression.name} ({expression.kind.kind}), {summary['n_matched']:,} of "
         f"{summary['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
@@ -162,5 +163,8 @@ def _load(
             raise InputValueError(msg)
         return model
     where = {} if device == precision == "auto" else {"device": device, "precision": precision}
-    name = fm.best_bundled() if model == "auto" else model
+    if model != "auto":
+        name = model
+    else:
+        name = fm.best_bundled() if checkpoint is None else fm.recognise(checkpoint)
     return fm.load(name, checkpoint=checkpoint, assets=assets, **where)

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._threads import as_many_as_torch
 from scgnn_tools.data import Tokens
 
 
@@ -34,7 +35,8 @@ def tokenize(
     offsets = np.concatenate([[0], np.cumsum(kept + 2 * ends * (kept > 0))])
     out = np.empty(offsets[-1], dtype=np.int32)
     values = rows.data.astype(np.float64) / medians[rows.indices]
-    _rank(values, ids[rows.indices].astype(np.int32), rows.indptr.astype(np.int64), kept, offsets, ends, out)
+    with as_many_as_torch():
+        _rank(values, ids[rows.indices].astype(np.int32), rows.indptr.astype(np.int64), kept, offsets, ends, out)
     if ends:
         full = kept > 0
         out[offsets[:-1][full]], out[offsets[1:][full] - 1] = cls_id, eos_id

@@ -57,7 +57,7 @@ def card() -> ModelCard:
 
 def recognises(path: Path) -> bool:
     """Tell whether a path is a published ``.pth``."""
-    return path.suffix == ".pth" and path.is_file()
+    return _file(path).suffix == ".pth" and _file(path).is_file()
 
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> ScBERT:
@@ -65,9 +65,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
     path = _native.needs_checkpoint(checkpoint, card(), "the .pth file, or its folder")
     if _checkpoint.is_own(path):
         return _own(path, options)
-    path = (
-        (_native.find(path, ("*pretrain*.pth", "*.pth")) or path / "panglao_pretrained.pth") if path.is_dir() else path
-    )
+    path = _file(path)
     tensors = _native.rename(_native.state_dict(_native.read_tensors(path), path), RULES)
     _native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
     genes = read_gene_order(
@@ -91,6 +89,12 @@ def _own(folder: Path, options: dict[str, Any]) -> ScBERT:
     report = _checkpoint.load_into(network, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScBERT(found, np.array(raw["genes"], dtype=object), report, config, network, **options)
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir():
+        return _native.find(path, ("*pretrain*.pth", "*.pth")) or path / "panglao_pretrained.pth"
+    return path
 
 
 def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:

@@ -14,7 +14,7 @@ from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
-from scgnn_tools.fm.scfoundation.model import ScFoundation
+from scgnn_tools.fm.scfoundation.model import GENES_FOLDER, ScFoundation
 from scgnn_tools.fm.scfoundation.network import ScFoundationNetwork
 
 ASSETS = ("gene_order",)
@@ -106,7 +106,9 @@ def _own(folder: Path, options: dict[str, Any]) -> ScFoundation:
     network = ScFoundationNetwork(config)
     report = _checkpoint.load_into(network, folder)
     found = replace(card(), sha256=raw["sha256"], n_genes=len(raw["genes"]))
-    return ScFoundation(found, np.array(raw["genes"], dtype=object), report, config, network, **options)
+    genes, of_genes = np.array(raw["genes"], dtype=object), folder / GENES_FOLDER
+    genes_network = cache(lambda: _own(of_genes, options)) if _checkpoint.is_own(of_genes) else None
+    return ScFoundation(found, genes, report, config, network, genes_network=genes_network, **options)
 
 
 def _file(path: Path) -> Path:

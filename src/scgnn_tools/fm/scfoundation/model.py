@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from scgnn_tools.nn import Segments
 from scgnn_tools.nn.performer import Stabiliser
 
 Pooling = Literal["all", "max"]
+GENES_FOLDER = "genes"
 
 
 class ScFoundation(NetworkModel):
@@ -93,6 +95,12 @@ class ScFoundation(NetworkModel):
     def gene_table(self) -> np.ndarray:
         """Return the learnt place of each gene, float32 (n_genes, dim)."""
         return self.network.places.weight[: self.sizes.n_genes].float().cpu().numpy()
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model to a folder, and its weights for genes, where it has them, to ``folder/genes``."""
+        super().save(folder)
+        if self._genes_network is not None:
+            self._genes_network().save(Path(folder) / GENES_FOLDER)
 
     def flops(self, lengths: np.ndarray) -> float:
         """Return the operations of the encoder."""
