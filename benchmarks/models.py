@@ -33,7 +33,8 @@ def measure(name: str, checkpoint: Path, data: Path, n_cells: int | None) -> Non
     seconds = time.perf_counter() - start
     vectors = adata.obsm[f"X_{name}"]
     if not np.isfinite(vectors).all() or (vectors.std(axis=0) == 0).all():
-        raise RuntimeError(f"{name} gave no vectors")
+        msg = f"{name} gave no vectors"
+        raise RuntimeError(msg)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
     row = {"model": name, "cells": adata.n_obs, "dimension": vectors.shape[1], "seconds": seconds}
     print(json.dumps({**row, "cells/s": adata.n_obs / seconds, "peak GB": peak}))

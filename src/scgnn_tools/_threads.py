@@ -19,7 +19,8 @@ def as_many_as_torch() -> Iterator[None]:
     import numba
 
     wanted = torch.get_num_threads()
-    numba.set_num_threads(min(wanted, numba.config.NUMBA_NUM_THREADS))
+    most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(min(wanted, most))
     try:
         yield
     finally:

@@ -94,7 +94,7 @@ def test_a_truncated_file_is_an_error(name, copied, share):
 
 def test_a_missing_file_is_an_error_that_says_what_is_there(name, copied):
     (copied / FILES[name]).unlink()
-    with pytest.raises(WeightsError, match="no .*(There is|no )?"):
+    with pytest.raises(WeightsError, match="There is no "):
         sgt.fm.load(name, checkpoint=copied)
 
 
@@ -118,7 +118,7 @@ def test_a_pickle_that_would_run_code_does_not(name, copied, tmp_path, protocol)
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=protocol == "zip")
-    with pytest.raises(WeightsError, match="could run code|truncated or damaged"):
+    with pytest.raises(WeightsError, match=r"could run code|truncated or damaged"):
         sgt.fm.load(name, checkpoint=copied)
     assert not (tmp_path / "pwned").exists()
 
@@ -131,7 +131,7 @@ def test_a_dictionary_that_would_run_code_does_not(folders, tmp_path, file):
         sgt.fm.load("geneformer", checkpoint=folder)
     assert not (tmp_path / "pwned").exists()
     (folder / file).write_bytes(b"\x80\x04not a pickle")
-    with pytest.raises(WeightsError, match="truncated or no dictionary|was not read"):
+    with pytest.raises(WeightsError, match=r"truncated or no dictionary|was not read"):
         sgt.fm.load("geneformer", checkpoint=folder)
 
 
@@ -147,7 +147,7 @@ def test_a_vocabulary_with_a_hole_is_an_error(folders, tmp_path, which):
     with pytest.raises(WeightsError, match="some stand twice"):
         sgt.fm.load(which, checkpoint=folder)
     (folder / "vocab.json").write_text(json.dumps(dict(list(words.items())[:-20])))
-    with pytest.raises(WeightsError, match="hole|not of one model"):
+    with pytest.raises(WeightsError, match=r"hole|not of one model"):
         sgt.fm.load(which, checkpoint=folder)
 
 
@@ -168,7 +168,7 @@ def test_dictionaries_of_another_series_are_an_error(folders, tmp_path):
     v1 = checkpoints.geneformer(
         tmp_path / "v1", ensembl_of(GENES), series="V1", n_layers=1, dim=32, n_heads=4, max_length=64
     )
-    with pytest.raises(WeightsError, match="another series.*every gene gets another's vector"):
+    with pytest.raises(WeightsError, match=r"another series.*every gene gets another's vector"):
         sgt.fm.load("geneformer", checkpoint=folder, assets={"token_dictionary": v1 / "token_dictionary.pkl"})
     other = tmp_path / "gene_median_dictionary_gc30M.pkl"
     shutil.copy(v1 / "gene_median_dictionary.pkl", other)

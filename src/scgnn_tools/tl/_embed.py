@@ -163,8 +163,6 @@ def _load(
             raise InputValueError(msg)
         return model
     where = {} if device == precision == "auto" else {"device": device, "precision": precision}
-    if model != "auto":
-        name = model
-    else:
-        name = fm.best_bundled() if checkpoint is None else fm.recognise(checkpoint)
-    return fm.load(name, checkpoint=checkpoint, assets=assets, **where)
+    if model == "auto":
+        model = fm.best_bundled() if checkpoint is None else fm.recognise(checkpoint)
+    return fm.load(model, checkpoint=checkpoint, assets=assets, **where)
