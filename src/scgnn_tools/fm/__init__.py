@@ -2,7 +2,20 @@
 
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._download import download
+from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._registry import best_bundled, card, convert, load, recognise
 from scgnn_tools.fm._registry import list_models as list  # noqa: A004
 
-__all__ = ["FoundationModel", "ModelCard", "best_bundled", "card", "convert", "list", "load", "recognise"]
+__all__ = [
+    "FoundationModel",
+    "ModelCard",
+    "NetworkModel",
+    "best_bundled",
+    "card",
+    "convert",
+    "download",
+    "list",
+    "load",
+    "recognise",
+]

@@ -23,6 +23,8 @@ class ModelCard:
     n_genes: int
     trained_on: str
     limits: str
+    restricted: bool = False
+    """Whether the licence of the weights limits their use, or there is none: ``download`` then wants consent."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as a dict."""

@@ -72,6 +72,7 @@ def card() -> ModelCard:
         n_genes=44856,
         trained_on="50 million human cells, scCompass-h50M",
         limits="1,200 genes a cell. The published edge tables are not public: edges are those of TRRUST and the chromosomes unless given.",
+        restricted=True,
     )
 
 

@@ -52,6 +52,7 @@ def card() -> ModelCard:
         n_genes=16906,
         trained_on="1 million human cells of PanglaoDB",
         limits="All 16,906 genes are tokens: seconds a cell on a CPU. Values above 31 per 10,000 are one token.",
+        restricted=True,
     )
 
 

@@ -63,6 +63,7 @@ def card() -> ModelCard:
         n_genes=19264,
         trained_on="50 million human cells",
         limits="Every expressed gene is a token, so that time grows with the square of their number; genes in context run over all 19,264.",
+        restricted=True,
     )
 
 

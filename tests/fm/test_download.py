@@ -1,0 +1,213 @@
+"""Downloads from a server on this machine: resumed, mirrored, checked, never half there."""
+
+import hashlib
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools.fm import _download, _sources
+from scgnn_tools.fm._sources import RemoteFile
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder, and does to a path what ``faults`` say, once each."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.root, self.faults, self.log = root, {}, []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        wanted = self.headers.get("Range")
+        server.log.append((self.path, wanted, self.headers.get("Authorization")))
+        fault = server.faults.pop(self.path, None)
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        if fault == "page":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"\n<!DOCTYPE html><html>Sign in</html>")
+            return
+        if fault == "redirect":
+            self.send_response(302)
+            self.send_header("Location", self.path + "?store")
+            self.send_header("X-Linked-Etag", f'"{server.announced}"')
+            self.end_headers()
+            return
+        path = server.root / self.path.split("?")[0].lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        start = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted and fault != "no ranges" else 0
+        if start and start >= len(data):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        end = len(data) // 2 if fault == "cut" else len(data)
+        self.wfile.write(data[start:end])
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    (tmp_path / "www").mkdir()
+    server = Server(tmp_path / "www")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def big(server) -> RemoteFile:
+    """A file of three megabytes on the server."""
+    data = b"weights\n" * 400_000
+    (server.root / "big.bin").write_bytes(data)
+    return RemoteFile("big.bin", (f"{server.url}/big.bin",), hashlib.sha256(data).hexdigest())
+
+
+def test_a_model_from_a_mirror_is_loaded_and_not_fetched_twice(server, folders, cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(sgt.settings, "cache_dir", tmp_path / "cache")
+    shutil.copytree(folders["scgpt"], server.root / "scgpt" / "whole-human")
+    folder = sgt.fm.download("scgpt", mirror=server.url)
+    assert folder == tmp_path / "cache" / "scgpt" / "whole-human"
+    sgt.tl.embed(cells, checkpoint=folder)
+    assert cells.obsm["X_scgpt"].shape == (40, 32)
+    requests = len(server.log)
+    assert requests == 3
+    sgt.fm.download("scgpt", mirror=server.url)
+    assert len(server.log) == requests
+    (folder / "args.json").write_text("{}")  # changed on disk: fetched again
+    sgt.fm.download("scgpt", mirror=server.url)
+    assert len(server.log) == requests + 1
+    assert sorted(p.name for p in folder.iterdir()) == ["args.json", "best_model.pt", "download.json", "vocab.json"]
+
+
+def test_geneformer_comes_with_the_dictionaries_of_its_series(server, folders, tmp_path, monkeypatch):
+    root = server.root / "ctheodoris" / "Geneformer" / "resolve" / "main"
+    shutil.copytree(folders["geneformer"], root / "Geneformer-V2-104M")
+    (root / "geneformer").mkdir()
+    for word in ("token_dictionary", "gene_median_dictionary"):
+        (root / "Geneformer-V2-104M" / f"{word}.pkl").rename(root / "geneformer" / f"{word}_gc104M.pkl")
+    import pickle
+
+    (root / "geneformer" / "ensembl_mapping_dict_gc104M.pkl").write_bytes(pickle.dumps({"A": "B"}))
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    folder = sgt.fm.download("geneformer", folder=tmp_path / "here")
+    assert sgt.fm.load("geneformer", checkpoint=folder, device="cpu").series == "V2"
+    assert {token for *_, token in server.log} == {"Bearer secret"}
+
+
+def test_a_broken_connection_is_resumed(server, big, tmp_path):
+    server.faults["/big.bin"] = "cut"
+    path = _download.fetch(big, list(big.urls), tmp_path)
+    assert path.read_bytes() == (server.root / "big.bin").read_bytes()
+    assert [r for _, r, _ in server.log] == [None, f"bytes={2**20}-"]  # whole pieces are kept
+
+
+def test_a_later_call_goes_on_and_a_server_without_ranges_starts_again(server, big, tmp_path):
+    (tmp_path / ".big.bin.part").write_bytes((server.root / "big.bin").read_bytes()[:1000])
+    server.faults["/big.bin"] = "no ranges"
+    _download.fetch(big, list(big.urls), tmp_path)
+    assert hashlib.sha256((tmp_path / "big.bin").read_bytes()).hexdigest() == big.sha256
+    assert server.log[0][1] == "bytes=1000-"
+    assert not (tmp_path / ".big.bin.part").exists()
+
+
+def test_a_part_that_is_whole_already_is_taken(server, big, tmp_path):
+    shutil.copy(server.root / "big.bin", tmp_path / ".big.bin.part")
+    _download.fetch(big, list(big.urls), tmp_path)
+    assert (tmp_path / "big.bin").stat().st_size == 3_200_000
+
+
+def test_a_part_of_another_file_is_thrown_away(server, big, tmp_path):
+    (tmp_path / ".big.bin.part").write_bytes(b"x" * 1000)
+    _download.fetch(big, list(big.urls), tmp_path)
+    assert hashlib.sha256((tmp_path / "big.bin").read_bytes()).hexdigest() == big.sha256
+
+
+@pytest.mark.parametrize("fault", [404, 500, "page"])
+def test_the_next_mirror_is_tried(server, big, tmp_path, fault):
+    (server.root / "other.bin").write_bytes((server.root / "big.bin").read_bytes())
+    server.faults["/other.bin"] = fault
+    assert _download.fetch(big, [f"{server.url}/other.bin", *big.urls], tmp_path).is_file()
+    asked = [path for path, *_ in server.log]
+    assert asked == (["/other.bin"] * 2 if fault == 500 else ["/other.bin", "/big.bin"])  # 500 may pass: asked again
+
+
+def test_wrong_content_is_refused_and_nothing_is_left(server, big, tmp_path):
+    (server.root / "big.bin").write_bytes(b"something else")
+    with pytest.raises(WeightsError, match=r"big.bin could not be downloaded.*sha256 .*, wanted .*mirror="):
+        _download.fetch(big, list(big.urls), tmp_path)
+    assert list(tmp_path.glob("*big*")) == []
+    assert list(tmp_path.glob(".*part")) == []
+
+
+def test_the_checksum_that_the_hub_announces_counts(server, big, tmp_path):
+    loose = RemoteFile(big.name, big.urls)
+    server.announced, server.faults["/big.bin"] = "0" * 64, "redirect"
+    with pytest.raises(WeightsError, match="wanted 000000000000"):
+        _download.fetch(loose, list(loose.urls), tmp_path)
+    server.announced, server.faults["/big.bin"] = big.sha256, "redirect"
+    assert _download.fetch(loose, list(loose.urls), tmp_path).is_file()
+    assert json.loads((tmp_path / "download.json").read_text())["big.bin"]["sha256"] == big.sha256
+
+
+def test_a_web_page_is_no_checkpoint(server, big, tmp_path):
+    server.faults["/big.bin"] = "page"
+    with pytest.raises(WeightsError, match="a web page instead of the file"):
+        _download.fetch(RemoteFile(big.name, big.urls), list(big.urls), tmp_path)
+
+
+def test_no_server_at_all(tmp_path):
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        _download.fetch(RemoteFile("x"), ["http://127.0.0.1:9/x"], tmp_path)
+
+
+def test_a_full_disk_is_said_before_the_download(server, big, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(WeightsError, match=r"GB left\. Pass folder="):
+        _download.fetch(big, list(big.urls), tmp_path)
+
+
+@pytest.mark.parametrize("which", [n for n in _sources.SOURCES if sgt.fm.card(n).restricted])
+def test_restricted_weights_want_consent(which, tmp_path):
+    with pytest.raises(InputValueError, match="accept_license=True"):
+        sgt.fm.download(which, folder=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_what_no_program_can_fetch_says_where_to_get_it(tmp_path):
+    with pytest.raises(WeightsError, match=r"by hand from https://github.com/epang-ucas/Cell-Graph-Compass"):
+        sgt.fm.download("cgc", folder=tmp_path, accept_license=True)
+
+
+def test_wrong_names(tmp_path):
+    with pytest.raises(InputValueError, match="variants are Geneformer-V2-104M, "):
+        sgt.fm.download("geneformer", variant="V3", folder=tmp_path)
+    with pytest.raises(InputValueError, match="bundled"):
+        sgt.fm.download("corpus-svd")
+    with pytest.raises(InputValueError, match="the models are"):
+        sgt.fm.download("nope")
+
+
+def test_every_published_model_has_sources():
+    table = sgt.fm.list()
+    assert set(_sources.SOURCES) == set(table.index[~table["bundled"]])
