@@ -18,6 +18,7 @@ from scgnn_tools.fm import _checkpoint, _estimate, _readouts
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.nn import Segments
+from scgnn_tools.nn.transformer import layer_index
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,6 +46,9 @@ class NetworkModel(FoundationModel):
     has_context = True
     default_layer = -1
     """Hidden state that read-outs use, counted in the list [embeddings, block 1, …]."""
+
+    mask_share = 0.4
+    """Share of a cell's genes that the published pretraining hides."""
 
     def __init__(
         self,
@@ -102,14 +106,38 @@ class NetworkModel(FoundationModel):
         layer = self.default_layer if layer is None else layer
         return self.network(ids, values, segments, layer=layer, watch=watch), segments
 
+    def pooled(self, tokens: Tokens) -> Tensor:
+        """Return the vector of each cell of a batch, with gradients where they are enabled, (n_cells, dimension)."""
+        hidden, segments = self.hidden(tokens)
+        return self._pool(hidden.float(), segments, tokens)
+
+    def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the hidden states of the tokens ``at`` (positions in the batch) when the network does not see their values."""
+        raise NotImplementedError
+
+    def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the loss of the published pretraining when the tokens ``at`` are hidden, a scalar."""
+        raise NotImplementedError
+
+    def position(self, tokens: Tokens) -> np.ndarray:
+        """Return the position in the vocabulary of each token, -1 for special ones, int64 (n_tokens,)."""
+        return self._position[tokens.ids]
+
+    def is_gene(self, tokens: Tokens) -> np.ndarray:
+        """Tell of each token whether it is a gene, bool (n_tokens,)."""
+        return self.position(tokens) >= 0
+
+    def body(self, layer: int) -> list[nn.Module]:
+        """Return the blocks that hidden state ``layer`` comes out of."""
+        return list(self.blocks[: layer_index(layer, len(self.blocks))])
+
     def computing(self) -> AbstractContextManager[None]:
         """Return the context of inference: no gradients, matrix products in the model's precision."""
         return _Computing(self.device, self.dtype)
 
     def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
         with self.computing():
-            hidden, segments = self.hidden(tokens)
-            return self._pool(hidden.float(), segments, tokens).cpu().numpy()
+            return self.pooled(tokens).cpu().numpy()
 
     def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:
         _estimate.announce(self, self._lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))

@@ -1,5 +1,6 @@
 """Models for who wants the knobs."""
 
 from scgnn_tools.links import link_predictor
+from scgnn_tools.train import FineTuner
 
-__all__ = ["link_predictor"]
+__all__ = ["FineTuner", "link_predictor"]

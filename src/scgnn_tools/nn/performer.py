@@ -20,15 +20,19 @@ Stabiliser = Literal["cell", "published"]
 def query_features(q: Tensor, projection: Tensor) -> Tensor:
     """Return the positive random features of queries (…, d) -> (…, m), each query scaled by its own maximum."""
     dash, half = _dash(q, projection)
-    dash.sub_(half + dash.amax(dim=-1, keepdim=True))
-    return dash.exp_().add_(EPS).mul_(len(projection) ** -0.5)
+    return _exp(dash, half + dash.amax(dim=-1, keepdim=True), len(projection))
 
 
 def key_features(k: Tensor, projection: Tensor, largest: Tensor) -> Tensor:
     """Return the positive random features of keys (…, d) -> (…, m), scaled by one maximum for all that attend together."""
     dash, half = _dash(k, projection)
-    dash.sub_(half + largest)
-    return dash.exp_().add_(EPS).mul_(len(projection) ** -0.5)
+    return _exp(dash, half + largest, len(projection))
+
+
+def _exp(dash: Tensor, less: Tensor, n_features: int) -> Tensor:
+    if torch.is_grad_enabled():
+        return ((dash - less).exp() + EPS) * n_features**-0.5
+    return dash.sub_(less).exp_().add_(EPS).mul_(n_features**-0.5)
 
 
 def _dash(x: Tensor, projection: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._estimate import encoder_flops
+from scgnn_tools.fm._masking import bin_loss, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of, positive
 from scgnn_tools.fm.cgc.config import CGCConfig
@@ -21,6 +22,9 @@ from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.nn import Segments
 
 GRAPH_FILE = "graph.npz"
+
+MASK_VALUE = -3.0
+"""What stands for a hidden bin."""
 
 
 class CGC(NetworkModel):
@@ -92,6 +96,14 @@ class CGC(NetworkModel):
         text = None if self.text is None else self.text[ids]
         layer = -1 if layer is None else layer
         return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments
+
+    def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the hidden states of some tokens whose bins are hidden, (n, dim)."""
+        return self.hidden(with_values(tokens, at, MASK_VALUE))[0][torch.as_tensor(at, device=self.device)]
+
+    def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the squared error of the hidden bins, from the gene's state and from the cell's vector."""
+        return bin_loss(self, *self.hidden(with_values(tokens, at, MASK_VALUE)), tokens, at)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
         return segments.first(hidden)

@@ -6,11 +6,13 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._estimate import performer_flops
+from scgnn_tools.fm._masking import values_at, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.scbert.config import ScBERTConfig
@@ -34,6 +36,7 @@ class ScBERT(NetworkModel):
     """
 
     network: ScBERTNetwork
+    mask_share = 0.15
 
     def __init__(
         self,
@@ -77,6 +80,17 @@ class ScBERT(NetworkModel):
         values = torch.as_tensor(self.dense_tokens(tokens), device=self.device).flatten()
         layer = -1 if layer is None else layer
         return self.network(values, whole, layer=layer, stabiliser=self.stabiliser, watch=watch), whole
+
+    def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the hidden states of some genes whose values are hidden, (n, dim)."""
+        hidden, _ = self.hidden(with_values(tokens, at, self.sizes.n_values - 1))
+        cell = np.repeat(np.arange(tokens.n_cells), tokens.lengths)[at]
+        return hidden[torch.as_tensor(cell * (self.sizes.n_genes + 1) + tokens.ids[at], device=self.device)]
+
+    def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the cross-entropy of the hidden values."""
+        truth = values_at(self, tokens, at).long()
+        return F.cross_entropy(self.network.to_values(self.masked_states(tokens, at)).float(), truth)
 
     def gene_of_token(self, tokens: Tokens) -> np.ndarray:
         """Return the gene of each place, -1 for the last one and for genes that the cell does not express."""

@@ -8,11 +8,13 @@ from typing import Any, Literal, cast
 import numpy as np
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._estimate import encoder_flops, performer_flops
+from scgnn_tools.fm._masking import values_at
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
@@ -111,6 +113,7 @@ class ScFoundationGenes(NetworkModel):
     """The decoder side of scFoundation: hidden states of all genes of a cell, (19,264 + 2) × 512."""
 
     network: ScFoundationNetwork
+    mask_share = 0.3
 
     def __init__(self, source: ScFoundation) -> None:
         self.__dict__.update(source.__dict__)
@@ -123,16 +126,40 @@ class ScFoundationGenes(NetworkModel):
         return self.network.decoder.layers
 
     def hidden(
-        self, tokens: Tokens, *, layer: int | None = None, watch: Callable[[int, Tensor], None] | None = None
+        self,
+        tokens: Tokens,
+        *,
+        layer: int | None = None,
+        watch: Callable[[int, Tensor], None] | None = None,
+        masked: Tensor | None = None,
     ) -> tuple[Tensor, Segments]:
-        """Return hidden states of every gene, T and S of each cell, expressed or not."""
+        """Return hidden states of every gene, T and S of each cell, expressed or not; ``masked`` rows get the mask's embedding."""
         segments = Segments(tokens.offsets, self.device)
         whole = Segments(np.arange(tokens.n_cells + 1) * (self.sizes.n_genes + 2), self.device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         values = torch.as_tensor(tokens.values, device=self.device)
         layer = -1 if layer is None else layer
-        out = self.network.decode(ids, values, segments, whole, layer=layer, stabiliser=self.stabiliser, watch=watch)
+        how = {"layer": layer, "stabiliser": self.stabiliser, "watch": watch, "masked": masked}
+        out = self.network.decode(ids, values, segments, whole, **how)
         return out, whole
+
+    def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the decoder's states of some genes that the encoder does not see, (n, decoder_dim)."""
+        cell = np.repeat(np.arange(tokens.n_cells), tokens.lengths)
+        rows = torch.as_tensor(cell[at] * (self.sizes.n_genes + 2) + tokens.ids[at], device=self.device)
+        seen = np.ones(len(cell), dtype=bool)
+        seen[at] = False
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(cell[seen], minlength=tokens.n_cells))])
+        values = None if tokens.values is None else tokens.values[seen]
+        return self.hidden(Tokens(tokens.ids[seen], values, offsets), masked=rows)[0][rows]
+
+    def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the squared error of the hidden genes' log-normalised expression."""
+        return F.mse_loss(self.network.expression(self.masked_states(tokens, at)).float(), values_at(self, tokens, at))
+
+    def body(self, layer: int) -> list[nn.Module]:
+        """Return the blocks of the encoder and of the decoder."""
+        return [*self.network.encoder.layers, *self.network.decoder.layers]
 
     def gene_of_token(self, tokens: Tokens) -> np.ndarray:
         """Return the gene of each position, -1 for T, S and genes that the cell does not express."""

@@ -74,10 +74,12 @@ class ScFoundationNetwork(nn.Module):
         layer: int = -1,
         stabiliser: Stabiliser = "cell",
         watch: Callable[[int, Tensor], None] | None = None,
+        masked: Tensor | None = None,
     ) -> Tensor:
         """Return hidden states of the decoder for every gene and T and S of every cell, (n_cells × (n_genes + 2), decoder_dim).
 
         ``whole`` holds the cells at their full length; genes that a cell does not express enter with the value zero.
+        ``masked`` are rows of the result whose genes are hidden: they enter with the embedding of the mask.
         """
         encoded = self(ids, values, segments)
         n = self.sizes.n_genes + 2
@@ -85,6 +87,8 @@ class ScFoundationNetwork(nn.Module):
         zero = self.to_decoder(self.values(places.new_zeros(1)) + places)
         x = zero.repeat(segments.n_cells, 1)
         x[segments.cell * n + ids] = self.to_decoder(encoded + self.places(ids)).to(x.dtype)
+        if masked is not None:
+            x[masked] = self.to_decoder(self.values.mask.weight + self.places(masked % n)).to(x.dtype)
         x = self.decoder(x, whole, layer=layer, stabiliser=stabiliser, watch=watch)
         return self.norm(self.decoder_norm(x)) if layer in (-1, len(self.decoder.layers)) else x
 

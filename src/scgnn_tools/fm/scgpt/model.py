@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,12 +12,16 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._estimate import encoder_flops
+from scgnn_tools.fm._masking import bin_loss, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of, positive
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
 from scgnn_tools.fm.scgpt.network import ScGPTNetwork
 from scgnn_tools.fm.scgpt.tokens import GeneSampling, tokenize
 from scgnn_tools.nn import Segments
+
+MASK_VALUE = -1.0
+"""What stands for a hidden bin."""
 
 
 class ScGPT(NetworkModel):
@@ -72,6 +77,14 @@ class ScGPT(NetworkModel):
             binning=self.binning,
             rng=rng,
         )
+
+    def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the hidden states of some tokens whose bins are hidden, (n, dim)."""
+        return self.hidden(with_values(tokens, at, MASK_VALUE))[0][torch.as_tensor(at, device=self.device)]
+
+    def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the squared error of the hidden bins, from the gene's state and from the cell's vector."""
+        return bin_loss(self, *self.hidden(with_values(tokens, at, MASK_VALUE)), tokens, at)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
         return F.normalize(segments.first(hidden), dim=-1)

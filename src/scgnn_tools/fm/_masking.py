@@ -1,0 +1,47 @@
+"""What pretraining by masking needs: which genes are hidden, and the loss of the models that predict bins."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scgnn_tools.data import Tokens
+
+if TYPE_CHECKING:
+    from scgnn_tools.fm._network import NetworkModel
+    from scgnn_tools.nn import Segments
+
+
+def draw(of_genes: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the positions of a random share of the tokens that are genes, at least one, sorted, int64."""
+    genes = np.flatnonzero(of_genes)
+    n = min(len(genes), max(1, round(share * len(genes))))
+    return np.sort(rng.choice(genes, size=n, replace=False))
+
+
+def with_values(tokens: Tokens, at: np.ndarray, value: float) -> Tokens:
+    """Return the tokens with other values at some positions."""
+    values = np.array(tokens.values, dtype=np.float32)
+    values[at] = value
+    return replace(tokens, values=values)
+
+
+def values_at(model: "NetworkModel", tokens: Tokens, at: np.ndarray) -> Tensor:
+    """Return the true values at some positions, on the model's device."""
+    if tokens.values is None:
+        msg = f"{model.card.name} has no values."
+        raise ValueError(msg)
+    return torch.as_tensor(tokens.values[at], device=model.device)
+
+
+def bin_loss(model: Any, hidden: Tensor, segments: "Segments", tokens: Tokens, at: np.ndarray) -> Tensor:
+    """Return the loss of scGPT and CGC: the squared error of the hidden bins, from the gene's state and from the cell's vector."""
+    network, truth = model.network, values_at(model, tokens, at)
+    rows = torch.as_tensor(at, device=hidden.device)
+    ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=hidden.device)
+    from_gene = network.decoder(hidden[rows])
+    from_cell = network.cell_to_gene(segments.first(hidden), network.genes(ids), segments)[rows]
+    return F.mse_loss(from_gene.float(), truth) + F.mse_loss(from_cell.float(), truth)

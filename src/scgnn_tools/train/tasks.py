@@ -1,0 +1,132 @@
+"""What a foundation model is tuned for: each task holds its head and gives the loss of a batch."""
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scgnn_tools.data import Tokens
+from scgnn_tools.fm import _masking
+from scgnn_tools.nn.heads import Classifier, ExpressionDecoder
+
+if TYPE_CHECKING:
+    from scgnn_tools.fm import NetworkModel
+
+
+class Task(nn.Module):
+    """One objective; its parameters are those of its head."""
+
+    of_genes = True
+    """Whether it reads hidden states of genes; else the cell's vector."""
+
+    def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the loss of a batch; ``cells`` are its positions in the object."""
+        raise NotImplementedError
+
+
+class Classification(Task):
+    """Cross-entropy of the classes of cells, weighted so that every class counts alike.
+
+    Parameters
+    ----------
+    vectors
+        Vectors of some cells before training, float32 (n, dim): the head sees cells relative to their mean and standard deviation,
+        since cell vectors come in any scale and have most of their length in common.
+    codes
+        Class of each cell, -1 where unknown, int64 (n_obs,).
+    n_classes
+        Number of classes.
+    """
+
+    of_genes = False
+
+    def __init__(self, vectors: np.ndarray, codes: np.ndarray, n_classes: int) -> None:
+        super().__init__()
+        self.head, self.codes = Classifier(vectors.shape[1], n_classes), codes
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.as_tensor(vectors.mean(axis=0)))
+        self.register_buffer("scale", torch.as_tensor(vectors.std(axis=0) + 1e-6))
+        counts = np.bincount(codes[codes >= 0], minlength=n_classes)
+        self.weight: Tensor
+        self.register_buffer("weight", torch.as_tensor(counts.sum() / n_classes / counts, dtype=torch.float32))
+
+    def forward(self, model: "NetworkModel", tokens: Tokens) -> Tensor:
+        """Return logits, (n_cells, n_classes)."""
+        return self.head((model.pooled(tokens) - self.mean) / self.scale)
+
+    def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the weighted cross-entropy."""
+        truth = torch.as_tensor(self.codes[cells], device=self.weight.device)
+        return F.cross_entropy(self(model, tokens).float(), truth, weight=self.weight)
+
+
+class Expression(Task):
+    """Squared error of the log-normalised expression of genes whose values the network does not see.
+
+    Parameters
+    ----------
+    dim
+        Width of the hidden states of genes.
+    values
+        Log-normalised expression over the vocabulary, CSR (n_obs, n_vocabulary).
+    share
+        Share of a cell's genes that are hidden.
+    """
+
+    def __init__(self, dim: int, values: sp.csr_array, share: float) -> None:
+        super().__init__()
+        self.head, self.values, self.share = ExpressionDecoder(dim), values, share
+        cast("nn.Linear", self.head.fc[-1]).bias.data.fill_(float(values.data.mean()))
+
+    def forward(self, model: "NetworkModel", tokens: Tokens, at: np.ndarray) -> Tensor:
+        """Return the predicted expression of the tokens ``at``."""
+        return self.head(model.masked_states(tokens, at).float())
+
+    def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the squared error."""
+        at = _masking.draw(model.is_gene(tokens), self.share, rng)
+        cell = np.repeat(cells, tokens.lengths)[at]
+        truth = np.asarray(self.values[cell, model.position(tokens)[at]]).ravel()
+        return F.mse_loss(self(model, tokens, at), torch.as_tensor(truth, dtype=torch.float32, device=model.device))
+
+
+class Masked(Task):
+    """The model's own pretraining, continued; its head is part of the network."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Return the loss of the published pretraining."""
+        return model.masked_loss(tokens, _masking.draw(model.is_gene(tokens), self.share, rng), rng)
+
+
+def predict_classes(task: Classification, model: "NetworkModel", tokens: Tokens) -> np.ndarray:
+    """Return the probability of each class, float32 (n_cells, n_classes)."""
+    with model.computing():
+        return cast("Tensor", task(model, tokens)).float().softmax(dim=-1).cpu().numpy()
+
+
+def predict_expression(
+    task: Expression, model: "NetworkModel", tokens: Tokens, batches: list[np.ndarray], seed: int
+) -> sp.csr_array:
+    """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_obs, n_vocabulary)."""
+    rows, columns, values = [], [], []
+    folds = max(1, round(1 / task.share))
+    for cells in batches:
+        batch = tokens.select(cells)
+        genes, position = np.flatnonzero(model.is_gene(batch)), model.position(batch)
+        fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds
+        for i in np.unique(fold):
+            at = genes[fold == i]
+            with model.computing():
+                values.append(task(model, batch, at).float().cpu().numpy())
+            rows.append(np.repeat(cells, batch.lengths)[at])
+            columns.append(position[at])
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sp.csr_array(sp.coo_array(entries, shape=(tokens.n_cells, len(model.vocabulary))))

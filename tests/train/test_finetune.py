@@ -1,0 +1,146 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tests.fm.conftest import NAMES, _cells, cells, folders, models  # noqa: F401
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools.models import FineTuner
+from scgnn_tools.nn.lora import LoRALinear
+
+TASKS = ["classification", "expression", "masked"]
+
+
+@pytest.fixture
+def labelled(cells):  # noqa: F811
+    """100 cells of two classes that differ in a third of their genes each."""
+    rng = np.random.default_rng(0)
+    cells = ad.concat([cells, cells, cells[:20]], index_unique="-")
+    cells.X.data = rng.binomial(cells.X.data.astype(int), 0.8).astype(np.float32)
+    group = cells.obs["group"].to_numpy() == "a"
+    x = cells.X.toarray()
+    x[np.ix_(group, np.arange(60))] += rng.poisson(6.0, (group.sum(), 60))
+    x[np.ix_(~group, np.arange(60, 120))] += rng.poisson(6.0, ((~group).sum(), 60))
+    cells.X = x.astype(np.float32)
+    return cells
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("task", TASKS)
+def test_every_adapter_of_every_model_and_task_gets_a_gradient(models, labelled, name, task):  # noqa: F811
+    tuner = FineTuner(models[name], labelled, task=task, labels_key="group", rank=2)
+    adapters = {n: m for n, m in tuner.model.network.named_modules() if isinstance(m, LoRALinear)}
+    assert adapters
+    for m in adapters.values():
+        torch.nn.init.normal_(m.b, std=0.1)
+    tuner.model.network.eval()
+    loss = tuner.task.loss(tuner.model, tuner.tokens, np.arange(labelled.n_obs), np.random.default_rng(0))
+    loss.backward()
+    for at, m in adapters.items():
+        assert m.a.grad is not None, at
+        assert (m.a.grad.abs().sum(dim=(1, 2)) > 0).all(), f"{at}.a"
+        assert (m.b.grad.abs().sum(dim=(1, 2)) > 0).all(), f"{at}.b"
+    trained = [n for n, p in tuner.model.network.named_parameters() if p.requires_grad]
+    assert all(n.endswith((".a", ".b")) for n in trained)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("adapt", ["lora", "full", "head"])
+def test_classes_are_learnt_and_the_model_that_was_passed_stays(models, labelled, name, adapt):  # noqa: F811
+    before = models[name].embed_cells(labelled)
+    tuner = FineTuner(models[name], labelled, labels_key="group", adapt=adapt)
+    tuner.train(15, patience=15, lr=5e-4 if adapt == "full" else 3e-3, max_tokens=2000)
+    assert list(tuner.history.columns) == ["loss", "validation"]
+    assert tuner.history["loss"].iloc[-1] < tuner.history["loss"].iloc[0]
+    got = tuner.predict(labelled)
+    assert list(got.columns) == ["a", "b"]
+    np.testing.assert_allclose(got.sum(axis=1), 1, atol=1e-5)
+    assert (got.idxmax(axis=1) == labelled.obs["group"].astype(str)).mean() > 0.9
+    np.testing.assert_array_equal(models[name].embed_cells(labelled), before)
+    after = tuner.model.embed_cells(labelled)
+    assert (np.abs(after - before).max() == 0) == (adapt == "head")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_expression_is_predicted_better_than_before_training(models, labelled, name):  # noqa: F811
+    tuner = FineTuner(models[name], labelled, task="expression", rng=1)
+    tuner.train(8, patience=8, lr=3e-3, warmup=0, max_tokens=800)
+    assert tuner.history["loss"].iloc[-1] < tuner.history["loss"].iloc[0]
+    assert tuner.history["validation"].min() < tuner.history["validation"].iloc[0]
+    got = tuner.predict(labelled)
+    assert got.shape == (labelled.n_obs, len(tuner.model.vocabulary))
+    assert got.nnz == tuner.model.is_gene(tuner.tokens).sum()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pretraining_goes_on_and_the_result_is_saved_as_any_model(models, labelled, tmp_path, name):  # noqa: F811
+    tuner = FineTuner(models[name], labelled, task="masked", adapt="full")
+    tuner.train(6, patience=6, warmup=0, lr=1e-3, max_tokens=800)
+    assert tuner.history["loss"].iloc[-1] < tuner.history["loss"].iloc[0]
+    tuner.model.save(tmp_path)
+    again = sgt.fm.load(name, checkpoint=tmp_path, device="cpu")
+    np.testing.assert_array_equal(
+        again.embed_genes(labelled, context=True), tuner.model.embed_genes(labelled, context=True)
+    )
+    with pytest.raises(InputValueError, match="Nothing to predict"):
+        tuner.predict(labelled)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_resumed_run_is_the_run_that_was_not_stopped(models, labelled, tmp_path, task):  # noqa: F811
+    def tuner() -> FineTuner:
+        return FineTuner(models["scgpt"], labelled, task=task, labels_key="group", rng=3)
+
+    state = torch.random.get_rng_state()
+    whole = tuner().train(4, patience=9)
+    tuner().train(2, patience=9, folder=tmp_path)
+    resumed = tuner().train(4, patience=9, folder=tmp_path)
+    pd.testing.assert_frame_equal(resumed.history, whole.history)
+    for a, b in zip(
+        resumed.model.network.state_dict().values(), whole.model.network.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert torch.equal(torch.random.get_rng_state(), state)  # nobody else's random numbers were touched
+
+
+def test_another_run_s_folder_is_refused(models, labelled, tmp_path):  # noqa: F811
+    FineTuner(models["scgpt"], labelled, labels_key="group").train(1, folder=tmp_path)
+    with pytest.raises(InputValueError, match="differs in rank"):
+        FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path)
+    FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path, resume=False)
+
+
+def test_cells_without_a_label_are_predicted_and_not_trained_on(models, labelled):  # noqa: F811
+    labelled.obs["part"] = labelled.obs["group"].astype(object)
+    labelled.obs.loc[labelled.obs_names[:8], "part"] = None
+    tuner = FineTuner(models["scgpt"], labelled, labels_key="part")
+    assert len(tuner._cells) == 92
+    assert tuner._cells.min() == 8
+    assert tuner.train(1).predict(labelled).notna().all(axis=None)
+
+
+def test_wrong_requests(models, labelled):  # noqa: F811
+    model = models["scgpt"]
+    with pytest.raises(InputValueError, match="Only networks are tuned"):
+        FineTuner(sgt.fm.load("corpus-svd"), labelled, labels_key="group")
+    with pytest.raises(MissingKeyError, match="the columns are: group"):
+        FineTuner(model, labelled)
+    with pytest.raises(InputValueError, match="task is one of"):
+        FineTuner(model, labelled, task="regression")
+    with pytest.raises(InputValueError, match="no head of its own"):
+        FineTuner(model, labelled, task="masked", adapt="head")
+    with pytest.raises(InputValueError, match="share lies between"):
+        FineTuner(model, labelled, task="masked", share=1.5)
+    labelled.obs["one"] = "x"
+    with pytest.raises(LabelError, match="1 classes; at least 2"):
+        FineTuner(model, labelled, labels_key="one")
+    with pytest.raises(InputValueError, match="at least 10"):
+        FineTuner(model, labelled[:4].copy(), labels_key="group")
+    tuner = FineTuner(model, labelled, labels_key="group")
+    with pytest.raises(InputValueError, match="Nothing to predict"):
+        tuner.predict(labelled)
+    tuner.train(1)
+    with pytest.raises(InputValueError, match="trained already"):
+        tuner.train(1)
