@@ -292,6 +292,15 @@ def genes_like(n: int, *, ensembl: bool = False) -> list[str]:
     return sorted([*known, *made])
 
 
+def ensembl_of(symbols: list[str]) -> list[str]:
+    """Return the Ensembl id of each symbol of the bundled tables."""
+    from scgnn_tools.genes import tables
+
+    table = tables.symbol_of_id()
+    by_symbol = pd.Series(table.index, index=table.to_numpy())
+    return by_symbol[~by_symbol.index.duplicated()][symbols].tolist()
+
+
 # the published vocabulary size and width of each model; depth None is the published one
 WRITERS: dict[str, Callable[[Path, int | None], Path]] = {
     "scgpt": lambda folder, depth: scgpt(folder, genes_like(60694), n_layers=depth or 12),

@@ -1,6 +1,7 @@
 """The documentation is true: names exist, the tutorial runs, the README's calls are the calls."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,11 @@ def test_the_tutorial_runs(notebook, tmp_path):
     assert all(c["outputs"] or "import" in "".join(c["source"]) for c in cells if c["cell_type"] == "code")
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-2000:]

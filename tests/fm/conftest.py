@@ -8,19 +8,12 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from benchmarks import checkpoints
+from benchmarks.checkpoints import ensembl_of
 
 import scgnn_tools as sgt
-from scgnn_tools.genes import tables
 
 NAMES = ["scgpt", "geneformer", "scfoundation", "scbert", "cgc"]
 GENES = checkpoints.genes_like(200)
-
-
-def ensembl_of(symbols) -> list[str]:
-    """Return the Ensembl id of each symbol."""
-    table = tables.symbol_of_id()
-    by_symbol = pd.Series(table.index, index=table.to_numpy())
-    return by_symbol[~by_symbol.index.duplicated()][list(symbols)].tolist()
 
 
 def write(name: str, folder: Path, genes: list[str] | None = None) -> Path:
