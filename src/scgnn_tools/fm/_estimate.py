@@ -29,7 +29,7 @@ def announce(model: "NetworkModel", lengths: np.ndarray, times: float) -> None:
     if len(lengths) == 0:
         return
     work = model.flops(lengths) * times
-    seconds = work / matmul_rate(model.device, model.dtype)
+    seconds = work / matmul_rate(model.device, model.dtype) / model.efficiency
     if seconds < WORTH_SAYING:
         return
     weights = sum(p.numel() * p.element_size() for p in model.network.state_dict().values())

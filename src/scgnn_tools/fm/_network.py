@@ -23,7 +23,10 @@ from scgnn_tools.nn.transformer import layer_index
 if TYPE_CHECKING:
     from anndata import AnnData
 
-TOKENS_CPU, TOKENS_GPU = 2**11, 2**18
+STATES_CPU = 2**20
+"""Numbers in the hidden state of a batch on a CPU: its tensors then stay in the processor's cache."""
+
+TOKENS_GPU = 2**18
 
 
 class NetworkModel(FoundationModel):
@@ -47,6 +50,9 @@ class NetworkModel(FoundationModel):
     default_layer = -1
     """Hidden state that read-outs use, counted in the list [embeddings, block 1, …]."""
 
+    efficiency = 0.85
+    """Share of the machine's rate of matrix products that the network reaches, for estimates of time."""
+
     mask_share = 0.4
     """Share of a cell's genes that the published pretraining hides."""
 
@@ -68,7 +74,7 @@ class NetworkModel(FoundationModel):
         self.device = resolve_device(device)
         self.dtype = resolve_precision(precision, self.device)
         self.network = network.to(self.device).eval().requires_grad_(False)
-        self.max_tokens = TOKENS_CPU if self.device.type == "cpu" else TOKENS_GPU
+        self.max_tokens = STATES_CPU // self.config["dim"] if self.device.type == "cpu" else TOKENS_GPU
 
     @property
     @abstractmethod

@@ -22,6 +22,7 @@ from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.nn import Segments
 
 GRAPH_FILE = "graph.npz"
+EDGES_A_GENE = 5
 
 MASK_VALUE = -3.0
 """What stands for a hidden bin."""
@@ -114,8 +115,11 @@ class CGC(NetworkModel):
             return self.network.genes(self.ids_tensor).float().cpu().numpy()
 
     def flops(self, lengths: np.ndarray) -> float:
-        """Return the operations of the transformer; the graph adds about a sixth at four edges a gene."""
-        return encoder_flops(lengths, self.sizes.n_layers, self.sizes.dim, self.sizes.hidden) * 7 / 6
+        """Return the operations of a forward pass, with as many edges a gene as blood cells have in the bundled graph."""
+        c = self.sizes
+        by_edge = c.n_graph_layers * 2 * (2 * 3 * c.dim**2)  # a message and a new state of the edge, from three vectors each
+        of_graph = by_edge * EDGES_A_GENE * float(lengths.sum())
+        return encoder_flops(lengths, c.n_layers, c.dim, c.hidden) + of_graph
 
     def save(self, folder: str | Path) -> None:
         """Write the model, its graph and its text features to a folder; ``fm.load("cgc", checkpoint=folder)`` reads it at once."""

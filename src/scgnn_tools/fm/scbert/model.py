@@ -36,6 +36,7 @@ class ScBERT(NetworkModel):
     """
 
     network: ScBERTNetwork
+    efficiency = 0.45  # half of the time goes into the exponentials of the random features
     mask_share = 0.15
 
     def __init__(

@@ -113,6 +113,7 @@ class ScFoundationGenes(NetworkModel):
     """The decoder side of scFoundation: hidden states of all genes of a cell, (19,264 + 2) × 512."""
 
     network: ScFoundationNetwork
+    efficiency = 0.45
     mask_share = 0.3
 
     def __init__(self, source: ScFoundation) -> None:
