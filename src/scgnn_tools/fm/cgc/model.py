@@ -117,7 +117,8 @@ class CGC(NetworkModel):
     def flops(self, lengths: np.ndarray) -> float:
         """Return the operations of a forward pass, with as many edges a gene as blood cells have in the bundled graph."""
         c = self.sizes
-        by_edge = c.n_graph_layers * 2 * (2 * 3 * c.dim**2)  # a message and a new state of the edge, from three vectors each
+        # a message and a new state of the edge, each from three vectors
+        by_edge = c.n_graph_layers * 2 * (2 * 3 * c.dim**2)
         of_graph = by_edge * EDGES_A_GENE * float(lengths.sum())
         return encoder_flops(lengths, c.n_layers, c.dim, c.hidden) + of_graph
 
