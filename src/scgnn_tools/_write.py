@@ -1,8 +1,10 @@
-"""Writing into an AnnData: on a copy if asked, and on a view without the warning that anndata gives for it."""
+"""Writing: into an AnnData, on a copy if asked and on a view without anndata's warning; and files, whole or not at all."""
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scgnn_tools._errors import InputValueError
@@ -32,3 +34,13 @@ def writing(adata: "AnnData", *, copy: bool) -> Iterator["AnnData"]:
         if copy:
             adata = adata.to_memory() if adata.isbacked else adata.copy()
         yield adata
+
+
+def write_whole(path: Path, save: Callable[[Path], object]) -> None:
+    """Call ``save`` with a temporary name beside ``path``, then rename: a reader never sees half a file."""
+    part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    try:
+        save(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

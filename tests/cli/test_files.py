@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.cli._files import check_output, read, write
+from scgnn_tools._write import write_whole
+from scgnn_tools.cli._files import check_output, read
 
 
 @pytest.fixture
@@ -69,11 +70,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(small):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write(small, half)
+        write_whole(small, half)
     assert small.read_bytes() == before
     assert [p.name for p in small.parent.iterdir()] == ["small.h5ad"]
 
 
 def test_write_replaces(small):
-    write(small, lambda part: part.write_text("new"))
+    write_whole(small, lambda part: part.write_text("new"))
     assert small.read_text() == "new"

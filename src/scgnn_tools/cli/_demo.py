@@ -12,7 +12,7 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from scgnn_tools._keys import UNKNOWN, EmbeddingKeys, GrnKeys, LabelKeys
-from scgnn_tools.cli._files import write
+from scgnn_tools._write import write_whole
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -67,7 +67,7 @@ def demo(folder: Path) -> str:
         row["result"] = f"{folder}/umap.png, annotation.png, grn.png"
 
     with table.step("write the AnnData") as row:
-        write(folder / "pbmc.h5ad", adata.write_h5ad)
+        write_whole(folder / "pbmc.h5ad", adata.write_h5ad)
         row["result"] = f"{folder}/pbmc.h5ad"
     return table.text()
 
@@ -121,7 +121,7 @@ def _umap(adata: "AnnData", rep: str) -> "Figure":
 
 
 def _save(path: Path, figure: "Figure") -> None:
-    write(path, lambda part: figure.savefig(part, dpi=150, bbox_inches="tight"))
+    write_whole(path, lambda part: figure.savefig(part, dpi=150, bbox_inches="tight"))
 
 
 class _Table:

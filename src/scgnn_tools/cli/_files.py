@@ -1,7 +1,6 @@
 """Reading and writing of the files that the commands work on: nothing lost, nothing half-written."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,13 +42,3 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         msg = f"The folder {folder.resolve()} is missing or cannot be written to. Pass another --output."
         raise InputValueError(msg)
-
-
-def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Call ``save`` with a temporary name beside ``path``, then rename: a reader never sees half a file."""
-    part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
-    try:
-        save(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
+from scgnn_tools._write import write_whole
 from scgnn_tools.cli import _files
 
 
@@ -78,9 +79,9 @@ def _run(args: argparse.Namespace) -> None:
     calls[args.word](adata, **given)
     if args.output.suffix == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
-        _files.write(args.output, lambda part: edges.to_csv(part, index=False))
+        write_whole(args.output, lambda part: edges.to_csv(part, index=False))
     else:
-        _files.write(args.output, adata.write_h5ad)
+        write_whole(args.output, adata.write_h5ad)
     print(f"{args.output} written")
 
 

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from scgnn_tools._errors import WeightsError
+from scgnn_tools._write import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,9 +29,11 @@ def save(folder: Path, tensors: Mapping[str, Any], config: Mapping[str, Any]) ->
     config = {**config, "sha256": hashlib.sha256(content).hexdigest()}
     text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     for name, data in ((TENSORS, content), (CONFIG, text.encode())):
-        part = folder / f".{name}.part-{os.getpid()}"
-        part.write_bytes(data)
-        part.replace(folder / name)
+        write_whole(folder / name, partial(_write_bytes, data))
+
+
+def _write_bytes(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
 
 
 def load(folder: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

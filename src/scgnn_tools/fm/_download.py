@@ -11,6 +11,7 @@ from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools._progress import counter
 from scgnn_tools._settings import settings
+from scgnn_tools._write import write_whole
 from scgnn_tools.fm._native import sha256 as sha256_of
 from scgnn_tools.fm._registry import card
 from scgnn_tools.fm._sources import HUB, SOURCES, RemoteFile
@@ -84,15 +85,14 @@ def download(
     target.mkdir(parents=True, exist_ok=True)
     for file in variants[chosen]:
         urls = _addresses(file, f"{mirror.rstrip('/')}/{name}/{chosen}" if mirror else None)
-        if not urls:
+        if urls:
+            fetch(file, urls, target)
+        elif not (target / file.name).is_file():
             msg = (
                 f"The authors of {about.title} share {file.name} in a way that no program can follow: get it by hand from "
                 f"{about.weights}, put it into {target}, and call sgt.fm.load({name!r}, checkpoint={str(target)!r})."
             )
-            if not (target / file.name).is_file():
-                raise WeightsError(msg)
-            continue
-        fetch(file, urls, target)
+            raise WeightsError(msg)
     say(f"download: {name} ({chosen}) is in {target}; licence: {about.licence}")
     return target
 
@@ -215,6 +215,5 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    part = folder / f".{RECORD}.part"
-    part.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    part.replace(folder / RECORD)
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    write_whole(folder / RECORD, lambda part: part.write_text(text, encoding="utf-8"))

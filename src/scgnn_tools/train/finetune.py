@@ -15,6 +15,7 @@ from torch import nn
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.fm import NetworkModel
 from scgnn_tools.nn.lora import add_lora, merge_lora
@@ -268,9 +269,7 @@ class FineTuner:
             if other:
                 msg = f"{folder} holds a run that differs in {', '.join(other)}. Pass another folder=, or resume=False to overwrite it."
                 raise InputValueError(msg)
-        part = folder / f".{PLAN}.part"
-        part.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(path, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8"))
 
 
 def _codes(adata: "AnnData", labels_key: str | None) -> tuple[np.ndarray, list[str]]:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 class Task(nn.Module):
     """One objective; its parameters are those of its head."""
 
-    of_genes = True
-    """Whether it reads hidden states of genes; else the cell's vector."""
-
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the loss of a batch; ``cells`` are its positions in the object."""
         raise NotImplementedError
@@ -40,8 +37,6 @@ class Classification(Task):
     n_classes
         Number of classes.
     """
-
-    of_genes = False
 
     def __init__(self, vectors: np.ndarray, codes: np.ndarray, n_classes: int) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
@@ -128,7 +129,4 @@ class CGC(NetworkModel):
         arrays = dict(vars(self.graph))
         if self.text is not None:
             arrays["text"] = self.text.cpu().numpy()
-        part = Path(folder) / f".{GRAPH_FILE}.part"
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        part.replace(Path(folder) / GRAPH_FILE)
+        write_whole(Path(folder) / GRAPH_FILE, lambda part: np.savez_compressed(part, **arrays))
