@@ -17,6 +17,9 @@ GRN = "sgt_grn"
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 
+SETUP = "setup_cgc"
+"""Entry of ``uns["sgt"]`` that ``sgt.models.CGC.setup_anndata`` writes."""
+
 UNKNOWN = "Unknown"
 """Category of a cell that gets no label."""
 
@@ -72,6 +75,28 @@ class LabelKeys:
     @property
     def uns(self) -> str:
         """``uns``: metrics of the method and its baselines, parameters."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class ProgramKeys:
+    """Where the gene programs called ``key`` live."""
+
+    key: str = "sgt_programs"
+
+    @property
+    def var(self) -> str:
+        """``var``: the program of each gene."""
+        return self.key
+
+    @property
+    def obsm(self) -> str:
+        """``obsm``: a DataFrame, the score of each program in each cell."""
+        return self.key
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``scores`` by group, ``separation``, ``params``."""
         return self.key
 
 

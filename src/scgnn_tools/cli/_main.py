@@ -9,7 +9,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _files
+from scgnn_tools.cli import _files, _pretrain
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,6 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = words.add_parser("demo", help="embed, annotate, infer a network and plot, on real cells, offline")
     demo.add_argument("--output", type=Path, default=Path("demo"), help="folder of the results (default: demo)")
 
+    _pretrain.add(words)
     words.add_parser("models", help="list the foundation models")
 
     for word, text in (
@@ -38,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         if word == "embed":
             p.add_argument(
                 "--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)"
+            )
+            p.add_argument(
+                "--checkpoint", type=Path, help="weights, in a published format or as this package saves them"
             )
         else:
             p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
@@ -58,6 +62,9 @@ def _run(args: argparse.Namespace) -> None:
 
         print(demo(args.output))
         return
+    if args.word == "pretrain":
+        _pretrain.run(args)
+        return
     if args.word == "models":
         print(sgt.fm.list().to_string())
         return
@@ -66,7 +73,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.output.suffix == ".csv" and args.word != "grn":
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise SgtError(msg)
-    names = {"layer", "gene_key", "organism", "device", "model", "method", "labels_key", "split"}
+    names = {"layer", "gene_key", "organism", "device", "model", "checkpoint", "method", "labels_key", "split"}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
     if args.word == "annotate" and args.reference:
         given["reference"] = _files.read(args.reference)

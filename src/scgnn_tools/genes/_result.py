@@ -88,9 +88,16 @@ class GeneMatch:
         matched = np.where(self.matched, self.vocabulary[self.index], "")
         return pd.DataFrame({"name": self.names, "matched": matched, "how": self.how})
 
-    def check(self, model: str, *, weights: np.ndarray | None = None, stacklevel: int = 2) -> None:
-        """Raise if fewer than 20 % of the genes were found, warn under 70 % and where genes went through orthologs."""
+    def check(
+        self, model: str, *, weights: np.ndarray | None = None, by_counts: bool = False, stacklevel: int = 2
+    ) -> None:
+        """Raise if fewer than 20 % of the genes were found, warn under 70 % and where genes went through orthologs.
+
+        ``by_counts`` takes the share of ``weights`` that was found in place of the share of the genes: whole-genome tables list
+        thousands of genes that no cell expresses.
+        """
         s = self.summary(weights)
+        share = 1 - s["share_counts_lost"] if by_counts else s["share_matched"]
         counts = f", {1 - s['share_counts_lost']:.0%} of the counts" if weights is not None else ""
         seen = f"Matched {s['n_matched']:,} of {s['n_genes']:,} genes ({s['share_matched']:.1%}){counts}."
         lost = ", ".join(map(printable, self.names[~self.matched][:3]))
@@ -99,10 +106,10 @@ class GeneMatch:
         if s["looks_like"].startswith("mouse Ensembl"):
             looks += " Mouse Ensembl ids are not in the bundled tables: give mouse symbols."
         todo = f"Pass gene_key='<column of var with {wanted}>', or run sgt.pp.match_genes(adata) to see the report."
-        if s["share_matched"] < REFUSE:
+        if share < REFUSE:
             msg = f"{seen} {looks} {todo}"
             raise GeneMatchError(msg)
-        if s["share_matched"] < WARN:
+        if share < WARN:
             warnings.warn(f"{seen} {looks} {todo}", SgtWarning, stacklevel=stacklevel + 1)
         elif s["n_ortholog"]:
             msg = (

@@ -1,6 +1,7 @@
 """Models for who wants the knobs."""
 
 from scgnn_tools.links import link_predictor
+from scgnn_tools.models._cgc import CGC
 from scgnn_tools.train import FineTuner
 
-__all__ = ["FineTuner", "link_predictor"]
+__all__ = ["CGC", "FineTuner", "link_predictor"]

@@ -139,7 +139,7 @@ def run(
     """
     best = ModelCheckpoint(folder, filename="best", monitor="validation", save_last=True, enable_version_counter=False)
     last = folder / "last.ckpt"
-    with _quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng():
         trainer = lightning.Trainer(
             max_epochs=max_epochs,
             accelerator="gpu" if device.type == "cuda" else device.type,
@@ -164,9 +164,17 @@ def run(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Lightning from talking about things that are decided here."""
-    logs = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")]
+    logs = [
+        logging.getLogger(n)
+        for n in (
+            "lightning.pytorch",
+            "lightning.pytorch.utilities.rank_zero",
+            "lightning.fabric.utilities.rank_zero",
+            "lightning.fabric.utilities.distributed",
+        )
+    ]
     levels = [log.level for log in logs]
     with warnings.catch_warnings():
         for words in (

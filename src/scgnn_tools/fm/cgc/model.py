@@ -1,6 +1,7 @@
 """Cell-Graph Compass as a foundation model."""
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
@@ -24,6 +26,23 @@ from scgnn_tools.nn import Segments
 
 GRAPH_FILE = "graph.npz"
 EDGES_A_GENE = 5
+
+UNTRAINED = ModelCard(
+    name="cgc",
+    title="Cell-Graph Compass, trained by its user",
+    kind="graph transformer",
+    bundled=False,
+    weights="trained by its user",
+    sha256="",
+    licence="that of the cells it is trained on",
+    organism="human",
+    gene_key="symbol",
+    input="counts",
+    dimension=0,
+    n_genes=0,
+    trained_on="cells of its user",
+    limits="What its cells hold.",
+)
 
 MASK_VALUE = -3.0
 """What stands for a hidden bin."""
@@ -69,6 +88,43 @@ class CGC(NetworkModel):
         self.gene_sampling = one_of("gene_sampling", gene_sampling, ("top", "random"))
         self.binning = one_of("binning", binning, ("lower", "random"))
         self.max_length = config.max_length if max_length is None else positive("max_length", max_length, least=2)
+
+    @classmethod
+    def untrained(
+        cls, genes: np.ndarray, *, graph: GeneGraph, text: np.ndarray | None = None, seed: int = 0, **options: Any
+    ) -> "CGC":
+        """Return a network with random weights over a vocabulary, to pretrain.
+
+        Parameters
+        ----------
+        genes
+            Symbols, shape (n_genes,).
+        graph
+            Edges between them, from :func:`~scgnn_tools.fm.cgc.graph.gene_graph`.
+        text
+            Text features of the genes, float32 (n_genes, width).
+        seed
+            Of the weights.
+        options
+            Sizes of the network (:class:`~scgnn_tools.fm.cgc.config.CGCConfig`) and options of this class.
+        """
+        names = {f.name for f in fields(CGCConfig)}
+        sizes = {k: options.pop(k) for k in sorted(names & set(options) - {"max_length"})}
+        if "max_length" in options:
+            sizes["max_length"] = options["max_length"]
+        n_text = 0 if text is None else text.shape[1]
+        config = CGCConfig(n_tokens=len(genes) + 3, n_text=n_text, **sizes)
+        if config.dim % config.heads:
+            msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
+            raise InputValueError(msg)
+        with torch.random.fork_rng():
+            torch.default_generator.manual_seed(seed)
+            network = CGCNetwork(config)
+        if text is not None:
+            text = np.concatenate([np.zeros((3, n_text), dtype=np.float32), text])
+        found = replace(UNTRAINED, dimension=config.dim, n_genes=len(genes))
+        ids = np.arange(3, config.n_tokens, dtype=np.int32)
+        return cls(found, np.asarray(genes, dtype=object), ids, {}, config, network, graph=graph, text=text, **options)
 
     @property
     def blocks(self) -> nn.ModuleList:

@@ -1,0 +1,88 @@
+"""``sgt pretrain``: a Cell-Graph Compass from a folder of files."""
+
+import argparse
+import os
+from pathlib import Path
+
+SIZES = {"dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "n_graph_layers": 3, "max_length": 1201}
+
+
+def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    p = words.add_parser(
+        "pretrain", help="pretrain a Cell-Graph Compass on your own cells; goes on where it was stopped"
+    )
+    p.add_argument("input", type=Path, nargs="+", help=".h5ad files, .zarr folders, or folders of these")
+    p.add_argument("--output", type=Path, required=True, help="folder of the state, the losses and the model")
+    p.add_argument("--checkpoint", type=Path, help="a saved model whose training goes on (default: random weights)")
+    for name, value in SIZES.items():
+        p.add_argument(f"--{name.replace('_', '-')}", type=int, help=f"of a new network (default: {value})")
+    p.add_argument("--dropout", type=float, help="of a new network (default: 0.2)")
+    p.add_argument("--no-graph", action="store_true", help="a transformer without the gene graph")
+    p.add_argument(
+        "--min-cells", type=int, default=10, help="cells that express a gene of the vocabulary (default: 10)"
+    )
+    length = p.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=3, help="times that every cell is seen (default: 3)")
+    length.add_argument("--steps", type=int, help="steps of the optimiser, in place of epochs")
+    for name, kind, text in (
+        ("batch-size", int, "cells a batch on each device (default: 32)"),
+        ("accumulate", int, "batches a step (default: 1)"),
+        ("lr", float, "learning rate (default: 1e-4)"),
+        ("warmup", int, "steps until the full learning rate (default: 5000)"),
+        ("share", float, "share of a cell's genes that are hidden (default: 0.4)"),
+    ):
+        p.add_argument(f"--{name}", type=kind, help=text)
+    p.add_argument("--devices", type=int, default=1, help="GPUs, or processes on the CPU (default: 1)")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda (default: auto)")
+    p.add_argument("--precision", help="32-true, bf16-mixed, 16-mixed (default: by device)")
+    p.add_argument("--checkpoint-every", type=int, default=500, help="steps between two states on disk (default: 500)")
+    p.add_argument("--no-resume", action="store_true", help="begin anew, over what the folder holds")
+    p.add_argument("--skip-bad", action="store_true", help="pass over files that cannot be read, with a warning")
+    p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
+    p.add_argument("--layer", help="the matrix to use: a layer, X or raw (default: the first that fits)")
+    p.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pretrain as asked."""
+    import scgnn_tools as sgt
+    from scgnn_tools.models._cgc import make_schedule, untrained
+    from scgnn_tools.train.corpus import Corpus
+    from scgnn_tools.train.pretrain import pretrain
+
+    names = {"layer": args.layer, "gene_key": args.gene_key, "on_bad": "skip" if args.skip_bad else "raise"}
+    given = {
+        k: v
+        for k in ("steps", "batch_size", "accumulate", "lr", "warmup", "share")
+        if (v := getattr(args, k)) is not None
+    }
+    sizes = {k: v for k in (*SIZES, "dropout") if (v := getattr(args, k)) is not None}
+    if args.checkpoint:
+        model = sgt.fm.load("cgc", checkpoint=args.checkpoint, device=args.device, **sizes)
+    else:
+        model = untrained(
+            args.input,
+            graph=not args.no_graph,
+            min_cells=args.min_cells,
+            rng=args.seed,
+            device=args.device,
+            **names,
+            **sizes,
+        )
+    corpus = Corpus(args.input, model, seed=args.seed, **names)
+    history = pretrain(
+        model,  # type: ignore[arg-type]
+        corpus,
+        args.output,
+        schedule=make_schedule(corpus, args.epochs, args.devices, given),
+        devices=args.devices,
+        precision=args.precision,
+        checkpoint_every=args.checkpoint_every,
+        resume=not args.no_resume,
+        seed=args.seed,
+    )
+    if int(os.environ.get("LOCAL_RANK", 0)):
+        return
+    print(history.to_string(index=False))
+    print(f"sgt embed FILE --model cgc --checkpoint {args.output}/model --output NEW  # embeds with it")

@@ -1,0 +1,218 @@
+"""Cell-Graph Compass on one's own cells: set up, pretrain, embed, save."""
+
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._keys import ROOT, SETUP
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.fm import cgc, load
+from scgnn_tools.fm.cgc.checkpoint import read_graph
+from scgnn_tools.train.corpus import Corpus, corpus_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from scgnn_tools.train.corpus import OnBad
+    from scgnn_tools.train.pretrain import Schedule
+
+
+def untrained(
+    sources: "Sequence[AnnData | str | Path]",
+    *,
+    graph: bool = True,
+    assets: "dict[str, str | Path] | None" = None,
+    min_cells: int = 10,
+    gene_key: str | None = None,
+    layer: str | None = None,
+    on_bad: "OnBad" = "raise",
+    rng: RNG = 0,
+    **options: Any,
+) -> cgc.CGC:
+    """Return a Cell-Graph Compass with random weights over the genes of a corpus.
+
+    Parameters
+    ----------
+    sources
+        As in :class:`~scgnn_tools.train.corpus.Corpus`.
+    graph
+        Whether cells are graphs of their genes; False leaves the transformer alone.
+    assets
+        Files of the edges, as for ``sgt.fm.load("cgc")``: ``tf_target``, ``positions``, ``coexpression``; None takes the bundled prior
+        and positions.
+    min_cells
+        Cells that express a gene, at least.
+    gene_key, layer, on_bad
+        As in :class:`~scgnn_tools.train.corpus.Corpus`.
+    rng
+        Seed of the weights.
+    options
+        As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``, ….
+    """
+    genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
+    paths = {k: Path(v) for k, v in (assets or {}).items()}
+    if not graph:
+        options["n_graph_layers"] = 0
+    edges = read_graph(genes, paths)
+    return cgc.CGC.untrained(genes, graph=edges, seed=seed(rng), **options)
+
+
+class CGC:
+    """Cell-Graph Compass pretrained on the cells of an AnnData, or a loaded one trained further.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :meth:`setup_anndata`.
+    model
+        A loaded network (``sgt.fm.load("cgc", checkpoint=…)``) whose training goes on; None begins with random weights over the genes
+        of ``adata``.
+    graph
+        Whether cells are graphs of their genes.
+    rng
+        Seed of the weights and of training.
+    options
+        Sizes of a new network: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length`` and
+        ``assets`` (:func:`untrained`). The published ones by default: 512 wide, 12 blocks, 1,201 tokens, for GPUs.
+
+    Attributes
+    ----------
+    model
+        The network: ``sgt.tl.embed(adata, model=cgc.model)``.
+    history
+        DataFrame with ``step``, ``loss`` and ``validation``; ``sgt.pl.training(cgc.history)`` draws it.
+    """
+
+    def __init__(
+        self, adata: "AnnData", *, model: cgc.CGC | None = None, graph: bool = True, rng: RNG = 0, **options: Any
+    ) -> None:
+        self._names = _setup(adata)
+        self._seed, self.adata = seed(rng), adata
+        if model is not None and (options or not graph):
+            msg = f"A loaded model has its sizes; leave out {', '.join([*options, *([] if graph else ['graph'])])}."
+            raise InputValueError(msg)
+        if model is None:
+            some = {k: v for k, v in self._names.items() if k in ("layer", "gene_key")}
+            model = untrained([adata], graph=graph, rng=self._seed, **some, **options)
+        self.model, self.history = model, pd.DataFrame()
+
+    def __repr__(self) -> str:
+        state = "trained" if len(self.history) else "not trained here"
+        return f"CGC({len(self.model.vocabulary):,} genes, dimension {self.model.card.dimension}, {state})"
+
+    @classmethod
+    def setup_anndata(
+        cls, adata: "AnnData", *, layer: str | None = None, gene_key: str | None = None, organism: str | None = None
+    ) -> None:
+        """Say where the expression and the names of the genes are.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes.
+        layer, gene_key, organism
+            As in :func:`scgnn_tools.tl.embed`.
+
+        Returns
+        -------
+        None. Sets the following field:
+
+        ``adata.uns["sgt"]["setup_cgc"]``
+            dict of what was given.
+        """
+        from scgnn_tools.data import open_expression
+        from scgnn_tools.genes import gene_names
+
+        open_expression(adata, layer=layer)
+        gene_names(adata.var, gene_key=gene_key)
+        given = {"layer": layer, "gene_key": gene_key, "organism": organism}
+        adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), SETUP: {k: v for k, v in given.items() if v is not None}}
+
+    def train(
+        self,
+        max_epochs: int = 3,
+        *,
+        devices: int = 1,
+        folder: str | Path | None = None,
+        resume: bool = True,
+        checkpoint_every: int = 500,
+        precision: str | None = None,
+        **schedule: Any,
+    ) -> "CGC":
+        """Pretrain by masking.
+
+        Parameters
+        ----------
+        max_epochs
+            Times that every cell is seen, where ``steps`` is not given; the paper's 3 are for 50 million cells.
+        devices
+            GPUs, or processes on the CPU.
+        folder
+            Where the state is kept; a later call with the same folder goes on. None keeps none behind.
+        resume, checkpoint_every, precision
+            As in :func:`scgnn_tools.train.pretrain.pretrain`.
+        schedule
+            Fields of :class:`~scgnn_tools.train.pretrain.Schedule`: ``steps``, ``batch_size``, ``accumulate``, ``lr``, ``warmup``, ….
+
+        Returns
+        -------
+        CGC
+            Itself, trained.
+        """
+        from scgnn_tools.train.pretrain import pretrain
+
+        corpus = Corpus([self.adata], self.model, seed=self._seed, **self._names)
+        plan = make_schedule(corpus, max_epochs, devices, schedule)
+        how: dict[str, Any] = {"schedule": plan, "devices": devices, "resume": resume, "seed": self._seed}
+        how |= {"checkpoint_every": checkpoint_every, "precision": precision}
+        if folder is None:
+            with tempfile.TemporaryDirectory() as temporary:
+                self.history = pretrain(self.model, corpus, temporary, **how)
+        else:
+            self.history = pretrain(self.model, corpus, folder, **how)
+        return self
+
+    def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
+        """Return the vector of each cell, float32 (n_obs, dim); of other cells than those of training if given."""
+        names = self._names if adata is None or SETUP not in adata.uns.get(ROOT, {}) else _setup(adata)
+        return self.model.embed_cells(self.adata if adata is None else adata, **names)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the network; ``sgt.models.CGC.load(folder, adata)`` and ``sgt.fm.load("cgc", checkpoint=folder)`` read it."""
+        self.model.save(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "CGC":
+        """Read what :meth:`save` wrote, to go on with other cells or the same ones, whose genes may be in any order."""
+        if SETUP not in adata.uns.get(ROOT, {}):
+            cls.setup_anndata(adata)
+        return cls(adata, model=load("cgc", checkpoint=folder, **options))  # type: ignore[arg-type]
+
+
+def make_schedule(corpus: Corpus, epochs: int, devices: int, given: dict[str, Any]) -> "Schedule":
+    """Return a schedule of so many epochs, or of the steps that are given."""
+    from scgnn_tools.train.pretrain import Schedule
+
+    unknown = sorted(set(given) - {f.name for f in fields(Schedule)})
+    if unknown:
+        msg = f"There is no {unknown[0]!r}; a schedule has {', '.join(f.name for f in fields(Schedule))}."
+        raise InputValueError(msg)
+    out = Schedule(**given)
+    if "steps" in given:
+        return out
+    per_step = out.accumulate * devices
+    return Schedule(**{**given, "steps": max(1, epochs * corpus.n_batches(out.batch_size) // per_step)})
+
+
+def _setup(adata: "AnnData") -> dict[str, Any]:
+    if SETUP not in adata.uns.get(ROOT, {}):
+        msg = "This AnnData is not set up. Call sgt.models.CGC.setup_anndata(adata) first."
+        raise MissingKeyError(msg)
+    return dict(adata.uns[ROOT][SETUP])

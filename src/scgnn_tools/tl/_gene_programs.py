@@ -1,0 +1,256 @@
+"""``tl.gene_programs``: groups of genes whose vectors are alike, and how much each group of cells expresses them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._keys import ProgramKeys
+from scgnn_tools._log import printable, say
+from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import check_writable, writing
+from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.graph import cosine_topk
+from scgnn_tools.tl._gene_vectors import gene_vectors
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def gene_programs(
+    adata: "AnnData",
+    *,
+    use_rep: str | None = None,
+    groupby: str | None = None,
+    genes: "list[str] | str | None" = None,
+    n_neighbors: int = 15,
+    resolution: float = 40.0,
+    min_genes: int = 5,
+    layer: str | None = None,
+    rng: RNG = 0,
+    key_added: str = "sgt_programs",
+    copy: bool = False,
+) -> "AnnData | None":
+    """Group genes into programs: similarity graph of their vectors, then Leiden.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :func:`scgnn_tools.tl.embed`.
+    use_rep
+        Key of ``varm`` with gene vectors; None takes the last embedding.
+    groupby
+        Column of ``obs``, for example the cell type: the mean expression of each program in each group.
+    genes
+        Names of genes, or a boolean column of ``var``, to work on; None takes "highly_variable" if that is there, else all genes with
+        a vector that a cell expresses.
+    n_neighbors
+        Most similar genes, by cosine, that each gene is linked to.
+    resolution
+        Of Leiden; higher gives smaller programs. 40 as in the papers, for programs of a few genes.
+    min_genes
+        Smaller groups are no programs.
+    layer
+        As in :func:`scgnn_tools.tl.embed`.
+    rng
+        Seed of Leiden.
+    key_added
+        Name of the result.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following fields:
+
+    ``adata.var[key_added]``
+        Categorical: the program of each gene, "P1" the largest; missing for genes in none.
+    ``adata.obsm[key_added]``
+        DataFrame float32 (n_obs, n_programs): mean of the genes' log-normalised expression, each scaled to the highest that a cell has.
+    ``adata.uns[key_added]``
+        dict: ``scores`` (DataFrame groups × programs, means of ``obsm``; with ``groupby`` only), ``separation`` (DataFrame by program:
+        ``n_genes``, ``cohesion``, the mean cosine within minus the mean to other genes, and with ``groupby`` ``eta2``, the share of the
+        score's variance that lies between groups, beside ``eta2_random``, that of random genes of like expression), ``params``.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError
+        Before anything is written.
+
+    Notes
+    -----
+    Source: Cui et al., Nature Methods 2024 (scGPT); Fang et al., bioRxiv 2024.06.04.597354.
+    """
+    check_writable(adata, copy=copy)
+    if groupby is not None and groupby not in adata.obs:
+        there = ", ".join(map(printable, adata.obs.columns)) or "none"
+        msg = f"groupby={printable(groupby)!r} is no column of obs; there is: {there}."
+        raise MissingKeyError(msg)
+    rep, vectors, _ = gene_vectors(adata, use_rep, None)
+    expression = open_expression(adata, layer=layer, accept=("counts", "log1p"))
+    if len(expression.var) != adata.n_vars:
+        msg = f"{expression.name} has other genes than the object. Pass layer= for a matrix over its own genes."
+        raise InputValueError(msg)
+    chosen = _chosen(adata, vectors, genes, expression)
+    program = np.full(adata.n_vars, -1)
+    program[chosen] = cluster(vectors[chosen], n_neighbors, resolution, min_genes, seed(rng))
+    n = program.max() + 1
+    if n == 0:
+        msg = (
+            f"No group of {min_genes} genes at resolution {resolution}. Pass a lower resolution or a smaller min_genes."
+        )
+        raise InputValueError(msg)
+    names = [f"P{i + 1}" for i in range(n)]
+    peak, mean = _peak_and_mean(expression)
+    scores = _score(expression, program, peak, n)
+    separation = pd.DataFrame(
+        {"n_genes": np.bincount(program[program >= 0]), "cohesion": _cohesion(vectors, program)}, index=names
+    )
+    result: dict[str, Any] = {}
+    if groupby is not None:
+        groups = adata.obs[groupby].astype("category").cat.remove_unused_categories()
+        random = _like(program, np.flatnonzero(mean > 0), mean, np.random.default_rng(seed(rng)))
+        separation["eta2"] = eta2(scores, groups.cat.codes.to_numpy())
+        separation["eta2_random"] = eta2(_score(expression, random, peak, n), groups.cat.codes.to_numpy())
+        frame = pd.DataFrame(scores, columns=names, index=adata.obs_names)
+        result["scores"] = frame.groupby(groups.to_numpy(), observed=True).mean()
+        result["scores"].index = result["scores"].index.astype(str)
+    params = {"use_rep": rep, "groupby": groupby or "", "n_neighbors": n_neighbors, "resolution": float(resolution)}
+    result |= {"separation": separation, "params": {**params, "min_genes": min_genes, "matrix": expression.name}}
+    keys = ProgramKeys(key_added)
+    with writing(adata, copy=copy) as out:
+        labels = pd.Categorical.from_codes(program, names)
+        out.var[keys.var] = labels
+        out.obsm[keys.obsm] = pd.DataFrame(scores, columns=names, index=out.obs_names)
+        out.uns[keys.uns] = result
+    more = ""
+    if groupby is not None:
+        more = f"; {(separation['eta2'] > separation['eta2_random']).mean():.0%} differ more between {groupby} than random genes do"
+    say(
+        f"gene_programs: {n} programs of {int((program >= 0).sum()):,} genes ({rep}){more} -> var['{keys.var}'], uns['{keys.uns}']"
+    )
+    return out if copy else None
+
+
+def cluster(vectors: np.ndarray, n_neighbors: int, resolution: float, min_genes: int, seed: int) -> np.ndarray:
+    """Return the program of each gene, largest first, -1 for genes in a small group, int64 (n,)."""
+    import igraph
+
+    links = cosine_topk(vectors, n_neighbors)
+    both = sp.coo_array(sp.triu(links.maximum(links.T), k=1))
+    graph = igraph.Graph(len(vectors), list(zip(both.row.tolist(), both.col.tolist(), strict=True)))
+    with _igraph_seed(seed):
+        found = graph.community_leiden(
+            objective_function="modularity", weights=both.data.tolist(), resolution=resolution, n_iterations=10
+        )
+    label = np.array(found.membership)
+    sizes = np.bincount(label, minlength=1)
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.full(len(sizes), -1)
+    large = order[sizes[order] >= min_genes]
+    rank[large] = np.arange(len(large))
+    return rank[label]
+
+
+def eta2(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the share of each column's variance that lies between groups; cells with code -1 are left out, (n_columns,)."""
+    values, codes = values[codes >= 0].astype(np.float64), codes[codes >= 0]
+    centred = values - values.mean(axis=0)
+    between = np.zeros(values.shape[1])
+    for code in np.unique(codes):
+        here = centred[codes == code]
+        between += len(here) * here.mean(axis=0) ** 2
+    total = (centred**2).sum(axis=0)
+    return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+
+
+class _igraph_seed:  # noqa: N801 (a context manager)
+    """igraph draws from Python's generator: give it one of its own."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        import random
+
+        import igraph
+
+        igraph.set_random_number_generator(random.Random(self.seed))
+
+    def __exit__(self, *details: object) -> None:
+        import random
+
+        import igraph
+
+        igraph.set_random_number_generator(random)
+
+
+def _chosen(
+    adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: Expression
+) -> np.ndarray:
+    known = np.isfinite(vectors).all(axis=1) & (np.abs(vectors).sum(axis=1) > 0)
+    if genes is None:
+        wanted = (
+            adata.var["highly_variable"].to_numpy(bool)
+            if "highly_variable" in adata.var
+            else expression.gene_totals() > 0
+        )
+    elif isinstance(genes, str):
+        if genes not in adata.var or adata.var[genes].dtype != bool:
+            msg = f"genes={printable(genes)!r} is no boolean column of var. Pass one, or a list of names."
+            raise MissingKeyError(msg)
+        wanted = adata.var[genes].to_numpy()
+    else:
+        missing = [g for g in genes if g not in adata.var_names]
+        if missing:
+            msg = f"{len(missing)} of {len(genes)} genes are not in var_names, for example {printable(missing[0])!r}."
+            raise MissingKeyError(msg)
+        wanted = adata.var_names.isin(genes)
+    out = np.flatnonzero(known & wanted)
+    if len(out) < 3:
+        msg = f"{len(out)} of the chosen genes have a vector; at least 3 are wanted."
+        raise InputValueError(msg)
+    return out
+
+
+def _peak_and_mean(expression: Expression) -> tuple[np.ndarray, np.ndarray]:
+    peak, total = np.zeros(len(expression.var)), np.zeros(len(expression.var))
+    for _, block in expression.lognorm_rows():
+        peak = np.maximum(peak, block.max(axis=0).toarray().ravel())
+        total += np.asarray(block.sum(axis=0)).ravel()
+    return peak, total / expression.n_obs
+
+
+def _score(expression: Expression, program: np.ndarray, peak: np.ndarray, n: int) -> np.ndarray:
+    at = np.flatnonzero((program >= 0) & (peak > 0))
+    weight = 1 / (peak[at] * np.maximum(np.bincount(program[program >= 0], minlength=n), 1)[program[at]])
+    to_program = sp.csr_array((weight, (at, program[at])), shape=(len(program), n))
+    return np.concatenate([(b @ to_program).toarray() for _, b in expression.lognorm_rows()]).astype(np.float32)
+
+
+def _cohesion(vectors: np.ndarray, program: np.ndarray) -> np.ndarray:
+    unit = vectors[program >= 0] / np.linalg.norm(vectors[program >= 0], axis=1, keepdims=True)
+    program = program[program >= 0]
+    total, out = unit.sum(axis=0), []
+    for p in range(program.max() + 1):
+        own = unit[program == p]
+        m, rest = len(own), len(unit) - len(own)
+        inside = ((own.sum(axis=0) ** 2).sum() - m) / (m * (m - 1)) if m > 1 else np.nan
+        outside = own.sum(axis=0) @ (total - own.sum(axis=0)) / (m * rest) if rest else 0.0
+        out.append(inside - outside)
+    return np.array(out)
+
+
+def _like(program: np.ndarray, candidates: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return programs of random genes: each gene is replaced by one of the 50 nearest in mean expression."""
+    ordered = candidates[np.argsort(mean[candidates], kind="stable")]
+    out = np.full(len(program), -1)
+    for gene in rng.permutation(np.flatnonzero(program >= 0)):
+        near = np.searchsorted(mean[ordered], mean[gene])
+        pool = ordered[max(0, near - 25) : near + 25]
+        free = pool[out[pool] < 0]
+        if len(free):
+            out[rng.choice(free)] = program[gene]
+    return out

@@ -1,0 +1,291 @@
+"""Cells of many files as one endless, shuffled stream of batches that never is in memory as a whole."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools import genes
+from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._log import printable, say
+from scgnn_tools._progress import progress
+from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data.normalize import log_normalize
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scgnn_tools.fm import FoundationModel
+
+CHUNK_ROWS = 512
+"""Neighbouring cells that are read at once."""
+
+WINDOW = 16
+"""Chunks, drawn from all files, whose cells are shuffled together."""
+
+MOST_VALIDATION = 2048
+BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError)
+"""What anndata, HDF5 and zarr raise for a file that is damaged or something else; errors of this package are ValueErrors."""
+
+OnBad = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some cells of a corpus.
+
+    Attributes
+    ----------
+    index
+        Of the batch, counted over all epochs.
+    rows
+        Their expression over the vocabulary, CSR float32.
+    """
+
+    index: int
+    rows: sp.csr_array
+
+
+@dataclass(frozen=True)
+class _File:
+    name: str
+    expression: Expression
+    to_vocabulary: sp.csr_array
+    held: np.ndarray
+    """Rows that are kept for validation, sorted."""
+
+
+class Corpus:
+    """Cells of files or of an AnnData, over the vocabulary of a model.
+
+    Files stay on disk: chunks of 512 neighbouring cells are drawn from all of them, and the cells of 16 chunks are shuffled together.
+    The order depends on the seed and the epoch alone, so that a run goes on where it stopped, on any number of processes.
+
+    Parameters
+    ----------
+    sources
+        AnnData objects, ``.h5ad`` files, ``.zarr`` folders, or folders of these.
+    model
+        Whose vocabulary the genes are matched to.
+    validation
+        Share of the cells that is never trained on; at most 2,048 cells.
+    layer, gene_key, organism
+        As in :func:`scgnn_tools.tl.embed`.
+    on_bad
+        What a file gets that cannot be read or that has too few known genes: "raise" an error, or "skip" it with a warning.
+    seed
+        Of the cells for validation.
+    """
+
+    def __init__(
+        self,
+        sources: "Sequence[AnnData | str | Path]",
+        model: "FoundationModel",
+        *,
+        validation: float = 0.02,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        on_bad: OnBad = "raise",
+        seed: int = 0,
+    ) -> None:
+        if not 0 < validation < 1:
+            msg = f"validation is a share of the cells, between 0 and 1; got {validation!r}."
+            raise InputValueError(msg)
+        self.on_bad: OnBad = on_bad
+        rng = np.random.default_rng([seed, 2])
+        opened = []
+        for name, adata in _open(sources, on_bad):
+            with _Named(name, on_bad):
+                expression = open_expression(adata, layer=layer)
+                found = model._match_names(genes.gene_names(expression.var, gene_key=gene_key), organism)
+                some = np.asarray(expression._block(0, CHUNK_ROWS).sum(axis=0)).ravel()
+                found.check(model.card.name, weights=some, by_counts=True)
+                opened.append((name, expression, found.projection()))
+        if not opened:
+            msg = "The corpus holds no cells: every file was skipped."
+            raise InputValueError(msg)
+        # a cell's rank order is the same in counts and logarithms, its values are not: one kind for all
+        self.kind = "counts" if all(e.kind.kind == "counts" for _, e, _ in opened) else "log1p"
+        total = sum(e.n_obs for _, e, _ in opened)
+        share = min(validation, MOST_VALIDATION / total)
+        self.files = []
+        for name, expression, projection in opened:
+            held = rng.permutation(expression.n_obs)[: round(share * expression.n_obs)]
+            self.files.append(_File(name, expression, projection, np.sort(held)))
+        if not any(len(f.held) for f in self.files):
+            first = self.files[0]
+            self.files[0] = _File(
+                first.name, first.expression, first.to_vocabulary, np.array([first.expression.n_obs - 1])
+            )
+        self._chunks = [
+            (f, start, min(start + CHUNK_ROWS, file.expression.n_obs))
+            for f, file in enumerate(self.files)
+            for start in range(0, file.expression.n_obs, CHUNK_ROWS)
+        ]
+        self._size = np.array(
+            [b - a - np.diff(np.searchsorted(self.files[f].held, [a, b]))[0] for f, a, b in self._chunks]
+        )
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells, those for validation included."""
+        return sum(f.expression.n_obs for f in self.files)
+
+    def validation(self) -> sp.csr_array:
+        """Return the cells that are never trained on, CSR (n_cells, n_vocabulary)."""
+        rows = []
+        for file in (f for f in self.files if len(f.held)):
+            for start in range(0, file.expression.n_obs, CHUNK_ROWS):
+                here = file.held[slice(*np.searchsorted(file.held, [start, start + CHUNK_ROWS]))]
+                if len(here):
+                    rows.append(self._read(file, start, start + CHUNK_ROWS)[here - start])
+        return sp.csr_array(sp.vstack(rows, format="csr"))
+
+    def n_batches(self, size: int) -> int:
+        """Return how many batches an epoch has, about: windows end in smaller ones."""
+        return max(1, -(-int(self._size.sum()) // size))
+
+    def batches(self, size: int, *, seed: int, start: int = 0, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+        """Yield batches of ``size`` cells, epoch after epoch, without an end.
+
+        Parameters
+        ----------
+        size
+            Cells in a batch; the last one of a window has fewer.
+        seed
+            Of the order.
+        start
+            Batches before this one are passed over, without being read.
+        rank, ranks
+            Of several processes each takes every ``ranks``-th batch.
+        """
+        index = 0
+        for epoch in count():
+            order = np.random.default_rng([seed, 0, epoch]).permutation(len(self._chunks))
+            for w in range(0, len(order), WINDOW):
+                chunks = order[w : w + WINDOW]
+                n = int(self._size[chunks].sum())
+                here = range(index, index + -(-n // size))
+                mine = [b for b in here if b >= start and b % ranks == rank]
+                if mine:
+                    block = self._window(chunks)
+                    shuffled = np.random.default_rng([seed, 1, epoch, w]).permutation(block.shape[0])
+                    for b in mine:
+                        at = b - index
+                        yield Batch(b, sp.csr_array(block[np.sort(shuffled[at * size : (at + 1) * size])]))
+                index = here.stop
+
+    def _window(self, chunks: np.ndarray) -> sp.csr_array:
+        parts = []
+        for f, a, b in (self._chunks[c] for c in np.sort(chunks)):
+            file = self.files[f]
+            train = np.setdiff1d(np.arange(a, b), file.held, assume_unique=True) - a
+            with _Named(file.name, self.on_bad):
+                parts.append(self._read(file, a, b)[train])
+        if not parts:
+            msg = "None of the files of a window can be read any more."
+            raise InputValueError(msg)
+        return sp.csr_array(sp.vstack(parts, format="csr"))
+
+    def _read(self, file: _File, start: int, stop: int) -> sp.csr_array:
+        block = file.expression._block(start, stop - start)
+        if self.kind == "log1p" and file.expression.kind.kind == "counts":
+            block = log_normalize(block)
+        known = sp.csr_array(block @ file.to_vocabulary)
+        known.sort_indices()
+        known.eliminate_zeros()
+        return known
+
+
+def corpus_genes(
+    sources: "Sequence[AnnData | str | Path]",
+    *,
+    min_cells: int = 10,
+    gene_key: str | None = None,
+    layer: str | None = None,
+    on_bad: OnBad = "raise",
+) -> np.ndarray:
+    """Return the human symbols of the genes that at least ``min_cells`` cells of a corpus express, sorted: a vocabulary.
+
+    Mouse genes stand for their one-to-one orthologs.
+    """
+    from scgnn_tools.genes.tables import human_of_mouse
+
+    cells: dict[str, int] = {}
+    for name, adata in progress(list(_open(sources, on_bad)), what="genes", unit="file"):
+        with _Named(name, on_bad):
+            expression = open_expression(adata, layer=layer)
+            names = genes.gene_names(expression.var, gene_key=gene_key)
+            if genes.detect_organism(names) == "mouse":
+                found = genes.match(names, np.unique(human_of_mouse().to_numpy()), organism="mouse")
+                symbols = np.where(found.matched, found.vocabulary[found.index], "")
+            else:
+                symbols = genes.canonical_symbols(names, organism="human").astype(str)
+            seen = np.zeros(len(symbols), dtype=np.int64)
+            for _, block in expression.rows():
+                seen += np.bincount(block.indices, minlength=len(symbols))
+            for symbol, n in zip(symbols.tolist(), seen.tolist(), strict=True):
+                cells[symbol] = cells.get(symbol, 0) + n
+    out = sorted(s for s, n in cells.items() if s and n >= min_cells)
+    if not out:
+        msg = f"No gene is expressed in {min_cells} cells of the corpus. Pass a smaller min_cells."
+        raise InputValueError(msg)
+    return np.array(out, dtype=object)
+
+
+def find_files(sources: "Sequence[str | Path]") -> list[Path]:
+    """Return the ``.h5ad`` files and ``.zarr`` folders that are named or lie in the folders that are named, sorted."""
+    out = []
+    for source in map(Path, sources):
+        if source.suffix in (".h5ad", ".zarr") or not source.is_dir():
+            out.append(source)
+            continue
+        inside = sorted(p for p in source.iterdir() if p.suffix in (".h5ad", ".zarr") and not p.name.startswith("."))
+        if not inside:
+            msg = f"{source} holds no .h5ad file and no .zarr folder."
+            raise InputValueError(msg)
+        out += inside
+    return out
+
+
+def _open(sources: "Sequence[AnnData | str | Path]", on_bad: OnBad) -> "Iterator[tuple[str, AnnData]]":
+    import anndata as ad
+
+    for i, source in enumerate(sources):
+        if not isinstance(source, str | Path):
+            yield f"AnnData {i}", source
+            continue
+        for path in find_files([source]):
+            with _Named(str(path), on_bad):
+                if not path.exists():
+                    msg = "there is no such file"
+                    raise FileNotFoundError(msg)
+                adata = ad.read_h5ad(path, backed="r") if path.suffix == ".h5ad" else ad.io.read_zarr(path)
+                yield str(path), adata
+
+
+class _Named:
+    """Errors inside name the file; with "skip" they become a warning."""
+
+    def __init__(self, name: str, on_bad: OnBad) -> None:
+        self.name, self.on_bad = name, on_bad
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if error is None or not isinstance(error, BROKEN):
+            return False
+        what = f"{self.name}: {printable(error, limit=300)}"
+        if self.on_bad == "skip":
+            warnings.warn(f"Skipped {what}", SgtWarning, stacklevel=3)
+            say(f"pretrain: skipped {self.name}")
+            return True
+        msg = f"{what}. Mend or take out the file, or pass on_bad='skip'."
+        raise InputValueError(msg) from error
