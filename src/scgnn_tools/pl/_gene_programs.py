@@ -12,9 +12,6 @@ from scgnn_tools.pl import _style as style
 if TYPE_CHECKING:
     from anndata import AnnData
 
-NAMED = 4
-"""Genes that stand beside the name of a program."""
-
 
 def gene_programs(
     adata: "AnnData", key: str = "sgt_programs", *, n_programs: int = 25, figsize: tuple[float, float] | None = None
@@ -50,14 +47,11 @@ def gene_programs(
     z = scores[best].to_numpy().T
     z = (z - z.min(axis=1, keepdims=True)) / np.maximum(np.ptp(z, axis=1, keepdims=True), 1e-12)
     order = np.lexsort((-z.max(axis=1), z.argmax(axis=1)))  # programs of one group stand together
-    totals = np.asarray(adata.X.sum(axis=0)).ravel()
-    member = adata.var[keys.var]
     rows = []
     for name in best[order]:
-        genes = np.flatnonzero((member == name).to_numpy())
-        first = genes[np.argsort(-totals[genes], kind="stable")[:NAMED]]
-        more = len(genes) - len(first)
-        rows.append(f"{name}  " + ", ".join(adata.var_names[first]) + (f", +{more}" if more > 0 else ""))
+        first, n = separation.loc[name, "top_genes"], int(separation.loc[name, "n_genes"])
+        more = n - len(first.split(", "))
+        rows.append(f"{name}  {first}" + (f", +{more}" if more > 0 else ""))
     height = 0.27 * len(rows) + 1.8
     figure = Figure(figsize=figsize or (4.6 + 0.42 * len(scores), height), facecolor="white", layout="constrained")
     ax, right = figure.subplots(1, 2, width_ratios=[max(len(scores) * 0.42, 1.5), 1.1], sharey=True)

@@ -75,9 +75,9 @@ def classify_genes(
     key, vectors, names = gene_vectors(adata, use_rep, gene_key)
     label = _labels(classes)
     usable = np.isfinite(vectors).all(axis=1) & ~pd.Index(names).duplicated() & (names != "")
-    at = pd.Index(np.where(usable, names, "")).get_indexer(label.index)
-    n_lost = int((at < 0).sum())
-    label, at = label[at >= 0], at[at >= 0]
+    row = pd.Series(np.flatnonzero(usable), index=names[usable]).reindex(label.index)
+    n_lost = int(row.isna().sum())
+    label, at = label[row.notna()], row.dropna().to_numpy(dtype=np.int64)
     sizes = label.value_counts()
     if len(sizes) < 2 or sizes.min() < LEAST:
         seen = ", ".join(f"{printable(k)}: {v}" for k, v in sizes.items()) or "none"
@@ -90,10 +90,9 @@ def classify_genes(
     rows = []
     for name, auc in folds.items():
         paired = folds[key] - auc
-        row = {"vectors": name, "auc": auc.mean(), "sd": auc.std(ddof=1), "difference": paired.mean()}
-        rows.append(
-            {**row, "standard_error": paired.std(ddof=1) / np.sqrt(n_folds), "n_genes": len(at), "n_lost": n_lost}
-        )
+        line = {"vectors": name, "auc": auc.mean(), "sd": auc.std(ddof=1), "difference": paired.mean()}
+        line["standard_error"] = paired.std(ddof=1) / np.sqrt(n_folds)
+        rows.append({**line, "n_genes": len(at), "n_lost": n_lost})
     out = pd.DataFrame(rows).set_index("vectors")
     best = out["auc"].drop(key).idxmax() if len(out) > 1 else None
     more = f"; best baseline: {best} {out.loc[best, 'auc']:.3f}" if best else ""

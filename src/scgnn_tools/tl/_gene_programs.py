@@ -18,6 +18,9 @@ from scgnn_tools.tl._gene_vectors import gene_vectors
 if TYPE_CHECKING:
     from anndata import AnnData
 
+NAMED = 4
+"""Genes that stand for a program."""
+
 
 def gene_programs(
     adata: "AnnData",
@@ -70,9 +73,10 @@ def gene_programs(
     ``adata.obsm[key_added]``
         DataFrame float32 (n_obs, n_programs): mean of the genes' log-normalised expression, each scaled to the highest that a cell has.
     ``adata.uns[key_added]``
-        dict: ``scores`` (DataFrame groups × programs, means of ``obsm``; with ``groupby`` only), ``separation`` (DataFrame by program:
-        ``n_genes``, ``cohesion``, the mean cosine within minus the mean to other genes, and with ``groupby`` ``eta2``, the share of the
-        score's variance that lies between groups, beside ``eta2_random``, that of random genes of like expression), ``params``.
+        dict: ``scores`` (DataFrame groups × programs, means of ``obsm``; with ``groupby`` only), ``separation`` and ``params``. The rows
+        of ``separation`` are the programs: ``n_genes``; ``top_genes``, the most expressed ones; ``cohesion``, the mean cosine within
+        minus the mean to other genes; with ``groupby`` ``eta2``, the share of the score's variance that lies between groups, beside
+        ``eta2_random``, that of random genes of like expression.
 
     Raises
     ------
@@ -105,9 +109,9 @@ def gene_programs(
     names = [f"P{i + 1}" for i in range(n)]
     peak, mean = _peak_and_mean(expression)
     scores = _score(expression, program, peak, n)
-    separation = pd.DataFrame(
-        {"n_genes": np.bincount(program[program >= 0]), "cohesion": _cohesion(vectors, program)}, index=names
-    )
+    separation = pd.DataFrame({"n_genes": np.bincount(program[program >= 0])}, index=names)
+    separation["top_genes"] = [", ".join(adata.var_names[_top(np.flatnonzero(program == i), mean)]) for i in range(n)]
+    separation["cohesion"] = _cohesion(vectors, program)
     result: dict[str, Any] = {}
     if groupby is not None:
         groups = adata.obs[groupby].astype("category").cat.remove_unused_categories()
@@ -228,6 +232,10 @@ def _score(expression: Expression, program: np.ndarray, peak: np.ndarray, n: int
     weight = 1 / (peak[at] * np.maximum(np.bincount(program[program >= 0], minlength=n), 1)[program[at]])
     to_program = sp.csr_array((weight, (at, program[at])), shape=(len(program), n))
     return np.concatenate([(b @ to_program).toarray() for _, b in expression.lognorm_rows()]).astype(np.float32)
+
+
+def _top(genes: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    return genes[np.argsort(-mean[genes], kind="stable")[:NAMED]]
 
 
 def _cohesion(vectors: np.ndarray, program: np.ndarray) -> np.ndarray:

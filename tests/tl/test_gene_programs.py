@@ -1,0 +1,111 @@
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools.data import open_expression
+from scgnn_tools.tl._gene_programs import cluster, eta2
+
+
+@pytest.fixture(scope="module")
+def embedded(_pbmc68k):
+    adata = _pbmc68k.copy()
+    sgt.tl.embed(adata)
+    return adata
+
+
+def test_it_writes_what_is_documented_and_nothing_else(embedded, tmp_path):
+    adata = embedded.copy()
+    sgt.tl.gene_programs(adata, groupby="bulk_labels", resolution=5)
+    assert changed(embedded, adata) == {"var['sgt_programs']", "obsm['sgt_programs']", "uns['sgt_programs']"}
+    found = adata.uns["sgt_programs"]
+    n = len(found["separation"])
+    assert adata.obsm["sgt_programs"].shape == (700, n)
+    assert found["scores"].shape == (adata.obs["bulk_labels"].nunique(), n)
+    sizes = adata.var["sgt_programs"].value_counts().reindex(found["separation"].index)
+    assert (sizes == found["separation"]["n_genes"]).all()
+    assert sizes.is_monotonic_decreasing
+    assert sizes.min() >= 5
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    pd.testing.assert_frame_equal(
+        ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_programs"]["scores"], found["scores"], check_names=False
+    )
+
+
+def test_the_scores_are_means_of_scaled_expression(embedded):
+    adata = embedded.copy()
+    sgt.tl.gene_programs(adata, groupby="bulk_labels", resolution=5)
+    x = open_expression(adata).log_normalized().toarray()
+    own = (adata.var["sgt_programs"] == "P1").to_numpy()
+    expected = (x / x.max(axis=0).clip(1e-12))[:, own].mean(axis=1)
+    np.testing.assert_allclose(adata.obsm["sgt_programs"]["P1"], expected, rtol=1e-5)
+    by_group = pd.Series(expected, index=adata.obs_names).groupby(adata.obs["bulk_labels"].to_numpy()).mean()
+    np.testing.assert_allclose(adata.uns["sgt_programs"]["scores"]["P1"], by_group, rtol=1e-5)
+
+
+def test_programs_of_blood_follow_its_cell_types(embedded):
+    adata = embedded.copy()
+    sgt.tl.gene_programs(adata, groupby="bulk_labels", resolution=5)
+    separation = adata.uns["sgt_programs"]["separation"]
+    assert (separation["eta2"] > separation["eta2_random"]).mean() > 0.5
+    assert (separation["cohesion"] > 0).all()
+
+
+def test_the_seed_decides(embedded):
+    a, b = (sgt.tl.gene_programs(embedded, resolution=5, rng=3, copy=True).var["sgt_programs"] for _ in range(2))
+    assert a.equals(b)
+
+
+def test_clusters_of_vectors_are_found():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), [40, 30, 20, 3])
+    vectors = np.eye(4)[truth] + 0.05 * rng.normal(size=(93, 4))
+    found = cluster(vectors.astype(np.float32), 2, 0.05, 5, 0)
+    for c in range(3):
+        own = found[truth == c]
+        assert len(set(own[own >= 0])) >= 1
+    assert pd.crosstab(truth, found).loc[:, lambda t: t.columns >= 0].gt(0).sum().eq(1).all(), (
+        "a program mixes clusters"
+    )
+    assert (np.diff(np.bincount(found[found >= 0])) <= 0).all()
+    assert (found[truth == 3] == -1).all()
+
+
+def test_eta2():
+    values = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 1.0], [1.0, 2.0], [9.0, 9.0]])
+    np.testing.assert_allclose(eta2(values, np.array([0, 0, 1, 1, -1])), [1.0, 0.0], atol=1e-12)
+
+
+def test_what_is_wrong_is_said(embedded, pbmc68k):
+    with pytest.raises(MissingKeyError, match=r"sgt\.tl\.embed"):
+        sgt.tl.gene_programs(pbmc68k)
+    with pytest.raises(MissingKeyError, match="no column of obs"):
+        sgt.tl.gene_programs(embedded, groupby="nothing")
+    with pytest.raises(MissingKeyError, match="not in var_names"):
+        sgt.tl.gene_programs(embedded, genes=["nothing"])
+    with pytest.raises(InputValueError, match="lower resolution"):
+        sgt.tl.gene_programs(embedded, resolution=1000)
+    with pytest.raises(MissingKeyError, match="gene_programs"):
+        sgt.pl.gene_programs(pbmc68k)
+
+
+def test_the_figure(embedded, tmp_path):
+    adata = embedded.copy()
+    sgt.tl.gene_programs(adata, groupby="bulk_labels", resolution=5)
+    figure = sgt.pl.gene_programs(adata, n_programs=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(tmp_path / "a.png")
+    assert len(figure.axes[0].get_yticklabels()) == min(6, len(adata.uns["sgt_programs"]["separation"]))
+
+
+def test_the_losses_are_drawn(tmp_path):
+    history = pd.DataFrame({"step": [10, 20], "loss": [2.0, 1.0], "validation": [2.5, 1.5]})
+    sgt.pl.training(history).savefig(tmp_path / "a.png")
+    with pytest.raises(InputValueError, match="Train first"):
+        sgt.pl.training(pd.DataFrame())
