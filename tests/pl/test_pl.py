@@ -30,6 +30,10 @@ def test_grn(network, n_edges, tmp_path):
     assert any("best baseline" in t for t in texts(figure))
 
 
+def test_a_notebook_shows_it_without_pyplot(network):
+    assert sgt.pl.grn(network, n_edges=3)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_labels_of_targets_do_not_meet(network):
     figure = sgt.pl.grn(network, n_edges=60)
     figure.canvas.draw()

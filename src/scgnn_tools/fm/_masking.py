@@ -37,9 +37,18 @@ def values_at(model: "NetworkModel", tokens: Tokens, at: np.ndarray) -> Tensor:
     return torch.as_tensor(tokens.values[at], device=model.device)
 
 
-def bin_loss(model: Any, hidden: Tensor, segments: "Segments", tokens: Tokens, at: np.ndarray) -> Tensor:
-    """Return the loss of scGPT and CGC: the squared error of the hidden bins, from the gene's state and from the cell's vector."""
+def bin_loss(
+    model: Any, hidden: Tensor, segments: "Segments", tokens: Tokens, at: np.ndarray, *, standardised: bool = False
+) -> Tensor:
+    """Return the loss of scGPT and CGC: the squared error of the hidden bins, from the gene's state and from the cell's vector.
+
+    ``standardised`` bins have a mean near 0 and a variance near 1: a new network does not spend its first thousands of steps on their
+    mean and size.
+    """
     network, truth = model.network, values_at(model, tokens, at)
+    if standardised:
+        n = model.sizes.n_bins - 1  # bins run evenly from 1 to n
+        truth = (truth - (n + 1) / 2) / ((n**2 - 1) / 12) ** 0.5
     rows = torch.as_tensor(at, device=hidden.device)
     ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=hidden.device)
     from_gene = network.decoder(hidden[rows])

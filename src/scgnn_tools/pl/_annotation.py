@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._log import printable
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import ProgramKeys
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -15,6 +14,7 @@ from scgnn_tools._keys import GRN, GrnKeys
 from scgnn_tools._log import printable
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._layout import choose_edges, rings
+from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData

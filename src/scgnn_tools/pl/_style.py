@@ -1,4 +1,8 @@
-"""Colours and type of the figures, in one place."""
+"""Colours and type of the figures, in one place; and the figures themselves."""
+
+import io
+
+from matplotlib import figure
 
 INK, PALE, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
 TF, TARGET = "#243b53", "#829ab1"
@@ -10,3 +14,12 @@ PALETTE = (
     "#86a8e7", "#f2b38a", "#92d3a1", "#eaa3b4", "#c0a9de", "#84d3dc", "#e2c66b", "#c49c94", "#f4bfe0", "#b3bcc7",
 )  # fmt: skip
 UNKNOWN = "#d5d9de"
+
+
+class Figure(figure.Figure):
+    """A figure that a notebook shows even if pyplot, which would see to that, has not been used in it."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png", bbox_inches="tight")
+        return out.getvalue()

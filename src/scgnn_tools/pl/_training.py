@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,5 +22,7 @@ class CGCConfig:
     cls_id: int = 1
     cls_value: float = 0.0
     n_bins: int = 51
+    standardised: bool = False
+    """Whether its heads predict bins minus their middle over their spread; published ones predict the bins as they are."""
     max_length: int = 1201
     """Most tokens of a cell, the cell token included."""

@@ -113,7 +113,7 @@ class CGC(NetworkModel):
         if "max_length" in options:
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
-        config = CGCConfig(n_tokens=len(genes) + 3, n_text=n_text, **sizes)
+        config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": True, **sizes})
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)
@@ -161,7 +161,8 @@ class CGC(NetworkModel):
 
     def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the squared error of the hidden bins, from the gene's state and from the cell's vector."""
-        return bin_loss(self, *self.hidden(with_values(tokens, at, MASK_VALUE)), tokens, at)
+        hidden = self.hidden(with_values(tokens, at, MASK_VALUE))
+        return bin_loss(self, *hidden, tokens, at, standardised=self.sizes.standardised)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
         return segments.first(hidden)
