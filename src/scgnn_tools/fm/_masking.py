@@ -51,6 +51,6 @@ def bin_loss(
         truth = (truth - (n + 1) / 2) / ((n**2 - 1) / 12) ** 0.5
     rows = torch.as_tensor(at, device=hidden.device)
     ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=hidden.device)
-    from_gene = network.decoder(hidden[rows])
+    from_gene = network.decoder(hidden.index_select(0, rows))
     from_cell = network.cell_to_gene(segments.first(hidden), network.genes(ids), segments)[rows]
     return F.mse_loss(from_gene.float(), truth) + F.mse_loss(from_cell.float(), truth)

@@ -29,4 +29,4 @@ class ValueEmbedding(nn.Module):
         """Return (n_tokens, dim); bins repeat, so each distinct value is computed once."""
         distinct, which = torch.unique(values, return_inverse=True)
         x = distinct.clamp(max=LARGEST_VALUE).unsqueeze(-1)
-        return self.norm(self.linear2(torch.relu(self.linear1(x))))[which]
+        return self.norm(self.linear2(torch.relu(self.linear1(x)))).index_select(0, which)

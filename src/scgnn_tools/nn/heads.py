@@ -51,4 +51,4 @@ class CellToGene(nn.Module):
 
     def forward(self, cells: Tensor, genes: Tensor, segments: Segments) -> Tensor:
         """Return the predicted values (n_tokens,) from cells (n_cells, dim) and gene embeddings (n_tokens, dim)."""
-        return (self.bilinear(torch.sigmoid(self.query(genes))) * cells[segments.cell]).sum(dim=-1)
+        return (self.bilinear(torch.sigmoid(self.query(genes))) * cells.index_select(0, segments.cell)).sum(dim=-1)

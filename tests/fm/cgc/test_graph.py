@@ -69,7 +69,8 @@ def test_the_edges_of_cells_are_those_of_the_whole_graph_between_their_genes(sou
                     expected[s, t] = whole[gene[s], gene[t]]
     assert len(edges.source) == len(expected)
     assert got == expected
-    assert edges.incoming(len(gene)).sum() == edges.n_edges
+    assert edges.targets.incoming.sum() == edges.n_edges
+    assert (edges.targets.nodes[edges.targets.rank] == edges.target).all()
 
 
 def test_crowded_cells_keep_their_strongest_coexpression_and_all_other_edges():

@@ -1,6 +1,8 @@
 """The gene graphs of cells: one graph of all genes, restricted to the genes of each cell, a batch at once."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -43,9 +45,29 @@ class CellEdges:
         """Number of edges."""
         return len(self.source)
 
-    def incoming(self, n_tokens: int) -> Tensor:
-        """Return the number of edges that end at each token, (n_tokens,)."""
-        return torch.bincount(self.target, minlength=n_tokens)
+    @cached_property
+    def targets(self) -> "Targets":
+        """The tokens at which edges end."""
+        nodes, rank, count = torch.unique(self.target, return_inverse=True, return_counts=True)
+        return Targets(nodes, rank, count.unsqueeze(-1))
+
+
+class Targets(NamedTuple):
+    """The tokens at which edges end.
+
+    Attributes
+    ----------
+    nodes
+        Tokens, sorted, int64 (n_targets,).
+    rank
+        Position in ``nodes`` of each edge's target, int64 (n_edges,).
+    incoming
+        Edges that end there, int64 (n_targets, 1).
+    """
+
+    nodes: Tensor
+    rank: Tensor
+    incoming: Tensor
 
 
 @dataclass(frozen=True)
