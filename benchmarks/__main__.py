@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALL = ["probe", "annotation", "grn", "memory", "embed"]
+ALL = ["probe", "annotation", "grn", "memory", "cgc", "embed"]
 
 
 def main() -> None:
