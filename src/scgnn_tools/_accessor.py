@@ -1,8 +1,11 @@
 """The accessor ``adata.sgt``: the calls of ``sgt.tl`` on an AnnData, one dot away."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anndata import AnnData, register_anndata_namespace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @register_anndata_namespace("sgt")
@@ -29,3 +32,15 @@ class SgtAccessor:
         from scgnn_tools.tl import infer_grn
 
         return infer_grn(self._adata, *args, **kwargs)
+
+    def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
+        from scgnn_tools.tl import gene_programs
+
+        return gene_programs(self._adata, *args, **kwargs)
+
+    def classify_genes(self, *args: Any, **kwargs: Any) -> "pd.DataFrame":
+        """Call :func:`scgnn_tools.tl.classify_genes` on this object."""
+        from scgnn_tools.tl import classify_genes
+
+        return classify_genes(self._adata, *args, **kwargs)

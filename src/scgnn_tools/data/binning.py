@@ -95,12 +95,27 @@ def _quantiles(ordered: np.ndarray, share: np.ndarray) -> np.ndarray:  # pragma:
 def keep_top(rows: sp.csr_array, most: int) -> np.ndarray:
     """Return which stored values are among the ``most`` largest of their cell, bool (nnz,); ties go by column."""
     keep = np.ones(rows.nnz, dtype=bool)
-    lengths = np.diff(rows.indptr)
-    for row in np.flatnonzero(lengths > most):
-        a, b = rows.indptr[row], rows.indptr[row + 1]
-        keep[a:b] = False
-        keep[a + np.argsort(-rows.data[a:b], kind="stable")[:most]] = True
+    with as_many_as_torch():
+        _keep_top(np.ascontiguousarray(rows.data), rows.indptr.astype(np.int64), most, keep)
     return keep
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _keep_top(data: np.ndarray, indptr: np.ndarray, most: int, keep: np.ndarray) -> None:  # pragma: no cover (compiled)
+    for row in numba.prange(len(indptr) - 1):
+        a, b = indptr[row], indptr[row + 1]
+        if b - a <= most:
+            continue
+        # the smallest value that is kept, and how many of those that equal it
+        values = np.sort(data[a:b])
+        cut = values[b - a - most]
+        ties = most - (b - a - np.searchsorted(values, cut, side="right"))
+        for j in range(a, b):
+            if data[j] < cut:
+                keep[j] = False
+            elif data[j] == cut:
+                keep[j] = ties > 0
+                ties -= 1
 
 
 def keep_random(rows: sp.csr_array, most: int, rng: np.random.Generator) -> np.ndarray:
