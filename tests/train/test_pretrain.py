@@ -80,6 +80,24 @@ def test_processes_share_the_stream_and_a_later_start_gives_the_same_batches(fol
         np.testing.assert_array_equal(b.rows.toarray(), alone[b.index])
 
 
+@pytest.mark.parametrize("kind", ["sparse", "dense", "layer"])
+@pytest.mark.filterwarnings("ignore:.*zarr v2.*")
+def test_zarr_folders_are_streamed_as_files_are(folder, model, tmp_path, kind):
+    for name in ("a", "b"):
+        adata = ad.read_h5ad(folder / f"{name}.h5ad")
+        if kind == "dense":
+            adata.X = adata.X.toarray()
+        if kind == "layer":
+            adata.layers["counts"], adata.X = adata.X, np.zeros(adata.shape, dtype=np.float32)
+        adata.write_zarr(tmp_path / f"{name}.zarr")
+    corpus = Corpus([tmp_path], model)
+    assert not any(
+        isinstance(f.expression._matrix, np.ndarray) or sp.issparse(f.expression._matrix) for f in corpus.files
+    )
+    a, b = (next(c.batches(32, seed=0)).rows.toarray() for c in (Corpus([folder], model), corpus))
+    np.testing.assert_array_equal(a, b)
+
+
 def test_the_vocabulary_is_what_enough_cells_express(tmp_path):
     adata = cells(20, 0)
     counts = adata.X.toarray()

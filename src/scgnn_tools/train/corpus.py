@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -266,8 +266,29 @@ def _open(sources: "Sequence[AnnData | str | Path]", on_bad: OnBad) -> "Iterator
                 if not path.exists():
                     msg = "there is no such file"
                     raise FileNotFoundError(msg)
-                adata = ad.read_h5ad(path, backed="r") if path.suffix == ".h5ad" else ad.io.read_zarr(path)
+                adata = ad.read_h5ad(path, backed="r") if path.suffix == ".h5ad" else _open_zarr(path)
                 yield str(path), adata
+
+
+def _open_zarr(path: Path) -> "AnnData":
+    """Open a folder whose matrices stay on disk if their rows can be read alone; one with ``raw`` is read whole."""
+    import anndata as ad
+    import zarr
+    from anndata.io import read_elem, sparse_dataset
+
+    group: Any = zarr.open_group(path, mode="r")
+    if "raw" in group and group["raw"].attrs.get("encoding-type") != "null":
+        return ad.io.read_zarr(path)
+
+    def matrix(node: Any) -> Any:
+        kind = node.attrs.get("encoding-type")
+        if kind == "csr_matrix":
+            return sparse_dataset(node)
+        return node if kind == "array" else read_elem(node)
+
+    layers = {name: matrix(group["layers"][name]) for name in group.get("layers", {})}
+    x = matrix(group["X"]) if "X" in group else None
+    return ad.AnnData(X=x, obs=read_elem(group["obs"]), var=read_elem(group["var"]), layers=layers)
 
 
 class _Named:
