@@ -37,8 +37,8 @@ def read(path: Path, rng: np.random.Generator) -> tuple[sp.csr_array, np.ndarray
     return x, symbols
 
 
-def assemble(files: list[Path]) -> tuple[sp.csr_array, np.ndarray]:
-    """Return all cells over the genes that enough cells express, and the genes."""
+def assemble(files: list[Path]) -> tuple[sp.csr_array, np.ndarray, np.ndarray]:
+    """Return all cells over the genes that enough cells express, the genes, and the file of each cell."""
     rng = np.random.default_rng(0)
     parts = [read(f, rng) for f in files]
     every = np.unique(np.concatenate([s[s != ""] for _, s in parts]))
@@ -54,14 +54,15 @@ def assemble(files: list[Path]) -> tuple[sp.csr_array, np.ndarray]:
     seen = np.bincount(cells.indices, minlength=len(every))
     prior = genes.prior("trrust", "human")
     keep = (seen >= MIN_CELLS) | ((seen > 0) & np.isin(every, [*prior["source"], *prior["target"]]))
-    return sp.csr_array(cells[:, np.flatnonzero(keep)]), every[keep]
+    source = np.repeat(np.arange(len(blocks)), [len(b.indptr) - 1 for b in blocks])
+    return sp.csr_array(cells[:, np.flatnonzero(keep)]), every[keep], source
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     files = sorted((parser.parse_args().data / "corpus").glob("*.h5ad"))
-    cells, symbols = assemble(files)
+    cells, symbols, _ = assemble(files)
     _, singular, vt = svds(cells.astype(np.float64), DIMENSION, rng=np.random.default_rng(0))
     order = np.argsort(-singular)
     loadings, singular = vt[order].T, singular[order] / np.sqrt(cells.shape[0])

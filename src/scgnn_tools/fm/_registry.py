@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # name -> module with card(), load(checkpoint, assets, **options) and, if others publish its weights, recognises(path) and ASSETS;
 # the bundled ones stand in the order of how good they are, best first
 MODELS = {
+    "cgc-mini": "scgnn_tools.fm.cgc_mini",
     "corpus-svd": "scgnn_tools.fm.corpus_svd",
     "scgpt": "scgnn_tools.fm.scgpt",
     "geneformer": "scgnn_tools.fm.geneformer",

@@ -1,0 +1,6 @@
+"""``cgc-mini``: a cell graph in its linear limit, with a cell node that sums the messages of all its genes."""
+
+from scgnn_tools.fm.cgc_mini.checkpoint import card, load
+from scgnn_tools.fm.cgc_mini.network import CGCMini, Settings
+
+__all__ = ["CGCMini", "Settings", "card", "load"]

@@ -1,0 +1,99 @@
+"""How the trained gene vectors of ``cgc-mini`` come from cells without labels: pure functions of matrices."""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import svds
+
+CLUSTERS = 20
+CELLS_A_CLUSTER = 10
+
+
+def gene_vectors(
+    x: sp.csr_array, *, dimension: int, power: float, whitening: float, source: np.ndarray | None = None
+) -> np.ndarray:
+    """Return vectors of genes such that the sum over a cell's genes tells kinds of cells apart.
+
+    A singular value decomposition of genes that are first divided by a power of their standard deviation; then directions in which
+    cells of one cluster differ are shrunk (within-class covariance normalisation, with k-means in the place of classes).
+
+    Parameters
+    ----------
+    x
+        Log-normalised expression, (n_cells, n_genes).
+    dimension
+        Length of a vector.
+    power
+        Of the standard deviation by which a gene is divided, 0 to 1.
+    whitening
+        0 leaves directions as they are, 0.5 gives all the same spread within clusters.
+    source
+        The data set of each cell, int (n_cells,); clusters are made within one. None: all of one.
+
+    Returns
+    -------
+    ndarray
+        float64 (n_genes, dimension); zeros for a gene that no cell expresses. The root mean square length of a cell's vector is 1.
+    """
+    x = sp.csr_array(x, dtype=np.float64)
+    mean, square = np.asarray(x.mean(axis=0)).ravel(), np.asarray(x.multiply(x).mean(axis=0)).ravel()
+    weight = (np.maximum(square - mean**2, 0) + 0.01) ** (-power / 2)
+    _, _, vt = svds(sp.csr_array(x @ sp.diags_array(weight)), dimension, rng=np.random.default_rng(0))
+    vectors = weight[:, None] * vt.T
+    vectors[mean == 0] = 0
+    cells = x @ vectors
+    if whitening:
+        spread, directions = np.linalg.eigh(_within(cells, np.zeros(len(cells), int) if source is None else source))
+        shrunk = (spread + np.median(spread) / 2) ** -whitening
+        vectors, cells = vectors @ (directions * shrunk), cells @ (directions * shrunk)
+    vectors /= np.sqrt((cells**2).sum(axis=1).mean())
+    return np.asarray(vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(dimension)]))
+
+
+def _within(cells: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return the covariance of cells about the centres of their clusters."""
+    from sklearn.cluster import KMeans
+
+    scatter = np.zeros((cells.shape[1],) * 2)
+    for one in np.unique(source):
+        own = cells[source == one]
+        n = min(CLUSTERS, max(1, len(own) // CELLS_A_CLUSTER))
+        found = KMeans(n, n_init=3, random_state=0).fit(own)
+        off = own - found.cluster_centers_[found.labels_]
+        scatter += off.T @ off
+    return scatter / len(cells)
+
+
+def coexpression_within(x: sp.csr_array, source: np.ndarray, *, threshold: float, min_cells: int) -> sp.csr_array:
+    """Link genes that rise and fall together within data sets.
+
+    Parameters
+    ----------
+    x
+        Log-normalised expression, (n_cells, n_genes).
+    source
+        The data set of each cell, whose mean is taken off first: sets differ in every gene.
+    threshold
+        Least Pearson correlation of an edge.
+    min_cells
+        Genes in fewer cells get none.
+
+    Returns
+    -------
+    csr_array
+        float32 (n_genes, n_genes), symmetric, correlations.
+    """
+    genes = np.flatnonzero(np.bincount(x.indices, minlength=x.shape[1]) >= min_cells)
+    dense = x[:, genes].toarray().astype(np.float32)
+    for one in np.unique(source):
+        dense[source == one] -= dense[source == one].mean(axis=0)
+    dense /= np.linalg.norm(dense, axis=0) + 1e-9
+    r = dense.T @ dense
+    np.fill_diagonal(r, 0)
+    i, j = np.nonzero(r > threshold)
+    return sp.csr_array((r[i, j], (genes[i], genes[j])), shape=(x.shape[1],) * 2)
+
+
+def rarity(x: sp.csr_array) -> np.ndarray:
+    """Return the logarithm of the number of cells a cell in which a gene is seen, float64 (n_genes,)."""
+    seen = np.bincount(x.indices, minlength=x.shape[1])
+    return np.asarray(np.log(x.shape[0] / (seen + 1)))
