@@ -60,7 +60,15 @@ def transformers(data: Path, steps: int) -> dict[str, sgt.fm.FoundationModel]:
     from scgnn_tools.train.corpus import Corpus
     from scgnn_tools.train.pretrain import Schedule, pretrain
 
-    sizes = {"dim": 128, "heads": 4, "hidden": 256, "n_layers": 3, "n_graph_layers": 2, "max_length": 257, "dropout": 0.05}
+    sizes = {
+        "dim": 128,
+        "heads": 4,
+        "hidden": 256,
+        "n_layers": 3,
+        "n_graph_layers": 2,
+        "max_length": 257,
+        "dropout": 0.05,
+    }
     source = [data / "corpus"]
     plan = Schedule(steps=steps, batch_size=64, warmup=max(1, steps // 7), lr=1e-3, decay=0.97, decay_every=20)
     out: dict[str, sgt.fm.FoundationModel] = {"transformer, random weights": untrained(source, graph=True, **sizes)}
@@ -97,7 +105,7 @@ def main() -> None:
     assert isinstance(mini, CGCMini)
     models = {
         "cgc-mini": mini,
-        "without graph": mini.with_settings(replace(mini.settings, step=0)),
+        "with graph": mini.with_settings(replace(mini.settings, step=1)),
         "without fixed vectors": mini.with_settings(replace(mini.settings, weight=0)),
         "random weights": random_weights(mini),
         "corpus-svd": sgt.fm.load("corpus-svd"),
@@ -115,9 +123,7 @@ def main() -> None:
         if options.scvi:
             vectors["scVI of the cells"] = scvi_vectors(adata, options.scvi)
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
-        scores = {
-            k: cross_val_score(KNeighborsClassifier(NEIGHBOURS), v, labels, cv=folds) for k, v in vectors.items()
-        }
+        scores = {k: cross_val_score(KNeighborsClassifier(NEIGHBOURS), v, labels, cv=folds) for k, v in vectors.items()}
         for name, score in scores.items():
             off = score - scores["cgc-mini"]
             paired = "" if name == "cgc-mini" else f" ({off.mean():+.3f} ± {off.std(ddof=1) / 5**0.5:.3f})"

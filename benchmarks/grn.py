@@ -33,7 +33,7 @@ def vectors(data: Path, network: str) -> pd.DataFrame | None:
 
 def bundled_vectors() -> pd.DataFrame:
     model = sgt.fm.load(sgt.fm.best_bundled())
-    return pd.DataFrame(model.gene_table(), index=model.vocabulary)
+    return pd.DataFrame(model.gene_table(), index=model.vocabulary).dropna()
 
 
 def rows(data: Path, network: str, methods: list[str]) -> list[dict]:

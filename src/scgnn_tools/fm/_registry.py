@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # name -> module with card(), load(checkpoint, assets, **options) and, if others publish its weights, recognises(path) and ASSETS;
-# the bundled ones stand in the order of how good they are, best first
+# of the bundled ones, "auto" takes the first: corpus-svd, with which annotation was calibrated
 MODELS = {
-    "cgc-mini": "scgnn_tools.fm.cgc_mini",
     "corpus-svd": "scgnn_tools.fm.corpus_svd",
+    "cgc-mini": "scgnn_tools.fm.cgc_mini",
     "scgpt": "scgnn_tools.fm.scgpt",
     "geneformer": "scgnn_tools.fm.geneformer",
     "scfoundation": "scgnn_tools.fm.scfoundation",
@@ -29,7 +29,7 @@ MODELS = {
 
 
 def best_bundled() -> str:
-    """Return the name of the best model that ships in the package: what ``model="auto"`` takes."""
+    """Return the name of the bundled model that ``model="auto"`` takes."""
     return next(name for name in MODELS if card(name).bundled)
 
 

@@ -152,7 +152,7 @@ def _vectors(
     adata: ad.AnnData, model: fm.FoundationModel, use_rep: str | None, symbols: np.ndarray
 ) -> tuple[pd.DataFrame, str]:
     if use_rep is None:
-        return pd.DataFrame(model.gene_table(), index=model.vocabulary.astype(object)), model.card.name
+        return pd.DataFrame(model.gene_table(), index=model.vocabulary.astype(object)).dropna(), model.card.name
     if use_rep not in adata.varm:
         there = ", ".join(map(printable, adata.varm)) or "none"
         msg = f"use_rep={use_rep!r} is not in varm; there is: {there}. Leave it out to use the best bundled model."

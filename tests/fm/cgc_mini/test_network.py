@@ -104,7 +104,7 @@ def test_a_vocabulary_with_a_hole(model, tmp_path):
 
 
 def test_adapt_adds_vectors_of_the_cells(model, cells):
-    sgt.tl.embed(cells, adapt=True)
+    sgt.tl.embed(cells, "cgc-mini", adapt=True)
     key = cells.uns["sgt"]["cgc-mini"]["params"]
     assert key["adapted"]
     n = min(50, cells.n_obs // 10)
@@ -115,7 +115,7 @@ def test_adapt_adds_vectors_of_the_cells(model, cells):
 
 def test_adapt_says_what_it_cannot_do(cells):
     with pytest.raises(InputValueError, match="at least 100 cells; there are 5"):
-        sgt.tl.embed(cells[:5].copy(), adapt=True)
+        sgt.tl.embed(cells[:5].copy(), "cgc-mini", adapt=True)
     with pytest.raises(InputValueError, match="adapt=True is for cgc-mini"):
         sgt.tl.embed(cells, "corpus-svd", adapt=True)
 

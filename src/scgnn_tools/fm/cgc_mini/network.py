@@ -28,7 +28,7 @@ class Settings:
     """What the training chose on labelled cells that it left out; the numbers are in the weights' ``config.json``."""
 
     step: float
-    """Share of its neighbours' mean message that a gene takes up."""
+    """Share of its neighbours' mean message that a gene takes up; the bundled weights chose 0, no messages between genes."""
     power: float
     whitening: float
     weight: float
@@ -81,7 +81,9 @@ class CGCMini(FoundationModel):
         self._stored, self._rarity = vectors, rarity
         self._own = np.zeros((len(vocabulary), 0)) if own is None else own.astype(np.float64)
         self._trained = spread(vectors, graph, settings.step)
-        self._fixed = settings.weight * spread(signs(len(vocabulary), settings.seed) * rarity[:, None], graph, settings.step)
+        self._fixed = settings.weight * spread(
+            signs(len(vocabulary), settings.seed) * rarity[:, None], graph, settings.step
+        )
 
     def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
         return Tokens.from_csr(rows)
@@ -133,9 +135,17 @@ class CGCMini(FoundationModel):
         return self._changed(settings=settings)
 
     def _changed(self, **changes: Any) -> "CGCMini":
-        parts = {"card": self.card, "settings": self.settings, "own": self._own, **changes}
-        same = {"vectors": self._stored, "rarity": self._rarity, "graph": self.graph, "config": self._config}
-        return CGCMini(parts.pop("card"), self.vocabulary, **same, **parts)
+        parts = {
+            "card": self.card,
+            "vocabulary": self.vocabulary,
+            "vectors": self._stored,
+            "rarity": self._rarity,
+            "graph": self.graph,
+            "settings": self.settings,
+            "config": self._config,
+            "own": self._own,
+        }
+        return CGCMini(**{**parts, **changes})
 
     def save(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into ``folder``."""
@@ -149,7 +159,12 @@ class CGCMini(FoundationModel):
             "correlation": self.graph.data.astype(np.float16),
             "own": self._own.astype(np.float32),
         }
-        config = {**self._config, "model": "cgc-mini", "settings": asdict(self.settings), "genes": self.vocabulary.tolist()}
+        config = {
+            **self._config,
+            "model": "cgc-mini",
+            "settings": asdict(self.settings),
+            "genes": self.vocabulary.tolist(),
+        }
         _checkpoint.save(Path(folder), tensors, config)
 
 
