@@ -110,8 +110,8 @@ class CGCMini(FoundationModel):
     ) -> "CGCMini":
         """Return a model with a third set of vectors, trained on these cells as the first was on the corpus; no labels are used.
 
-        Its vectors are longer by 50 (by a tenth of the number of cells, where that is less); those of other cells can be compared with them if
-        the same adapted model makes both.
+        Its vectors are longer by 50 (by a tenth of the number of cells, where that is less); those of other cells can be
+        compared with them if the same adapted model makes both.
 
         Raises
         ------
