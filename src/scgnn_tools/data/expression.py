@@ -70,6 +70,12 @@ class Expression:
         """Return all cells log-normalised, CSR float32 (n_obs, n_vars): for training sets, which fit into memory."""
         return sp.csr_array(sp.vstack([block for _, block in self.lognorm_rows()], format="csr"))
 
+    def cell_totals(self) -> np.ndarray | None:
+        """Return the counts of each cell, float64, shape (n_obs,); None if the matrix does not hold counts."""
+        if self.kind.kind != "counts":
+            return None
+        return np.concatenate([np.asarray(b.sum(axis=1, dtype=np.float64)).ravel() for _, b in self.rows()])
+
     def gene_totals(self) -> np.ndarray:
         """Return the sum of each gene over the cells, float64, shape (n_vars,)."""
         total = np.zeros(len(self.var))

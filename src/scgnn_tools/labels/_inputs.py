@@ -1,6 +1,7 @@
 """From AnnData to the arrays that the methods see: one object partly labelled, or a reference beside a query."""
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anndata as ad
@@ -14,6 +15,7 @@ from scgnn_tools._log import printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.fm import FoundationModel
+from scgnn_tools.genes import gene_names
 from scgnn_tools.labels._protocol import Cells
 
 if TYPE_CHECKING:
@@ -37,10 +39,12 @@ def one_object(
     recorded = EmbeddingKeys(model.card.name)
     if use_rep is None and recorded.uns in adata.uns.get(ROOT, {}) and recorded.obsm in adata.obsm:
         use_rep = recorded.obsm
+    names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
+    totals = expression.cell_totals()
     if use_rep is not None:
-        return Cells(x, _vectors(adata, use_rep)), f"obsm['{use_rep}']"
+        return Cells(x, _vectors(adata, use_rep), names, totals), f"obsm['{use_rep}']"
     found = model.match(expression, gene_key=gene_key, organism=organism)
-    return Cells(x, model.embed_expression(expression, found)[0]), model.card.name
+    return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
 
 
 def reference_and_query(
@@ -80,7 +84,8 @@ def reference_and_query(
     a = _over(opened_reference, found_reference, shared, model)
     b = _over(opened, found, shared, model)
     if use_rep is not None:
-        return Cells(a.expression, _vectors(reference, use_rep)), Cells(b.expression, _vectors(query, use_rep)), use_rep
+        a, b = replace(a, embedding=_vectors(reference, use_rep)), replace(b, embedding=_vectors(query, use_rep))
+        return a, b, use_rep
     return a, b, f"{model.card.name} on {len(shared):,} shared genes"
 
 
@@ -101,7 +106,8 @@ def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
         vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
-    return Cells(x, vectors)
+    totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
+    return Cells(x, vectors, model.vocabulary[shared].astype(object), totals)
 
 
 def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:

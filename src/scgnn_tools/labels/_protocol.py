@@ -19,26 +19,44 @@ class Cells:
         Log-normalised, CSR float32 (n_cells, n_genes).
     embedding
         Vectors of a foundation model, float32 (n_cells, dimension).
+    genes
+        Names of the columns of ``expression``, object (n_genes,); None where nobody needs them.
+    totals
+        Counts of each cell before it was normalised, float64 (n_cells,); None if the data are not counts.
     """
 
     expression: sp.csr_array
     embedding: np.ndarray
+    genes: np.ndarray | None = None
+    totals: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.embedding)
 
     def take(self, cells: np.ndarray) -> "Cells":
         """Return these cells, in this order."""
-        return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells])
+        totals = None if self.totals is None else self.totals[cells]
+        return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells], self.genes, totals)
 
 
 class LabelMethod(Protocol):
     """A classifier of cells whose answer for a cell depends on that cell alone."""
 
     def fit(
-        self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
     ) -> "LabelMethod":
-        """Learn from training cells; the validation cells may steer stopping and choices, not weights."""
+        """Learn from training cells; the validation cells may steer stopping and choices, not weights.
+
+        ``unlabeled`` are cells to label that may be looked at without their labels (a transductive run); a method that cannot use them
+        ignores them.
+        """
         ...
 
     def scores(self, cells: Cells) -> np.ndarray:

@@ -18,7 +18,14 @@ class Centroid:
         self.n_genes = n_genes
 
     def fit(
-        self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
     ) -> "Centroid":
         """Keep the means of the training cells; nothing is learnt from the validation cells."""
         means = class_means(train.expression, labels)

@@ -14,7 +14,14 @@ class KnnPCA:
         self.n_neighbors = n_neighbors
 
     def fit(
-        self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
     ) -> "KnnPCA":
         """Keep the training cells; nothing is learnt from the validation cells."""
         from sklearn.neighbors import KNeighborsClassifier

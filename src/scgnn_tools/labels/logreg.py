@@ -11,7 +11,14 @@ class LogRegPCA:
     """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
 
     def fit(
-        self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
     ) -> "LogRegPCA":
         """Fit components, scales and weights on the training cells; nothing is learnt from the validation cells."""
         self._pca = GenePCA().fit(train.expression)

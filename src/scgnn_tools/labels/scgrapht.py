@@ -71,7 +71,14 @@ class ScGraPhT:
         self._device = resolve_device(device)
 
     def fit(
-        self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray, *, rng: RNG = 0
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
     ) -> "ScGraPhT":
         """Train on the training cells; the validation cells stop the training and choose λ."""
         self.genes = telling_genes(class_means(train.expression, labels), self.n_genes)
