@@ -45,9 +45,7 @@ def test_missing_columns(fitted):
         fitted.score(pd.DataFrame({"tf": ["T0"]}))
 
 
-@pytest.mark.parametrize(
-    ("name", "needed"), [("scregnet", "embedding"), ("cosine", "embedding"), ("pcc", "expression")]
-)
+@pytest.mark.parametrize(("name", "needed"), [(n, sorted(e.needs)[0]) for n, e in PREDICTORS.items() if e.needs])
 def test_what_is_needed_is_asked_for(name, needed, network):
     with pytest.raises(InputValueError, match=f"{name} needs {needed}="):
         link_predictor(name).fit(network[0])
@@ -72,3 +70,15 @@ def test_the_same_seed_the_same_scores(name, network):
         link_predictor(name, rng=3).fit(train, embedding=vectors, expression=expression).score(test) for _ in range(2)
     )
     np.testing.assert_array_equal(a, b)
+
+
+def test_an_option_that_is_none_names_those_that_are():
+    with pytest.raises(InputValueError, match="scregnet has no option hiden; its options are: device, dropout"):
+        link_predictor("scregnet", hiden=3)
+    link_predictor("degree", rng=0, device="cpu")  # nothing is drawn, nothing computed with PyTorch
+
+
+def test_the_registry_says_what_is_needed():
+    for name, entry in PREDICTORS.items():
+        assert entry.needs <= {"expression", "embedding"}, name
+    assert [n for n, e in PREDICTORS.items() if e.always] == ["degree", "collaborative", "cosine", "pcc"]

@@ -1,5 +1,6 @@
 """All link predictors: one line each."""
 
+import inspect
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -11,20 +12,46 @@ from scgnn_tools.links._protocol import LinkPredictor
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a predictor lives, whether it is a baseline, and what it uses."""
+    """A predictor: where it lives, what it is, what it must be given.
+
+    Attributes
+    ----------
+    module, cls
+        Where it lives.
+    kind
+        "method", one that is trained to win; "peer", a published method to compare with; "baseline", what each result has to beat.
+    uses
+        What it learns from, in words, for the table of an evaluation.
+    needs
+        Arguments of ``fit`` that it refuses to go without: "expression", "embedding".
+    always
+        Shown beside every result; the others are compared on request.
+    log_odds
+        A score is a logit, so its logistic is a probability.
+    """
 
     module: str
     cls: str
-    kind: Literal["method", "baseline"]
+    kind: Literal["method", "peer", "baseline"]
     uses: str
+    needs: frozenset[str] = frozenset()
+    always: bool = False
+    log_odds: bool = False
 
+
+EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
+_HERE = "scgnn_tools.links."
 
 PREDICTORS = {
-    "scregnet": Entry("scgnn_tools.links.scregnet", "ScRegNet", "method", "gene vectors, training edges"),
-    "degree": Entry("scgnn_tools.links.degree", "Degree", "baseline", "training labels"),
-    "collaborative": Entry("scgnn_tools.links.collaborative", "Collaborative", "baseline", "training labels"),
-    "cosine": Entry("scgnn_tools.links.cosine", "Cosine", "baseline", "gene vectors"),
-    "pcc": Entry("scgnn_tools.links.pcc", "PCC", "baseline", "expression"),
+    "scregnet": Entry(
+        _HERE + "scregnet", "ScRegNet", "method", "gene vectors, training edges", EMBEDDING, log_odds=True
+    ),
+    "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True),
+    "collaborative": Entry(
+        _HERE + "collaborative", "Collaborative", "baseline", "training labels", always=True, log_odds=True
+    ),
+    "cosine": Entry(_HERE + "cosine", "Cosine", "baseline", "gene vectors", EMBEDDING, always=True),
+    "pcc": Entry(_HERE + "pcc", "PCC", "baseline", "expression", EXPRESSION, always=True),
 }
 
 
@@ -36,13 +63,22 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     name
         "scregnet", "degree", "collaborative", "cosine" or "pcc".
     **options
-        Of the method; ``rng`` is the seed of those that draw.
+        Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
+
+    Raises
+    ------
+    InputValueError
+        If there is no such predictor or option.
     """
     if name not in PREDICTORS:
         msg = f"There is no link predictor {printable(name)!r}; there are {', '.join(PREDICTORS)}."
         raise InputValueError(msg)
     entry = PREDICTORS[name]
     cls = getattr(import_module(entry.module), entry.cls)
-    if entry.kind == "baseline":
-        options.pop("rng", None)  # nothing is drawn
-    return cls(**options)
+    known = set(inspect.signature(cls).parameters)
+    unknown = set(options) - known - {"rng", "device"}
+    if unknown:
+        there = ", ".join(sorted(known)) or "none"
+        msg = f"{name} has no option {', '.join(map(printable, sorted(unknown)))}; its options are: {there}."
+        raise InputValueError(msg)
+    return cls(**{k: v for k, v in options.items() if k in known})

@@ -21,7 +21,6 @@ MIN_POSITIVE = 20
 """Fewer edges than that in a test set are not worth a number that others would quote."""
 
 BLOCK = 2**21
-LOG_ODDS = frozenset({"scregnet", "degree", "collaborative"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def evaluate(inputs: Inputs, method: str, *, split: str, rng: int) -> dict[str, 
     dict
         ``table`` (DataFrame, a row a method), ``status`` ("ok", or what is missing), ``split``, ``candidates``, ``verdict``.
     """
-    entries = [method, *(n for n, e in PREDICTORS.items() if e.kind == "baseline" and n != method)]
+    entries = [method, *(n for n, e in PREDICTORS.items() if e.always and n != method)]
     out: dict[str, Any] = {"split": split, "candidates": STATED, "status": "ok"}
     try:
         part = split_pairs(split, inputs.pairs, rng=rng)
@@ -76,7 +75,7 @@ def evaluate(inputs: Inputs, method: str, *, split: str, rng: int) -> dict[str, 
         else:
             score = np.full(len(test), np.nan)
         metrics = grn_metrics(test["label"].to_numpy(), score, test["tf"].to_numpy())
-        if metrics["n_positive"] < MIN_POSITIVE:  # pcc: pairs of which the data hold both genes may be few
+        if metrics["n_positive"] < MIN_POSITIVE:  # of expression: pairs of which the data hold both genes may be few
             few = metrics["n_positive"]
             metrics = {k: v if k in ("n", "n_positive", "n_tfs") else float("nan") for k, v in metrics.items()}
             row["status"] = f"{few} edges with a score: too few"
@@ -90,14 +89,18 @@ def fit(
     name: str, inputs: Inputs, train: pd.DataFrame, validation: pd.DataFrame | None, rng: int, **options: Any
 ) -> Any:
     """Fit a predictor; None if it needs an expression that there is not."""
-    if name == "pcc" and inputs.expression is None:
+    if missing(name, inputs):
         return None
     predictor = link_predictor(name, rng=rng, **options)
     # every gene of the prior and of the data is a node, so that all methods score the same pairs; which genes there are is
-    # no label. pcc names the columns of the expression by its own index.
+    # no label
     every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
-    genes = None if name == "pcc" else every
-    return predictor.fit(train, validation, genes=genes, expression=inputs.expression, embedding=inputs.embedding)
+    return predictor.fit(train, validation, genes=every, expression=inputs.expression, embedding=inputs.embedding)
+
+
+def missing(name: str, inputs: Inputs) -> list[str]:
+    """Name what a predictor needs and the data do not have."""
+    return sorted(n for n in PREDICTORS[name].needs if getattr(inputs, n) is None)
 
 
 def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
@@ -125,10 +128,10 @@ def score_all(
         ``tf``, ``target``, ``score``, ``stability``: the ``n_top`` best targets of each factor by the mean score of the runs and the
         ``known`` ones, best first; ``stability`` is the share of runs that have the edge among their own ``n_top``, NaN with one run.
     """
-    runs = [fit(method, inputs, inputs.pairs, None, rng + r, **options) for r in range(n_runs)]
-    if runs[0] is None:
-        msg = "pcc needs expression of the data, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
+    if missing(method, inputs):
+        msg = f"{method} needs expression of the data, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
         raise GraphError(msg)
+    runs = [fit(method, inputs, inputs.pairs, None, rng + r, **options) for r in range(n_runs)]
     parts = []
     n_blocks = -(-len(tfs) // max(1, BLOCK // max(1, len(inputs.genes))))
     for block in progress(_blocks(tfs, inputs.genes), total=n_blocks, what="score pairs", unit="block"):
@@ -154,7 +157,7 @@ def _blocks(tfs: np.ndarray, genes: np.ndarray) -> Iterator[pd.DataFrame]:
 
 
 def _probability(method: str, score: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-score)) if method in LOG_ODDS else score
+    return 1 / (1 + np.exp(-score)) if PREDICTORS[method].log_odds else score
 
 
 def _top(score: np.ndarray, n_top: int) -> np.ndarray:

@@ -25,11 +25,11 @@ class PCC:
         expression: "AnnData | None" = None,
         embedding: pd.DataFrame | None = None,
     ) -> "PCC":
-        """Keep the moments of each gene of ``expression``; ``genes`` names its columns if ``var_names`` does not."""
+        """Keep the moments of each gene of ``expression``."""
         needs(expression, "expression", "pcc")
         opened = open_expression(expression)  # type: ignore[arg-type]
         x = sp.csc_array(opened.log_normalized()).astype(np.float64)
-        self._genes = pd.Index(opened.var.index if genes is None else genes)
+        self._genes = pd.Index(opened.var.index)
         self._genes_first = ~self._genes.duplicated()
         self._x, self._n = x, x.shape[0]
         self._mean = np.asarray(x.mean(axis=0)).ravel()

@@ -107,7 +107,7 @@ def infer_grn(
     if split not in SPLITS:
         msg = f"There is no split {split!r}; the splits are {', '.join(SPLITS)}."
         raise InputValueError(msg)
-    options = {"device": device} if method == "scregnet" else {}
+    options = {"device": device}
     link_predictor(method, **options)  # a wrong name is an error before any work
     number = seed(rng)
     data = collect(
