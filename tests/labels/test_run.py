@@ -1,9 +1,16 @@
+import sys
+from types import SimpleNamespace
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from scgnn_tools._errors import LabelError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools.labels import METHODS, label_method
+from scgnn_tools.labels._registry import Entry
 from scgnn_tools.labels._run import run, verdict
+from scgnn_tools.labels.logreg import LogRegPCA
 
 NAMES = np.array(["B", "T", "NK", "Mono"])
 
@@ -55,3 +62,46 @@ def test_the_verdict_is_honest(accuracy, word):
 def test_no_verdict_without_cells_to_score():
     table = pd.DataFrame({"kind": ["method", "baseline"], "n": 0, "accuracy": np.nan}, index=["m", "b"])
     assert "too few labelled cells" in verdict(table, "m")
+
+
+class Spy:
+    """Notes which unlabelled cells it is shown, and the options that it is made with."""
+
+    seen: ClassVar[list] = []
+
+    def __init__(self, *, device="auto", shade=0):
+        self.shade = shade
+
+    def fit(self, train, labels, validation, validation_labels, *, unlabeled=None, rng=0):
+        self.seen.append((self.shade, len(train), None if unlabeled is None else len(unlabeled)))
+        self.inner = LogRegPCA().fit(train, labels, validation, validation_labels)
+        return self
+
+    def scores(self, cells):
+        return self.inner.scores(cells)
+
+
+@pytest.fixture
+def spy(monkeypatch):
+    monkeypatch.setitem(METHODS, "spy", Entry(__name__, "Spy", "method"))
+    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(Spy=Spy))
+    Spy.seen.clear()
+    return Spy.seen
+
+
+def test_a_transductive_run_shows_the_unlabelled_cells_and_the_scored_ones(problem, spy):
+    (labelled, y), _, (query, _) = problem
+    run(labelled, NAMES[y], query, method="spy", options={"shade": 3})
+    run(labelled, NAMES[y], query, method="spy", unlabeled=np.arange(50))
+    n_test = 4 * round(0.15 * 50)
+    assert [s[2] for s in spy] == [None, None, n_test + 50, 50]
+    assert [s[0] for s in spy] == [3, 3, 0, 0]
+
+
+def test_a_device_goes_to_who_has_one_and_a_typo_names_the_options(spy):
+    assert label_method("spy", device="cpu", shade=1).shade == 1
+    assert isinstance(label_method("logreg_pca", device="cpu"), LogRegPCA)
+    with pytest.raises(InputValueError, match=r"spy has no option 'shad'; its options are: device, shade\."):
+        label_method("spy", shad=1)
+    with pytest.raises(InputValueError, match=r"logreg_pca has no option 'C'; its options are: none\."):
+        label_method("logreg_pca", C=1)

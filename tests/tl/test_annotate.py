@@ -201,3 +201,10 @@ def test_own_vectors_a_view_and_a_copy(partly):
     sgt.tl.annotate(view, use_rep="X_pca", **QUICK)
     assert "sgt_label" in view.obs
     assert changed(before, partly) == set()
+
+
+def test_options_reach_the_method_and_a_transductive_run_says_so(partly):
+    sgt.tl.annotate(partly, method="knn_pca", n_neighbors=3, transductive=True)
+    assert partly.uns["sgt_label"]["params"]["transductive"] is True
+    with pytest.raises(InputValueError, match="knn_pca has no option 'k'; its options are: n_neighbors"):
+        sgt.tl.annotate(partly, method="knn_pca", k=3)

@@ -38,6 +38,16 @@ class Cells:
         totals = None if self.totals is None else self.totals[cells]
         return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells], self.genes, totals)
 
+    def beside(self, other: "Cells") -> "Cells":
+        """Return these cells and, after them, those of another set over the same genes."""
+        both = self.totals is not None and other.totals is not None
+        return Cells(
+            sp.csr_array(sp.vstack([self.expression, other.expression], format="csr")),
+            np.concatenate([self.embedding, other.embedding]),
+            self.genes,
+            np.concatenate([self.totals, other.totals]) if both else None,  # type: ignore[list-item]
+        )
+
 
 class LabelMethod(Protocol):
     """A classifier of cells whose answer for a cell depends on that cell alone."""

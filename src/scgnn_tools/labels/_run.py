@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ def run(
     *,
     method: str,
     reject: bool = True,
+    unlabeled: np.ndarray | None = None,
     rng: RNG = 0,
     options: dict[str, Any] | None = None,
 ) -> Result:
@@ -67,6 +68,9 @@ def run(
         Name in ``METHODS``.
     reject
         Whether cells unlike the reference are found.
+    unlabeled
+        Positions in ``query`` of the cells that training may look at without their labels; None trains without them. The cells that are
+        scored are among them, since those to label are.
     rng
         Seed of the split and of the training.
     options
@@ -88,14 +92,18 @@ def run(
         msg = f"{len(alone)} classes have a single labelled cell, which trains and is never scored: {names}."
         warnings.warn(msg, SgtWarning, stacklevel=4)
     train, validation, test = (np.flatnonzero(part == p) for p in range(3))
-    entries = [method, *(n for n, e in METHODS.items() if e.kind == "baseline" and n != method)]
-    rows = {
-        n: _score(n, labelled, codes, train, validation, test, number, options if n == method else None)
-        for n in entries
-    }
+    fold = _Fold(labelled, codes, train, validation, None, number)
+    scored = labelled.take(test)
+    shown = [method, *(n for n, e in METHODS.items() if e.always and n != method)]
+    seen = None if unlabeled is None else query.take(unlabeled)
+    rows = {}
+    for name in shown:
+        own = name == method
+        with_query = replace(fold, unlabeled=scored.beside(seen)) if own and seen is not None else fold
+        rows[name] = _score(name, with_query, scored, codes[test], options if own else None)
     evaluation = pd.DataFrame.from_dict(rows, orient="index")
-    whole = np.sort(np.concatenate([train, test]))
-    fitted, temperature = _fit(method, labelled, codes, whole, validation, number, options)
+    whole = replace(fold, train=np.sort(np.concatenate([train, test])), unlabeled=seen)
+    fitted, temperature = _fit(method, whole, options)
     proba = np.exp(log_proba(fitted.scores(query), temperature)).astype(np.float32)
     unknown = np.zeros(len(query), dtype=bool)
     if reject:
@@ -104,39 +112,41 @@ def run(
     return Result(classes, proba, unknown, evaluation, verdict(evaluation, method))
 
 
-def _fit(
-    method: str,
-    cells: Cells,
-    codes: np.ndarray,
-    train: np.ndarray,
-    validation: np.ndarray,
-    rng: int,
-    options: dict[str, Any] | None,
-) -> tuple[LabelMethod, float]:
-    held_out = cells.take(validation)
-    fitted = label_method(method, **(options or {}))
-    fitted.fit(cells.take(train), codes[train], held_out, codes[validation], rng=rng)
-    temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
-    return fitted, temperature
+@dataclass(frozen=True)
+class _Fold:
+    """Who trains, who steers the training, who may be looked at without a label."""
+
+    cells: Cells
+    codes: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    unlabeled: Cells | None
+    rng: int
+
+
+def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> tuple[LabelMethod, float]:
+    held_out, codes = fold.cells.take(fold.validation), fold.codes[fold.validation]
+    fitted = label_method(method, **(options or {})).fit(
+        fold.cells.take(fold.train),
+        fold.codes[fold.train],
+        held_out,
+        codes,
+        unlabeled=fold.unlabeled,
+        rng=fold.rng,
+    )
+    return fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0
 
 
 def _score(
-    method: str,
-    cells: Cells,
-    codes: np.ndarray,
-    train: np.ndarray,
-    validation: np.ndarray,
-    test: np.ndarray,
-    rng: int,
-    options: dict[str, Any] | None,
+    method: str, fold: _Fold, scored: Cells, codes: np.ndarray, options: dict[str, Any] | None
 ) -> dict[str, Any]:
     start = time.perf_counter()
-    fitted, temperature = _fit(method, cells, codes, train, validation, rng, options)
-    if len(test) == 0:
+    fitted, temperature = _fit(method, fold, options)
+    if len(codes) == 0:
         metrics = annotation(np.array([]), np.array([]))
     else:
-        proba = np.exp(log_proba(fitted.scores(cells.take(test)), temperature))
-        metrics = annotation(codes[test], proba.argmax(axis=1), proba.max(axis=1))
+        proba = np.exp(log_proba(fitted.scores(scored), temperature))
+        metrics = annotation(codes, proba.argmax(axis=1), proba.max(axis=1))
     seconds = time.perf_counter() - start
     return {"kind": METHODS[method].kind, **metrics, "temperature": temperature, "seconds": seconds}
 

@@ -29,6 +29,7 @@ def annotate(
     *,
     reference: "AnnData | None" = None,
     method: str = "scgrapht",
+    transductive: bool = False,
     use_rep: str | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
@@ -39,6 +40,7 @@ def annotate(
     rng: RNG = 0,
     device: str = "auto",
     copy: bool = False,
+    **options: Any,
 ) -> "AnnData | None":
     """Label the cells.
 
@@ -48,7 +50,8 @@ def annotate(
     - ``labels_key=``: a column of ``obs`` that is partly filled. Without it ``obs["cell_type"]``, if that is partly filled.
     - else the bundled immune reference (PBMC, 8 types).
 
-    The label of a cell depends on that cell alone: one query cell gets the answer that it gets among ten thousand.
+    The label of a cell depends on that cell alone: one query cell gets the answer that it gets among ten thousand; only a transductive
+    run learns from the unlabelled cells too.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def annotate(
         Labelled cells.
     method
         "scgrapht", or one of the baselines "logreg_pca", "centroid" and "knn_pca".
+    transductive
+        Let the method look at the unlabelled cells while it trains; those that do so anyway, and those that cannot, are as they are.
     use_rep
         Vectors in ``obsm`` (of reference and query). None takes those that :func:`scgnn_tools.tl.embed` wrote, else embeds with the
         best bundled model, without writing the vectors; with a reference both are embedded on their shared genes.
@@ -77,6 +82,8 @@ def annotate(
         Where to train: "auto", "cpu", "cuda", …
     copy
         Return a changed copy and leave ``adata`` as it is.
+    options
+        Of the method; a wrong one is an error that names those that it has.
 
     Returns
     -------
@@ -105,12 +112,27 @@ def annotate(
     if unknown not in ("auto", None):
         msg = f"unknown is 'auto' or None; got {unknown!r}."
         raise InputValueError(msg)
-    options = {"device": device} if method == "scgrapht" else {}
+    options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
+    transductive = transductive or METHODS[method].transductive
     how: dict[str, Any] = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
-    labelled, labels, query, params = _inputs(adata, labels_key, reference, unlabeled_category, how)
-    result = run(labelled, labels, query, method=method, reject=unknown == "auto", rng=rng, options=options)
-    params |= {"method": method, "kind": METHODS[method].kind, "unknown": unknown or "None", "transductive": False}
+    labelled, labels, query, unlabeled, params = _inputs(adata, labels_key, reference, unlabeled_category, how)
+    result = run(
+        labelled,
+        labels,
+        query,
+        method=method,
+        reject=unknown == "auto",
+        unlabeled=unlabeled if transductive else None,
+        rng=rng,
+        options=options,
+    )
+    params |= {
+        "method": method,
+        "kind": METHODS[method].kind,
+        "unknown": unknown or "None",
+        "transductive": transductive,
+    }
     keys = LabelKeys(key_added)
     with writing(adata, copy=copy) as out:
         _write(out, keys, result, empty=np.diff(query.expression.indptr) == 0, params=params)
@@ -125,8 +147,8 @@ def annotate(
 
 def _inputs(
     adata: "AnnData", labels_key: str | None, reference: "AnnData | None", unlabeled: str, how: dict[str, Any]
-) -> tuple[Cells, np.ndarray, Cells, dict[str, Any]]:
-    """Return labelled cells, their labels, the query, and where all that is from."""
+) -> tuple[Cells, np.ndarray, Cells, np.ndarray, dict[str, Any]]:
+    """Return labelled cells, their labels, the query, which of it has no label, and where all that is from."""
     model = fm.load(fm.best_bundled())
     bare = reference is None and labels_key is None
     if bare and DEFAULT_LABELS in adata.obs:
@@ -140,7 +162,7 @@ def _inputs(
             "labels": f"obs['{printable(labels_key)}'] ({len(at):,} of {adata.n_obs:,} cells)",
             "vectors": vectors,
         }
-        return cells.take(at), labels[at], cells, params
+        return cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), params
     name = "reference"
     if reference is None:
         reference, labels_key, name = assets.immune_reference(), DEFAULT_LABELS, "the bundled immune reference"
@@ -149,7 +171,7 @@ def _inputs(
     reference = reference[at]
     known, query, vectors = reference_and_query(reference, adata, model, **how)
     params = {"labels": f"{name} ({len(at):,} cells)", "vectors": vectors}
-    return known, labels[at], query, params
+    return known, labels[at], query, np.arange(len(query)), params
 
 
 def _labels(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
