@@ -16,15 +16,16 @@ DENSE_SHARE, DENSE_BYTES = 0.1, 2**28
 
 def csr_tensor(matrix: sp.csr_array, *, device: torch.device | None = None) -> torch.Tensor:
     """Return a scipy matrix as a sparse CSR tensor, float32, same shape."""
+    indptr, indices = (torch.from_numpy(np.asarray(a, dtype=np.int64)) for a in (matrix.indptr, matrix.indices))
+    values = torch.from_numpy(np.asarray(matrix.data, dtype=np.float32))
+    return csr_of(indptr.to(device), indices.to(device), values.to(device), matrix.shape)
+
+
+def csr_of(indptr: torch.Tensor, indices: torch.Tensor, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return a sparse CSR tensor over arrays that are there, on their device."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch calls its sparse CSR support beta, once a process
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(np.asarray(matrix.indptr, dtype=np.int64)),
-            torch.from_numpy(np.asarray(matrix.indices, dtype=np.int64)),
-            torch.from_numpy(np.asarray(matrix.data, dtype=np.float32)),
-            size=matrix.shape,
-            device=device,
-        )
+        return torch.sparse_csr_tensor(indptr, indices, values, size=size, check_invariants=False)
 
 
 class Propagation:
@@ -74,3 +75,10 @@ def symmetric_normalized(adjacency: sp.csr_array) -> sp.csr_array:
     with_loops = sp.csr_array(adjacency + sp.eye_array(adjacency.shape[0], format="csr"))
     scale = 1 / np.sqrt(np.asarray(with_loops.sum(axis=1)).ravel())  # never zero: every node has its loop
     return sp.csr_array(sp.diags_array(scale) @ with_loops @ sp.diags_array(scale)).astype(np.float32)
+
+
+def row_normalized(adjacency: sp.csr_array) -> sp.csr_array:
+    """Return ``D^-1 A``, the mean over neighbours, CSR float32 (n, n); rows without a neighbour are empty."""
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    scale = np.divide(1, degree, out=np.zeros_like(degree, dtype=float), where=degree > 0)
+    return sp.csr_array(sp.diags_array(scale) @ adjacency).astype(np.float32)
