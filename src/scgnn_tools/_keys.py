@@ -20,6 +20,9 @@ GENES = "genes"
 SETUP = "setup_cgc"
 """Entry of ``uns["sgt"]`` that ``sgt.models.CGC.setup_anndata`` writes."""
 
+SETUP_LABELS = "_sgt_labels"
+"""Column of ``obs`` that ``setup_anndata`` of the cell-label models writes: the labels without blanks, gaps filled in."""
+
 UNKNOWN = "Unknown"
 """Category of a cell that gets no label."""
 

@@ -1,8 +1,10 @@
 """Training on all data at once, with early stopping: what a graph network on cached vectors needs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -11,19 +13,37 @@ from torch import nn
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._settings import settings
+from scgnn_tools.train import _resume
+
+EVERY = 20
+"""Epochs between two writes of the state."""
+
+
+@dataclass
+class State:
+    """Where training is: all that a resumed run needs."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    best: dict[str, torch.Tensor] | None = None
+    best_score: float = float("inf")
+    since: int = 0
+    rows: list[tuple[float, float]] = field(default_factory=list)
 
 
 def fit_full_batch(
     build: Callable[[], nn.Module],
-    loss: Callable[[nn.Module], torch.Tensor],
+    loss: Callable[[nn.Module], torch.Tensor | Iterable[torch.Tensor]],
     validate: Callable[[nn.Module], float],
     *,
     max_epochs: int = 300,
-    patience: int = 30,
+    patience: int | None = 30,
     lr: float = 1e-2,
     weight_decay: float = 0.0,
     rng: RNG = 0,
     what: str = "train",
+    checkpoint: Path | None = None,
+    plan: str = "",
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a module on the whole training set each epoch; keep the weights that validate best.
 
@@ -34,51 +54,84 @@ def fit_full_batch(
     build
         Makes the module; called under the seed, so that its first weights follow ``rng``.
     loss
-        Loss on the training set, given the module in training mode.
+        Loss on the training set, given the module in training mode; or an iterable of losses, each of which is one step.
     validate
         Score on the validation set, lower is better, given the module in evaluation mode without gradients.
     max_epochs, patience
-        Most epochs, and how many may pass without a better score.
+        Most epochs, and how many may pass without a better score; patience None trains all epochs and keeps the last weights.
     lr, weight_decay
         Of Adam.
     rng
         Seed; no global random state is left changed.
     what
         Name on the progress bar.
+    checkpoint
+        File with the state of training, written every 20 epochs and at the end; a run goes on from it and ends as one
+        that was not stopped. None keeps none.
+    plan
+        What the run is of; going on from a state of another one is an error.
 
     Returns
     -------
     module, history
-        The module in evaluation mode with its best weights; a DataFrame with ``loss`` and ``validation`` an epoch.
+        The module in evaluation mode with its best weights; a DataFrame with ``loss`` and ``validation`` an epoch, whose
+        ``attrs["interrupted"]`` tells of Ctrl-C.
+
+    Raises
+    ------
+    WeightsError
+        If ``checkpoint`` is damaged or of another run.
     """
-    rows: list[tuple[float, float]] = []
-    best, best_score, since = None, float("inf"), 0
+    interrupted = False
     with _seeded(seed(rng)):
         module = build()
-        optimizer = torch.optim.Adam(module.parameters(), lr=lr, weight_decay=weight_decay)
+        now = State(module, torch.optim.Adam(module.parameters(), lr=lr, weight_decay=weight_decay))
+        if checkpoint is not None and checkpoint.is_file():
+            _resume.read(checkpoint, now, plan)
+        saved = len(now.rows)
         try:
-            for _ in progress(range(max_epochs), total=max_epochs, what=what, unit="epoch"):
-                module.train()
-                optimizer.zero_grad()
-                value = loss(module)
-                value.backward()
-                optimizer.step()
-                module.eval()
-                with torch.no_grad():
-                    score = validate(module)
-                rows.append((float(value.detach()), score))
-                if score < best_score:
-                    best, best_score, since = deepcopy(module.state_dict()), score, 0
-                else:
-                    since += 1
-                    if since >= patience:
-                        break
+            for _ in progress(range(saved, max_epochs), total=max_epochs - saved, what=what, unit="epoch"):
+                if patience is not None and now.since >= patience:
+                    break
+                _epoch(now, loss, validate, keep_last=patience is None)
+                if checkpoint is not None and len(now.rows) % EVERY == 0:
+                    _resume.write(checkpoint, now, plan)
+                    saved = len(now.rows)
         except KeyboardInterrupt:
-            if best is None:
+            interrupted = True
+            if now.best is None:
                 raise
-    if best is not None:
-        module.load_state_dict(best)
-    return module.eval(), pd.DataFrame(rows, columns=["loss", "validation"])
+        if checkpoint is not None and not interrupted and len(now.rows) > saved:
+            _resume.write(checkpoint, now, plan)
+    if now.best is not None:
+        module.load_state_dict(now.best)
+    history = pd.DataFrame(now.rows, columns=["loss", "validation"])
+    history.attrs["interrupted"] = interrupted
+    return module.eval(), history
+
+
+def _epoch(
+    now: State,
+    loss: Callable[[nn.Module], torch.Tensor | Iterable[torch.Tensor]],
+    validate: Callable[[nn.Module], float],
+    *,
+    keep_last: bool,
+) -> None:
+    now.module.train()
+    losses, total, steps = loss(now.module), 0.0, 0
+    for value in [losses] if isinstance(losses, torch.Tensor) else losses:
+        now.optimizer.zero_grad()
+        value.backward()
+        now.optimizer.step()
+        total, steps = total + float(value.detach()), steps + 1
+    now.module.eval()
+    with torch.no_grad():
+        score = validate(now.module)
+    now.rows.append((total / max(steps, 1), score))
+    if keep_last or score < now.best_score:
+        now.best, now.best_score, now.since = deepcopy(now.module.state_dict()), score, 0
+    else:
+        now.since += 1
 
 
 @contextmanager

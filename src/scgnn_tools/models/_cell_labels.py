@@ -1,0 +1,422 @@
+"""The base of models that label cells: scvi-tools' contract in front of an annotation method.
+
+A subclass names its method and adds what is its own; ``ScGraPhT`` is twenty lines. The method (``labels.label_method(name)``) has, beside
+``fit`` and ``scores`` of :class:`~scgnn_tools.labels.LabelMethod`:
+
+- a constructor that takes ``max_epochs``, ``patience`` (None: no early stopping, the last weights are kept), ``device`` and
+  ``checkpoint`` (a path, or None: where the state of training is kept and gone on from), beside its own options;
+- ``history``: DataFrame, a row an epoch; ``interrupted``: whether Ctrl-C ended the training;
+- ``represent(cells) -> float32 (n_cells, d)``: what the last layer sees;
+- ``state() -> (tensors, config)``: arrays by name, and what JSON can hold; ``restore(tensors, config)``, on a new method made with the
+  same options, gives back one that scores the same.
+
+Everything about AnnData, genes in another order, splits, calibration and files is here, and scvi-tools is behind ``_scvi.py``.
+"""
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools import fm
+from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools._keys import UNKNOWN
+from scgnn_tools._log import printable, say
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.fm import FoundationModel, _checkpoint
+from scgnn_tools.labels import Cells, label_method
+from scgnn_tools.labels._calibration import fit_temperature, log_proba
+from scgnn_tools.labels._inputs import one_object
+from scgnn_tools.models import _scvi
+from scgnn_tools.splits import split_cells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+LAST = "last.safetensors"
+"""Name of the state of training in ``train(folder=…)``."""
+
+
+class CellLabelModel:
+    """A model that labels cells.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
+    use_rep
+        Vectors of the cells in ``obsm``; None embeds with ``model``, without writing the vectors, once.
+    model
+        A loaded foundation model, or the name of a bundled one; None takes the best bundled one.
+    rng
+        Seed of the split and of training.
+    options
+        Of the method.
+
+    Attributes
+    ----------
+    history
+        DataFrame, a row an epoch; empty before :meth:`train`.
+    classes
+        The labels that it can give.
+    """
+
+    method: ClassVar[str]
+    """Name of the method in the registry of annotation methods."""
+
+    def __init__(
+        self,
+        adata: "AnnData | MuData",
+        *,
+        use_rep: str | None = None,
+        model: FoundationModel | str | None = None,
+        rng: RNG = 0,
+        **options: Any,
+    ) -> None:
+        self._setup = _scvi.find(adata, type(self).__name__)
+        self._prepare(use_rep, model, rng, options)
+        self.adata = adata
+
+    def _prepare(self, use_rep: str | None, model: FoundationModel | str | None, rng: RNG, options: dict) -> None:
+        if use_rep is not None and model is not None:
+            msg = "Vectors are taken from obsm (use_rep=) or made by a foundation model (model=); pass one of the two."
+            raise InputValueError(msg)
+        label_method(self.method, **options)  # a wrong option is an error before any work
+        self._options, self._use_rep, self._seed = options, use_rep, seed(rng)
+        self._model, self._fitted, self._temperature = model, None, 1.0
+        self._cells: tuple[Cells, np.ndarray, np.ndarray] | None = None
+        self.adata: Any = None
+        self.classes = np.array(self._setup.classes, dtype=object)
+        self.history = pd.DataFrame()
+
+    def __repr__(self) -> str:
+        state = "not trained" if self._fitted is None else f"{len(self.history)} epochs"
+        return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: "AnnData",
+        *,
+        layer: str | None = None,
+        labels_key: str,
+        unlabeled_category: str = UNKNOWN,
+        batch_key: str | None = None,
+    ) -> None:
+        """Say where the expression and the labels are; through scvi-tools' ``AnnDataManager``.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes, no view.
+        layer
+            Counts or log-normalised values; None takes ``layers["counts"]`` if it is there, else ``X``.
+        labels_key
+            Column of ``obs``; numbers become text; missing, empty and the like are no label.
+        unlabeled_category
+            Label of a cell without label.
+        batch_key
+            Column of ``obs``: validation cells are drawn from each batch.
+
+        Returns
+        -------
+        None. Sets the following fields, as scvi-tools does:
+
+        ``adata.obs["_sgt_labels"]``
+            categorical: the labels without blanks around them, ``unlabeled_category`` where there is none.
+        ``adata.obs["_scvi_labels"]``, ``adata.obs["_scvi_batch"]``
+            codes of the classes, the unlabelled category last; codes of the batches, if there is a ``batch_key``.
+        ``adata.uns["_scvi_uuid"]``, ``adata.uns["_scvi_manager_uuid"]``
+            str: by which the object is known again.
+        """
+        _scvi.setup(
+            adata,
+            cls.__name__,
+            layer=layer,
+            labels_key=labels_key,
+            unlabeled_category=unlabeled_category,
+            batch_key=batch_key,
+        )
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: "MuData",
+        *,
+        modalities: dict[str, str],
+        layer: str | None = None,
+        labels_key: str,
+        unlabeled_category: str = UNKNOWN,
+        batch_key: str | None = None,
+    ) -> None:
+        """Do :meth:`setup_anndata` for a modality of a MuData: ``modalities={"rna": "rna"}``.
+
+        ``labels_key`` and ``batch_key`` are columns of the modality's ``obs``, or else of the MuData's; the columns are written into the
+        modality's ``obs``, the two of ``uns`` into the MuData's.
+        """
+        if set(modalities) != {"rna"}:
+            msg = f"modalities says which modality is 'rna', as {{'rna': 'name'}}; got {modalities!r}."
+            raise InputValueError(msg)
+        _scvi.setup(
+            mdata,
+            cls.__name__,
+            layer=layer,
+            labels_key=labels_key,
+            unlabeled_category=unlabeled_category,
+            batch_key=batch_key,
+            modality=modalities["rna"],
+        )
+
+    def train(
+        self,
+        max_epochs: int = 300,
+        *,
+        accelerator: str = "auto",
+        devices: int | str = "auto",
+        early_stopping: bool = True,
+        patience: int = 30,
+        train_size: float = 0.85,
+        transductive: bool = False,
+        folder: str | Path | None = None,
+        ckpt_path: str | None = "last",
+    ) -> Self:
+        """Train, and keep the weights that validate best.
+
+        Ctrl-C keeps the best weights so far: the model can be used and saved, and KeyboardInterrupt is raised again.
+
+        Parameters
+        ----------
+        max_epochs
+            Most epochs.
+        accelerator
+            "auto", "cpu", "gpu" or "mps".
+        devices
+            "auto" or 1: one device trains.
+        early_stopping
+            Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
+            epochs and keeps the last weights.
+        patience
+            See there.
+        train_size
+            Share of the labelled cells that train, of each class (and batch); the others validate.
+        transductive
+            Let the unlabelled cells of the object into training, without labels.
+        folder
+            Where the state of training is kept; None keeps none behind.
+        ckpt_path
+            "last" goes on from the state in ``folder``, if there is one; None begins anew.
+
+        Returns
+        -------
+        Itself, trained.
+
+        Raises
+        ------
+        LabelError
+            If fewer than two classes are labelled.
+        """
+        checkpoint = self._checkpoint(folder, ckpt_path)
+        device = _device(accelerator, devices)
+        cells, codes, batch = self._training_cells()
+        labelled = np.flatnonzero(codes < len(self.classes))
+        present = np.unique(codes[labelled])
+        if len(present) < 2:
+            names = ", ".join(printable(c) for c in self.classes[present]) or "no class"
+            msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._setup.labels_key!r}] holds {names}."
+            raise LabelError(msg)
+        train, validation = self._split(labelled, codes, batch, train_size)
+        fitted = label_method(
+            self.method,
+            max_epochs=max_epochs,
+            patience=patience if early_stopping else None,
+            device=device,
+            checkpoint=checkpoint,
+            **self._options,
+        )
+        rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
+        held_out = cells.take(validation)
+        fitted.fit(
+            cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed
+        )
+        self._fitted, self.history = fitted, fitted.history  # type: ignore[attr-defined]
+        self._temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
+        say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
+        if fitted.interrupted:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return self
+
+    def predict(self, adata: "AnnData | MuData | None" = None, *, soft: bool = False) -> "np.ndarray | pd.DataFrame":
+        """Return the label of each cell, object (n_obs,), or with ``soft`` a DataFrame of calibrated probabilities, cells × classes.
+
+        Parameters
+        ----------
+        adata
+            Other cells than those of training, which need no labels and whose genes may be in any order; None takes those of training.
+            The object is not written to.
+        soft
+            Probabilities instead of labels.
+        """
+        cells, names = self._ask(adata)
+        proba = np.exp(log_proba(self._trained().scores(cells), self._temperature))
+        if soft:
+            return pd.DataFrame(proba.astype(np.float32), index=names, columns=list(self.classes))
+        return self.classes[proba.argmax(axis=1)]
+
+    def get_latent_representation(self, adata: "AnnData | MuData | None" = None) -> np.ndarray:
+        """Return what the last layer sees of each cell, float32 (n_obs, d)."""
+        return self._trained().represent(self._ask(adata)[0])
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the trained model as safetensors and JSON, whole or not at all.
+
+        Raises
+        ------
+        InputValueError
+            If it is not trained, or the folder is there and ``overwrite`` is not set.
+        """
+        tensors, config = self._trained().state()
+        folder = Path(folder).expanduser()
+        if folder.exists() and not overwrite:
+            msg = f"{folder} is there already. Pass another folder, or overwrite=True."
+            raise InputValueError(msg)
+        about = {
+            "class": type(self).__name__, "setup": self._setup.to_json(), "options": self._options, "seed": self._seed,
+            "use_rep": self._use_rep, "vectors": None if self._use_rep else self._foundation().card.name,
+            "temperature": self._temperature, "method": config, "history": self.history.to_dict("list"),
+            "shapes": {k: list(v.shape) for k, v in tensors.items()},
+        }  # fmt: skip
+        part = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            _checkpoint.save(part, tensors, about)
+            if folder.exists():
+                shutil.rmtree(folder)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        adata: "AnnData | MuData | None" = None,
+        *,
+        model: FoundationModel | None = None,
+        device: str = "auto",
+    ) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        adata
+            Cells that :meth:`predict` takes without an argument; genes in any order. It need not be set up, and is not written to.
+        model
+            The foundation model of the vectors, if it is no bundled one.
+        device
+            Where to compute.
+
+        Raises
+        ------
+        WeightsError
+            If the folder is damaged or of another class.
+        GeneMatchError
+            If ``adata`` has too few of the genes.
+        """
+        from scgnn_tools._errors import WeightsError
+
+        folder = Path(folder).expanduser()
+        raw = _checkpoint.read_raw(folder) if _checkpoint.is_own(folder) else {}
+        shapes = {k: tuple(v) for k, v in raw.get("shapes", {}).items()}
+        tensors, about = _checkpoint.load(folder, shapes)
+        if about.get("class") != cls.__name__:
+            msg = f"{folder} holds a {printable(about.get('class'))}; {cls.__name__} was asked for."
+            raise WeightsError(msg)
+        out = cls.__new__(cls)
+        out._setup = _scvi.Setup(**about["setup"])
+        name = about["vectors"]
+        if model is not None and name != model.card.name:
+            msg = f"{folder} was trained on vectors of {name}; model= is {model.card.name}."
+            raise InputValueError(msg)
+        out._prepare(about["use_rep"], model or name, about["seed"], about["options"])
+        fitted = label_method(cls.method, device=device, **about["options"])
+        fitted.restore(tensors, about["method"])  # type: ignore[attr-defined]
+        out._fitted, out._temperature = fitted, float(about["temperature"])
+        out.history, out.adata = pd.DataFrame(about["history"]), adata
+        if adata is not None:
+            out._read(adata)
+        return out
+
+    def _trained(self) -> Any:
+        if self._fitted is None:
+            msg = f"This {type(self).__name__} is not trained. Call train() first."
+            raise InputValueError(msg)
+        return self._fitted
+
+    def _foundation(self) -> FoundationModel:
+        if not isinstance(self._model, FoundationModel):
+            self._model = fm.load(self._model or fm.best_bundled())
+        return self._model
+
+    def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
+        if adata is None and self.adata is None:
+            msg = "There are no cells: pass adata, here or to load()."
+            raise InputValueError(msg)
+        if adata is None or adata is self.adata:
+            return self._training_cells()[0], _scvi.of_modality(self.adata, self._setup.modality).obs_names
+        return self._read(adata)[0], _scvi.of_modality(adata, self._setup.modality).obs_names
+
+    def _training_cells(self) -> tuple[Cells, np.ndarray, np.ndarray]:
+        if self._cells is None:
+            self._cells = self._read(self.adata)
+        return self._cells
+
+    def _read(self, adata: "AnnData | MuData") -> tuple[Cells, np.ndarray, np.ndarray]:
+        """Return cells, their classes (``len(classes)`` without a label) and batches (-1 if unknown)."""
+        laid_out = _scvi.transfer(self._setup, adata, use_rep=self._use_rep)
+        how: dict[str, Any] = {"use_rep": self._use_rep, "layer": "X", "gene_key": None, "organism": None}
+        cells, _ = one_object(laid_out, self._foundation(), **how)
+        codes = laid_out.obs["_scvi_labels"].to_numpy().astype(np.int64)
+        return cells, codes, laid_out.obs["batch"].to_numpy()
+
+    def _split(
+        self, labelled: np.ndarray, codes: np.ndarray, batch: np.ndarray, train_size: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 < train_size <= 1:
+            msg = f"train_size lies between 0 and 1; got {train_size!r}."
+            raise InputValueError(msg)
+        groups = codes[labelled] * (batch.max() + 2) + batch[labelled] + 1
+        part, _ = split_cells(groups, validation=1 - train_size, test=0, rng=self._seed)
+        train, validation = labelled[part == 0], labelled[part == 1]
+        once = [c for c, n in zip(*np.unique(codes[labelled], return_counts=True), strict=True) if n == 1]
+        if once:
+            names = ", ".join(printable(self.classes[c]) for c in once)
+            msg = f"{len(once)} classes have a single labelled cell, which trains and validates nothing: {names}."
+            warnings.warn(msg, SgtWarning, stacklevel=3)
+        return train, validation
+
+    def _checkpoint(self, folder: str | Path | None, ckpt_path: str | None) -> Path | None:
+        if ckpt_path not in ("last", None):
+            msg = f"ckpt_path is 'last' (go on from folder=) or None (begin anew); got {printable(ckpt_path)!r}."
+            raise InputValueError(msg)
+        if folder is None:
+            return None
+        path = Path(folder).expanduser() / LAST
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if ckpt_path is None:
+            path.unlink(missing_ok=True)
+        return path
+
+
+def _device(accelerator: str, devices: int | str) -> str:
+    names = {"auto": "auto", "cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "mps": "mps"}
+    if accelerator not in names or devices not in ("auto", 1, "1"):
+        msg = f"accelerator is one of {', '.join(names)} and devices 'auto' or 1; got {accelerator!r}, {devices!r}."
+        raise InputValueError(msg)
+    return str(resolve_device(names[accelerator]))
