@@ -49,3 +49,13 @@ class LinearHead:
         """Return log-probabilities, (n_cells, n_classes)."""
         logits = np.einsum("nd,kd->nk", (x - self._mean) / self._scale, self._weight) + self._bias
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        return {"mean": self._mean, "scale": self._scale, "weight": self._weight, "bias": self._bias}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "LinearHead":
+        """Become the head that :meth:`state` was asked of."""
+        self._mean, self._scale = arrays["mean"], arrays["scale"]
+        self._weight, self._bias = arrays["weight"], arrays["bias"]
+        return self

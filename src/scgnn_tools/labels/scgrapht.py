@@ -5,13 +5,16 @@ expression. Here the second step asks only for the expression of the cell in que
 cells one by one.
 """
 
+from pathlib import Path
+from typing import Any, cast
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import nn
 
 from scgnn_tools._device import resolve_device
-from scgnn_tools._random import RNG
+from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._means import class_means, telling_genes
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.logreg import LinearHead
@@ -42,11 +45,14 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[1], n_classes)
 
+    def states(self, genes: torch.Tensor, a_cg: Propagation) -> torch.Tensor:
+        """Return what the head sees, (n_cells, widths[1])."""
+        h_genes = self.norm_genes(self.to_genes(genes))
+        return nn.functional.leaky_relu(self.norm_cells(self.to_cells(a_cg, h_genes)), 0.01)
+
     def forward(self, genes: torch.Tensor, a_cg: Propagation) -> torch.Tensor:
         """Return log-probabilities."""
-        h_genes = self.norm_genes(self.to_genes(genes))
-        h_cells = nn.functional.leaky_relu(self.norm_cells(self.to_cells(a_cg, h_genes)), 0.01)
-        return torch.log_softmax(self.head(self.dropout(h_cells)), dim=1)
+        return torch.log_softmax(self.head(self.dropout(self.states(genes, a_cg))), dim=1)
 
 
 class ScGraPhT:
@@ -60,14 +66,28 @@ class ScGraPhT:
         Genes of the graph: those whose means differ most between the classes of the training cells.
     max_epochs
         Most epochs; training stops earlier when the validation loss no longer falls.
+    lr
+        Learning rate.
+    patience
+        Epochs without a better validation loss before it stops; None trains all epochs and keeps the last weights.
     device
         Where to train.
+    checkpoint
+        File that keeps the state of training and is gone on from.
     """
 
     def __init__(
-        self, *, n_genes: int = 1500, max_epochs: int = 300, lr: float = 3e-3, patience: int = 30, device: str = "auto"
+        self,
+        *,
+        n_genes: int = 1500,
+        max_epochs: int = 300,
+        lr: float = 3e-3,
+        patience: int | None = 30,
+        device: str = "auto",
+        checkpoint: Path | None = None,
     ) -> None:
         self.n_genes, self.max_epochs, self.lr, self.patience = n_genes, max_epochs, lr, patience
+        self._checkpoint = checkpoint
         self._device = resolve_device(device)
 
     def fit(
@@ -100,13 +120,40 @@ class ScGraPhT:
             weight_decay=5e-5,
             rng=rng,
             what="scgrapht",
+            checkpoint=self._checkpoint,
+            plan=f"{self.n_genes} {self.lr} {self.patience} {seed(rng)} {labels.tolist()} {train.embedding.sum()}",
         )
+        self.interrupted = bool(self.history.attrs["interrupted"])
         self.lam = self._choose_lambda(validation, validation_labels)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
         return _mix(self.lam, self._graph_scores(cells), self._vectors.scores(cells.embedding))
+
+    def represent(self, cells: Cells) -> np.ndarray:
+        """Return what the last layer sees of each cell, float32 (n_cells, 128)."""
+        with torch.no_grad():
+            network = cast("Network", self._network)
+            return network.states(self._gene_input, self._a_cg(cells)).cpu().numpy()
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return all that :meth:`restore` needs."""
+        tensors = {f"network.{k}": v.cpu().numpy() for k, v in self._network.state_dict().items()}
+        tensors |= {f"vectors.{k}": v for k, v in self._vectors.state().items()}
+        tensors |= {"genes": self.genes, "input": self._gene_input.cpu().numpy()}
+        tensors |= {"centre": self._centre, "spread": self._spread}
+        return tensors, {"lam": self.lam}
+
+    def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScGraPhT":
+        """Become the method that :meth:`state` was asked of."""
+        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        self._network = Network(tensors["input"].shape[1], len(weights["head.bias"])).to(self._device).eval()
+        self._network.load_state_dict({k: torch.as_tensor(v) for k, v in weights.items()})
+        self._vectors = LinearHead().restore({k[8:]: v for k, v in tensors.items() if k.startswith("vectors.")})
+        self.genes, self._gene_input = tensors["genes"], torch.as_tensor(tensors["input"], device=self._device)
+        self._centre, self._spread, self.lam = tensors["centre"], tensors["spread"], float(config["lam"])
+        return self
 
     def _graph_scores(self, cells: Cells) -> np.ndarray:
         with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from scgnn_tools.links import link_predictor
 from scgnn_tools.models._cgc import CGC
+from scgnn_tools.models._scgrapht import ScGraPhT
 from scgnn_tools.train import FineTuner
 
-__all__ = ["CGC", "FineTuner", "link_predictor"]
+__all__ = ["CGC", "FineTuner", "ScGraPhT", "link_predictor"]

@@ -13,7 +13,6 @@ A subclass names its method and adds what is its own; ``ScGraPhT`` is twenty lin
 Everything about AnnData, genes in another order, splits, calibration and files is here, and scvi-tools is behind ``_scvi.py``.
 """
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -27,11 +26,12 @@ from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.fm import FoundationModel, _checkpoint
+from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels._calibration import fit_temperature, log_proba
 from scgnn_tools.labels._inputs import one_object
 from scgnn_tools.models import _scvi
+from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.splits import split_cells
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class CellLabelModel:
     ) -> None:
         self._setup = _scvi.find(adata, type(self).__name__)
         self._prepare(use_rep, model, rng, options)
-        self.adata = adata
+        self.adata: AnnData | MuData | None = adata
 
     def _prepare(self, use_rep: str | None, model: FoundationModel | str | None, rng: RNG, options: dict) -> None:
         if use_rep is not None and model is not None:
@@ -88,10 +88,10 @@ class CellLabelModel:
             raise InputValueError(msg)
         label_method(self.method, **options)  # a wrong option is an error before any work
         self._options, self._use_rep, self._seed = options, use_rep, seed(rng)
-        self._model, self._fitted, self._temperature = model, None, 1.0
+        self._model, self._temperature = model, 1.0
+        self._fitted: Any = None
         self._cells: tuple[Cells, np.ndarray, np.ndarray] | None = None
-        self.adata: Any = None
-        self.classes = np.array(self._setup.classes, dtype=object)
+        self._known = self.classes = np.array(self._setup.classes, dtype=object)
         self.history = pd.DataFrame()
 
     def __repr__(self) -> str:
@@ -223,14 +223,15 @@ class CellLabelModel:
         checkpoint = self._checkpoint(folder, ckpt_path)
         device = _device(accelerator, devices)
         cells, codes, batch = self._training_cells()
-        labelled = np.flatnonzero(codes < len(self.classes))
+        labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
         if len(present) < 2:
-            names = ", ".join(printable(c) for c in self.classes[present]) or "no class"
+            names = ", ".join(printable(c) for c in self._known[present]) or "no class"
             msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._setup.labels_key!r}] holds {names}."
             raise LabelError(msg)
+        self.classes, codes = self._known[present], np.searchsorted(present, codes)
         train, validation = self._split(labelled, codes, batch, train_size)
-        fitted = label_method(
+        fitted: Any = label_method(
             self.method,
             max_epochs=max_epochs,
             patience=patience if early_stopping else None,
@@ -240,13 +241,11 @@ class CellLabelModel:
         )
         rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
         held_out = cells.take(validation)
-        fitted.fit(
-            cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed
-        )
-        self._fitted, self.history = fitted, fitted.history  # type: ignore[attr-defined]
+        fitted.fit(cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed)
+        self._fitted, self.history = fitted, fitted.history
         self._temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
-        if fitted.interrupted:  # type: ignore[attr-defined]
+        if fitted.interrupted:
             raise KeyboardInterrupt
         return self
 
@@ -261,15 +260,17 @@ class CellLabelModel:
         soft
             Probabilities instead of labels.
         """
+        fitted = self._trained()
         cells, names = self._ask(adata)
-        proba = np.exp(log_proba(self._trained().scores(cells), self._temperature))
+        proba = np.exp(log_proba(fitted.scores(cells), self._temperature))
         if soft:
             return pd.DataFrame(proba.astype(np.float32), index=names, columns=list(self.classes))
         return self.classes[proba.argmax(axis=1)]
 
     def get_latent_representation(self, adata: "AnnData | MuData | None" = None) -> np.ndarray:
         """Return what the last layer sees of each cell, float32 (n_obs, d)."""
-        return self._trained().represent(self._ask(adata)[0])
+        fitted = self._trained()
+        return fitted.represent(self._ask(adata)[0])
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the trained model as safetensors and JSON, whole or not at all.
@@ -280,25 +281,12 @@ class CellLabelModel:
             If it is not trained, or the folder is there and ``overwrite`` is not set.
         """
         tensors, config = self._trained().state()
-        folder = Path(folder).expanduser()
-        if folder.exists() and not overwrite:
-            msg = f"{folder} is there already. Pass another folder, or overwrite=True."
-            raise InputValueError(msg)
         about = {
-            "class": type(self).__name__, "setup": self._setup.to_json(), "options": self._options, "seed": self._seed,
-            "use_rep": self._use_rep, "vectors": None if self._use_rep else self._foundation().card.name,
+            "setup": self._setup.to_json(), "options": self._options, "seed": self._seed, "use_rep": self._use_rep,
+            "vectors": None if self._use_rep else self._foundation().card.name, "classes": list(self.classes),
             "temperature": self._temperature, "method": config, "history": self.history.to_dict("list"),
-            "shapes": {k: list(v.shape) for k, v in tensors.items()},
         }  # fmt: skip
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        try:
-            _checkpoint.save(part, tensors, about)
-            if folder.exists():
-                shutil.rmtree(folder)
-            part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
 
     @classmethod
     def load(
@@ -329,15 +317,7 @@ class CellLabelModel:
         GeneMatchError
             If ``adata`` has too few of the genes.
         """
-        from scgnn_tools._errors import WeightsError
-
-        folder = Path(folder).expanduser()
-        raw = _checkpoint.read_raw(folder) if _checkpoint.is_own(folder) else {}
-        shapes = {k: tuple(v) for k, v in raw.get("shapes", {}).items()}
-        tensors, about = _checkpoint.load(folder, shapes)
-        if about.get("class") != cls.__name__:
-            msg = f"{folder} holds a {printable(about.get('class'))}; {cls.__name__} was asked for."
-            raise WeightsError(msg)
+        tensors, about = read_folder(folder, cls.__name__)
         out = cls.__new__(cls)
         out._setup = _scvi.Setup(**about["setup"])
         name = about["vectors"]
@@ -345,9 +325,10 @@ class CellLabelModel:
             msg = f"{folder} was trained on vectors of {name}; model= is {model.card.name}."
             raise InputValueError(msg)
         out._prepare(about["use_rep"], model or name, about["seed"], about["options"])
-        fitted = label_method(cls.method, device=device, **about["options"])
-        fitted.restore(tensors, about["method"])  # type: ignore[attr-defined]
+        fitted: Any = label_method(cls.method, device=device, **about["options"])
+        fitted.restore(tensors, about["method"])
         out._fitted, out._temperature = fitted, float(about["temperature"])
+        out.classes = np.array(about["classes"], dtype=object)
         out.history, out.adata = pd.DataFrame(about["history"]), adata
         if adata is not None:
             out._read(adata)

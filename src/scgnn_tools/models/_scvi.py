@@ -275,7 +275,8 @@ def _over_genes(rna: "AnnData", layer: str | None, genes: list[str]) -> sp.csr_m
     if share < WARN_SHARE:
         msg = f"{len(here):,} of the {len(genes):,} registered genes are here ({100 * share:.0f} %)"
         if share < REFUSE_SHARE:
-            msg += f"; at least {100 * REFUSE_SHARE:.0f} % are wanted. Are var_names of the same kind (such as {', '.join(map(printable, genes[:3]))})?"
+            some = ", ".join(map(printable, genes[:3]))
+            msg += f"; at least {100 * REFUSE_SHARE:.0f} % are wanted. Are var_names of the same kind (such as {some})?"
             raise GeneMatchError(msg)
         warnings.warn(f"{msg}; the others count as not expressed.", SgtWarning, stacklevel=4)
     entries = (np.ones(len(here), dtype=np.float32), (at[here], here))
