@@ -33,3 +33,12 @@ def say(message: str) -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     logger.info(_CONTROL.sub(" ", message))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from scgnn_tools._log import say
+from scgnn_tools._log import duration, say
 
 if TYPE_CHECKING:
     from scgnn_tools.fm._network import NetworkModel
@@ -45,15 +45,6 @@ def activation_bytes(model: "NetworkModel", n_tokens: int) -> float:
     """Return the bytes of the largest set of tensors that are alive at once in one block."""
     widest = max(sum(p.shape[0] for p in m.parameters() if p.dim() == 2) for m in model.blocks)
     return n_tokens * widest * 4.0
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in words."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def matmul_rate(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.1) -> float:

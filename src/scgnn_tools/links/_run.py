@@ -1,6 +1,5 @@
-"""Evaluate a predictor beside the baselines on a prior, train it, score the pairs of the data."""
+"""Fit a predictor, and evaluate it beside the baselines on a prior."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import GraphError
-from scgnn_tools._progress import progress
 from scgnn_tools.links._candidates import STATED
 from scgnn_tools.links._registry import PREDICTORS, link_predictor
 from scgnn_tools.metrics import grn as grn_metrics
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
 MIN_POSITIVE = 20
 """Fewer edges than that in a test set are not worth a number that others would quote."""
-
-BLOCK = 2**21
 
 
 @dataclass(frozen=True)
@@ -45,14 +41,17 @@ class Inputs:
     expression: "AnnData | None"
 
 
-def evaluate(inputs: Inputs, method: str, *, split: str, rng: int) -> dict[str, Any]:
-    """Score the method and every baseline on the same held-out pairs of the prior.
+def evaluate(
+    inputs: Inputs, method: str, *, split: str, rng: int, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Score the method, made with ``options``, and every baseline on the same held-out pairs of the prior.
 
     Returns
     -------
     dict
         ``table`` (DataFrame, a row a method), ``status`` ("ok", or what is missing), ``split``, ``candidates``, ``verdict``.
     """
+    options = options or {}
     entries = [method, *(n for n, e in PREDICTORS.items() if e.always and n != method)]
     out: dict[str, Any] = {"split": split, "candidates": STATED, "status": "ok"}
     try:
@@ -68,7 +67,8 @@ def evaluate(inputs: Inputs, method: str, *, split: str, rng: int) -> dict[str, 
     for name in entries:
         row: dict[str, Any] = {"kind": PREDICTORS[name].kind, "uses": PREDICTORS[name].uses}
         if out["status"] == "ok":
-            fitted = fit(name, inputs, train, validation, rng)
+            mine = options if name == method else {k: v for k, v in options.items() if k == "device"}
+            fitted = fit(name, inputs, train, validation, rng, **mine)
             if hasattr(fitted, "message_graph"):
                 _audit(train, test, fitted)
             score = np.full(len(test), np.nan) if fitted is None else fitted.score(test)
@@ -107,66 +107,6 @@ def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
     """Refuse messages over test edges; a pair that is known both ways is passed over one way and is no leak of the other."""
     both = pd.MultiIndex.from_frame(test[["target", "tf"]]).isin(pd.MultiIndex.from_frame(train[["tf", "target"]]))
     audit_pairs(train, test[~both], message_graph=fitted.message_graph, genes=np.asarray(fitted._genes))
-
-
-def score_all(
-    inputs: Inputs,
-    method: str,
-    tfs: np.ndarray,
-    *,
-    known: pd.MultiIndex,
-    n_top: int,
-    n_runs: int,
-    rng: int,
-    options: dict[str, Any],
-) -> pd.DataFrame:
-    """Train on all pairs of the prior and score every factor × gene of the data.
-
-    Returns
-    -------
-    DataFrame
-        ``tf``, ``target``, ``score``, ``stability``: the ``n_top`` best targets of each factor by the mean score of the runs and the
-        ``known`` ones, best first; ``stability`` is the share of runs that have the edge among their own ``n_top``, NaN with one run.
-    """
-    if missing(method, inputs):
-        msg = f"{method} needs expression of the data, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
-        raise GraphError(msg)
-    runs = [fit(method, inputs, inputs.pairs, None, rng + r, **options) for r in range(n_runs)]
-    parts = []
-    n_blocks = -(-len(tfs) // max(1, BLOCK // max(1, len(inputs.genes))))
-    for block in progress(_blocks(tfs, inputs.genes), total=n_blocks, what="score pairs", unit="block"):
-        scores = np.stack([_probability(method, run.score(block)) for run in runs])  # (n_runs, n_pairs)
-        shape = (len(runs), -1, len(inputs.genes))
-        itself = (block["tf"] == block["target"]).to_numpy()
-        scores[:, itself] = np.nan  # no factor is its own target here
-        kept = [_top(s, n_top) for s in scores.reshape(shape)]  # per run: bool (n_tfs, n_genes)
-        mean = scores.mean(axis=0)
-        best = _top(mean.reshape(shape[1:]), n_top).ravel()
-        best |= pd.MultiIndex.from_frame(block).isin(known) & np.isfinite(mean)
-        stability = np.mean(kept, axis=0).ravel() if n_runs > 1 else np.full(len(mean), np.nan)
-        parts.append(block[best].assign(score=mean[best], stability=stability[best]))
-    edges = pd.concat(parts, ignore_index=True)
-    return edges.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def _blocks(tfs: np.ndarray, genes: np.ndarray) -> Iterator[pd.DataFrame]:
-    step = max(1, BLOCK // max(1, len(genes)))
-    for start in range(0, len(tfs), step):
-        some = tfs[start : start + step]
-        yield pd.DataFrame({"tf": np.repeat(some, len(genes)), "target": np.tile(genes, len(some))})
-
-
-def _probability(method: str, score: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-score)) if PREDICTORS[method].log_odds else score
-
-
-def _top(score: np.ndarray, n_top: int) -> np.ndarray:
-    """Mark the best targets of each factor: bool (n_tfs, n_genes); pairs without score never."""
-    filled = np.where(np.isnan(score), -np.inf, score)
-    keep = np.zeros(score.shape, dtype=bool)
-    order = np.argsort(-filled, axis=1, kind="stable")[:, :n_top]
-    np.put_along_axis(keep, order, True, axis=1)
-    return keep & np.isfinite(filled)
 
 
 def verdict(table: pd.DataFrame, method: str, status: str) -> str:

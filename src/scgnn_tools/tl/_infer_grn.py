@@ -1,32 +1,47 @@
 """``tl.infer_grn``: which transcription factor regulates which gene, evaluated beside its baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+import scgnn_tools
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import say
+from scgnn_tools._log import duration, say
+from scgnn_tools._modality import modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import check_writable, writing
-from scgnn_tools.links import link_predictor
-from scgnn_tools.links._run import evaluate, score_all
+from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.links._calibration import calibrate, probability
+from scgnn_tools.links._estimate import estimate
+from scgnn_tools.links._evidence import of_data
+from scgnn_tools.links._run import evaluate
+from scgnn_tools.links._score import Group, networks
+from scgnn_tools.links._store import Store, check_folder, digest
 from scgnn_tools.splits import SPLITS
-from scgnn_tools.tl._grn_inputs import collect, signs
+from scgnn_tools.tl._grn_groups import check_groups, groups_of
+from scgnn_tools.tl._grn_inputs import Data, check_expression, collect, known_and_signs
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
+
+COLUMNS = ("score", "probability", "known", "stability", "sign", "sign_from", "correlation", "cosine")
 
 
 def infer_grn(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     prior: "str | pd.DataFrame" = "auto",
     *,
     tfs: Sequence[str] | None = None,
     method: str = "scregnet",
+    method_options: Mapping[str, Any] | None = None,
+    groupby: str | None = None,
+    min_expressed: float = 0.05,
     use_rep: str | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
@@ -34,27 +49,38 @@ def infer_grn(
     split: str = "unseen_tf_matched",
     n_top: int = 100,
     n_runs: int = 3,
+    store: str | Path | None = None,
+    mod: str | None = None,
     key_added: str = GRN,
     rng: RNG = 0,
     device: str = "auto",
     copy: bool = False,
-) -> "AnnData | None":
-    """Infer a gene regulatory network.
+) -> "AnnData | MuData | None":
+    """Infer a gene regulatory network, or one for each group of cells.
 
     The method is trained and evaluated on the whole prior over the genes that have a vector, not only on the genes of the data, which may
-    hold too few edges; it then scores every pair of a transcription factor and a gene of the data.
+    hold too few edges; it then scores every pair of a transcription factor and a gene of the data. How long that will take is
+    said first.
 
     Parameters
     ----------
     adata
-        Cells × genes. Only ``pcc`` and the signs use the expression.
+        Cells × genes; or a MuData, with ``mod``.
     prior
         Known edges: "auto" or "trrust" for the bundled TRRUST of the organism, a DataFrame with ``source``, ``target`` and perhaps
         ``weight`` and ``mode``, or a key of ``varp``.
     tfs
         Transcription factors; None takes the bundled list of the organism and the sources of the prior.
     method
-        "scregnet", or a baseline: "degree", "collaborative", "cosine", "pcc".
+        A name of :func:`scgnn_tools.models.link_predictor`.
+    method_options
+        Options of that method.
+    groupby
+        Column of ``obs``: one network for each of its groups of at least 10 cells. A method that needs expression is trained on the cells
+        of each group; any other is trained once, and a group's network holds the factors and targets that its cells express.
+        The evaluation is of all cells.
+    min_expressed
+        With ``groupby``: share of a group's cells that have to express a gene.
     use_rep
         Key of ``varm`` with gene vectors; None takes those of the best bundled model, which cover its whole vocabulary.
     layer, gene_key, organism
@@ -65,7 +91,12 @@ def infer_grn(
     n_top
         Targets kept of each factor, beside the known ones.
     n_runs
-        Trainings with different seeds, whose mean is the score.
+        Trainings with different seeds, whose mean is the score; a method that draws nothing is trained once.
+    store
+        Folder that keeps each finished run and the evaluation, so that a call that was killed goes on with the next run and ends as if it
+        had not been. ``n_runs`` and ``n_top`` may change in between; other data or options are refused.
+    mod
+        Modality of a MuData that holds the RNA; the result goes into that modality.
     key_added
         Name of the result.
     rng
@@ -80,26 +111,77 @@ def infer_grn(
     None, or the changed copy. Sets the following fields:
 
     ``adata.uns[key_added]["edges"]``
-        DataFrame, best first: ``source``, ``target`` (of ``var_names``), ``score`` (for trained methods the probability of an edge
-        where about one candidate pair in six is one; a correlation or cosine for ``pcc`` and ``cosine``), ``known`` (in the prior),
-        ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one run), ``sign`` (1 or -1 by the
-        prior's mode, else by the correlation in the data, else NaN), ``sign_from`` ("prior", "data", "").
+        DataFrame, best first: ``group`` (with ``groupby``), ``source``, ``target`` (of ``var_names``), ``score`` (for trained methods
+        the probability of an edge where about one candidate pair in six is one; else what the method makes), ``probability`` (the
+        score, calibrated on held-out pairs of the prior, apart for factors that the prior knows and others; NaN if too few are held
+        out), ``known`` (in the prior), ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one
+        run), ``sign`` (1 or -1 by the prior's mode, else by the correlation in the data, else NaN), ``sign_from`` ("prior", "data",
+        ""). Then the evidence: ``correlation`` over the cells (of the group), ``cosine`` of the gene vectors; with ``groupby``
+        ``coexpressed`` (share of the group's cells that express both) and ``specificity`` (that, less its mean over the other
+        groups); and what the method says of its own.
     ``adata.uns[key_added]["evaluation"]``
         dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs; ``status``; ``split``; ``candidates``;
-        ``verdict``.
+        ``calibration`` (of ``probability``); ``verdict``.
     ``adata.uns[key_added]["params"]``
         dict.
     ``adata.varp[key_added]``
-        CSR float32 (n_vars, n_vars): the scores of ``edges``, factor in the row.
+        CSR float32 (n_vars, n_vars): the scores of ``edges``, factor in the row; with ``groupby`` the best over the groups.
 
     Raises
     ------
     GraphError
         If no transcription factor is in the data, or the prior shares no gene.
     MissingKeyError, GeneMatchError, InputValueError
-        Before anything is written.
+        Before anything is trained or written.
     """
-    check_writable(adata, copy=copy)
+    target = modality(adata, mod)
+    check_writable(target, copy=copy)
+    check_groups(target, groupby, min_expressed)
+    folder = None if store is None else Path(store)
+    check_folder(folder)
+    options = _check_options(method, method_options, device, split, n_top=n_top, n_runs=n_runs)
+    number = seed(rng)
+    data = collect(
+        target, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number
+    )
+    check_expression(data, method)
+    groups = groups_of(target, groupby, data, min_expressed)
+    plan = _plan(data, groups, method, options, number)
+    kept = Store(folder, plan)
+    _announce(data, groups, method, options, n_runs, number)
+    evaluation = kept.record(
+        f"evaluation-{split}", lambda: evaluate(data.inputs, method, split=split, rng=number, options=options)
+    )
+    evaluation["calibration"] = kept.record(
+        "calibration", lambda: calibrate(data.inputs, method, rng=number, options=options)
+    )
+    known = pd.MultiIndex.from_frame(data.edges[["source", "target"]])
+    edges = networks(
+        data.inputs, method, data.tfs, groups, known=known, n_top=n_top, n_runs=n_runs, rng=number, options=options, store=kept,
+    )  # fmt: skip
+    edges = _described(edges, data, groups, method, evaluation)
+    params: dict[str, Any] = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
+    if groupby is not None:
+        names = np.array([g.name for g in groups], dtype=object)
+        params |= {"groupby": groupby, "groups": names, "min_expressed": min_expressed}
+    if method_options:
+        params["method_options"] = {k: str(v) for k, v in method_options.items()}
+    changed = adata if target is adata or not copy else adata.copy()
+    with writing(modality(changed, mod), copy=copy and target is adata) as out:
+        _write(out, GrnKeys(key_added), edges, data.column_of, {"evaluation": evaluation, "params": params})
+    per = f" in {len(groups)} groups" if groupby is not None else ""
+    say(
+        f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
+        f"{len(data.inputs.genes):,} genes scored, {len(edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
+    )
+    say(f"infer_grn: {evaluation['verdict']} (split {split})")
+    return (out if target is adata else changed) if copy else None
+
+
+def _check_options(
+    method: str, given: Mapping[str, Any] | None, device: str, split: str, *, n_top: int, n_runs: int
+) -> dict[str, Any]:
+    """Return the options of the method; a wrong name is an error before any work."""
     for name, value in (("n_top", n_top), ("n_runs", n_runs)):
         if value < 1:
             msg = f"{name} is a positive integer; got {value!r}."
@@ -107,36 +189,67 @@ def infer_grn(
     if split not in SPLITS:
         msg = f"There is no split {split!r}; the splits are {', '.join(SPLITS)}."
         raise InputValueError(msg)
-    options = {"device": device}
-    link_predictor(method, **options)  # a wrong name is an error before any work
-    number = seed(rng)
-    data = collect(
-        adata, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number
-    )
-    evaluation = evaluate(data.inputs, method, split=split, rng=number)
-    known = pd.MultiIndex.from_frame(data.edges[["source", "target"]])
-    edges = score_all(
-        data.inputs, method, data.tfs, known=known, n_top=n_top, n_runs=n_runs, rng=number, options=options
-    )
-    edges = pd.concat([edges, signs(edges, data)], axis=1)
-    params = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
-    keys = GrnKeys(key_added)
-    with writing(adata, copy=copy) as out:
-        _write(out, keys, edges, data.column_of, {"evaluation": evaluation, "params": params})
-    say(
-        f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
-        f"{len(data.inputs.genes):,} genes scored, {len(edges):,} edges kept -> uns['{key_added}'], varp['{key_added}']"
-    )
-    say(f"infer_grn: {evaluation['verdict']} (split {split})")
-    return out if copy else None
+    given = dict(given or {})
+    for name in {"rng", "device"} & set(given):
+        msg = f"method_options holds {name!r}; pass {name}= to infer_grn instead."
+        raise InputValueError(msg)
+    options = {**given, "device": device}
+    link_predictor(method, **options)
+    return options
+
+
+def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any], number: int) -> dict[str, str]:
+    """Return what decides the scores of a run, for the store."""
+    inputs = data.inputs
+    expression = () if inputs.expression is None else (inputs.expression.X, inputs.expression.var_names)
+    return {
+        "version": scgnn_tools.__version__,
+        "method": method,
+        "method_options": ", ".join(f"{k}={v!r}" for k, v in sorted(options.items()) if k != "device"),
+        "rng": str(number),
+        "prior": digest(inputs.pairs),
+        "gene vectors": digest(inputs.embedding),
+        "genes and factors": digest(inputs.genes, data.tfs),
+        "expression": digest(*expression),
+        "groups": digest(*(part for g in groups if g.cells is not None for part in (g.name, g.cells))),
+    }
+
+
+def _announce(data: Data, groups: list[Group], method: str, options: dict[str, Any], n_runs: int, number: int) -> None:
+    """Say how long it will take: a training for the evaluation, one for calibration, and the runs, of each group if it reads expression."""
+    sets = len(groups) if "expression" in PREDICTORS[method].needs else 1
+    n_fits = 2 + n_runs * sets
+    seconds = estimate(data.inputs, method, data.tfs, n_fits=n_fits, rng=number, options=options)
+    size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(data.tfs):,} × {len(data.inputs.genes):,} to score"
+    if seconds is not None:
+        say(f"infer_grn: {size}, {n_fits} trainings of {method}: about {duration(max(1.0, seconds))} (timed on a part)")
+
+
+def _described(
+    edges: pd.DataFrame, data: Data, groups: list[Group], method: str, evaluation: dict[str, Any]
+) -> pd.DataFrame:
+    """Return the edges with probability, known, sign and evidence; what the method itself says comes last, or in place of it."""
+    own = edges.drop(columns=["group", "tf", "target", "score", "stability"])
+    out = edges[["group", "tf", "target", "score", "stability"]]
+    seen = of_data(edges, data.inputs.expression, data.inputs.embedding, groups)
+    told = known_and_signs(edges, seen["correlation"].to_numpy(), data)
+    chance = probability(edges, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
+    out = pd.concat([out.assign(probability=chance), told, seen], axis=1)
+    new = [c for c in own if c not in out]
+    return pd.concat([out, own[new]], axis=1)
 
 
 def _write(adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]) -> None:
     i, j = (edges[c].map(column_of).to_numpy(dtype=np.int64) for c in ("tf", "target"))
     names = adata.var_names.to_numpy(dtype=object)
     table = pd.DataFrame({"source": names[i], "target": names[j]})
-    for column in ("score", "known", "stability", "sign", "sign_from"):
+    if "groupby" in rest["params"]:
+        table.insert(0, "group", edges["group"].to_numpy(dtype=object))
+    extra = [c for c in edges if c not in {"group", "tf", "target", *COLUMNS}]
+    for column in (*COLUMNS, *extra):
         table[column] = edges[column].to_numpy()
-    matrix = sp.csr_matrix((edges["score"].to_numpy(dtype=np.float32), (i, j)), shape=(adata.n_vars, adata.n_vars))
+    _, first = np.unique(np.stack([i, j]), axis=1, return_index=True)  # best first: of several groups the best
+    score = edges["score"].to_numpy(dtype=np.float32)
+    matrix = sp.csr_matrix((score[first], (i[first], j[first])), shape=(adata.n_vars, adata.n_vars))
     adata.varp[keys.varp] = matrix
     adata.uns[keys.uns] = {"edges": table, **rest}
