@@ -21,3 +21,13 @@ def network():
     expression = ad.AnnData(x, var=pd.DataFrame(index=tfs + genes))
     held = rng.random(len(pairs)) < 0.3
     return pairs[~held], pairs[held], vectors, expression
+
+
+@pytest.fixture(scope="package")
+def inputs(network):
+    """What an inference takes from such a network."""
+    from scgnn_tools.links._run import Inputs
+
+    train, test, vectors, expression = network
+    pairs = pd.concat([train, test], ignore_index=True)
+    return Inputs(pairs, vectors, expression.var_names.to_numpy(dtype=str), expression)

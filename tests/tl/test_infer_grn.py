@@ -1,3 +1,10 @@
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -7,10 +14,24 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
-from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
 
 QUICK = {"method": "degree", "n_runs": 1}
-COLUMNS = ["source", "target", "score", "known", "stability", "sign", "sign_from"]
+# a third of the prior: enough to evaluate on, and quick
+SOME = genes.prior()
+SOME = SOME[SOME["source"].isin(SOME["source"].unique()[::3]) | SOME["source"].isin(["SPI1", "IRF8"])]
+COLUMNS = [
+    "source",
+    "target",
+    "score",
+    "probability",
+    "known",
+    "stability",
+    "sign",
+    "sign_from",
+    "correlation",
+    "cosine",
+]
 
 
 def test_the_bare_call(pbmc68k):
@@ -23,6 +44,10 @@ def test_the_bare_call(pbmc68k):
     assert edges["score"].is_monotonic_decreasing
     assert edges["score"].between(0, 1).all()
     assert edges["stability"].between(0, 1).all()
+    assert edges["probability"].between(0, 1).all()
+    assert edges["probability"].corr(edges["score"], method="spearman") > 0.8
+    told = edges["sign_from"] == "data"
+    assert (np.sign(edges["correlation"]) == edges["sign"])[told].all()
     assert set(edges["sign"].dropna()) <= {1.0, -1.0}
     assert edges["source"].isin(pbmc68k.var_names).all()
     assert edges["target"].isin(pbmc68k.var_names).all()
@@ -58,7 +83,7 @@ def test_known_edges_carry_the_sign_of_the_prior(pbmc68k):
 
 @pytest.mark.parametrize("write", ["h5ad", "zarr"])
 def test_round_trip(pbmc68k, tmp_path, write):
-    sgt.tl.infer_grn(pbmc68k, **QUICK)
+    sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
     path = tmp_path / f"a.{write}"
     getattr(pbmc68k, f"write_{write}")(path)
     back = getattr(ad.io, f"read_{write}")(path).uns["sgt_grn"]
@@ -73,7 +98,7 @@ def test_round_trip(pbmc68k, tmp_path, write):
 
 @pytest.mark.parametrize("method", ["collaborative", "cosine", "pcc"])
 def test_every_baseline_is_a_method(pbmc68k, method):
-    sgt.tl.infer_grn(pbmc68k, method=method, n_runs=1, n_top=10)
+    sgt.tl.infer_grn(pbmc68k, SOME, method=method, n_runs=1, n_top=10)
     edges = pbmc68k.uns["sgt_grn"]["edges"]
     assert (edges.groupby("source").size() >= 1).all()
     assert np.isfinite(edges["score"]).all()
@@ -81,7 +106,7 @@ def test_every_baseline_is_a_method(pbmc68k, method):
 
 @pytest.mark.parametrize("split", ["unseen_tf", "unseen_target", "degree_matched", "random_pair"])
 def test_every_split(pbmc68k, split):
-    sgt.tl.infer_grn(pbmc68k, split=split, **QUICK)
+    sgt.tl.infer_grn(pbmc68k, SOME, split=split, **QUICK)
     assert pbmc68k.uns["sgt_grn"]["evaluation"]["split"] == split
     assert pbmc68k.uns["sgt_grn"]["evaluation"]["status"] == "ok"
 
@@ -109,7 +134,7 @@ def test_a_prior_that_is_too_small_to_evaluate_still_works(pbmc68k):
 
 
 def test_chosen_factors_and_ensembl_names(pbmc68k):
-    sgt.tl.infer_grn(pbmc68k, tfs=["SPI1", "IRF8"], n_top=7, **QUICK)
+    sgt.tl.infer_grn(pbmc68k, SOME, tfs=["SPI1", "IRF8"], n_top=7, **QUICK)
     assert set(pbmc68k.uns["sgt_grn"]["edges"]["source"]) == {"SPI1", "IRF8"}
     ids = pd.Series(genes.tables.symbol_of_id().index, index=genes.tables.symbol_of_id().to_numpy())
     ids = ids[~ids.index.duplicated()].reindex(pbmc68k.var_names)
@@ -117,14 +142,14 @@ def test_chosen_factors_and_ensembl_names(pbmc68k):
     other.raw = None
     other.X = np.abs(other.X) / 10
     other.var_names = [f"{i}.3" for i in ids.dropna()]
-    sgt.tl.infer_grn(other, tfs=["SPI1"], n_top=7, **QUICK)
+    sgt.tl.infer_grn(other, SOME, tfs=["SPI1"], n_top=7, **QUICK)
     assert set(other.uns["sgt_grn"]["edges"]["source"]) == {f"{ids['SPI1']}.3"}
 
 
 def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
     pbmc68k.raw = None
     with pytest.warns(SgtWarning, match="No matrix fits"):
-        sgt.tl.infer_grn(pbmc68k, **QUICK)
+        sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
     assert set(pbmc68k.uns["sgt_grn"]["edges"]["sign_from"]) <= {"", "prior"}
 
 
@@ -140,22 +165,155 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ({"n_top": 0}, InputValueError, "n_top is a positive integer"),
         ({"use_rep": "scGPT"}, MissingKeyError, "use_rep='scGPT' is not in varm; there is: PCs"),
         ({"layer": "umi"}, MissingKeyError, "no layer 'umi'"),
+        ({"groupby": "celltype"}, MissingKeyError, "groupby='celltype' is no column of obs; there is: bulk_labels"),
+        ({"groupby": "single"}, InputValueError, r"No group of obs\['single'\] has 10 cells; the largest has 1"),
+        ({"groupby": "bulk_labels", "min_expressed": 2}, InputValueError, "min_expressed is a share"),
+        ({"method_options": {"hiden": 3}}, InputValueError, "no option hiden; its options are: "),
+        ({"method_options": {"device": "cpu"}}, InputValueError, "pass device= to infer_grn"),
+        ({"mod": "rna"}, InputTypeError, "names a modality of a MuData; this is an AnnData"),
+        ({"store": __file__}, InputValueError, "exists and is no folder of finished runs"),
     ],
 )
-def test_wrong_input_changes_nothing(pbmc68k, kwargs, error, says):
+def test_wrong_input_changes_nothing_and_trains_nothing(pbmc68k, kwargs, error, says, monkeypatch):
+    pbmc68k.obs["single"] = pbmc68k.obs_names
     before = pbmc68k.copy()
+
+    def no(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("scgnn_tools.tl._infer_grn.evaluate", no)
+    monkeypatch.setattr("scgnn_tools.tl._infer_grn.networks", no)
     with pytest.raises(error, match=says):
         sgt.tl.infer_grn(pbmc68k, **kwargs)
     assert changed(before, pbmc68k) == set()
 
 
-def test_fewer_than_ten_cells_and_a_constant_gene(pbmc68k):
+def test_fewer_than_ten_cells_and_constant_genes(pbmc68k):
     few = pbmc68k[:5].copy()
-    sgt.tl.infer_grn(few, **QUICK)
+    sgt.tl.infer_grn(few, SOME, **QUICK)
     assert set(few.uns["sgt_grn"]["edges"]["sign_from"]) <= {"", "prior"}
+    before = few.copy()
+    with pytest.raises(InputValueError, match="pcc learns from expression and needs at least 10 cells; there are 5"):
+        sgt.tl.infer_grn(few, method="pcc")
+    assert changed(before, few) == set()
+    flat = ad.AnnData(np.ones((20, 765), dtype=np.float32), var=pbmc68k.var[[]])
+    with pytest.raises(InputValueError, match="pcc learns from expression, and all 765 genes are constant"):
+        sgt.tl.infer_grn(flat, method="pcc")
+    pbmc68k.raw = None
+    with (
+        pytest.warns(SgtWarning, match="No matrix fits"),
+        pytest.raises(GraphError, match="pcc needs expression of the data"),
+    ):
+        sgt.tl.infer_grn(pbmc68k, method="pcc")
+
+
+def test_a_factor_with_one_edge(pbmc68k):
+    own = pd.concat([SOME, pd.DataFrame({"source": ["HES4"], "target": ["LYZ"]})])
+    sgt.tl.infer_grn(pbmc68k, own, **QUICK)
+    edges = pbmc68k.uns["sgt_grn"]["edges"]
+    assert edges[edges["known"] & (edges["source"] == "HES4")]["target"].tolist() == ["LYZ"]
+
+
+def test_a_network_for_each_group(pbmc68k, tmp_path):
+    before = pbmc68k.copy()
+    labels = pbmc68k.obs["bulk_labels"].astype(str).where(np.arange(700) % 7 > 0)
+    labels.iloc[np.flatnonzero(labels.notna())[:4]] = "few"
+    pbmc68k.obs["group"] = labels
+    with pytest.warns(SgtWarning, match=r"No network for .*few \(4 cells\)"):
+        sgt.tl.infer_grn(pbmc68k, SOME, groupby="group", **QUICK)
+    assert changed(before, pbmc68k) == {"obs['group']", "uns['sgt_grn']", "varp['sgt_grn']"}
+    entry = pbmc68k.uns["sgt_grn"]
+    edges = entry["edges"]
+    assert list(edges)[:3] == ["group", "source", "target"]
+    assert set(edges["group"]) == set(entry["params"]["groups"]) < set(labels.dropna())
+    assert entry["evaluation"]["table"].index.is_unique  # once, of all cells
+    one = edges[edges["group"] == "CD19+ B"]
+    expressed = pbmc68k.raw.to_adata()[(labels == "CD19+ B").to_numpy()].to_df() > 0
+    both = [(expressed[s] & expressed[t]).mean() for s, t in zip(one["source"], one["target"], strict=True)]
+    np.testing.assert_allclose(one["coexpressed"], both, atol=1e-6)
+    assert (expressed[one["target"].unique()].mean() >= 0.05).all()
+    assert pbmc68k.varp["sgt_grn"].nnz == len(edges.drop_duplicates(["source", "target"]))
+    pbmc68k.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_grn"]
+    assert set(back["params"]["groups"]) == set(entry["params"]["groups"])
+    pd.testing.assert_frame_equal(back["edges"], edges, check_dtype=False)
+
+
+def test_a_modality_of_a_mudata(pbmc68k):
+    import mudata
+
+    with mudata.set_options(pull_on_update=False):
+        adt = ad.AnnData(np.ones((700, 2)), obs=pbmc68k.obs[[]], var=pd.DataFrame(index=["CD3", "CD19"]))
+        both = mudata.MuData({"rna": pbmc68k, "adt": adt})
+        with pytest.raises(MissingKeyError, match="mod=None is no modality of this MuData; there is: rna, adt"):
+            sgt.tl.infer_grn(both)
+        out = sgt.tl.infer_grn(both, SOME, mod="rna", copy=True, **QUICK)
+        assert "sgt_grn" in out["rna"].uns
+        assert "sgt_grn" not in both["rna"].uns
+        assert sgt.tl.infer_grn(both, SOME, mod="rna", **QUICK) is None
+    pd.testing.assert_frame_equal(both["rna"].uns["sgt_grn"]["edges"], out["rna"].uns["sgt_grn"]["edges"])
+
+
+def test_a_store_is_for_one_inference(pbmc68k, tmp_path):
+    options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs"}
+    sgt.tl.infer_grn(pbmc68k, n_top=20, **options)
+    files = {p.name for p in (tmp_path / "runs").iterdir()}
+    assert files == {"plan.json", "run0.safetensors", "calibration.json", "evaluation-unseen_tf_matched.json"}
+    stored = sgt.tl.infer_grn(pbmc68k, n_top=30, copy=True, **options)
+    fresh = sgt.tl.infer_grn(pbmc68k, n_top=30, copy=True, **{**options, "store": None})
+    for name in ("edges", "evaluation"):
+        a, b = stored.uns["sgt_grn"][name], fresh.uns["sgt_grn"][name]
+        pd.testing.assert_frame_equal(a if name == "edges" else a["table"], b if name == "edges" else b["table"])
+    before = pbmc68k.copy()
+    for other in ({"rng": 1}, {"tfs": ["SPI1"]}, {"method": "degree"}):
+        with pytest.raises(InputValueError, match="holds runs of another inference"):
+            sgt.tl.infer_grn(pbmc68k, **{**options, **other})
+    assert changed(before, pbmc68k) == set()
+
+
+RUN = """
+import warnings; warnings.simplefilter("ignore")
+import sys, scanpy as sc, scgnn_tools as sgt
+from scgnn_tools import genes
+adata = sc.datasets.pbmc68k_reduced()
+prior = genes.prior()
+prior = prior[prior["source"].isin(prior["source"].unique()[::5])]
+sgt.tl.infer_grn(adata, prior, method="scregnet", method_options={"max_epochs": 3}, n_runs=4, store=sys.argv[1])
+adata.uns["sgt_grn"]["edges"].to_pickle(sys.argv[1] + ".edges")
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_called_again_it_ends_as_if_it_had_not_been(tmp_path):
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", RUN, str(folder)], stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait() == 0
+    for wait_for in ("plan.json", "run1.safetensors"):
+        folder = tmp_path / wait_for.split(".")[0]
+        process = start(folder)
+        while not (folder / wait_for).exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = {p.name: p.stat().st_mtime_ns for p in folder.glob("run*.safetensors")}
+        assert not Path(f"{folder}.edges").exists()
+        assert start(folder).wait() == 0
+        assert {n: (folder / n).stat().st_mtime_ns for n in done} == done  # nothing that was finished is made again
+        a, b = (pd.read_pickle(f"{f}.edges") for f in (folder, tmp_path / "whole"))
+        pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
+    lines = [m for m in caplog.messages if m.startswith("infer_grn")]
+    assert re.search(r"pairs to learn from, 36 × 762 to score, 3 trainings of degree: about \d+ s", lines[0])
 
 
 def test_the_same_seed_the_same_network(pbmc68k):
-    a, b = (sgt.tl.infer_grn(pbmc68k, n_runs=1, copy=True) for _ in range(2))
+    quick = {"method": "scregnet", "n_runs": 1, "method_options": {"max_epochs": 3}}
+    a, b = (sgt.tl.infer_grn(pbmc68k, SOME, copy=True, **quick) for _ in range(2))
     pd.testing.assert_frame_equal(a.uns["sgt_grn"]["edges"], b.uns["sgt_grn"]["edges"])
     assert "sgt_grn" not in pbmc68k.uns

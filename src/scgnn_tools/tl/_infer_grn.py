@@ -221,8 +221,12 @@ def _announce(data: Data, groups: list[Group], method: str, options: dict[str, A
     n_fits = 2 + n_runs * sets
     seconds = estimate(data.inputs, method, data.tfs, n_fits=n_fits, rng=number, options=options)
     size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(data.tfs):,} × {len(data.inputs.genes):,} to score"
-    if seconds is not None:
-        say(f"infer_grn: {size}, {n_fits} trainings of {method}: about {duration(max(1.0, seconds))} (timed on a part)")
+    about = (
+        "so few that it cannot be timed"
+        if seconds is None
+        else f"about {duration(max(1.0, seconds))} (timed on a part)"
+    )
+    say(f"infer_grn: {size}, {n_fits} trainings of {method}: {about}")
 
 
 def _described(
