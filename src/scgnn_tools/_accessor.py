@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from anndata import AnnData, register_anndata_namespace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -31,7 +33,7 @@ class SgtAccessor:
         """Call :func:`scgnn_tools.tl.infer_grn` on this object."""
         from scgnn_tools.tl import infer_grn
 
-        return infer_grn(self._adata, *args, **kwargs)
+        return infer_grn(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
     def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
@@ -44,3 +46,21 @@ class SgtAccessor:
         from scgnn_tools.tl import classify_genes
 
         return classify_genes(self._adata, *args, **kwargs)
+
+    def export_grn(self, *args: Any, **kwargs: Any) -> "Path":
+        """Call :func:`scgnn_tools.tl.export_grn` on this object."""
+        from scgnn_tools.tl import export_grn
+
+        return export_grn(self._adata, *args, **kwargs)
+
+    def regulons(self, *args: Any, **kwargs: Any) -> "pd.DataFrame":
+        """Call :func:`scgnn_tools.tl.regulons` on this object."""
+        from scgnn_tools.tl import regulons
+
+        return regulons(self._adata, *args, **kwargs)
+
+    def tf_activity(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.tf_activity` on this object."""
+        from scgnn_tools.tl import tf_activity
+
+        return tf_activity(self._adata, *args, **kwargs)  # type: ignore[return-value]

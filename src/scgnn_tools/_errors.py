@@ -44,5 +44,9 @@ class WeightsError(SgtError, ValueError):
     """A checkpoint or asset is truncated, misshaped, incomplete or not what its hash promises."""
 
 
+class MissingExtraError(SgtError, ImportError):
+    """An optional package is not installed; the message holds the line that installs it."""
+
+
 class SgtWarning(UserWarning):
     """Something was handled for the user that the user should know of."""

@@ -14,6 +14,9 @@ LABEL = "sgt_label"
 GRN = "sgt_grn"
 """Default ``key_added`` of :func:`scgnn_tools.tl.infer_grn`."""
 
+ACTIVITY = "sgt_activity"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.tf_activity`."""
+
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 
@@ -134,4 +137,26 @@ class GrnKeys:
     @property
     def varp(self) -> str:
         """``varp``: the scores of the edges, TF by target, CSR."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class ActivityKeys:
+    """Where the activities of transcription factors called ``key`` live."""
+
+    key: str = ACTIVITY
+
+    @property
+    def obsm(self) -> str:
+        """``obsm``: a DataFrame, the activity of each factor in each cell."""
+        return self.key
+
+    @property
+    def padj(self) -> str:
+        """``obsm``: a DataFrame, the adjusted p-values of a method that tests."""
+        return f"{self.key}_padj"
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``params``."""
         return self.key

@@ -1,0 +1,53 @@
+"""``tl.regulons``: a network in the form that decoupler takes."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._keys import GRN
+from scgnn_tools._modality import modality
+from scgnn_tools.tl._grn_table import edges_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+def regulons(
+    adata: "AnnData | MuData",
+    key: str = GRN,
+    *,
+    group: str | None = None,
+    n_targets: int | None = None,
+    mod: str | None = None,
+) -> pd.DataFrame:
+    """Return the targets of each transcription factor with signed weights, decoupler's ``net``.
+
+    Parameters
+    ----------
+    adata
+        Object that :func:`scgnn_tools.tl.infer_grn` was called on.
+    key
+        Name of the network.
+    group
+        Network of one group of cells; None takes all edges, and of an edge in several groups the best.
+    n_targets
+        Most targets of each factor, best first.
+    mod
+        Modality of a MuData.
+
+    Returns
+    -------
+    DataFrame
+        ``source``, ``target``, ``weight``: the score, negative where the sign is; an edge of unknown sign counts as positive.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError
+        If there is no such network or group.
+    """
+    edges = edges_of(modality(adata, mod), key, group=group, n_targets=n_targets)
+    sign = np.where(edges["sign"].to_numpy(dtype=float) < 0, -1.0, 1.0)
+    out = edges[["source", "target"]].astype(str)
+    return out.assign(weight=np.abs(edges["score"].to_numpy(dtype=float)) * sign)

@@ -1,0 +1,145 @@
+"""``tl.tf_activity``: how active each transcription factor is in each cell, by its targets, through decoupler."""
+
+import importlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError
+from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
+from scgnn_tools._log import printable, say
+from scgnn_tools._modality import modality
+from scgnn_tools._write import check_writable, writing
+from scgnn_tools.data import open_expression
+from scgnn_tools.tl._regulons import regulons
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+METHODS = ("ulm", "mlm", "waggr", "zscore", "viper", "aucell", "udt", "mdt", "gsva", "gsea", "ora")
+
+
+def tf_activity(
+    adata: "AnnData | MuData",
+    key: str = GRN,
+    *,
+    method: str = "ulm",
+    group: str | None = None,
+    n_targets: int | None = None,
+    min_targets: int = 5,
+    layer: str | None = None,
+    mod: str | None = None,
+    key_added: str = ACTIVITY,
+    copy: bool = False,
+) -> "AnnData | MuData | None":
+    """Score the activity of each transcription factor in each cell from the expression of its targets, with decoupler.
+
+    Parameters
+    ----------
+    adata
+        Object that :func:`scgnn_tools.tl.infer_grn` was called on.
+    key
+        Name of the network.
+    method
+        A method of ``decoupler.mt``: "ulm", "mlm", "waggr", "zscore", "viper", "aucell", "udt", "mdt", "gsva", "gsea" or "ora".
+    group
+        Network of one group of cells; None takes all edges, and of an edge in several groups the best.
+    n_targets
+        Most targets of each factor, best first.
+    min_targets
+        Factors with fewer targets among the genes get no activity.
+    layer
+        "X", "raw" or a layer; None takes the first that fits. It is log-normalised if it holds counts.
+    mod
+        Modality of a MuData.
+    key_added
+        Name of the result.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following fields:
+
+    ``adata.obsm[key_added]``
+        DataFrame float32 (n_obs, n_factors): what the method makes, for "ulm" the t-value of the targets' signed weights against the
+        expression of the cell. 0 for a cell without expression.
+    ``adata.obsm[f"{key_added}_padj"]``
+        DataFrame float32 (n_obs, n_factors): adjusted p-values, if the method tests.
+    ``adata.uns[key_added]["params"]``
+        dict.
+
+    Raises
+    ------
+    MissingExtraError
+        If decoupler is not installed.
+    MissingKeyError, InputValueError, GraphError
+        If there is no such network, method or group, or no factor has enough targets; nothing is written.
+    """
+    target = modality(adata, mod)
+    check_writable(target, copy=copy)
+    if method not in METHODS:
+        msg = f"There is no method {printable(method)!r}; decoupler has {', '.join(METHODS)}."
+        raise InputValueError(msg)
+    if min_targets < 1:
+        msg = f"min_targets is a positive integer; got {min_targets!r}."
+        raise InputValueError(msg)
+    net = regulons(target, key, group=group, n_targets=n_targets)
+    decoupler = _decoupler()
+    expression = open_expression(target, layer=layer)
+    genes = expression.var.index.astype(str)
+    sizes = net[net["target"].isin(genes)].groupby("source").size()
+    if sizes.empty or sizes.max() < min_targets:
+        most = int(sizes.max()) if len(sizes) else 0
+        msg = f"No factor has {min_targets} targets among the {len(genes):,} genes; the most is {most}. Lower min_targets."
+        raise GraphError(msg)
+    scores, adjusted = activity(decoupler, expression.log_normalized(), genes, net, method, min_targets)
+    keys = ActivityKeys(key_added)
+    params: dict[str, Any] = {"method": method, "grn": key, "min_targets": min_targets, "matrix": expression.name}
+    params |= {k: v for k, v in (("group", group), ("n_targets", n_targets)) if v is not None}
+    changed = adata if target is adata or not copy else adata.copy()
+    with writing(modality(changed, mod), copy=copy and target is adata) as out:
+        out.obsm[keys.obsm] = scores.set_index(out.obs_names)
+        if adjusted is not None:
+            out.obsm[keys.padj] = adjusted.set_index(out.obs_names)
+        out.uns[keys.uns] = {"params": params}
+    say(f"tf_activity: {method} of {scores.shape[1]:,} factors on {expression.name} -> obsm['{keys.obsm}']")
+    return (out if target is adata else changed) if copy else None
+
+
+def activity(
+    decoupler: Any, x: Any, genes: pd.Index, net: pd.DataFrame, method: str, min_targets: int
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the activities (n_cells, n_factors), and adjusted p-values or None, of log-normalised expression (n_cells, n_genes)."""
+    import anndata as ad
+    import scipy.sparse as sp
+
+    first = ~genes.duplicated()
+    names = pd.RangeIndex(x.shape[0]).astype(str)
+    # a cell without expression is left out and gets 0: decoupler would leave it out of the answer
+    full = np.flatnonzero(np.diff(sp.csr_array(x).indptr) > 0)
+    some = sp.csr_matrix(sp.csr_array(x)[full][:, np.flatnonzero(first)])
+    cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[first]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numba and pandas talk inside
+        result = getattr(decoupler.mt, method)(cells, net, tmin=min_targets, empty=False, verbose=False)
+    scores, adjusted = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
+    scores = scores.reindex(names).fillna(0.0).astype(np.float32)
+    return scores, None if adjusted is None else adjusted.reindex(names).fillna(1.0).astype(np.float32)
+
+
+def _found(cells: Any, kind: str) -> Any:
+    return next((cells.obsm[k] for k in cells.obsm if k.startswith(f"{kind}_")), None)
+
+
+def _decoupler() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module("decoupler")
+    except ImportError as error:
+        msg = "tf_activity needs decoupler, which is not installed. Run: pip install 'scgnn_tools[activity]'"
+        raise MissingExtraError(msg) from error

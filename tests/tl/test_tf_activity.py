@@ -1,0 +1,97 @@
+import sys
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from scipy.stats import linregress
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools import genes
+from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError, MissingKeyError
+
+
+@pytest.fixture
+def cells():
+    """Twelve cells of counts; the factors A (up) and B (one target down) drive six genes each."""
+    rng = np.random.default_rng(0)
+    genes = ["A", "B", *[f"a{i}" for i in range(6)], *[f"b{i}" for i in range(6)], *[f"x{i}" for i in range(10)]]
+    rate = np.full((12, len(genes)), 3.0)
+    rate[:6, 2:8] = 30
+    rate[6:, 8:13] = 30
+    rate[11] = 0
+    adata = ad.AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)), var=pd.DataFrame(index=genes))
+    edges = [("A", f"a{i}", 0.9 - i / 10, 1.0) for i in range(6)]
+    edges += [("B", f"b{i}", 0.8 - i / 10, 1.0 if i < 5 else -1.0) for i in range(6)]
+    edges += [("C", "x1", 0.5, np.nan)]
+    adata.uns["sgt_grn"] = {"edges": pd.DataFrame(edges, columns=["source", "target", "score", "sign"])}
+    return adata
+
+
+def test_the_activity_is_the_t_value_of_the_targets_weights(cells):
+    before = cells.copy()
+    assert sgt.tl.tf_activity(cells) is None
+    assert changed(before, cells) == {"obsm['sgt_activity']", "obsm['sgt_activity_padj']", "uns['sgt_activity']"}
+    got = cells.obsm["sgt_activity"]
+    assert list(got.columns) == ["A", "B"]  # C has one target
+    assert got.index.equals(cells.obs_names)
+    x = cells.X.toarray()
+    x = np.log1p(x / np.maximum(x.sum(axis=1, keepdims=True), 1) * 1e4)
+    for tf in "AB":
+        net = sgt.tl.regulons(cells).query("source == @tf").set_index("target")["weight"]
+        weight = net.reindex(cells.var_names).fillna(0).to_numpy()
+        for i in range(11):
+            fitted = linregress(weight, x[i])
+            np.testing.assert_allclose(got[tf].iloc[i], fitted.slope / fitted.stderr, rtol=1e-4)
+    assert (got["A"][:6] > got["B"][:6]).all()
+    assert (got["A"][6:11] < got["B"][6:11]).all()
+    assert (got.iloc[11] == 0).all()  # the cell without counts
+    padj = cells.obsm["sgt_activity_padj"]
+    assert ((padj >= 0) & (padj <= 1)).all().all()
+
+
+def test_round_trip_copy_and_other_methods(cells, tmp_path):
+    out = sgt.tl.tf_activity(cells, method="zscore", n_targets=5, key_added="mean", copy=True)
+    assert "mean" not in cells.obsm
+    out.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    pd.testing.assert_frame_equal(back.obsm["mean"], out.obsm["mean"])
+    assert back.uns["mean"]["params"]["n_targets"] == 5
+    assert list(sgt.tl.tf_activity(cells, min_targets=1, copy=True).obsm["sgt_activity"]) == ["A", "B", "C"]
+
+
+def test_real_cells(pbmc68k):
+    edges = genes.prior().assign(score=1.0)
+    edges["sign"] = edges["mode"].map({"Activation": 1.0, "Repression": -1.0})
+    pbmc68k.uns["sgt_grn"] = {"edges": edges}
+    sgt.tl.tf_activity(pbmc68k, min_targets=2)
+    got = pbmc68k.obsm["sgt_activity"]
+    assert got.shape[0] == 700
+    assert np.isfinite(got).all().all()
+    mean = got["SPI1"].groupby(pbmc68k.obs["bulk_labels"], observed=True).mean()
+    assert mean.idxmax() in {"CD14+ Monocyte", "Dendritic"}  # the myeloid master regulator
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "says"),
+    [
+        ({"method": "mean"}, InputValueError, "There is no method 'mean'; decoupler has ulm, mlm"),
+        ({"min_targets": 7}, GraphError, "No factor has 7 targets among the 24 genes; the most is 6"),
+        ({"min_targets": 0}, InputValueError, "min_targets is a positive integer"),
+        ({"key": "other"}, MissingKeyError, "holds no network"),
+        ({"layer": "no"}, MissingKeyError, "no layer 'no'"),
+    ],
+)
+def test_wrong_input_changes_nothing(cells, kwargs, error, says):
+    before = cells.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.tf_activity(cells, **kwargs)
+    assert changed(before, cells) == set()
+
+
+def test_without_decoupler_the_install_line_is_said(cells, monkeypatch):
+    monkeypatch.setitem(sys.modules, "decoupler", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'scgnn_tools\[activity\]'"):
+        sgt.tl.tf_activity(cells)
