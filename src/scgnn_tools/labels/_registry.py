@@ -38,6 +38,11 @@ METHODS = {
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),
     "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline", always=True),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline", always=True),
+    "logreg_rep": Entry("scgnn_tools.labels.logreg", "LogRegRep", "baseline"),
+    "knn_rep": Entry("scgnn_tools.labels.knn", "KnnRep", "baseline"),
+    "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline"),
+    "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline"),
+    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline"),
 }
 
 

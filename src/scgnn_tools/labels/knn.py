@@ -1,4 +1,4 @@
-"""``knn_pca``: the vote of the nearest training cells on PCA."""
+"""``knn_pca`` and ``knn_rep``: the vote of the nearest training cells, on PCA or on the vectors of a foundation model."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from scgnn_tools.labels._pca import GenePCA
 from scgnn_tools.labels._protocol import Cells
 
 
-class KnnPCA:
-    """Baseline: the classes of the 15 nearest training cells on 50 principal components of 2,000 genes."""
+class KnnRep:
+    """Baseline: the classes of the 15 nearest training cells in the embedding."""
 
     def __init__(self, n_neighbors: int = 15) -> None:
         self.n_neighbors = n_neighbors
@@ -22,19 +22,35 @@ class KnnPCA:
         *,
         unlabeled: Cells | None = None,
         rng: RNG = 0,
-    ) -> "KnnPCA":
+    ) -> "KnnRep":
         """Keep the training cells; nothing is learnt from the validation cells."""
         from sklearn.neighbors import KNeighborsClassifier
 
-        self._pca = GenePCA().fit(train.expression)
+        self._look_at(train)
         self._knn = KNeighborsClassifier(min(self.n_neighbors, len(train)))
-        self._knn.fit(self._pca.transform(train.expression), labels)
+        self._knn.fit(self._vectors(train), labels)
         self._n_classes = int(labels.max()) + 1
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of the smoothed share of votes, (n_cells, n_classes)."""
         votes = np.zeros((len(cells), self._n_classes))
-        votes[:, self._knn.classes_] = self._knn.predict_proba(self._pca.transform(cells.expression))
+        votes[:, self._knn.classes_] = self._knn.predict_proba(self._vectors(cells))
         k = self._knn.n_neighbors
         return np.log((votes * k + 0.1) / (k + 0.1 * self._n_classes))
+
+    def _look_at(self, train: Cells) -> None:
+        """Learn what the vectors need; an embedding needs nothing."""
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return cells.embedding
+
+
+class KnnPCA(KnnRep):
+    """Baseline: the classes of the 15 nearest training cells on 50 principal components of 2,000 genes."""
+
+    def _look_at(self, train: Cells) -> None:
+        self._pca = GenePCA().fit(train.expression)
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return self._pca.transform(cells.expression)

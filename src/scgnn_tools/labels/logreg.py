@@ -1,4 +1,4 @@
-"""``logreg_pca``: logistic regression on PCA, the baseline that is hard to beat."""
+"""``logreg_pca`` and ``logreg_rep``: logistic regression on PCA or on an embedding; the baseline that is hard to beat."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from scgnn_tools.labels._pca import GenePCA
 from scgnn_tools.labels._protocol import Cells
 
 
-class LogRegPCA:
-    """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
+class LogRegRep:
+    """Baseline: logistic regression on the standardised embedding."""
 
     def fit(
         self,
@@ -19,15 +19,31 @@ class LogRegPCA:
         *,
         unlabeled: Cells | None = None,
         rng: RNG = 0,
-    ) -> "LogRegPCA":
-        """Fit components, scales and weights on the training cells; nothing is learnt from the validation cells."""
-        self._pca = GenePCA().fit(train.expression)
-        self._head = LinearHead().fit(self._pca.transform(train.expression), labels)
+    ) -> "LogRegRep":
+        """Fit scales and weights on the training cells; nothing is learnt from the validation cells."""
+        self._look_at(train)
+        self._head = LinearHead().fit(self._vectors(train), labels)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
-        return self._head.scores(self._pca.transform(cells.expression))
+        return self._head.scores(self._vectors(cells))
+
+    def _look_at(self, train: Cells) -> None:
+        """Learn what the vectors need; an embedding needs nothing."""
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return cells.embedding
+
+
+class LogRegPCA(LogRegRep):
+    """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
+
+    def _look_at(self, train: Cells) -> None:
+        self._pca = GenePCA().fit(train.expression)
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return self._pca.transform(cells.expression)
 
 
 class LinearHead:

@@ -40,6 +40,7 @@ def fit_full_batch(
     patience: int | None = 30,
     lr: float = 1e-2,
     weight_decay: float = 0.0,
+    start_counts: bool = False,
     rng: RNG = 0,
     what: str = "train",
     checkpoint: Path | None = None,
@@ -61,6 +62,8 @@ def fit_full_batch(
         Most epochs, and how many may pass without a better score; patience None trains all epochs and keeps the last weights.
     lr, weight_decay
         Of Adam.
+    start_counts
+        Whether the weights before the first epoch may turn out the best: for a module that was trained before.
     rng
         Seed; no global random state is left changed.
     what
@@ -83,11 +86,13 @@ def fit_full_batch(
         If ``checkpoint`` is damaged or of another run.
     """
     interrupted = False
-    with _seeded(seed(rng)):
+    with seeded(seed(rng)):
         module = build()
         now = State(module, torch.optim.Adam(module.parameters(), lr=lr, weight_decay=weight_decay))
         if checkpoint is not None and checkpoint.is_file():
             _resume.read(checkpoint, now, plan)
+        elif start_counts:
+            now.best, now.best_score = deepcopy(module.state_dict()), _score(module, validate)
         saved = len(now.rows)
         try:
             for _ in progress(range(saved, max_epochs), total=max_epochs - saved, what=what, unit="epoch"):
@@ -124,9 +129,7 @@ def _epoch(
         value.backward()
         now.optimizer.step()
         total, steps = total + float(value.detach()), steps + 1
-    now.module.eval()
-    with torch.no_grad():
-        score = validate(now.module)
+    score = _score(now.module, validate)
     now.rows.append((total / max(steps, 1), score))
     if keep_last or score < now.best_score:
         now.best, now.best_score, now.since = deepcopy(now.module.state_dict()), score, 0
@@ -134,8 +137,14 @@ def _epoch(
         now.since += 1
 
 
+def _score(module: nn.Module, validate: Callable[[nn.Module], float]) -> float:
+    module.eval()
+    with torch.no_grad():
+        return validate(module)
+
+
 @contextmanager
-def _seeded(value: int) -> Iterator[None]:
+def seeded(value: int) -> Iterator[None]:
     """Seed PyTorch for a while, deterministic if the settings ask for it, then put everything back."""
     deterministic, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
