@@ -1,9 +1,12 @@
 """What every annotation method has to do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputScaleError, InputValueError
 from scgnn_tools.labels import METHODS, Cells, label_method
 
 
@@ -12,17 +15,28 @@ def enough(name):
     return 0.8 if name.endswith("_rep") else 0.9
 
 
+def new(name):
+    """The method as it is, or in less time where that is enough for so small a problem."""
+    quick = {"scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}}
+    return label_method(name, **quick.get(name, {}))
+
+
 @pytest.fixture(scope="module", params=list(METHODS))
-def fitted(request, problem):
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(name, problem):
     (train, y), (validation, y_validation), _ = problem
-    return label_method(request.param).fit(train, y, validation, y_validation, rng=0)
+    return new(name).fit(train, y, validation, y_validation, rng=0)
 
 
-def test_it_learns(fitted, problem, request):
+def test_it_learns(fitted, problem, name):
     test, y = problem[2]
     scores = fitted.scores(test)
     assert scores.shape == (80, 4)
-    assert (scores.argmax(axis=1) == y).mean() > enough(request.node.callspec.params["fitted"])
+    assert (scores.argmax(axis=1) == y).mean() > enough(name)
 
 
 def test_one_cell_gets_the_answer_that_it_gets_among_many(fitted, problem):
@@ -34,32 +48,54 @@ def test_one_cell_gets_the_answer_that_it_gets_among_many(fitted, problem):
     np.testing.assert_allclose(fitted.scores(test.take(order)), together[order], atol=1e-5)
 
 
-def test_the_same_seed_the_same_answer(fitted, problem):
+def test_the_same_seed_the_same_answer(fitted, problem, name):
     (train, y), (validation, y_validation), (test, _) = problem
-    again = type(fitted)().fit(train, y, validation, y_validation, rng=0)
+    again = new(name).fit(train, y, validation, y_validation, rng=0)
     np.testing.assert_array_equal(again.scores(test), fitted.scores(test))
 
 
-@pytest.mark.parametrize("name", METHODS)
 def test_two_classes_and_no_validation(name, problem):
     (train, y), _, (test, y_test) = problem
     two, none = np.flatnonzero(y < 2), np.array([], dtype=np.int64)
-    fitted = label_method(name).fit(train.take(two), y[two], train.take(none), y[none], rng=0)
+    fitted = new(name).fit(train.take(two), y[two], train.take(none), y[none], rng=0)
     ask = np.flatnonzero(y_test < 2)
     assert (fitted.scores(test.take(ask)).argmax(axis=1) == y_test[ask]).mean() > enough(name)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_cell_without_expression_gets_finite_scores(name, problem):
-    (train, y), (validation, y_validation), (test, _) = problem
-    fitted = label_method(name).fit(train, y, validation, y_validation, rng=0)
+def test_a_cell_without_expression_gets_finite_scores(fitted, problem):
+    test, _ = problem[2]
     empty = Cells(test.expression[:1] * 0, test.embedding[:1] * 0, totals=np.zeros(1))
     assert np.isfinite(fitted.scores(empty)).all()
 
 
+def test_scanvi_wants_counts(problem):
+    (train, y), (validation, y_validation), _ = problem
+    with pytest.raises(InputScaleError, match="scanvi wants raw counts; .*layers.*counts"):
+        label_method("scanvi").fit(replace(train, totals=None), y, validation, y_validation)
+
+
+def test_scanvi_leaves_the_global_seeds_alone(problem):
+    (train, y), (validation, y_validation), _ = problem
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    label_method("scanvi", max_epochs=1, max_epochs_scanvi=1).fit(
+        train, y, validation, y_validation, unlabeled=validation
+    )
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+
+def test_celltypist_s_choice_of_genes_keeps_those_of_the_classes(problem):
+    (train, y), (validation, y_validation), (test, y_test) = problem
+    few = label_method("sgd_genes", top_genes=10).fit(train, y, validation, y_validation)
+    assert len(few.genes) <= 40
+    assert (few.genes < 80).mean() > 0.7
+    assert (few.scores(test).argmax(axis=1) == y_test).mean() > 0.85
+
+
 def test_a_typo_names_the_methods():
     with pytest.raises(
-        InputValueError, match="no annotation method 'scgraft'; the methods are scgrapht, logreg_pca, centroid, knn_pca, "
+        InputValueError,
+        match="no annotation method 'scgraft'; the methods are scgrapht, logreg_pca, centroid, knn_pca, ",
     ):
         label_method("scgraft")
 
