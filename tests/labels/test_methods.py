@@ -70,7 +70,7 @@ def test_a_cell_without_expression_gets_finite_scores(fitted, problem):
 
 def test_scanvi_wants_counts(problem):
     (train, y), (validation, y_validation), _ = problem
-    with pytest.raises(InputScaleError, match="scanvi wants raw counts; .*layers.*counts"):
+    with pytest.raises(InputScaleError, match=r"scanvi wants raw counts; .*layers.*counts"):
         label_method("scanvi").fit(replace(train, totals=None), y, validation, y_validation)
 
 
