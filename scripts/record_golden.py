@@ -1,6 +1,6 @@
 """Run the official code of the published models on our random weights and write what it gives to ``tests/golden``.
 
-Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc]``, in an environment with torch,
+Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht]``, in an environment with torch,
 transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
 """
 
@@ -356,7 +356,65 @@ def cgc(official: Path) -> None:
         )  # fmt: skip
 
 
-RECORDERS = {"scgpt": scgpt, "geneformer": geneformer, "scfoundation": scfoundation, "scbert": scbert, "cgc": cgc}
+def scgrapht(official: Path) -> None:
+    root = official / "scGraPhT"
+    sys.path.insert(0, str(root))
+    for name in (
+        "scgpt",
+        "scgpt.model",
+        "scgpt.model.model_default",
+    ):  # imported at the top, used in the joint training alone
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["scgpt.model.model_default"].TransformerModel = None
+    from configs import Type3Config, Type12Config
+    from graph_construct import cellcell, cellgene, genegene
+    from graph_models import Type3, Type12
+
+    rng = np.random.default_rng(0)
+    binned = (rng.integers(1, 51, size=(40, 30)) * (rng.random((40, 30)) < 0.4)).astype(np.float32)
+    binned[7] = 0  # a cell without expression
+    a_cg = cellgene(binned, 51)
+    matrices = {"CG": a_cg, "GC": a_cg.T, "CC": cellcell(binned), "GG": genegene(binned)}
+    labels, vectors = torch.arange(40) % 5, torch.from_numpy(fill("cell_emb", (40, 12)))
+    logits = torch.from_numpy(fill("logits", (40, 5)))
+    inputs = {"vectors": vectors, "genes": torch.eye(30), "cells": torch.eye(40)}
+    out = {"binned": binned, "labels": labels.numpy(), "order5": cellcell(binned, "order5").numpy()}
+    paths = ["GG-CG", "GC-CG", "CG-CC", "CC-CC", "CG", "CG-GC-CG"]
+    for path, kind in [(p, k) for p in paths for k in (("vectors", "cells") if p[1] == "C" else ("genes",))]:
+        steps, x = path.split("-"), inputs[kind]
+        chosen = [matrices[s] for s in steps]
+        config = Type12Config(x.shape[1], 256, 5, 0.2)
+        for scheme, model in (
+            ("graph", Type12(config, chosen)),
+            ("fused", Type3(Type3Config(config, logits, 0.7), chosen)),
+        ):
+            key = f"{path}/{kind}/{scheme}"
+            out |= {f"{key}/{k}": v for k, v in randomise(model).items()}
+            out[f"{key}/scores"] = model(x, chosen).numpy()
+            config.dropout = 0.0
+            optimizer, losses = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=5e-5), []
+            with torch.enable_grad():
+                model.train()
+                for _ in range(5):
+                    optimizer.zero_grad()
+                    loss = torch.nn.functional.nll_loss(model(x, chosen)[:25], labels[:25])
+                    loss.backward()
+                    optimizer.step()
+                    losses.append(loss.item())
+            model.eval()
+            out |= {f"{key}/losses": np.array(losses), f"{key}/after": model(x, chosen).numpy()}
+            config.dropout = 0.2
+    write("scgrapht", **out)
+
+
+RECORDERS = {
+    "scgpt": scgpt,
+    "geneformer": geneformer,
+    "scfoundation": scfoundation,
+    "scbert": scbert,
+    "cgc": cgc,
+    "scgrapht": scgrapht,
+}
 
 if __name__ == "__main__":
     main()

@@ -24,15 +24,30 @@ class GenePCA:
 
         self.genes = np.sort(np.argsort(-column_variance(x), kind="stable")[: self.n_genes])
         k = min(self.n_components, x.shape[0] - 1, len(self.genes) - 1)
-        self._pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(x[:, self.genes])) if k > 0 else None
+        self._components: np.ndarray | None = None  # one training cell or one gene: nothing to rotate
+        if k > 0:
+            pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(x[:, self.genes]))
+            self._components, self._mean = pca.components_, pca.mean_
         return self
 
     def transform(self, x: sp.csr_array) -> np.ndarray:
         """Return the components of each cell, (n_cells, n_components)."""
-        if self._pca is None:  # one training cell or one gene: nothing to rotate
+        if self._components is None:
             return np.asarray(x[:, self.genes].todense())
-        # arithmetic of our own instead of _pca.transform, whose blocks depend on how many cells there are
-        return np.asarray(x[:, self.genes] @ self._pca.components_.T - self._pca.mean_ @ self._pca.components_.T)
+        # arithmetic of our own instead of scikit-learn's, whose blocks depend on how many cells there are
+        return np.asarray(x[:, self.genes] @ self._components.T - self._mean @ self._components.T)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        rotation = {} if self._components is None else {"components": self._components, "mean": self._mean}
+        return {"genes": self.genes, **rotation}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "GenePCA":
+        """Become the PCA that :meth:`state` was asked of."""
+        self.genes, self._components = arrays["genes"], arrays.get("components")
+        if self._components is not None:
+            self._mean = arrays["mean"]
+        return self
 
 
 def column_variance(x: sp.csr_array) -> np.ndarray:

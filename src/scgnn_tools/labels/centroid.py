@@ -36,3 +36,12 @@ class Centroid:
     def scores(self, cells: Cells) -> np.ndarray:
         """Return correlations times 20, so that temperatures near 1 fit, (n_cells, n_classes)."""
         return 20.0 * correlation(sp.csr_array(cells.expression[:, self._genes]), self._means)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        return {"genes": self._genes, "means": self._means}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "Centroid":
+        """Become the model that :meth:`state` was asked of."""
+        self._genes, self._means = arrays["genes"], arrays["means"]
+        return self

@@ -45,6 +45,16 @@ class LogRegPCA(LogRegRep):
     def _vectors(self, cells: Cells) -> np.ndarray:
         return self._pca.transform(cells.expression)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        return {**self._head.state(), **{f"pca.{k}": v for k, v in self._pca.state().items()}}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "LogRegPCA":
+        """Become the model that :meth:`state` was asked of."""
+        self._head = LinearHead().restore(arrays)
+        self._pca = GenePCA().restore({k.removeprefix("pca."): v for k, v in arrays.items() if k.startswith("pca.")})
+        return self
+
 
 class LinearHead:
     """Logistic regression on standardised vectors."""

@@ -1,0 +1,10 @@
+"""scGraPhT (Koç lab, IEEE TSIPN 2025): graph convolutions between cells and genes, fused with a foundation model's classifier.
+
+Options and protocols: ``options.py``. Matrices: ``pathway.py``, ``similarity.py``, ``graphs.py``. Network: ``network.py``, fed by
+``assemble.py`` (whole graphs, cells that ask) and ``sampling.py`` (mini-batches). The other side of the fusion: ``experts.py``,
+``fusion.py``. All of it as an annotation method: ``method.py``.
+"""
+
+from scgnn_tools.labels.scgrapht.method import ScGraPhT
+
+__all__ = ["ScGraPhT"]

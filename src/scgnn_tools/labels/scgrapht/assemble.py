@@ -1,0 +1,84 @@
+"""From a graph to what the network multiplies with: the graph's nodes, cells of it, and cells that ask."""
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from scgnn_tools.labels.scgrapht.graphs import Graph, product, take_rows
+from scgnn_tools.labels.scgrapht.network import Chain, Rows
+from scgnn_tools.labels.scgrapht.similarity import Matrix
+
+
+class Assembler:
+    """Makes the rows of one graph.
+
+    Parameters
+    ----------
+    graph
+        The graph.
+    first
+        Its first matrix times the vectors of its cells; None where the input is the identity.
+    vectors
+        The vectors of its cells; needed where the pathway begins with CC.
+    device
+        Where to compute.
+    """
+
+    def __init__(
+        self, graph: Graph, first: np.ndarray | None, vectors: np.ndarray | None, device: torch.device
+    ) -> None:
+        self.graph, self.first, self.vectors, self.device = graph, first, vectors, device
+        self._made: dict[str, Matrix] = {}
+
+    def nodes(self) -> Rows:
+        """Return the rows of all nodes, for the layers before the last."""
+        chains: list[Chain | None] = []
+        for i, step in enumerate(self.graph.steps[:-1]):
+            chains.append(None if i == 0 and self.first is not None else self._chain(self.matrix(step)))
+        return Rows([*chains, None], self._tensor(self.first))
+
+    def members(self, cells: np.ndarray, *, trained: bool = True) -> Rows:
+        """Return the rows of cells of the graph, in the last layer."""
+        last = len(self.graph.steps) - 1
+        if last == 0 and self.first is not None:
+            return Rows([None], self._tensor(self.first[cells]))
+        chain = self._chain(take_rows(self.matrix(self.graph.steps[-1]), cells), trained=trained)
+        return Rows([*[None] * last, chain])
+
+    def asked(self, cells: sp.csr_array, vectors: np.ndarray | None) -> Rows:
+        """Return the rows of cells that ask, whose expression and vectors these are."""
+        steps, own = self.graph.steps, self.graph.needs_own_state()
+        chains: list[Chain | None] = []
+        first = loop = None
+        made: dict[str, tuple[Matrix, np.ndarray | None]] = {}
+        for i, step in enumerate(steps):
+            wanted = i == len(steps) - 1 or (own and steps[i + 1] == "CC")
+            if step[0] == "G" or not wanted:
+                chains.append(None)
+                continue
+            if step not in made:
+                made[step] = self.graph.asked(step, cells)
+            matrix, weights = made[step]
+            if step == "CC" and own:
+                loop = weights
+            if i == 0 and self.first is not None:
+                first = product(matrix, self.vectors)  # type: ignore[arg-type]
+                if own:
+                    first = first + loop[:, None] * vectors  # type: ignore[index]
+                chains.append(None)
+            else:
+                chains.append(self._chain(matrix, trained=False))
+        as_column = None if loop is None else self._tensor(loop[:, None])
+        return Rows(chains, self._tensor(first), as_column)
+
+    def matrix(self, step: str) -> Matrix:
+        """Return the matrix of a step, made once."""
+        if step not in self._made:
+            self._made[step] = self.graph.matrix(step)
+        return self._made[step]
+
+    def _chain(self, matrix: Matrix, *, trained: bool = True) -> Chain:
+        return Chain(matrix, device=self.device, trained_through=trained)
+
+    def _tensor(self, x: np.ndarray | None) -> torch.Tensor | None:
+        return None if x is None else torch.as_tensor(x, dtype=torch.float32, device=self.device)

@@ -1,0 +1,100 @@
+"""The other side of the fusion where no fine-tuned foundation model is at hand: simple models, mixed on held-out cells."""
+
+from typing import Any
+
+import numpy as np
+
+from scgnn_tools.labels._calibration import fit_temperature, log_proba
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.centroid import Centroid
+from scgnn_tools.labels.logreg import LinearHead, LogRegPCA
+
+PRIOR = 10.0
+"""Cells' worth of belief that all experts are as good: a few held-out cells should not drop one."""
+
+
+class Experts:
+    """Logistic regression on the vectors and on PCA, and the nearest class mean, weighed by how likely they find held-out labels.
+
+    Parameters
+    ----------
+    vectors_only
+        The logistic regression on the vectors alone.
+    """
+
+    def __init__(self, *, vectors_only: bool = False) -> None:
+        self.vectors_only = vectors_only
+
+    def fit(self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray) -> "Experts":
+        """Fit each on the training cells; the validation cells set the temperatures and weights."""
+        self._vectors = LinearHead().fit(train.embedding, labels)
+        self._others: list[Any] = []
+        if not self.vectors_only:
+            self._others = [m.fit(train, labels, validation, validation_labels) for m in (LogRegPCA(), Centroid())]
+        self._temperatures = np.ones(1 + len(self._others))
+        held_out = self._each(validation)
+        self._temperatures = np.array([fit_temperature(s, validation_labels) for s in held_out])
+        self._weights = mixture_weights(self._each(validation), validation_labels, rarity(labels))
+        return self
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return log-probabilities, (n_cells, n_classes)."""
+        return np.logaddexp.reduce(
+            [np.log(w) + s for w, s in zip(self._weights, self._each(cells), strict=True)], axis=0
+        )
+
+    def _each(self, cells: Cells) -> list[np.ndarray]:
+        raw = [self._vectors.scores(cells.embedding), *(m.scores(cells) for m in self._others)]
+        return [log_proba(s, t) for s, t in zip(raw, self._temperatures, strict=True)]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        out = {"temperatures": self._temperatures, "weights": self._weights}
+        out |= {f"vectors.{k}": v for k, v in self._vectors.state().items()}
+        for m, name in zip(self._others, ("pca", "centroid"), strict=False):
+            out |= {f"{name}.{k}": v for k, v in m.state().items()}
+        return out
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "Experts":
+        """Become the experts that :meth:`state` was asked of."""
+
+        def part(name: str) -> dict[str, np.ndarray]:
+            return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
+
+        self._temperatures, self._weights = arrays["temperatures"], arrays["weights"]
+        self._vectors, self._others = LinearHead().restore(part("vectors")), []
+        if not self.vectors_only:
+            self._others = [LogRegPCA().restore(part("pca")), Centroid().restore(part("centroid"))]
+        return self
+
+
+def rarity(labels: np.ndarray) -> np.ndarray:
+    """Return a weight for each class, one over the square root of its size, so that small classes have a say."""
+    return 1 / np.sqrt(np.maximum(np.bincount(labels), 1))
+
+
+def mixture_weights(scores: list[np.ndarray], labels: np.ndarray, class_weight: np.ndarray) -> np.ndarray:
+    """Return the weights of a mixture that make held-out labels likeliest, with a prior for equal ones.
+
+    Parameters
+    ----------
+    scores
+        Log-probabilities of each member, (n_cells, n_classes).
+    labels
+        Classes of the held-out cells; none leave the members equal.
+    class_weight
+        Weight of each class, (n_classes,).
+    """
+    equal = np.full(len(scores), 1 / len(scores))
+    if len(labels) == 0:
+        return equal
+    rows = np.arange(len(labels))
+    own = np.stack([s[rows, labels] for s in scores], axis=1)  # (n_cells, n_members)
+    cell = class_weight[labels] / class_weight[labels].mean()
+    weights = equal
+    for _ in range(200):  # expectation maximisation
+        share = np.log(weights) + own
+        share = np.exp(share - np.logaddexp.reduce(share, axis=1, keepdims=True))
+        weights = (cell[:, None] * share).sum(axis=0) + PRIOR * equal * len(scores)
+        weights = weights / weights.sum()
+    return weights

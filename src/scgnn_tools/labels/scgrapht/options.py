@@ -1,0 +1,91 @@
+"""The options of scGraPhT, and what the two protocols set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.scgrapht.fusion import Fuse
+from scgnn_tools.labels.scgrapht.graphs import Normalize, Values
+from scgnn_tools.labels.scgrapht.network import Activation
+from scgnn_tools.labels.scgrapht.similarity import Sparsify, check
+
+Scheme = Literal["graph", "embedding", "embedding+logits", "joint"]
+Protocol = Literal["clean", "paper"]
+Lambda = float | Literal["validation", "learned"]
+Logits = Literal["experts", "vectors"] | Callable[[Cells], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Options:
+    """All that a run depends on beside its data; see :class:`~scgnn_tools.labels.scgrapht.ScGraPhT`."""
+
+    protocol: Protocol
+    scheme: Scheme
+    fuse: Fuse
+    lam: Lambda
+    activation: Activation
+    normalize: Normalize
+    values: Values
+    sparsify: Sparsify
+    n_genes: int
+    genes: Literal["telling", "variable"]
+    principal: int
+    width: int
+    dropout: float
+    balance: float
+    lr: float
+    weight_decay: float
+    max_epochs: int
+    patience: int | None
+
+
+CLEAN: dict[str, Any] = {
+    "fuse": "prob", "lam": "validation", "activation": "repo", "normalize": "row", "values": "log", "n_genes": 1500,
+    "genes": "telling", "principal": 50, "balance": 0.5, "lr": 3e-3, "max_epochs": 300,
+}  # fmt: skip
+PAPER: dict[str, Any] = {
+    "fuse": "log", "lam": 0.7, "activation": "repo", "normalize": "none", "values": "binned", "n_genes": 3000,
+    "genes": "variable", "principal": 0, "balance": 0.0, "lr": 1e-4, "max_epochs": 3000,
+}  # fmt: skip
+"""The published code's: log mixing, unnormalised bins, 3,000 epochs, the last weights."""
+
+
+def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
+    """Return the options of a protocol, with those that are given (not None) in their place."""
+    if protocol not in get_args(Protocol):
+        msg = f"protocol is 'clean' or 'paper'; got {printable(protocol)!r}."
+        raise InputValueError(msg)
+    defaults = CLEAN if protocol == "clean" else PAPER
+    chosen: dict[str, Any] = {k: defaults.get(k) if v is None else v for k, v in given.items()}
+    out = Options(protocol=protocol, **chosen)
+    if protocol == "paper":
+        out = replace(out, patience=None)
+    for name, kind in (
+        ("scheme", Scheme),
+        ("fuse", Fuse),
+        ("activation", Activation),
+        ("normalize", Normalize),
+        ("values", Values),
+    ):
+        if getattr(out, name) not in get_args(kind):
+            msg = f"{name} is one of {', '.join(get_args(kind))}; got {printable(getattr(out, name))!r}."
+            raise InputValueError(msg)
+    if out.genes not in ("telling", "variable"):
+        msg = f"genes is 'telling' or 'variable'; got {printable(out.genes)!r}."
+        raise InputValueError(msg)
+    number = isinstance(out.lam, int | float) and 0 <= out.lam <= 1
+    if not number and out.lam not in ("validation", "learned"):
+        msg = f"lam lies between 0 and 1, or is 'validation' or 'learned'; got {out.lam!r}."
+        raise InputValueError(msg)
+    check(out.sparsify)
+    return out
+
+
+def names() -> list[str]:
+    """Return the names of the options."""
+    return [f.name for f in fields(Options)]

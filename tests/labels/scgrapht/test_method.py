@@ -1,0 +1,175 @@
+"""scGraPhT as an annotation method: pathways, schemes, protocols, fusion, saving."""
+
+import numpy as np
+import pytest
+from tests.labels.conftest import make
+
+from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools.labels import Cells
+from scgnn_tools.labels.scgrapht import ScGraPhT
+from scgnn_tools.labels.scgrapht.experts import Experts, mixture_weights
+
+RNG = np.random.default_rng(3)
+TRAIN, VALIDATION, TEST = (make(n, rng=RNG) for n in (160, 60, 80))
+QUICK = {"max_epochs": 30, "n_genes": 100, "width": 32, "device": "cpu", "lr": 1e-2}
+
+
+def fit(*, unlabeled=None, rng=0, **options):
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    return ScGraPhT(**{**QUICK, **options}).fit(train, y, validation, y_validation, unlabeled=unlabeled, rng=rng)
+
+
+def accuracy(method, scores=None):
+    test, y = TEST
+    return ((method.scores(test) if scores is None else scores).argmax(axis=1) == y).mean()
+
+
+@pytest.mark.parametrize("pathway", ["P1", "P2", "P3", "P4", "CG", "CG-GC-CG"])
+@pytest.mark.parametrize("scheme", ["graph", "embedding", "embedding+logits"])
+def test_every_pathway_learns_and_comes_back_from_its_state(pathway, scheme):
+    method = fit(pathway=pathway, scheme=scheme, max_epochs=80)
+    assert accuracy(method) > 0.85
+    tensors, config = method.state()
+    back = ScGraPhT(**{**QUICK, "pathway": pathway, "scheme": scheme}).restore(tensors, config)
+    test, _ = TEST
+    np.testing.assert_allclose(back.scores(test), method.scores(test), atol=1e-6)
+    np.testing.assert_allclose(back.represent(test), method.represent(test), atol=1e-6)
+    has_cells = any(k.startswith("cells.") for k in tensors)
+    assert has_cells == ("CC" in method.steps)  # the training cells are kept only where others are compared with them
+
+
+@pytest.mark.parametrize("pathway", ["P2", "P3", "P4"])
+def test_one_query_cell_gets_its_answer_alone_and_in_company(pathway):
+    method = fit(pathway=pathway, sparsify=10)
+    test, _ = TEST
+    together = method.scores(test)
+    for i in (0, 41):
+        np.testing.assert_allclose(method.scores(test.take(np.array([i])))[0], together[i], atol=1e-5)
+
+
+def test_transductive_cells_are_in_the_graph_and_unlabelled():
+    test, _ = TEST
+    method = fit(pathway="P4", unlabeled=test)
+    assert method._assembler.graph.cells.shape[0] == 160 + 60 + 80
+    assert not method._assembler.graph.attached
+    assert fit(pathway="P4")._assembler.graph.cells.shape[0] == 160
+    assert accuracy(method) > 0.85
+
+
+def test_the_paper_protocol_trains_all_epochs_on_bins_and_keeps_the_last_weights():
+    method = ScGraPhT(protocol="paper", max_epochs=40, device="cpu", lr=3e-3)
+    o = method.options
+    assert (o.fuse, o.lam, o.normalize, o.values, o.patience) == ("log", 0.7, "none", "binned", None)
+    assert ScGraPhT(protocol="paper").options.max_epochs == 3000
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    method.fit(train, y, validation, y_validation, unlabeled=TEST[0], rng=0)
+    assert len(method.history) == 40
+    assert method.lam == 0.7
+    assert np.isclose(method._assembler.graph.cells.data * 51, np.round(method._assembler.graph.cells.data * 51)).all()
+    assert accuracy(method) > 0.85
+
+
+@pytest.mark.parametrize("fuse", ["prob", "log"])
+@pytest.mark.parametrize("lam", [0.0, 0.3, 1.0, "validation", "learned"])
+def test_lambda_and_fusion(lam, fuse):
+    method = fit(lam=lam, fuse=fuse, max_epochs=5)
+    test, _ = TEST
+    graph, other = method.graph_scores(test), method.other_scores(test)
+    assert 0 <= method.lam <= 1
+    if not isinstance(lam, str):
+        assert method.lam == lam
+    if lam == "learned":
+        assert method.lam != pytest.approx(0.7005671, abs=1e-6)  # where it began
+    p, q = np.exp(graph), np.exp(other)
+    expected = method.lam * p + (1 - method.lam) * q if fuse == "prob" else p**method.lam * q ** (1 - method.lam)
+    np.testing.assert_allclose(
+        np.exp(method.scores(test)), expected / expected.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-12
+    )
+
+
+def test_lambda_goes_to_the_side_that_is_right():
+    (_, y), (_, y_validation) = TRAIN, VALIDATION
+
+    def says(p):
+        def logits(cells: Cells) -> np.ndarray:
+            truth = {160: y, 60: y_validation, 80: TEST[1]}[len(cells)]
+            out = np.full((len(cells), 4), np.log((1 - p) / 3))
+            out[np.arange(len(cells)), truth] = np.log(p)
+            return out
+
+        return logits
+
+    assert fit(logits=says(0.999), max_epochs=2).lam < 0.5
+    assert fit(logits=says(0.01), max_epochs=30).lam > 0.5
+    with pytest.raises(InputValueError, match="function, which cannot be saved"):
+        fit(logits=says(0.9), max_epochs=1).state()
+
+
+def test_logits_of_any_source_steer_training_where_lambda_is_a_number():
+    """Mixing probabilities, cells that the other side already knows teach less; the graph's own loss would not change."""
+    sure = lambda cells: np.log(np.full((len(cells), 4), 0.25))  # noqa: E731
+    a, b = fit(lam=0.5, logits=sure, max_epochs=5), fit(scheme="embedding", max_epochs=5)
+    assert not np.allclose(a.graph_scores(TEST[0]), b.graph_scores(TEST[0]))
+
+
+def test_small_classes_weigh_more():
+    method = fit(balance=1.0, max_epochs=1)
+    np.testing.assert_allclose(method._weight.numpy() * np.bincount(TRAIN[1]), 40, rtol=1e-5)
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    keep = np.flatnonzero((y != 3) | (np.arange(160) < 8))
+    uneven = ScGraPhT(**QUICK, balance=0.5).fit(train.take(keep), y[keep], validation, y_validation)
+    sizes = np.bincount(y[keep])
+    np.testing.assert_allclose(
+        uneven._weight.numpy() / uneven._weight.numpy()[0], (sizes / sizes[0]) ** -0.5, rtol=1e-5
+    )
+
+
+def test_experts_are_weighed_by_held_out_labels():
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    experts = Experts().fit(train, y, validation, y_validation)
+    assert experts._weights.sum() == pytest.approx(1)
+    assert (experts.scores(TEST[0]).argmax(axis=1) == TEST[1]).mean() > 0.9
+    good, bad = np.full((200, 2), np.log([0.9, 0.1])), np.full((200, 2), np.log([0.1, 0.9]))
+    labels = np.zeros(200, dtype=int)
+    w = mixture_weights([good, bad], labels, np.ones(2))
+    assert w[0] > 0.9
+    assert mixture_weights([good, bad], labels[:0], np.ones(2)).tolist() == [0.5, 0.5]
+
+
+def test_nothing_held_out_takes_the_lambda_of_the_paper():
+    (train, y), none = TRAIN, np.array([], dtype=int)
+    method = ScGraPhT(**QUICK).fit(train, y, train.take(none), y[none])
+    assert method.lam == 0.7
+    assert accuracy(method) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"pathway": "CG-GG"}, "does not fit"),
+        ({"scheme": "logits"}, "scheme is one of graph, embedding, embedding\\+logits"),
+        ({"lam": 1.2}, "lam lies between 0 and 1"),
+        ({"lam": "best"}, "lam lies between 0 and 1, or is 'validation' or 'learned'"),
+        ({"fuse": "sum"}, "fuse is one of prob, log"),
+        ({"protocol": "published"}, "protocol is 'clean' or 'paper'"),
+        ({"sparsify": 0}, "sparsify is None"),
+        ({"genes": "all"}, "genes is 'telling' or 'variable'"),
+        ({"logits": "scgpt"}, "logits is 'experts', 'vectors' or a function"),
+    ],
+)
+def test_wrong_options(options, says):
+    with pytest.raises(InputValueError, match=says):
+        ScGraPhT(**options)
+
+
+def test_more_neighbours_than_cells_and_a_class_of_one():
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    labels = y.copy()
+    labels[0] = 4
+    some = np.arange(12)
+    with pytest.warns(SgtWarning, match="sparsify=15 neighbours asked of 12 nodes; taking 11"):
+        method = ScGraPhT(**QUICK, pathway="P4", sparsify=15).fit(
+            train.take(some), labels[:12], validation, y_validation
+        )
+    with pytest.warns(SgtWarning, match="sparsify=15"):
+        assert method.scores(TEST[0]).shape == (80, 5)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from tests.labels.scgrapht.test_method import accuracy, fit
+
+from scgnn_tools.labels.scgrapht import sampling
+from scgnn_tools.labels.scgrapht.assemble import Assembler
+from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
+from scgnn_tools.labels.scgrapht.network import Network
+from scgnn_tools.labels.scgrapht.pathway import parse
+
+PATHS = ["GG-CG", "GC-CG", "CG-CC", "CC-CC", "CG", "CG-GC-CG", "CC-CC-CC"]
+RNG = np.random.default_rng(0)
+CELLS = sp.csr_array(RNG.poisson(1.0, (120, 20)).astype(np.float32))
+VECTORS = RNG.normal(size=(120, 6)).astype(np.float32)
+
+
+def parts(path, sparsify):
+    steps = parse(path)
+    graph = Graph(steps, CELLS, "row", sparsify)
+    vectors = VECTORS if steps[0][1] == "C" else None
+    assembler = Assembler(
+        graph, None if vectors is None else first_product(graph, vectors), vectors, torch.device("cpu")
+    )
+    return assembler, Network(steps, 6 if vectors is not None else 20, 3, width=16).eval()
+
+
+@pytest.mark.parametrize("sparsify", [None, 5])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_sample_that_is_all_is_exact(path, sparsify):
+    assembler, network = parts(path, sparsify)
+    seen = []
+    with torch.no_grad():
+        expected = network(assembler.nodes(), assembler.members(np.arange(100)))
+        for nodes, rows, some in sampling.batches(assembler, np.arange(100), 32, np.random.default_rng(1)):
+            np.testing.assert_allclose(network(nodes, rows), expected[some], atol=1e-5)
+            seen.append(some)
+    assert sorted(np.concatenate(seen)) == list(range(100))
+
+
+@pytest.mark.parametrize(("path", "sparsify"), [("GC-CG", None), ("CG-CC", None), ("CG-CC", 30), ("CG-GC-CG", None)])
+def test_a_sample_is_smaller_and_right_on_average(path, sparsify, monkeypatch):
+    monkeypatch.setattr(sampling, "CELLS", 40)
+    monkeypatch.setattr(sampling, "NEIGHBORS", 8)
+    assembler, _ = parts(path, sparsify)
+    last = assembler.graph.steps[-1]
+    step = last if last[1] == "C" else assembler.graph.steps[-2]
+    matrix = assembler.matrix(step)
+    dense = matrix[0].toarray() if len(matrix) == 1 else (matrix[0] @ matrix[1]).toarray()
+    if len(matrix) == 1 and sparsify:  # neighbours of each row
+        monkeypatch.setattr(sampling, "CELLS", 10**6)
+        kept = sampling._some_of_each(matrix[0], np.random.default_rng(0))
+        assert np.diff(kept.indptr).max() == 8
+        np.testing.assert_allclose(kept.sum(axis=1), dense.sum(axis=1), rtol=1e-5)
+        return
+    rng, ones, total = np.random.default_rng(0), np.random.default_rng(5).random((120, 1)), 0
+    for _ in range(400):
+        sample, columns = sampling._heard(matrix, cells=True, rng=rng)
+        assert len(columns) == 40
+        out = ones[columns]
+        for m in reversed(sample):
+            out = m @ out
+        total = total + out
+    np.testing.assert_allclose(total / 400, dense @ ones, rtol=0.15)
+
+
+@pytest.mark.parametrize("pathway", ["P2", "P3", "P4", "CG-GC-CG"])
+def test_mini_batches_learn_too(pathway, monkeypatch):
+    monkeypatch.setattr(sampling, "CELLS", 60)
+    method = fit(pathway=pathway, batch_size=50, sparsify=8, max_epochs=15)
+    assert accuracy(method, method.graph_scores(_test())) > 0.85
+
+
+def _test():
+    from tests.labels.scgrapht.test_method import TEST
+
+    return TEST[0]
