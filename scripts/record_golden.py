@@ -1,6 +1,6 @@
 """Run the official code of the published models on our random weights and write what it gives to ``tests/golden``.
 
-Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht]``, in an environment with torch,
+Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht scregnet]``, in an environment with torch,
 transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
 """
 
@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
@@ -407,6 +408,47 @@ def scgrapht(official: Path) -> None:
     write("scgrapht", **out)
 
 
+def scregnet(official: Path) -> None:
+    sys.modules["colorlog"] = types.ModuleType("colorlog")
+    code = module(official / "scRegNet" / "src" / "models.py", "scregnet_models")
+    utils = module(official / "scRegNet" / "src" / "utils.py", "scregnet_utils")
+    rng = np.random.default_rng(0)
+    n, cells, d = 40, 15, 12
+    counts = np.maximum(rng.normal(size=(n, cells)), 0).astype(np.float32)
+    counts[3] = 1.5  # a constant gene
+    pairs = np.unique(rng.integers(0, n - 4, size=(160, 2)), axis=0)  # four genes without an edge
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    train = np.column_stack([pairs, rng.random(len(pairs)) < 0.4]).astype(np.int64)
+    x = utils.load_data(pd.DataFrame(counts)).exp_data()
+    adj = utils.scRNADataset(train, n, flag=True).Adj_Generate(np.arange(n))
+    asked = rng.integers(0, n, size=(50, 2))
+    table = fill("table_emb", (n, d))
+    out = {"counts": counts, "table": table, "train": train, "asked": asked, "x": x}
+    for name, cls, options in (
+        ("gcn", "GCN", {"gnn": [9, 7, 6], "mlp": [8]}),
+        ("gcn_deep", "GCN", {"gnn": [11], "mlp": [9, 8, 7]}),
+        ("sage", "SAGE", {"gnn": [9, 7], "mlp": [8, 5]}),
+        ("gat_concate", "GAT", {"gnn": [6, 5], "mlp": [8], "num_heads": [2, 3], "reduction": "concate"}),
+        ("gat_mean", "GAT", {"gnn": [6, 5], "mlp": [8], "num_heads": [2, 3], "reduction": "mean"}),
+        ("gat_one", "GAT", {"gnn": [6], "mlp": [8], "num_heads": [4], "reduction": "concate"}),
+        ("dot", "GCN", {"gnn": [9], "mlp": [8], "type": "dot"}),
+        ("cosine", "GCN", {"gnn": [9], "mlp": [8], "type": "cosine"}),
+    ):
+        args = {
+            "gnn_type": {"SAGE": "GraphSAGE"}.get(cls, cls), "gnn_hidden_dims": options["gnn"], "gnn_num_layers": len(options["gnn"]),
+            "mlp_hidden_dims": options["mlp"], "mlp_num_layers": len(options["mlp"]), "dropout": 0.0, "alpha": 0.15,
+            "type": options.get("type", "MLP"), "reduction": options.get("reduction", "concate"), "num_heads": options.get("num_heads", 3),
+        }  # fmt: skip
+        model = getattr(code, f"scTransNet_{cls}")(cells, argparse.Namespace(**args), d, "cpu")
+        weights = randomise(model)
+        pred = model(
+            torch.from_numpy(x), utils.adj2saprse_tensor(adj), torch.from_numpy(asked), torch.from_numpy(table)
+        )
+        out |= {f"{name}_{k}": v for k, v in weights.items()}
+        out |= {f"{name}_args": json.dumps(args), f"{name}_logits": pred.numpy()}
+    write("scregnet", **out)
+
+
 RECORDERS = {
     "scgpt": scgpt,
     "geneformer": geneformer,
@@ -414,6 +456,7 @@ RECORDERS = {
     "scbert": scbert,
     "cgc": cgc,
     "scgrapht": scgrapht,
+    "scregnet": scregnet,
 }
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_the_same_seed_the_same_scores(name, network):
 
 
 def test_an_option_that_is_none_names_those_that_are():
-    with pytest.raises(InputValueError, match="scregnet has no option hiden; its options are: device, dropout"):
+    with pytest.raises(InputValueError, match="scregnet has no option hiden; its options are: backbone, batch_size"):
         link_predictor("scregnet", hiden=3)
     link_predictor("degree", rng=0, device="cpu")  # nothing is drawn, nothing computed with PyTorch
 

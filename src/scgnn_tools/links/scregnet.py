@@ -1,101 +1,146 @@
-"""``scregnet``: a graph network over the training edges on the gene vectors of a foundation model.
+"""``scregnet``: a graph network over the training edges, beside the gene vectors of a foundation model.
 
-scRegNet (Kommu et al.) joins each gene's foundation-model vector with what a GCN makes of it over the known edges, brings the
-result through a shared perceptron, and classifies pairs.
+scRegNet (Kommu et al.) joins each gene's foundation-model vector with what a graph network makes of it over the known edges, brings
+the result through a shared perceptron, and classifies pairs.
 """
 
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-import torch
-from torch import nn
 
-from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import as_text
-from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.graph import canonical
-from scgnn_tools.links._protocol import check_pairs, needs
-from scgnn_tools.nn import MLP, GraphConv, Propagation, symmetric_normalized
-from scgnn_tools.train import fit_full_batch
+from scgnn_tools._random import RNG
+from scgnn_tools.links import _features
+from scgnn_tools.links._backbones import KINDS, Operator, operator
+from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training, check_choice
+from scgnn_tools.links._heads import HEADS
+from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._scregnet_network import Network, Shape
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-BLOCK = 2**18
-CUT = 4.0
+PROTOCOLS: dict[str, tuple[dict[str, Any], Training]] = {
+    "clean": ({"hidden": (64, 64), "out": (128, 64), "head": "product", "features": "embedding"}, Training()),
+    "paper": (
+        {"hidden": (256, 256), "out": (64, 64), "head": "concat", "features": "expression"},
+        Training(
+            lr=5e-4, weight_decay=1e-5, max_epochs=300, patience=10, every=5, batch_size=256, select="auroc"
+        ),
+    ),
+}  # fmt: skip
+"""What an option is that was not given: sizes and training."""
 
 
-class Network(nn.Module):
-    """Two graph convolutions, a shared perceptron and a head on pairs.
-
-    Differences from the published code: the GNN's input is the gene vectors (there: expression, one feature a cell, which ties a
-    model to one data set), dropout is off at prediction, and the head on pairs is ``"product"`` by default, which adds the product of the
-    two genes to their concatenation. ``"concat"`` is the published one: it is a sum of a term of the factor and one of the
-    target, so within one factor it ranks targets the same way for every factor.
-
-    Shapes
-    ------
-    x (n_genes, d), tf and target (n_pairs,) -> logits (n_pairs,)
-    """
-
-    def __init__(self, d: int, *, hidden: int, out: int, head: str, dropout: float) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList([GraphConv(d, hidden), GraphConv(hidden, hidden)])
-        self.shared = MLP([d + hidden, 2 * out, out], dropout=dropout)
-        self.dropout, self.head = nn.Dropout(dropout), head
-        self.linear = nn.Linear(3 * out if head == "product" else 2 * out, 1)
-
-    def genes(self, x: torch.Tensor, propagate: Propagation) -> torch.Tensor:
-        """Return the representation of every gene, (n_genes, out)."""
-        h = self.dropout(torch.relu(self.convs[0](propagate, x)))
-        return self.shared(torch.cat([x, self.convs[1](propagate, h)], dim=1))
-
-    def pairs(self, h: torch.Tensor, tf: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the logit of each pair."""
-        a, b = h[tf], h[target]
-        parts = [a, b, a * b] if self.head == "product" else [a, b]
-        return self.linear(torch.cat(parts, dim=1)).squeeze(1)
-
-
-class ScRegNet:
+class ScRegNet(GraphPredictor):
     """Graph link prediction on gene vectors.
 
     Parameters
     ----------
+    protocol
+        "clean": all pairs at once, the epoch that validates best is kept, dropout is off in scoring. "paper": as the published code,
+        batches of 256 pairs, of which each runs the whole graph; every fifth epoch is scored by AUROC on ``validation``, **which was the
+        test set there**, and the best is kept; the perceptron's dropout stays on, so that a score is the mean of 50.
+    backbone
+        "gcn", "sage", "gat", or None for no graph network.
     hidden, out
-        Widths of the graph layers and of the representation.
+        Widths of the graph layers and of the perceptron; None takes those of the protocol.
     head
-        "product" or "concat", see :class:`Network`.
+        "product", "concat" (the published one: a sum of a term of the factor and one of the target, so it ranks targets alike for
+        every factor), "mlp", "dot" or "cosine"; None takes that of the protocol.
+    features
+        What the graph network reads of a gene: its "embedding"; its "expression", one feature a cell, as published, which ties a model
+        to one data set; its "counts", the same unscaled; or "random" numbers, so that a gene is no more than its place in the graph.
+        None takes that of the protocol.
+    vectors
+        Whether the gene vectors go into the perceptron.
+    dropout
+        Of graph layers and perceptron.
+    heads, reduction, slope
+        Of "gat": heads (one number, or one a layer), whether those of a layer are joined or averaged, slope of its LeakyReLU.
+    max_cells
+        So many cells are drawn for "expression" and "counts" if there are more; None takes all.
     rng
         Seed.
     device
         Where to train.
+    checkpoint
+        File in which the state of training is kept; a run that was killed goes on from it.
+    lr, weight_decay, optimizer, max_epochs, patience, every, batch_size, select
+        As in :class:`~scgnn_tools.links._graph_predictor.Training`; None takes that of the protocol.
     """
+
+    name = "scregnet"
+    report: dict[str, str]
+    args: dict[str, Any]
 
     def __init__(
         self,
         *,
-        hidden: int = 64,
-        out: int = 64,
-        head: Literal["product", "concat"] = "product",
+        protocol: Literal["clean", "paper"] = "clean",
+        backbone: Literal["gcn", "sage", "gat"] | None = "gcn",
+        hidden: Sequence[int] | None = None,
+        out: Sequence[int] | None = None,
+        head: Literal["product", "concat", "mlp", "dot", "cosine"] | None = None,
+        features: Literal["embedding", "expression", "counts", "random"] | None = None,
+        vectors: bool = True,
         dropout: float = 0.2,
-        lr: float = 5e-3,
-        weight_decay: float = 1e-4,
-        max_epochs: int = 200,
-        patience: int = 20,
+        heads: int | Sequence[int] = 3,
+        reduction: Literal["concat", "mean"] = "concat",
+        slope: float = 0.2,
+        max_cells: int | None = MAX_CELLS,
         rng: RNG = 0,
         device: str = "auto",
+        checkpoint: str | Path | None = None,
+        lr: float | None = None,
+        weight_decay: float | None = None,
+        optimizer: Literal["Adam", "RMSprop", "SGD"] | None = None,
+        max_epochs: int | None = None,
+        patience: int | None = None,
+        every: int | None = None,
+        batch_size: int | None = None,
+        select: Literal["loss", "auroc"] | None = None,
     ) -> None:
-        if head not in ("product", "concat"):
-            msg = f"head is 'product' or 'concat'; got {head!r}."
+        check_choice("protocol", protocol, tuple(PROTOCOLS))
+        given = {"hidden": hidden, "out": out, "head": head, "features": features}
+        sizes = PROTOCOLS[protocol][0] | {k: v for k, v in given.items() if v is not None}
+        check_choice("backbone", backbone, (*KINDS, None))
+        check_choice("head", sizes["head"], HEADS)
+        check_choice("reduction", reduction, ("concat", "mean"))
+        if backbone is None and not vectors:
+            msg = "Without a backbone and without vectors there is nothing to learn from; leave one of them in."
             raise InputValueError(msg)
-        self._shape = {"hidden": hidden, "out": out, "head": head, "dropout": dropout}
-        self._training = {"lr": lr, "weight_decay": weight_decay, "max_epochs": max_epochs, "patience": patience}
-        self._seed = seed(rng)
-        self._device = resolve_device(device)
+        widths = {name: _widths(name, sizes[name]) for name in ("hidden", "out")}
+        paper = protocol == "paper"
+        many = heads if isinstance(heads, int) else tuple(heads)
+        self._shape = Shape(
+            backbone, widths["hidden"], widths["out"], sizes["head"], dropout, many, reduction, slope, paper
+        )
+        self._protocol, self._always = protocol, paper and len(widths["out"]) > 1 and dropout > 0
+        super().__init__(
+            PROTOCOLS[protocol][1].changed(
+                lr=lr,
+                weight_decay=weight_decay,
+                optimizer=optimizer,
+                max_epochs=max_epochs,
+                patience=patience,
+                every=every,
+                batch_size=batch_size,
+                select=select,
+            ),
+            features=sizes["features"] if backbone is not None else "embedding",
+            vectors=vectors,
+            as_given=paper,
+            max_cells=max_cells,
+            rng=rng,
+            device=device,
+            checkpoint=checkpoint,
+        )
 
     def fit(
         self,
@@ -107,75 +152,91 @@ class ScRegNet:
         embedding: pd.DataFrame | None = None,
     ) -> "ScRegNet":
         """Train on the pairs; messages pass over their positive ones only, in both directions."""
-        pairs = check_pairs(pairs)
-        needs(embedding, "embedding", "scregnet")
-        if validation is None:
-            pairs, validation = _carve(pairs, self._seed)
-        validation = check_pairs(validation)
-        asked = pd.concat([pairs, validation])
-        extra = [] if genes is None else [genes]
-        self._genes = pd.Index(pd.unique(as_text(np.concatenate([asked["tf"], asked["target"], *extra]))))
-        self._x = torch.as_tensor(_standardised(cast("pd.DataFrame", embedding), self._genes), device=self._device)
-        edges = pairs[pairs["label"] == 1]
-        self.message_graph = self._graph(edges)
-        self._propagate = Propagation(symmetric_normalized(self.message_graph), device=self._device)
-        train, stop = self._tensors(pairs), self._tensors(validation)
+        if self._protocol == "paper" and validation is None:
+            msg = (
+                "protocol='paper' keeps the epoch that is best on the test pairs: pass validation=, the test pairs for the published "
+                "number, others for an honest one; or protocol='clean', which holds back a tenth of the training pairs."
+            )
+            raise InputValueError(msg)
+        return super().fit(pairs, validation, genes=genes, expression=expression, embedding=embedding)
 
-        def loss(network: nn.Module, part: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            h = network.genes(self._x, self._propagate)  # type: ignore[operator]
-            return nn.functional.binary_cross_entropy_with_logits(network.pairs(h, part[0], part[1]), part[2])  # type: ignore[operator]
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path, args: str | Path | None = None, *, rng: RNG = 0, device: str = "auto"
+    ) -> "ScRegNet":
+        """Read a published head: the weights that the authors store, onto gene vectors and expression that are given to :meth:`bind`.
 
-        self._network, self.history = fit_full_batch(
-            lambda: Network(self._x.shape[1], **self._shape).to(self._device),  # type: ignore[arg-type]
-            lambda m: loss(m, train),
-            lambda m: float(loss(m, stop)),
-            rng=self._seed,
-            what="scregnet",
-            **self._training,  # type: ignore[arg-type]
-        )
-        return self
+        Parameters
+        ----------
+        path
+            ``model.pt``, or the folder that holds it.
+        args
+            ``args.json``; None looks beside the weights. Sizes are read from the weights and compared with it.
+        rng, device
+            As for a new one.
 
-    def score(self, pairs: pd.DataFrame) -> np.ndarray:
-        """Return the logit of each pair; NaN where a gene was not among those of the fit."""
-        pairs = check_pairs(pairs, labelled=False)
-        out = np.full(len(pairs), np.nan)
-        tf, target = self._genes.get_indexer(pairs["tf"]), self._genes.get_indexer(pairs["target"])
-        known = np.flatnonzero((tf >= 0) & (target >= 0))
-        with torch.no_grad():
-            h = self._network.genes(self._x, self._propagate)  # type: ignore[operator]
-            for start in range(0, len(known), BLOCK):
-                rows = known[start : start + BLOCK]
-                a, b = (torch.as_tensor(i[rows], device=self._device) for i in (tf, target))
-                out[rows] = self._network.pairs(h, a, b).double().cpu().numpy()  # type: ignore[operator]
+        Returns
+        -------
+        ScRegNet
+            Its ``report`` has a line a tensor; ``args``, what the file said of the training.
+
+        Raises
+        ------
+        WeightsError
+            If a tensor is missing, unknown, misshaped or not finite, or the two files do not fit.
+        """
+        from scgnn_tools.links._scregnet_checkpoint import read
+
+        file = None if args is None else Path(args).expanduser()
+        shape, network, report, told = read(Path(path).expanduser(), file)
+        sizes = {k: v for k, v in asdict(shape).items() if k != "always"}
+        out = cls(protocol="paper", max_cells=None, rng=rng, device=device, **sizes)
+        out._network, out.report, out.args = network.to(out._device).eval(), report, told
         return out
 
-    def _graph(self, edges: pd.DataFrame) -> sp.csr_array:
-        i, j = self._genes.get_indexer(edges["tf"]), self._genes.get_indexer(edges["target"])
-        n = len(self._genes)
-        return canonical(np.concatenate([i, j]), np.concatenate([j, i]), None, (n, n))
+    def bind(
+        self,
+        pairs: pd.DataFrame,
+        *,
+        genes: np.ndarray | None = None,
+        expression: "AnnData | None" = None,
+        embedding: pd.DataFrame | None = None,
+    ) -> "ScRegNet":
+        """Give a head from a checkpoint the training pairs, whose positive ones are its graph, the expression and the vectors.
 
-    def _tensors(self, pairs: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        tf, target = self._genes.get_indexer(pairs["tf"]), self._genes.get_indexer(pairs["target"])
-        label = pairs["label"].to_numpy(dtype=np.float32)
-        return tuple(torch.as_tensor(a, device=self._device) for a in (tf, target, label))  # type: ignore[return-value]
+        Raises
+        ------
+        InputValueError
+            If the expression has another number of cells, or the vectors another width, than those of the head's training.
+        """
+        pairs = check_pairs(pairs)
+        self._read(pairs, _features.nodes(pairs, genes), expression, embedding)
+        network: Network = self._network  # type: ignore[assignment]
+        for what, seen, need in (
+            (f"{self._features} features a gene", self._x.shape[1], network.input_width),
+            ("numbers a gene vector", self._d_vectors, network.vector_width),
+        ):
+            if seen != need:
+                msg = f"The head was trained with {need} {what}; there are {seen}. It fits the data set of its training only."
+                raise InputValueError(msg)
+        return self
+
+    def _options(self) -> Shape:
+        return self._shape
+
+    def _build(self, d: int, d_vectors: int) -> Network:
+        return Network(d, d_vectors, self._shape)
+
+    def _operator(self, adjacency: sp.csr_array, tfs: np.ndarray) -> Operator | None:
+        return operator(self._shape.backbone, adjacency, device=self._device) if self._shape.backbone else None
 
 
-def _standardised(embedding: pd.DataFrame, genes: pd.Index) -> np.ndarray:
-    """Return the vectors of the genes, each column at mean 0 and variance 1; zeros for a gene without vector.
-
-    Values are cut at four standard deviations: a few genes that every cell expresses lie far outside, and what a network says there is not
-    learnt from anything.
-    """
-    vectors = embedding[~embedding.index.duplicated()].reindex(genes).to_numpy(dtype=np.float32)
-    known = np.isfinite(vectors).all(axis=1)
-    if not known.any():
-        msg = "No gene of the pairs has a vector in embedding=: its index must hold the names that the pairs use."
+def _widths(name: str, value: Any) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(v) for v in value)
+    except TypeError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        msg = f"{name} is the width of each layer, such as (64, 64); got {value!r}."
         raise InputValueError(msg)
-    mean, spread = vectors[known].mean(axis=0), vectors[known].std(axis=0) + 1e-6
-    return np.where(known[:, None], np.clip((vectors - mean) / spread, -CUT, CUT), 0).astype(np.float32)
-
-
-def _carve(pairs: pd.DataFrame, rng: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take a tenth of the pairs to stop on."""
-    held = generator(rng).random(len(pairs)) < 0.1
-    return pairs[~held], pairs[held]
+    return widths

@@ -41,6 +41,7 @@ def fit_full_batch(
     lr: float = 1e-2,
     weight_decay: float = 0.0,
     start_counts: bool = False,
+    optimizer: str = "Adam",
     rng: RNG = 0,
     what: str = "train",
     checkpoint: Path | None = None,
@@ -60,10 +61,10 @@ def fit_full_batch(
         Score on the validation set, lower is better, given the module in evaluation mode without gradients.
     max_epochs, patience
         Most epochs, and how many may pass without a better score; patience None trains all epochs and keeps the last weights.
-    lr, weight_decay
-        Of Adam.
     start_counts
         Whether the weights before the first epoch may turn out the best: for a module that was trained before.
+    lr, weight_decay, optimizer
+        Of the optimizer, by its name in ``torch.optim``.
     rng
         Seed; no global random state is left changed.
     what
@@ -88,7 +89,7 @@ def fit_full_batch(
     interrupted = False
     with seeded(seed(rng)):
         module = build()
-        now = State(module, torch.optim.Adam(module.parameters(), lr=lr, weight_decay=weight_decay))
+        now = State(module, getattr(torch.optim, optimizer)(module.parameters(), lr=lr, weight_decay=weight_decay))
         if checkpoint is not None and checkpoint.is_file():
             _resume.read(checkpoint, now, plan)
         elif start_counts:

@@ -1,0 +1,299 @@
+"""What scRegNet and scTransNet share: nodes, features and message graph, training whole or in batches, scoring, saving."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools.links import _features
+from scgnn_tools.links._protocol import check_pairs, needs
+from scgnn_tools.train import fit_full_batch
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+BLOCK = 2**18
+RANDOM_WIDTH = 64
+MAX_CELLS = 2000
+FEATURES = ("embedding", "expression", "counts", "random")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    lr, weight_decay, optimizer
+        Of the optimizer: "Adam", "RMSprop" or "SGD".
+    max_epochs, patience, every
+        Most epochs; validations without a better score before the end; epochs from one validation to the next.
+    batch_size
+        Pairs a step; None takes all of them. Every step passes messages over the whole graph, so steps are what training costs.
+    select
+        The epoch that is kept has the least validation "loss", or the best "auroc".
+    """
+
+    lr: float = 5e-3
+    weight_decay: float = 1e-4
+    optimizer: Literal["Adam", "RMSprop", "SGD"] = "Adam"
+    max_epochs: int = 200
+    patience: int = 20
+    every: int = 1
+    batch_size: int | None = None
+    select: Literal["loss", "auroc"] = "loss"
+
+    def changed(self, **given: Any) -> "Training":
+        """Return it with other values where one is given."""
+        return replace(self, **{k: v for k, v in given.items() if v is not None})
+
+
+class GraphPredictor:
+    """A network that reads each gene in the graph of the known edges, and pairs of genes from that.
+
+    A subclass gives ``name``, and :meth:`_build` and :meth:`_operator`; its network has ``genes(graph, x, vectors)``, which returns each
+    gene as a factor and as a target, and ``head(tf, target)``, which returns logits.
+    """
+
+    name: ClassVar[str]
+    _always = False  # whether dropout is live in scoring
+
+    def __init__(
+        self,
+        training: Training,
+        *,
+        features: str,
+        vectors: bool,
+        as_given: bool,
+        max_cells: int | None,
+        rng: RNG,
+        device: str,
+        checkpoint: str | Path | None,
+    ) -> None:
+        check_choice("features", features, FEATURES)
+        check_choice("optimizer", training.optimizer, ("Adam", "RMSprop", "SGD"))
+        for what in ("lr", "max_epochs", "patience", "every"):
+            if not getattr(training, what) > 0:
+                msg = f"{what} is positive; got {getattr(training, what)!r}."
+                raise InputValueError(msg)
+        self._training, self._features, self._with_vectors, self._as_given = training, features, vectors, as_given
+        self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.history, self.interrupted = pd.DataFrame(columns=["loss", "validation"]), False
+
+    def _build(self, d: int, d_vectors: int) -> nn.Module:
+        """Return the untrained network for features of width ``d`` and gene vectors of width ``d_vectors`` (0: none)."""
+        raise NotImplementedError
+
+    def _operator(self, adjacency: sp.csr_array, tfs: np.ndarray) -> Any:
+        """Return what the network passes messages with; ``tfs`` are the nodes that are factors of a training pair."""
+        raise NotImplementedError
+
+    def _chosen(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return the pairs that are trained on."""
+        return pairs
+
+    def fit(
+        self,
+        pairs: pd.DataFrame,
+        validation: pd.DataFrame | None = None,
+        *,
+        genes: np.ndarray | None = None,
+        expression: "AnnData | None" = None,
+        embedding: pd.DataFrame | None = None,
+    ) -> Any:
+        """Train on the pairs; messages pass over their positive ones only, in both directions."""
+        pairs = check_pairs(pairs)
+        if validation is None:
+            pairs, validation = _features.carve(pairs, self._seed)
+        validation = check_pairs(validation)
+        asked = pd.concat([pairs, validation])
+        self._read(pairs, _features.nodes(asked, genes), expression, embedding)
+        train, held = (_features.rows(p, self._genes, self._device) for p in (self._chosen(pairs), validation))
+        self._network, self.history = fit_full_batch(
+            lambda: self._build(self._x.shape[1], self._d_vectors).to(self._device),
+            lambda network: self._losses(network, train),
+            self._validation(held),
+            max_epochs=self._training.max_epochs,
+            patience=self._training.patience * self._training.every,
+            lr=self._training.lr,
+            weight_decay=self._training.weight_decay,
+            optimizer=self._training.optimizer,
+            rng=self._seed,
+            what=self.name,
+            checkpoint=self._checkpoint,
+            plan=self._plan(train),
+        )
+        self.history["validation"] = self.history["validation"].replace(np.inf, np.nan)  # no validation was due
+        self.interrupted = bool(self.history.attrs.get("interrupted", False))
+        return self
+
+    def score(self, pairs: pd.DataFrame) -> np.ndarray:
+        """Return the logit of each pair; NaN where a gene was not among those of the fit."""
+        return self.sample(pairs, 50).mean(axis=0) if self._always else self.sample(pairs, 1)[0]
+
+    def sample(self, pairs: pd.DataFrame, n: int = 50) -> np.ndarray:
+        """Return ``n`` scorings, float64 (n, n_pairs), which differ only if dropout is live in scoring, as in the published code."""
+        pairs = check_pairs(pairs, labelled=False)
+        network, graph = self._fitted()
+        out = np.full((n, len(pairs)), np.nan)
+        tf, target = self._genes.get_indexer(pairs["tf"]), self._genes.get_indexer(pairs["target"])
+        known = np.flatnonzero((tf >= 0) & (target >= 0))
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.default_generator.manual_seed(self._seed)
+            for i in range(n):
+                a, b = network.genes(graph, self._x, self._vectors)  # type: ignore[operator]
+                for start in range(0, len(known), BLOCK):
+                    some = known[start : start + BLOCK]
+                    left, right = (torch.as_tensor(index[some], device=self._device) for index in (tf, target))
+                    out[i, some] = network.head(a[left], b[right]).double().cpu().numpy()  # type: ignore[operator]
+        return out
+
+    def represent(self) -> pd.DataFrame:
+        """Return what the head sees of each gene, float32, indexed by gene; as a factor and as a target if they differ."""
+        network, graph = self._fitted()
+        with torch.no_grad():
+            a, b = network.genes(graph, self._x, self._vectors)  # type: ignore[operator]
+        both = a if a is b else torch.cat([a, b], dim=1)
+        return pd.DataFrame(both.cpu().numpy(), index=self._genes)
+
+    def _read(
+        self, pairs: pd.DataFrame, genes: pd.Index, expression: "AnnData | None", embedding: pd.DataFrame | None
+    ) -> None:
+        """Keep features and vectors of the genes, and the graph of the positive pairs."""
+        self._genes = genes
+        x, vectors = self._inputs(expression, embedding)
+        self._x = torch.as_tensor(x, device=self._device)
+        # the same array is kept once
+        same = vectors is x
+        self._vectors = None if vectors is None else self._x if same else torch.as_tensor(vectors, device=self._device)
+        edges = pairs[pairs["label"] == 1]
+        self.message_graph = _features.undirected(edges, genes)
+        self._tfs = np.unique(genes.get_indexer(pairs["tf"]))
+        self._graph = self._operator(self.message_graph, self._tfs)
+
+    def _inputs(
+        self, expression: "AnnData | None", embedding: pd.DataFrame | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        vectors = None
+        if self._with_vectors or self._features == "embedding":
+            needs(embedding, "embedding", self.name)
+            table: pd.DataFrame = embedding  # type: ignore[assignment]
+            given = self._as_given
+            vectors = _features.as_given(table, self._genes)[0] if given else _features.standardised(table, self._genes)
+        if self._features == "embedding":
+            x: np.ndarray = vectors  # type: ignore[assignment]
+        elif self._features == "random":
+            x = generator(self._seed).normal(size=(len(self._genes), RANDOM_WIDTH)).astype(np.float32)
+        else:
+            x = _features.expression_rows(
+                expression,
+                self._genes,
+                self.name,
+                scaled=self._features == "expression",
+                as_it_stands=self._as_given or self._features == "counts",
+                max_cells=self._max_cells,
+                rng=self._seed,
+            )
+        return x, vectors if self._with_vectors else None
+
+    @property
+    def _d_vectors(self) -> int:
+        return 0 if self._vectors is None else self._vectors.shape[1]
+
+    def _fitted(self) -> tuple[nn.Module, Any]:
+        if not hasattr(self, "_network") or not hasattr(self, "_graph"):
+            msg = f"This {type(self).__name__} knows no genes yet. Call fit() first, or bind() after from_checkpoint()."
+            raise InputValueError(msg)
+        return self._network, self._graph
+
+    def _losses(self, network: nn.Module, train: _features.Rows) -> Iterator[torch.Tensor]:
+        n = len(train[2])
+        size = self._training.batch_size or n
+        order = torch.randperm(n, device=self._device) if size < n else torch.arange(n, device=self._device)
+        for start in range(0, n, size):
+            yield self._loss(network, tuple(t[order[start : start + size]] for t in train))  # type: ignore[arg-type]
+
+    def _loss(self, network: nn.Module, part: _features.Rows) -> torch.Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(self._logits(network, part), part[2])
+
+    def _logits(self, network: nn.Module, part: _features.Rows) -> torch.Tensor:
+        a, b = network.genes(self._graph, self._x, self._vectors)  # type: ignore[operator]
+        return network.head(a[part[0]], b[part[1]])  # type: ignore[operator]
+
+    def _plan(self, train: _features.Rows) -> str:
+        """Say what a training is of: settings, nodes, features and pairs; how long it may take is no part of that."""
+        settings = replace(self._training, max_epochs=1, patience=1)
+        arrays = [*train, self._x, torch.as_tensor(self.message_graph.indices)]
+        sums = [float(t.double().sum()) for t in arrays]
+        return f"{self.name} {self._options()} {settings} {self._seed} {len(self._genes)} {self._x.shape} {sums}"
+
+    def _options(self) -> object:
+        """Return the sizes of the network."""
+        raise NotImplementedError
+
+    def _validation(self, held: _features.Rows) -> Any:
+        """Return the score of an epoch, lower is better, infinite where none is due."""
+        from sklearn.metrics import roc_auc_score
+
+        epoch = 0
+
+        def validate(network: nn.Module) -> float:
+            nonlocal epoch
+            epoch += 1
+            if epoch % self._training.every:
+                return float("inf")
+            if len(held[2]) == 0:
+                return -float(epoch)  # nothing to stop on: the last epoch is kept
+            if self._training.select == "loss":
+                return float(self._loss(network, held))
+            return -float(roc_auc_score(held[2].cpu(), self._logits(network, held).cpu()))
+
+        return validate
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return what :meth:`restore` needs: arrays by name, and what JSON can hold."""
+        network, _ = self._fitted()
+        tensors = {f"network.{k}": v.detach().cpu().numpy() for k, v in network.state_dict().items()}
+        tensors |= {"x": self._x.cpu().numpy(), "tfs": self._tfs}
+        tensors |= {"graph.indptr": self.message_graph.indptr, "graph.indices": self.message_graph.indices}
+        if self._vectors is not None and self._vectors is not self._x:
+            tensors["vectors"] = self._vectors.cpu().numpy()
+        config = {"genes": list(map(str, self._genes)), "training": asdict(self._training), "vectors": self._d_vectors}
+        return tensors, config
+
+    def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> Any:
+        """Put back what :meth:`state` gave, into a predictor made with the same options."""
+        self._genes = pd.Index(np.array(config["genes"], dtype=object))
+        self._training = replace(self._training, **config["training"])
+        self._x, self._tfs = torch.as_tensor(tensors["x"], device=self._device), tensors["tfs"]
+        own = tensors.get("vectors")
+        shared = self._x if config["vectors"] else None
+        self._vectors = shared if own is None else torch.as_tensor(own, device=self._device)
+        indptr, indices = tensors["graph.indptr"], tensors["graph.indices"]
+        ones = np.ones(len(indices), dtype=np.float32)
+        self.message_graph = sp.csr_array((ones, indices, indptr), shape=(len(self._genes),) * 2)
+        self._graph = self._operator(self.message_graph, self._tfs)
+        self._network = self._build(self._x.shape[1], self._d_vectors).to(self._device).eval()
+        weights = {
+            k.removeprefix("network."): torch.as_tensor(v) for k, v in tensors.items() if k.startswith("network.")
+        }
+        self._network.load_state_dict(weights)
+        return self
+
+
+def check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        shown = list(map(repr, choices))
+        msg = f"{name} is {', '.join(shown[:-1])} or {shown[-1]}; got {value!r}."
+        raise InputValueError(msg)
