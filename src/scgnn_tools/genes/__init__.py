@@ -1,6 +1,6 @@
 """Who a gene is: names, Ensembl ids, aliases, orthologs, and which gene of a model each gene of the data is."""
 
-from scgnn_tools.genes.match import GeneMatch, match
+from scgnn_tools.genes.match import GeneMatch, human_symbols, match
 from scgnn_tools.genes.names import canonical_symbols, detect_organism, gene_names
 from scgnn_tools.genes.tables import positions, prior, transcription_factors
 
@@ -9,6 +9,7 @@ __all__ = [
     "canonical_symbols",
     "detect_organism",
     "gene_names",
+    "human_symbols",
     "match",
     "positions",
     "prior",

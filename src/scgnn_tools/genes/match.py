@@ -12,7 +12,7 @@ from scgnn_tools.genes._result import GeneMatch
 from scgnn_tools.genes.ids import strip_version
 from scgnn_tools.genes.names import canonical_symbols, detect_organism
 
-__all__ = ["GeneMatch", "match"]
+__all__ = ["GeneMatch", "human_symbols", "match"]
 
 
 def match(
@@ -68,6 +68,14 @@ def match(
         new = (index < 0) & (found >= 0)
         index[new], how[new] = found[new], word
     return GeneMatch(names=names, vocabulary=words.to_numpy(dtype=object), index=index, how=how, organism=organism)
+
+
+def human_symbols(names: np.ndarray) -> np.ndarray:
+    """Return the human symbol of each name, shape (n,): mouse genes stand for their one-to-one orthologs and are "" without one."""
+    if detect_organism(names) != "mouse":
+        return canonical_symbols(names, organism="human").astype(str)
+    found = match(names, np.unique(tables.human_of_mouse().to_numpy()), organism="mouse")
+    return np.where(found.matched, found.vocabulary[found.index], "").astype(str)
 
 
 def _ways(names: pd.Index, words: pd.Index, key: str, organism: str, words_organism: str) -> list[tuple[str, pd.Index]]:

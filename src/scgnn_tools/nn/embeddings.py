@@ -19,14 +19,18 @@ class GeneEmbedding(nn.Module):
 
 
 class ValueEmbedding(nn.Module):
-    """A small network of the value."""
+    """A small network of the value, of two layers (the codes of scGPT and CGC) or three (the paper of CGC)."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, n_layers: int = 2) -> None:
         super().__init__()
         self.linear1, self.linear2, self.norm = nn.Linear(1, dim), nn.Linear(dim, dim), nn.LayerNorm(dim)
+        self.linear3 = nn.Linear(dim, dim) if n_layers == 3 else None
 
     def forward(self, values: Tensor) -> Tensor:
         """Return (n_tokens, dim); bins repeat, so each distinct value is computed once."""
         distinct, which = torch.unique(values, return_inverse=True)
         x = distinct.clamp(max=LARGEST_VALUE).unsqueeze(-1)
-        return self.norm(self.linear2(torch.relu(self.linear1(x)))).index_select(0, which)
+        x = self.linear2(torch.relu(self.linear1(x)))
+        if self.linear3 is not None:
+            x = self.linear3(torch.relu(x))
+        return self.norm(x).index_select(0, which)

@@ -215,18 +215,12 @@ def corpus_genes(
 
     Mouse genes stand for their one-to-one orthologs.
     """
-    from scgnn_tools.genes.tables import human_of_mouse
-
     cells: dict[str, int] = {}
     for name, adata in progress(list(_open(sources, on_bad)), what="genes", unit="file"):
         with _Named(name, on_bad):
             expression = open_expression(adata, layer=layer)
             names = genes.gene_names(expression.var, gene_key=gene_key)
-            if genes.detect_organism(names) == "mouse":
-                found = genes.match(names, np.unique(human_of_mouse().to_numpy()), organism="mouse")
-                symbols = np.where(found.matched, found.vocabulary[found.index], "")
-            else:
-                symbols = genes.canonical_symbols(names, organism="human").astype(str)
+            symbols = genes.human_symbols(names)
             seen = np.zeros(len(symbols), dtype=np.int64)
             for _, block in expression.rows():
                 seen += np.bincount(block.indices, minlength=len(symbols))

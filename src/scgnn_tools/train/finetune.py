@@ -3,14 +3,12 @@
 import copy
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from torch import nn
 
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 from scgnn_tools._log import printable, say
@@ -18,7 +16,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.fm import NetworkModel
-from scgnn_tools.nn.lora import add_lora, merge_lora
+from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.train import tasks
 
 if TYPE_CHECKING:
@@ -171,56 +169,32 @@ class FineTuner:
         FineTuner
             Itself, trained.
         """
-        from scgnn_tools.train.lightning import Module, run
+        from scgnn_tools.train.fitting import fit_task
 
         if self.history is not None:
             msg = "It is trained already. Make a new FineTuner of tuner.model to train on."
             raise InputValueError(msg)
         rng = np.random.default_rng(self._seed)
         train, validation = _split(self._cells, getattr(self.task, "codes", None), rng)
-        parts = nn.ModuleDict({"network": self.model.network, "task": self.task})
-        on_cpu = self.model.device.type == "cpu"
-        model, task, tokens = self.model, self.task, self.tokens
-
-        def loss(cells: np.ndarray, draws: np.random.Generator) -> Any:
-            if parts.training:
-                for part in model.network.modules():
-                    if isinstance(part, nn.modules.batchnorm._BatchNorm):
-                        part.eval()  # a cell's vector depends on that cell alone, in training too
-            return task.loss(model, tokens.select(cells), cells, draws)
-
-        module = Module(
-            parts,
-            loss,
-            train=train,
-            validation=validation,
-            lengths=self.model._lengths(tokens),
-            max_tokens=max_tokens or (2**13 if on_cpu else 2**16),
-            max_cells=None,
+        target = None if folder is None else Path(folder).expanduser()
+        if target is not None:
+            self._check_plan(target, resume=resume)
+        self.history = fit_task(
+            self.model,
+            self.task,
+            self.tokens,
+            train,
+            validation,
+            max_epochs=max_epochs,
+            patience=patience,
             lr=lr or (1e-4 if self.adapt == "full" else 1e-3),
             weight_decay=weight_decay,
             warmup=warmup,
+            max_tokens=max_tokens,
+            folder=target,
+            resume=resume,
             seed=self._seed,
         )
-        how: dict[str, Any] = {
-            "max_epochs": max_epochs,
-            "patience": patience,
-            "device": self.model.device,
-            "resume": resume,
-        }
-        how["precision"] = {"torch.bfloat16": "bf16-mixed", "torch.float16": "16-mixed"}.get(
-            str(self.model.dtype), "32-true"
-        )
-        if folder is None:
-            with tempfile.TemporaryDirectory() as temporary:
-                self.history = run(module, Path(temporary), **how)
-        else:
-            target = Path(folder).expanduser()
-            self._check_plan(target, resume=resume)
-            self.history = run(module, target, **how)
-        merge_lora(self.model.network)
-        self.model.network.to(self.model.device).eval().requires_grad_(False)
-        self.task.eval().requires_grad_(False)
         best = self.history["validation"].min()
         say(
             f"finetune: {self.model.card.name}, {self.task_name}, {len(self.history)} epochs, best validation loss {best:.4g}"

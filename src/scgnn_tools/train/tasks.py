@@ -25,7 +25,7 @@ class Task(nn.Module):
 
 
 class Classification(Task):
-    """Cross-entropy of the classes of cells, weighted so that every class counts alike.
+    """Cross-entropy of the classes of cells.
 
     Parameters
     ----------
@@ -36,9 +36,11 @@ class Classification(Task):
         Class of each cell, -1 where unknown, int64 (n_obs,).
     n_classes
         Number of classes.
+    balanced
+        Whether every class counts alike, and not every cell.
     """
 
-    def __init__(self, vectors: np.ndarray, codes: np.ndarray, n_classes: int) -> None:
+    def __init__(self, vectors: np.ndarray, codes: np.ndarray, n_classes: int, *, balanced: bool = True) -> None:
         super().__init__()
         self.head, self.codes = Classifier(vectors.shape[1], n_classes), codes
         self.mean: Tensor
@@ -47,14 +49,15 @@ class Classification(Task):
         self.register_buffer("scale", torch.as_tensor(vectors.std(axis=0) + 1e-6))
         counts = np.bincount(codes[codes >= 0], minlength=n_classes)
         self.weight: Tensor
-        self.register_buffer("weight", torch.as_tensor(counts.sum() / n_classes / counts, dtype=torch.float32))
+        weight = counts.sum() / n_classes / counts if balanced else np.ones(n_classes)
+        self.register_buffer("weight", torch.as_tensor(weight, dtype=torch.float32))
 
     def forward(self, model: "NetworkModel", tokens: Tokens) -> Tensor:
         """Return logits, (n_cells, n_classes)."""
         return self.head((model.pooled(tokens) - self.mean) / self.scale)
 
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Return the weighted cross-entropy."""
+        """Return the cross-entropy."""
         truth = torch.as_tensor(self.codes[cells], device=self.weight.device)
         return F.cross_entropy(self(model, tokens).float(), truth, weight=self.weight)
 

@@ -36,7 +36,7 @@ RULES = [
     (rf"{GRAPH}norm\.1\.", r"graph.\1.unused_norm."),
     (r"^gene_encoder\.", "genes."),
     (r"^value_encoder\.", "values."),
-    (r"^gene_summary_encoder\.layer\.", "text."),
+    (r"^gene_summary_encoder\.layer\.", "text.0."),
     (r"^bn\.", "batch_norm."),
     (r"^edge_encoder\.tftg_embedding\.", "edges.regulates."),
     (r"^edge_encoder\.corr_embedding\.", "edges.correlation."),
@@ -197,7 +197,7 @@ def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCCo
     def depth(prefix: str, part: int) -> int:
         return max((int(n.split(".")[part]) for n in tensors if n.startswith(prefix)), default=-1) + 1
 
-    out, text = tensors.get("classifier.out.bias"), tensors.get("text.weight")
+    out, text = tensors.get("classifier.out.bias"), tensors.get("text.0.weight")
     return CGCConfig(
         n_tokens=len(words),
         dim=table.shape[1],

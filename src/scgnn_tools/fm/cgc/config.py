@@ -26,3 +26,5 @@ class CGCConfig:
     """Whether its heads predict bins minus their middle over their spread; published ones predict the bins as they are."""
     max_length: int = 1201
     """Most tokens of a cell, the cell token included."""
+    variant: str = "repo"
+    """"repo", the network of the published code and weights, or "paper", that of the text."""

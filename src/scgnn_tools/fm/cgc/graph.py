@@ -85,7 +85,9 @@ class GeneGraph:
         """Number of edges."""
         return len(self.targets)
 
-    def of_cells(self, tokens: Tokens, gene: np.ndarray, device: torch.device | str = "cpu") -> CellEdges:
+    def of_cells(
+        self, tokens: Tokens, gene: np.ndarray, device: torch.device | str = "cpu", *, both_ways: bool = False
+    ) -> CellEdges:
         """Return the edges between the genes of each cell, and one from each gene to its cell's token.
 
         Parameters
@@ -96,6 +98,8 @@ class GeneGraph:
             Gene of each token, -1 for the cell token, int64 (n_tokens,).
         device
             Of the result.
+        both_ways
+            Whether there is an edge from the cell's token to each gene too.
         """
         count = _count(tokens.offsets, gene, self.offsets, self.targets)
         begin = np.concatenate([[0], np.cumsum(count)])
@@ -106,6 +110,7 @@ class GeneGraph:
             source, target, edge = source[keep], target[keep], edge[keep]
         genes = np.flatnonzero(gene >= 0)
         cell = np.repeat(tokens.offsets[:-1], tokens.lengths)[genes]
+        genes, cell = (np.concatenate([genes, cell]), np.concatenate([cell, genes])) if both_ways else (genes, cell)
         zeros = np.zeros(len(genes))
 
         def put(a: np.ndarray, b: np.ndarray, kind: type) -> Tensor:

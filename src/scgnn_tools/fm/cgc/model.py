@@ -114,6 +114,7 @@ class CGC(NetworkModel):
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
         config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": True, **sizes})
+        one_of("variant", config.variant, ("repo", "paper"))
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)
@@ -150,7 +151,8 @@ class CGC(NetworkModel):
         segments = Segments(tokens.offsets, self.device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         values = torch.as_tensor(tokens.values, device=self.device)
-        edges = self.graph.of_cells(tokens, self.gene_of_token(tokens), self.device)
+        both = self.sizes.variant == "paper"
+        edges = self.graph.of_cells(tokens, self.gene_of_token(tokens), self.device, both_ways=both)
         text = None if self.text is None else self.text[ids]
         layer = -1 if layer is None else layer
         return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments
