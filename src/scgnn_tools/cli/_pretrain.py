@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from scgnn_tools._errors import InputValueError
+
 SIZES = {"dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "n_graph_layers": 3, "max_length": 1201}
 
 
@@ -18,6 +20,13 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     for name, value in SIZES.items():
         p.add_argument(f"--{name.replace('_', '-')}", type=int, help=f"of a new network (default: {value})")
     p.add_argument("--dropout", type=float, help="of a new network (default: 0.2)")
+    p.add_argument(
+        "--variant", choices=("repo", "paper"), help="network of the published code or of its paper (default: repo)"
+    )
+    p.add_argument(
+        "--coexpression", help="auto, or a table source, target, weight: edges of co-expressed genes (default: none)"
+    )
+    p.add_argument("--text", type=Path, help="table of text features, genes × numbers")
     p.add_argument("--no-graph", action="store_true", help="a transformer without the gene graph")
     p.add_argument(
         "--min-cells", type=int, default=10, help="cells that express a gene of the vocabulary (default: 10)"
@@ -57,13 +66,18 @@ def run(args: argparse.Namespace) -> None:
         for k in ("steps", "batch_size", "accumulate", "lr", "warmup", "share")
         if (v := getattr(args, k)) is not None
     }
-    sizes = {k: v for k in (*SIZES, "dropout") if (v := getattr(args, k)) is not None}
+    sizes = {k: v for k in (*SIZES, "dropout", "variant") if (v := getattr(args, k)) is not None}
     if args.checkpoint:
+        if args.coexpression or args.text:
+            msg = "A saved model has its edges and text features; leave out --coexpression and --text."
+            raise InputValueError(msg)
         model = sgt.fm.load("cgc", checkpoint=args.checkpoint, device=args.device, **sizes)
     else:
         model = untrained(
             args.input,
             graph=not args.no_graph,
+            coexpression=args.coexpression,
+            text=args.text,
             min_cells=args.min_cells,
             rng=args.seed,
             device=args.device,

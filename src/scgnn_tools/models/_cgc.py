@@ -10,9 +10,11 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import ROOT, SETUP
+from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
-from scgnn_tools.fm.cgc.checkpoint import read_graph
+from scgnn_tools.fm.cgc.coexpressed import with_coexpression
+from scgnn_tools.fm.cgc.sources import read_graph, read_text
 from scgnn_tools.train.corpus import Corpus, corpus_genes
 
 if TYPE_CHECKING:
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
     from scgnn_tools.train.pretrain import Schedule
 
 
+COEXPRESSION_CELLS = 20_000
+
+
 def untrained(
     sources: "Sequence[AnnData | str | Path]",
     *,
     graph: bool = True,
+    coexpression: str | Path | None = None,
+    text: str | Path | None = None,
     assets: "dict[str, str | Path] | None" = None,
     min_cells: int = 10,
     gene_key: str | None = None,
@@ -44,9 +51,13 @@ def untrained(
         As in :class:`~scgnn_tools.train.corpus.Corpus`.
     graph
         Whether cells are graphs of their genes; False leaves the transformer alone.
+    coexpression
+        "auto" links the genes whose expression correlates (above .6) in up to 20,000 cells of the corpus; a path reads a table
+        ``source``, ``target``, ``weight``. The edges are kept with the model: the vector of a cell still depends on that cell alone.
+    text
+        Table of text features, genes × numbers (``.parquet``, ``.csv``, ``.npz``).
     assets
-        Files of the edges, as for ``sgt.fm.load("cgc")``: ``tf_target``, ``positions``, ``coexpression``; None takes the bundled prior
-        and positions.
+        Files of the other edges, as for ``sgt.fm.load("cgc")``: ``tf_target``, ``positions``; None takes the bundled prior and positions.
     min_cells
         Cells that express a gene, at least.
     gene_key, layer, on_bad
@@ -54,14 +65,28 @@ def untrained(
     rng
         Seed of the weights.
     options
-        As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``, ….
+        As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
+        ``variant``, ….
     """
+    if not graph and coexpression is not None:
+        msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
+        raise InputValueError(msg)
     genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
     paths = {k: Path(v) for k, v in (assets or {}).items()}
     if not graph:
         options["n_graph_layers"] = 0
-    edges = read_graph(genes, paths)
-    return cgc.CGC.untrained(genes, graph=edges, seed=seed(rng), **options)
+    if coexpression not in (None, "auto"):
+        paths["coexpression"] = Path(coexpression)  # type: ignore[arg-type]
+    vectors = None if text is None else read_text(Path(text), genes)
+    model = cgc.CGC.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
+    if coexpression == "auto":
+        corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
+        before, some = model.graph.n_edges, corpus.sample(COEXPRESSION_CELLS, seed=seed(rng))
+        model.graph = with_coexpression(model.graph, some, variant=model.sizes.variant)
+        say(
+            f"cgc: {model.graph.n_edges - before:,} co-expression edges from {some.shape[0]:,} cells, beside {before:,} others"
+        )
+    return model
 
 
 class CGC:
@@ -79,8 +104,10 @@ class CGC:
     rng
         Seed of the weights and of training.
     options
-        Sizes of a new network: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length`` and
-        ``assets`` (:func:`untrained`). The published ones by default: 512 wide, 12 blocks, 1,201 tokens, for GPUs.
+        Sizes of a new network: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``; the
+        published ones by default: 512 wide, 12 blocks, 1,201 tokens, for GPUs. ``variant``: "repo", the network of the published code, or
+        "paper", that of the text. ``coexpression``: "auto" or the path of a table of edges; ``text``: that of text features of genes;
+        ``assets``: those of the other edges.
 
     Attributes
     ----------

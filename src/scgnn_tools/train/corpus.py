@@ -147,6 +147,18 @@ class Corpus:
                     rows.append(self._read(file, start, start + CHUNK_ROWS)[here - start])
         return sp.csr_array(sp.vstack(rows, format="csr"))
 
+    def sample(self, most: int, *, seed: int) -> sp.csr_array:
+        """Return log-normalised expression of about ``most`` cells for training, or all, CSR float32 (n_cells, n_vocabulary)."""
+        rows: list[sp.csr_array] = []
+        n, enough = 0, min(most, int(self._size.sum()))
+        for batch in self.batches(CHUNK_ROWS, seed=seed):
+            rows.append(batch.rows)
+            n += batch.rows.shape[0]
+            if n >= enough:
+                break
+        x = sp.csr_array(sp.vstack(rows, format="csr"))
+        return log_normalize(x) if self.kind == "counts" else x
+
     def n_batches(self, size: int) -> int:
         """Return how many batches an epoch has, about: windows end in smaller ones."""
         return max(1, -(-int(self._size.sum()) // size))

@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 
-from scgnn_tools import genes as gene_tables
 from scgnn_tools._errors import WeightsError
 from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
 from scgnn_tools.fm.cgc.config import CGCConfig
-from scgnn_tools.fm.cgc.graph import GeneGraph, gene_graph
+from scgnn_tools.fm.cgc.graph import GeneGraph
 from scgnn_tools.fm.cgc.model import CGC, GRAPH_FILE
 from scgnn_tools.fm.cgc.network import CGCNetwork
-from scgnn_tools.graph.prior import check_edges
+from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
 
-ASSETS = ("vocabulary", "tf_target", "positions", "coexpression", "text")
+ASSETS = ("vocabulary", *EDGES, "text")
 LAYER, GRAPH = r"^transformer_encoder\.layers\.(\d+)\.", r"^gnn_encoder\.encoder_layers\.(\d+)\."
 RULES = [
     (r"^(module\.|model\.)+", ""),
@@ -118,31 +115,8 @@ def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGC:
             GeneGraph(**{k: file[k] for k in GeneGraph.__annotations__}),
             file["text"] if config.n_text else None,
         )
-    graph = read_graph(genes, assets) if {"tf_target", "positions", "coexpression"} & set(assets) else own
+    graph = read_graph(genes, assets) if set(EDGES) & set(assets) else own
     return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
-
-
-def read_graph(genes: np.ndarray, assets: dict[str, Path]) -> GeneGraph:
-    """Return the graph of the vocabulary: tables that were given, else the bundled prior and positions.
-
-    ``coexpression`` is an ``.npz`` of :func:`scipy.sparse.save_npz`, genes of the vocabulary × genes; there is none by default, since
-    it would make the vector of a cell depend on the other cells.
-    """
-    tf_target = (
-        check_edges(pd.read_csv(assets["tf_target"], sep=None, engine="python"))
-        if "tf_target" in assets
-        else gene_tables.prior()
-    )
-    positions = (
-        pd.read_csv(assets["positions"], sep=None, engine="python")
-        if "positions" in assets
-        else gene_tables.positions()
-    )
-    coexpression = sp.csr_array(sp.load_npz(assets["coexpression"])) if "coexpression" in assets else None
-    if coexpression is not None and coexpression.shape != (len(genes), len(genes)):
-        msg = f"{assets['coexpression']} has shape {coexpression.shape}; {len(genes):,} genes a side are wanted."
-        raise WeightsError(msg)
-    return gene_graph(genes, tf_target=tf_target, positions=positions, coexpression=coexpression)
 
 
 def _unwrap(content: Any) -> Any:
@@ -169,19 +143,8 @@ def _text(config: CGCConfig, words: dict[str, int], assets: dict[str, Path], pat
             "genes (n,) and vectors (n, width)."
         )
         raise WeightsError(msg)
-    try:
-        with np.load(assets["text"], allow_pickle=False) as file:
-            genes, vectors = file["genes"].astype(str), file["vectors"].astype(np.float32)
-    except (OSError, ValueError, KeyError) as error:
-        msg = f"{assets['text']} holds no arrays genes and vectors: {error}"
-        raise WeightsError(msg) from error
-    if vectors.shape != (len(genes), config.n_text):
-        msg = f"{assets['text']}: vectors have shape {vectors.shape}, wanted ({len(genes)}, {config.n_text})."
-        raise WeightsError(msg)
-    out = np.zeros((config.n_tokens, config.n_text), dtype=np.float32)
-    at = np.array([words.get(g, -1) for g in genes])
-    out[at[at >= 0]] = vectors[at >= 0]
-    return out
+    by_id = np.array(sorted(words, key=words.__getitem__), dtype=object)
+    return read_text(assets["text"], by_id, width=config.n_text)
 
 
 def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCConfig:
