@@ -52,6 +52,9 @@ PREDICTORS = {
     ),
     "cosine": Entry(_HERE + "cosine", "Cosine", "baseline", "gene vectors", EMBEDDING, always=True),
     "pcc": Entry(_HERE + "pcc", "PCC", "baseline", "expression", EXPRESSION, always=True),
+    "sgt": Entry(
+        _HERE + "sgt", "SGT", "method", "training labels, gene vectors, expression, bundled knowledge", log_odds=True
+    ),
 }
 
 
@@ -61,7 +64,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     Parameters
     ----------
     name
-        "scregnet", "degree", "collaborative", "cosine" or "pcc".
+        "scregnet", "degree", "collaborative", "cosine", "pcc" or "sgt".
     **options
         Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
 

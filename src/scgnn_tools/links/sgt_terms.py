@@ -1,0 +1,260 @@
+"""What a set of labelled pairs says of other pairs: counting, collaboration, and regressions on how alike genes are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+SMOOTH = 3.0
+RANK = 6
+MAX_PROFILES = 2000
+"""More targets than that are not compared with each other by their labels: each then has few."""
+
+LAMBDAS = np.logspace(-1, 4, 16)
+
+TERMS = {
+    "seen": (
+        *(
+            "odds_tf",
+            "odds_target",
+            "mean",
+            "total",
+            "low_rank",
+            "target_prior",
+            "target_rate",
+            "profiles",
+            "mean_rest",
+            "total_rest",
+        ),
+        *("regression", "regression_std", "regression_alike", "kin", "kin_regression", "coexpression", "cosine"),
+    ),
+    "unseen_tf": ("target_rate", "tf_prior", "kin", "coexpression"),
+    "unseen_target": (
+        *(
+            "odds_tf",
+            "target_prior",
+            "regression",
+            "regression_std",
+            "regression_alike",
+            "kin_regression",
+            "coexpression",
+        ),
+    ),
+    "unseen": ("tf_prior", "target_prior", "kin_regression", "coexpression"),
+}
+"""Terms of a pair by what training knows of its ends. The collaborative ones need both."""
+
+EVIDENCE = {
+    "degree": ("odds_tf", "odds_target", "target_rate"),
+    "collaboration": ("mean", "total", "low_rank", "profiles", "mean_rest", "total_rest"),
+    "similar_tfs": ("kin", "kin_regression", "tf_prior"),
+    "similar_targets": ("target_prior", "regression", "regression_std", "regression_alike"),
+    "coexpression": ("coexpression",),
+    "cosine": ("cosine",),
+}
+"""Which terms a source of evidence is the sum of."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Genes on one side of pairs, with what no label changes.
+
+    Attributes
+    ----------
+    number
+        Number of each gene in the universe of the fit; -1 if it was not there.
+    features
+        float32 (n, rank), of :class:`GeneKernel`.
+    kin
+        Squared kernel, normalised, of each gene with each training factor, float32 (n, n_tfs), 0 with itself; None for targets.
+    names
+        The genes.
+    """
+
+    number: np.ndarray
+    features: np.ndarray
+    kin: np.ndarray | None
+    names: np.ndarray
+
+    def take(self, at: np.ndarray) -> "Side":
+        """Return some of the genes."""
+        kin = None if self.kin is None else self.kin[at]
+        return Side(self.number[at], self.features[at], kin, self.names[at])
+
+
+class Terms:
+    """All terms from one set of pairs.
+
+    Parameters
+    ----------
+    i, t, label
+        Numbers of factor and target in the universe, and the label, of each training pair.
+    features
+        float32 (n_genes, rank) of the universe.
+    tfs
+        Number of each factor of ``Side.kin``'s columns.
+    """
+
+    def __init__(self, i: np.ndarray, t: np.ndarray, label: np.ndarray, features: np.ndarray, tfs: np.ndarray) -> None:
+        n = len(features)
+        self._base = float(np.clip(label.mean(), 1e-4, 1 - 1e-4))
+        at_tfs, a = np.unique(i, return_inverse=True)
+        at_targets, b = np.unique(t, return_inverse=True)
+        self._row, self._column = np.full(n + 1, -1), np.full(n + 1, -1)  # the last is for genes that were not there
+        self._row[at_tfs], self._column[at_targets] = np.arange(len(at_tfs)), np.arange(len(at_targets))
+        self._kin_columns = pd.Index(tfs).get_indexer(at_tfs)
+        y = np.zeros((len(at_tfs), len(at_targets)), dtype=np.float32)
+        seen = np.zeros_like(y)
+        y[a, b], seen[a, b] = label, 1
+        self._seen = seen
+        rate = (y.sum(axis=1) + SMOOTH * self._base) / (seen.sum(axis=1) + SMOOTH)
+        offset = self._rates(y, rate, features[at_tfs], features[at_targets])
+        y -= rate[:, None]
+        y *= seen  # the residual after the factor's rate
+        self._collaborate(y)
+        mu = expit(logit(rate)[:, None] + offset[None])
+        y += (rate[:, None] - mu) * seen  # after both rates
+        self._rest(y, y / np.sqrt(np.maximum(mu * (1 - mu), 0.02)), features[at_targets])
+
+    def rows(self, tfs: Side) -> np.ndarray:
+        """Return the number of each factor among those of the pairs, -1 if it is none."""
+        return self._row[tfs.number]
+
+    def columns(self, targets: Side) -> np.ndarray:
+        """Return the number of each target among those of the pairs, -1 if it is none."""
+        return self._column[targets.number]
+
+    def _rates(self, y: np.ndarray, rate: np.ndarray, x_tf: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """How often a factor's and a target's pairs are edges; a target's beside the rates of the factors that it was asked with."""
+        base, seen = self._base, self._seen
+        self._odds_tf = logit(rate)
+        self._odds_target = logit((y.sum(axis=0) + SMOOTH * base) / (seen.sum(axis=0) + SMOOTH))
+        excess = (y - seen * rate[:, None]).sum(axis=0)
+        variance = (seen * (rate * (1 - rate))[:, None]).sum(axis=0)
+        kappa = SMOOTH * base * (1 - base)
+        offset = excess / (variance + kappa)
+        self._target_prior = Ridge(x, variance / (variance + kappa)).coefficients(offset[:, None])
+        prior = _affine(x, self._target_prior).ravel()
+        rest = max(float(((offset - prior) ** 2).mean()), 0.05)
+        self._target_rate = (excess + prior / rest) / (variance + 1 / rest)
+        self._tf_prior = Ridge(x_tf).coefficients(logit(rate)[:, None])
+        return self._target_rate
+
+    def _collaborate(self, residual: np.ndarray) -> None:
+        """What factors with like targets say."""
+        self._like, self._after_tf = _cosine(residual, self._seen), residual.copy()
+        both = residual - residual.sum(axis=0) / np.maximum(self._seen.sum(axis=0), 1) * self._seen
+        self._low = _low_rank(both)
+
+    def _rest(self, residual: np.ndarray, scaled: np.ndarray, x: np.ndarray) -> None:
+        """What is left after both rates: by like factors, by like targets, and as a regression of each factor on the target's features."""
+        self._like_rest, self._after_both, self._scaled = _cosine(residual, self._seen), residual, scaled
+        few = residual.shape[1] <= MAX_PROFILES
+        self._profiles = scaled @ _cosine(residual.T, self._seen.T, shrink=0.5) if few else np.zeros_like(scaled)
+        ridge = Ridge(x)
+        self._slopes, self._slopes_std = ridge.coefficients(residual.T), ridge.coefficients(scaled.T)
+        alike = np.maximum(self._like, 0)
+        self._alike = alike / (alike.sum(axis=1, keepdims=True) + 1e-9)
+
+    def block(self, name: str, tfs: Side, targets: Side) -> np.ndarray:
+        """Return a term of factors × targets: (n_tfs, n_targets), (n_tfs, 1) or (1, n_targets); 0 where training holds no such gene."""
+        row, column, x = self.rows(tfs), self.columns(targets), targets.features
+        if name == "odds_tf":
+            return np.where(row >= 0, self._odds_tf[row], logit(self._base))[:, None]
+        if name == "odds_target":
+            return np.where(column >= 0, self._odds_target[column], logit(self._base))[None]
+        if name == "tf_prior":
+            return _affine(tfs.features, self._tf_prior)
+        if name in ("target_prior", "target_rate"):
+            prior = _affine(x, self._target_prior).T
+            return prior if name == "target_prior" else np.where(column >= 0, self._target_rate[column], prior)
+        if name in ("kin", "kin_regression"):
+            return self._by_kin(name, tfs.kin[:, self._kin_columns], column, x)  # type: ignore[index]
+        if name.startswith("regression"):
+            out = self._regress(name, row, x)
+        else:
+            out = self._by_label(name, row, column)
+            out[:, column < 0] = 0
+        out[row < 0] = 0
+        return out
+
+    def _by_label(self, name: str, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        if name == "low_rank":
+            return self._low[0][row] @ self._low[1][:, column]
+        if name == "profiles":
+            return self._profiles[row][:, column]
+        if name == "total_rest":
+            return self._like_rest[row] @ self._scaled[:, column]
+        rest = name == "mean_rest"
+        like = (self._like_rest if rest else self._like)[row]
+        total = like @ (self._after_both if rest else self._after_tf)[:, column]
+        if name == "total":
+            return total
+        weight = np.abs(like) @ self._seen[:, column]
+        return total / (weight + 1) if rest else np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
+
+    def _regress(self, name: str, row: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if name == "regression_alike":
+            return self._alike[row] @ _affine(x, self._slopes_std).T
+        slope, constant = self._slopes if name == "regression" else self._slopes_std
+        return _affine(x, (slope[:, row], constant[row])).T
+
+    def _by_kin(self, name: str, kin: np.ndarray, column: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if name == "kin_regression":
+            return (kin / (kin.sum(axis=1, keepdims=True) + 0.1)) @ _affine(x, self._slopes_std).T
+        out = (kin @ self._scaled[:, column]) / (kin @ self._seen[:, column] + 0.5)
+        out[:, column < 0] = 0
+        return out
+
+
+def _affine(x: np.ndarray, coefficients: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    return x @ coefficients[0] + coefficients[1]
+
+
+class Ridge:
+    """Ridge regression of many columns with one penalty, chosen by generalised cross-validation."""
+
+    def __init__(self, x: np.ndarray, weight: np.ndarray | None = None) -> None:
+        self._w = np.ones(len(x)) if weight is None else np.maximum(weight, 1e-9)
+        self._mean = (self._w @ x) / self._w.sum()
+        self._x = ((x - self._mean) * np.sqrt(self._w)[:, None]).astype(np.float32)
+        value, self._v = np.linalg.eigh((self._x.T @ self._x).astype(np.float64))
+        self._s = np.maximum(value, 1e-9)
+
+    def coefficients(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return slopes, float32 (rank, n_columns), and constants, float32 (n_columns,)."""
+        mean = (self._w @ y) / self._w.sum()
+        z = (y - mean) * np.sqrt(self._w)[:, None]
+        projected = self._v.T @ (self._x.T @ z.astype(np.float32)).astype(np.float64)
+        energy = (projected**2).sum(axis=1) / self._s
+        total, n = float((z**2).sum()), len(y)
+        best, least = LAMBDAS[-1], np.inf
+        for penalty in LAMBDAS:
+            h = self._s / (self._s + penalty)
+            score = (total - ((2 * h - h**2) * energy).sum()) / max(1 - (h.sum() + 1) / n, 1e-3) ** 2
+            if score < least:
+                best, least = penalty, score
+        slope = self._v @ (projected / (self._s + best)[:, None])
+        return slope.astype(np.float32), (mean - self._mean @ slope).astype(np.float32)
+
+
+def _cosine(residual: np.ndarray, seen: np.ndarray, *, shrink: float = 0.0) -> np.ndarray:
+    """Return the cosine of rows over the columns that both have seen; ``shrink`` pulls those of few common ones to 0."""
+    square = residual**2
+    norm = np.sqrt((square @ seen.T) * (seen @ square.T))
+    if shrink and (norm > 0).any():
+        norm = norm + shrink * norm[norm > 0].mean()
+    out = np.divide(residual @ residual.T, norm, out=np.zeros_like(norm), where=norm > 0)
+    np.fill_diagonal(out, 0)
+    return out
+
+
+def _low_rank(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.sparse.linalg import svds
+
+    k = min(RANK, min(matrix.shape) - 1)
+    if k < 1 or not matrix.any():
+        return np.zeros((matrix.shape[0], 1), dtype=np.float32), np.zeros((1, matrix.shape[1]), dtype=np.float32)
+    u, s, vt = svds(matrix, k, rng=np.random.default_rng(0))
+    return (u * s).astype(np.float32), vt.astype(np.float32)
