@@ -4,14 +4,18 @@ import pytest
 from matplotlib.figure import Figure
 
 import scgnn_tools as sgt
+from scgnn_tools import genes
 from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools.pl._layout import choose_edges, rings
+from scgnn_tools.pl._grn_modules import REST, modules
+from scgnn_tools.pl._layout import best_of_each, choose_edges, rings
 
 
 @pytest.fixture(scope="module")
 def network(_pbmc68k):
     adata = _pbmc68k.copy()
-    sgt.tl.infer_grn(adata, method="collaborative", n_runs=1)
+    prior = genes.prior()
+    prior = prior[prior["source"].isin(["SPI1", "IRF8", *prior["source"].unique()[::4]])]
+    sgt.tl.infer_grn(adata, prior, method="collaborative", n_runs=1)
     return adata
 
 
@@ -19,7 +23,7 @@ def texts(figure):
     return [t.get_text() for ax in figure.axes for t in ax.texts] + [t.get_text() for t in figure.texts]
 
 
-@pytest.mark.parametrize("n_edges", [1, 60, 200])
+@pytest.mark.parametrize("n_edges", [1, 60, 130])
 def test_grn(network, n_edges, tmp_path):
     figure = sgt.pl.grn(network, n_edges=n_edges)
     assert isinstance(figure, Figure)
@@ -48,6 +52,63 @@ def test_one_factor(network):
     assert tf in texts(sgt.pl.grn(network, tfs=[tf], n_edges=30))
 
 
+def test_many_edges_are_bands_to_modules(network, tmp_path):
+    every = network.uns["sgt_grn"]["edges"]
+    figure = sgt.pl.grn(network, n_edges=2000, path=tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 50_000
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    words = texts(figure)
+    shown = choose_edges(every, 2000)
+    sizes = [int(w.split(" edges")[0].split()[-1].replace(",", "")) for w in words if w.startswith("module ")]
+    assert sum(sizes) == len(shown)  # every edge is in one band
+    factors = {w.rsplit("  ", 1)[0]: int(w.rsplit("  ", 1)[1].replace(",", "")) for w in words if "  " in w}
+    assert sum(factors.values()) == len(shown)
+    largest = shown["source"].value_counts()
+    assert factors[largest.index[0]] == largest.iloc[0]
+    assert any(REST in name for name in factors) == (shown["source"].nunique() > 33)
+
+
+def test_modules_hold_targets_with_like_factors():
+    edges = pd.DataFrame(
+        [(f, f"{part}{i}", 1.0) for part, fs in (("a", "AB"), ("b", "CD"), ("c", "EF")) for i in range(9) for f in fs],
+        columns=["source", "target", "sign"],
+    )
+    of = pd.Series(modules(edges), index=edges["target"].str[0]).groupby(level=0).unique()
+    assert all(len(m) == 1 for m in of)
+    assert len({m[0] for m in of}) == 3
+
+
+def test_a_regulon_lists_its_targets_and_their_evidence(network):
+    every = network.uns["sgt_grn"]["edges"]
+    tf = every[every["known"]]["source"].value_counts().index[0]
+    words = texts(sgt.pl.grn(network, tf=tf, n_edges=25))
+    mine = every[every["source"] == tf]
+    wanted = pd.concat([mine[mine["known"]], mine[~mine["known"]]]).head(25)
+    assert set(wanted["target"]) <= set(words)
+    assert {"score", "correlation", "cosine", f"Regulon of {tf}"} <= set(words)
+    assert f"{wanted['correlation'].iloc[0]:.2f}" in words
+    regulators = set(every[every["target"] == tf]["source"])
+    assert len(regulators & set(words)) >= min(14, len(regulators))
+
+
+def test_the_best_of_each_factor():
+    edges = pd.DataFrame({"source": list("AAAABB"), "target": list("uvwxyz"), "score": [0.9, 0.8, 0.7, 0.6, 0.2, 0.1]})
+    edges["known"] = edges["target"] == "x"
+    assert best_of_each(edges, 4)["target"].tolist() == ["u", "x", "y", "z"]
+    assert len(best_of_each(edges, 9)) == 6
+
+
+def test_of_one_group(network):
+    edges = network.uns["sgt_grn"]["edges"]
+    network.uns["grouped"] = {"edges": edges.assign(group=np.where(np.arange(len(edges)) % 2, "B", "T"))}
+    try:
+        assert "Gene regulatory network of B" in texts(sgt.pl.grn(network, "grouped", group="B"))
+        with pytest.raises(InputValueError, match="no group 'NK'; there is: B, T"):
+            sgt.pl.grn(network, "grouped", group="NK")
+    finally:
+        del network.uns["grouped"]
+
+
 def test_the_choice_of_edges():
     edges = pd.DataFrame(
         {
@@ -67,6 +128,8 @@ def test_no_network_and_no_edge(network, pbmc68k):
         sgt.pl.grn(pbmc68k)
     with pytest.raises(InputValueError, match="There is no edge to draw"):
         sgt.pl.grn(network, tfs=["NOSUCH"])
+    with pytest.raises(InputValueError, match="Pass one of them"):
+        sgt.pl.grn(network, tfs=["SPI1"], tf="SPI1")
 
 
 def test_annotation(pbmc68k, tmp_path):

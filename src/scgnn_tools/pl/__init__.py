@@ -1,4 +1,4 @@
-"""Figures; each function returns a matplotlib Figure."""
+"""Figures; each function returns a matplotlib Figure, `grn` a page too."""
 
 from scgnn_tools.pl._annotation import annotation
 from scgnn_tools.pl._gene_programs import gene_programs

@@ -25,6 +25,17 @@ def choose_edges(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
     return edges.loc[kept].reset_index(drop=True)
 
 
+def best_of_each(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
+    """Choose edges by their rank within the factor (and group), known ones first, until there are ``n_edges``; best first."""
+    if len(edges) <= n_edges:
+        return edges.reset_index(drop=True)
+    by = ["group", "source"] if "group" in edges else ["source"]
+    order = edges.sort_values(["known", "score"], ascending=False, kind="stable")
+    rank = order.groupby(by, sort=False, observed=True).cumcount()
+    kept = order.assign(rank=rank).sort_values(["rank", "score"], ascending=[True, False], kind="stable").head(n_edges)
+    return edges.loc[kept.index].sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
 def rings(edges: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return the angle of each factor and of each target that is no factor, in radians.
 
@@ -62,3 +73,66 @@ def _chain(table: np.ndarray) -> np.ndarray:
         left.remove(nearest)
         order.append(nearest)
     return np.array(order)
+
+
+def disk(
+    source: np.ndarray, target: np.ndarray, weight: np.ndarray, size: np.ndarray, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a place in the unit disk for each gene of a network, genes with shared edges near each other.
+
+    A force-directed layout of igraph from fixed places, so that the same edges always give the same picture; then the radii are drawn
+    towards their ranks, so that neither a few far genes nor a dense middle takes the room, and genes that lie on each other are pushed
+    apart.
+
+    Parameters
+    ----------
+    source, target, weight
+        Ends and attraction of the edges, (n_edges,).
+    size
+        Room that each gene takes, as a radius, (n_genes,).
+    """
+    import random
+
+    import igraph
+
+    n = len(size)
+    if n == 0:
+        return np.zeros(0), np.zeros(0)
+    begin = np.random.default_rng(seed).normal(size=(n, 2)) * np.sqrt(n)
+    graph = igraph.Graph(n=n, edges=np.stack([source, target], axis=1).tolist())
+    igraph.set_random_number_generator(random.Random(seed))  # of igraph alone
+    try:
+        place = graph.layout_fruchterman_reingold(
+            weights=weight.tolist(), niter=400 if n < 1500 else 150, seed=begin.tolist(), grid=n > 1000
+        )
+    finally:
+        igraph.set_random_number_generator(random)
+    xy = np.asarray(place.coords, dtype=float)
+    xy -= np.median(xy, axis=0)
+    radius = np.hypot(*xy.T)
+    rank = np.sqrt((np.argsort(np.argsort(radius, kind="stable"), kind="stable") + 0.5) / n)
+    far = np.quantile(radius, 0.98) or 1.0
+    wanted = 0.3 * np.minimum(radius / far, 1.1) + 0.7 * rank
+    xy *= np.divide(wanted, radius, out=np.zeros(n), where=radius > 0)[:, None]
+    xy = _apart(xy, size)
+    return xy[:, 0], xy[:, 1]
+
+
+def _apart(xy: np.ndarray, size: np.ndarray, *, steps: int = 60) -> np.ndarray:
+    """Push points apart that are nearer than their sizes allow."""
+    from scipy.spatial import cKDTree
+
+    for _ in range(steps):
+        pairs = cKDTree(xy).query_pairs(2 * size.max(), output_type="ndarray")
+        if len(pairs) == 0:
+            break
+        i, j = pairs.T
+        between = xy[i] - xy[j]
+        distance = np.maximum(np.hypot(*between.T), 1e-9)
+        overlap = np.maximum(size[i] + size[j] - distance, 0)
+        push = between / distance[:, None] * (0.4 * overlap)[:, None]
+        move = np.zeros_like(xy)
+        np.add.at(move, i, push)
+        np.add.at(move, j, -push)
+        xy = xy + move
+    return xy

@@ -1,0 +1,46 @@
+"""The three lines above a network, and its legend: what is known, what is new, what the colours say."""
+
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
+
+BROKEN = (0, (4, 2.2))
+
+
+def legend(figure: Figure, edges: pd.DataFrame, *, bands: bool = False) -> None:
+    """Put the legend below the figure; with ``bands`` known and new are told by depth of colour, else by the line."""
+    n_known = int(edges["known"].sum())
+    known, new = f"known, in the prior ({n_known:,})", f"new ({len(edges) - n_known:,})"
+    if bands:
+        handles: list = [Patch(color=style.INK, alpha=0.9, label=known), Patch(color=style.INK, alpha=0.3, label=new)]
+    else:
+        handles = [
+            Line2D([], [], color=style.INK, linewidth=2.4, label=known),
+            Line2D([], [], color=style.INK, linewidth=1.4, linestyle=BROKEN, label=new),
+        ]
+    for colour, label, there in (
+        (style.UP, "activates, or rises together", edges["sign"] > 0),
+        (style.DOWN, "represses, or runs opposite", edges["sign"] < 0),
+        (style.OPEN, "sign not known", edges["sign"].isna()),
+    ):
+        if there.any():
+            handles.append(Line2D([], [], color=colour, linewidth=3, label=label))
+    figure.legend(
+        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.5
+    )  # fmt: skip
+
+
+def heading(figure: Figure, title: str, subtitle: str, verdict: str) -> None:
+    """Put the three lines at the top left."""
+    width, height = figure.get_size_inches()
+    lines = (
+        (title, 15, "bold", style.INK, 0.32),
+        (subtitle, 9.5, "normal", style.INK, 0.57),
+        (verdict, 8.5, "normal", style.OPEN, 0.77),
+    )
+    for text, size, weight, colour, down in lines:
+        at = (0.3 / width, 1 - down / height)
+        figure.text(*at, text, fontsize=size, fontweight=weight, color=colour, va="center")
