@@ -6,8 +6,8 @@ from scgnn_tools import _keys
 
 
 def test_keys_are_those_of_the_documentation():
-    e = _keys.EmbeddingKeys("corpus-svd")
-    assert (e.obsm, e.varm, e.uns) == ("X_corpus-svd", "corpus-svd", "corpus-svd")
+    e = _keys.EmbeddingKeys("cgc-mini")
+    assert (e.obsm, e.varm, e.uns) == ("X_cgc-mini", "cgc-mini", "cgc-mini")
     k = _keys.LabelKeys()
     assert (k.obs, k.confidence, k.proba, k.uns) == (
         "sgt_label",

@@ -20,6 +20,9 @@ ACTIVITY = "sgt_activity"
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 
+EXPLAIN = "sgt_explain"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.explain`."""
+
 SETUP = "setup_cgc"
 """Entry of ``uns["sgt"]`` that ``sgt.models.CGC.setup_anndata`` writes."""
 
@@ -74,6 +77,21 @@ class LabelKeys:
         return f"{self.key}_reason"
 
     @property
+    def novelty(self) -> str:
+        """``obs``: how unlike the reference a cell is; above 1 it is Unknown."""
+        return f"{self.key}_novelty"
+
+    @property
+    def ontology(self) -> str:
+        """``obs``: the id of the label in the hierarchy that was given."""
+        return f"{self.key}_ontology_term_id"
+
+    @property
+    def set(self) -> str:
+        """``obsm``: a DataFrame, whether a class is in a cell's conformal set."""
+        return f"{self.key}_set"
+
+    @property
     def proba(self) -> str:
         """``obsm``: a DataFrame, one calibrated probability a class."""
         return f"{self.key}_proba"
@@ -82,6 +100,22 @@ class LabelKeys:
     def uns(self) -> str:
         """``uns``: metrics of the method and its baselines, parameters."""
         return self.key
+
+
+@dataclass(frozen=True)
+class ExplainKeys:
+    """Where the explanation called ``key`` lives."""
+
+    key: str = EXPLAIN
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``genes`` and ``dimensions`` by class, ``parts``, ``params``."""
+        return self.key
+
+    def part(self, name: str) -> str:
+        """``obs``: the label that one part of the method gives."""
+        return f"{self.key}_{name}"
 
 
 @dataclass(frozen=True)

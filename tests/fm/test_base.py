@@ -65,7 +65,7 @@ def test_in_another_batch(vectors, cells, model, batch_size):
 
 
 def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(vectors, cells, caplog, monkeypatch):
-    model = sgt.fm.load("corpus-svd")
+    model = sgt.fm.load(sgt.fm.best_bundled())
     monkeypatch.setattr(model, "max_tokens", 2**20)
     whole = type(model)._cell_vectors
 
@@ -103,7 +103,7 @@ def test_genes(cells, model):
     names = cells.var_names.to_list()
     names[3] = "no such gene"
     v = model.embed_genes(ad.AnnData(cells.X, var={"x": names}, obs=cells.obs).copy(), gene_key="x")
-    assert v.shape == (cells.n_vars, model.card.dimension)
+    assert v.shape == (cells.n_vars, model.gene_table().shape[1])
     assert np.isnan(v[3]).all()
     at = model.vocabulary.tolist().index(names[10])
     assert np.array_equal(v[10], model.gene_table()[at])

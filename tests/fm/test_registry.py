@@ -26,6 +26,6 @@ def test_a_bundled_model_is_what_its_card_says(name):
 
 @pytest.mark.parametrize("name", ["scgpt2", "../../x", "a\nb", ""])
 def test_an_unknown_model_names_those_that_exist(name):
-    with pytest.raises(InputValueError, match="the models are corpus-svd") as error:
+    with pytest.raises(InputValueError, match="the models are cgc-mini") as error:
         sgt.fm.load(name)
     assert "\n" not in str(error.value)

@@ -13,6 +13,8 @@ WRITTEN = {
     "obs['sgt_label']",
     "obs['sgt_label_confidence']",
     "obs['sgt_label_reason']",
+    "obs['sgt_label_novelty']",
+    "obsm['sgt_label_set']",
     "obsm['sgt_label_proba']",
     "uns['sgt_label']",
 }

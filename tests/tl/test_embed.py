@@ -18,7 +18,7 @@ def test_the_bare_call_writes_what_is_documented_and_nothing_else(pbmc68k):
     assert sgt.tl.embed(pbmc68k) is None
     assert changed(before, pbmc68k) == WRITTEN
     assert pbmc68k.obsm[f"X_{KEY}"].dtype == np.float32
-    assert pbmc68k.varm[KEY].shape == (765, sgt.fm.card(KEY).dimension)
+    assert pbmc68k.varm[KEY].shape == (765, sgt.fm.load(KEY).gene_table().shape[1])
     entry = pbmc68k.uns["sgt"][KEY]
     assert set(entry) == {"params", "genes", "sha256", "licence", "empty_cells"}
     assert entry["params"]["matrix"] == "raw"

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # name -> module with card(), load(checkpoint, assets, **options) and, if others publish its weights, recognises(path) and ASSETS;
-# of the bundled ones, "auto" takes the first: corpus-svd, with which annotation was calibrated
+# of the bundled ones, "auto" takes the first
 MODELS = {
-    "corpus-svd": "scgnn_tools.fm.corpus_svd",
     "cgc-mini": "scgnn_tools.fm.cgc_mini",
+    "corpus-svd": "scgnn_tools.fm.corpus_svd",
     "scgpt": "scgnn_tools.fm.scgpt",
     "geneformer": "scgnn_tools.fm.geneformer",
     "scfoundation": "scgnn_tools.fm.scfoundation",

@@ -1,6 +1,7 @@
 """From AnnData to the arrays that the methods see: one object partly labelled, or a reference beside a query."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,8 @@ def one_object(
     return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
 
 
-def reference_and_query(
-    reference: ad.AnnData,
+def references_and_query(
+    references: Mapping[str, ad.AnnData],
     query: ad.AnnData,
     model: FoundationModel,
     *,
@@ -57,36 +58,48 @@ def reference_and_query(
     gene_key: str | None,
     organism: str | None,
 ) -> tuple[Cells, Cells, str]:
-    """Return reference and query over the genes that both have, by the model's names, and where the vectors are from.
+    """Return the cells of all references and those of the query over the genes that all have, and where the vectors are from.
 
-    Expression is normalised and embedded over the shared genes only, so that a gene that one side lacks tells nothing.
+    Genes go by the model's names. Expression is normalised and embedded over the shared genes only, so that a gene that one side lacks
+    tells nothing.
     """
     opened = open_expression(query, layer=layer)
     found = model.match(opened, gene_key=gene_key, organism=organism)
-    layer_of_reference = layer if layer in reference.layers else None
-    opened_reference = open_expression(reference, layer=layer_of_reference)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", SgtWarning
-        )  # what is lost on the side of the reference shows in the shared genes
-        key = gene_key if gene_key in reference.var else None
-        found_reference = model.match(opened_reference, gene_key=key)
-    shared = np.intersect1d(found.index[found.matched], found_reference.index[found_reference.matched])
-    if len(shared) < REFUSE_GENES:
-        msg = (
-            f"Reference and query share {len(shared)} genes that {model.card.name} knows (of {found.matched.sum():,} and "
-            f"{found_reference.matched.sum():,}); at least {REFUSE_GENES} are wanted. Pass a reference= measured on more of the genes."
-        )
-        raise GeneMatchError(msg)
+    sides = {}
+    with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
+        warnings.simplefilter("ignore", SgtWarning)
+        for name, one in references.items():
+            of_reference = open_expression(one, layer=layer if layer in one.layers else None)
+            sides[name] = of_reference, model.match(of_reference, gene_key=gene_key if gene_key in one.var else None)
+    shared = np.unique(found.index[found.matched])
+    n_query = len(shared)
+    for name, (_, match) in sides.items():
+        before = len(shared)
+        shared = np.intersect1d(shared, match.index[match.matched])
+        if len(shared) < REFUSE_GENES:
+            who = f"Reference {printable(name)!r}" if len(sides) > 1 else "The reference"
+            msg = (
+                f"{who} and query share {len(shared)} genes that {model.card.name} knows (of {n_query:,} of the query"
+                f"{f', {before:,} of them in the references before' if before < n_query else ''}, and {match.matched.sum():,}); at least "
+                f"{REFUSE_GENES} are wanted. Pass a reference= measured on more of the genes."
+            )
+            raise GeneMatchError(msg)
     if len(shared) < WARN_GENES:
         msg = f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain."
         warnings.warn(msg, SgtWarning, stacklevel=4)
-    a = _over(opened_reference, found_reference, shared, model)
+    parts = [_over(*side, shared, model) for side in sides.values()]
     b = _over(opened, found, shared, model)
     if use_rep is not None:
-        a, b = replace(a, embedding=_vectors(reference, use_rep)), replace(b, embedding=_vectors(query, use_rep))
-        return a, b, use_rep
-    return a, b, f"{model.card.name} on {len(shared):,} shared genes"
+        own = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
+        return _joined(own), replace(b, embedding=_vectors(query, use_rep)), use_rep
+    return _joined(parts), b, f"{model.card.name} on {len(shared):,} shared genes"
+
+
+def _joined(parts: list[Cells]) -> Cells:
+    out = parts[0]
+    for part in parts[1:]:
+        out = out.beside(part)
+    return out
 
 
 def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel) -> Cells:

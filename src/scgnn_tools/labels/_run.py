@@ -12,10 +12,12 @@ from scgnn_tools._errors import LabelError, SgtWarning
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._calibration import fit_temperature, log_proba
+from scgnn_tools.labels._conformal import ConformalSets, Kind, coverage_of
 from scgnn_tools.labels._novelty import Novelty
 from scgnn_tools.labels._protocol import Cells, LabelMethod
 from scgnn_tools.labels._registry import METHODS, label_method
 from scgnn_tools.metrics import annotation
+from scgnn_tools.metrics._annotation import reliability
 from scgnn_tools.splits import split_cells
 
 
@@ -27,19 +29,42 @@ class Result:
     ----------
     proba
         Calibrated probabilities, float32 (n_query, n_classes).
-    unknown
-        Cells unlike the reference, bool (n_query,).
+    strange
+        How unlike the reference each cell is, above 1 unknown, float32 (n_query,); zeros if that was not asked for.
+    sign
+        By which of ``SIGNS`` most, int (n_query,).
+    sets
+        Conformal sets, bool (n_query, n_classes); None if they were not asked for.
     evaluation
         One row a method, the baselines included, scored on the same held-out cells.
     verdict
         The method against its best baseline, in words.
+    calibration
+        Confidence and accuracy of the method on the held-out cells, in bins.
+    confusion
+        Held-out cells by true (rows) and predicted class.
+    conformal
+        What the sets promise and what they did on the held-out cells.
+    fitted
+        The method that labelled the query.
     """
 
     classes: np.ndarray
     proba: np.ndarray
-    unknown: np.ndarray
+    strange: np.ndarray
+    sign: np.ndarray
+    sets: np.ndarray | None
     evaluation: pd.DataFrame
     verdict: str
+    calibration: pd.DataFrame
+    confusion: pd.DataFrame
+    conformal: dict[str, Any]
+    fitted: LabelMethod
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Cells unlike the reference, bool (n_query,)."""
+        return self.strange > 1
 
 
 def run(
@@ -49,14 +74,18 @@ def run(
     *,
     method: str,
     reject: bool = True,
+    experiments: np.ndarray | None = None,
+    same_experiment: bool = True,
+    coverage: float | None = None,
+    conformal: Kind = "marginal",
     unlabeled: np.ndarray | None = None,
     rng: RNG = 0,
     options: dict[str, Any] | None = None,
 ) -> Result:
     """Annotate a query.
 
-    70 % of the labelled cells train, 15 % stop the training and set the temperature, 15 % are scored. The model that labels
-    the query is then trained again with the scored cells among the training cells.
+    70 % of the labelled cells train, 15 % stop the training, set the temperature and the thresholds of the sets, 15 % are scored. The
+    model that labels the query is then trained again with the scored cells among the training cells.
 
     Parameters
     ----------
@@ -68,6 +97,10 @@ def run(
         Name in ``METHODS``.
     reject
         Whether cells unlike the reference are found.
+    experiments, same_experiment
+        Of the labelled cells and the query, as for :class:`Novelty`.
+    coverage, conformal
+        Of the sets, as for :class:`ConformalSets`; None makes none.
     unlabeled
         Positions in ``query`` of the cells that training may look at without their labels; None trains without them. The cells that are
         scored are among them, since those to label are.
@@ -97,19 +130,80 @@ def run(
     shown = [method, *(n for n, e in METHODS.items() if e.always and n != method)]
     seen = None if unlabeled is None else query.take(unlabeled)
     rows = {}
+    sets = None if coverage is None else ConformalSets(coverage, conformal)
+    of_test = np.zeros((0, len(classes)))
+    promised: dict[str, Any] = {}
     for name in shown:
         own = name == method
         with_query = replace(fold, unlabeled=scored.beside(seen)) if own and seen is not None else fold
-        rows[name] = _score(name, with_query, scored, codes[test], options if own else None)
+        rows[name], fitted, proba = _score(name, with_query, scored, codes[test], options if own else None)
+        if own:
+            of_test = proba
+            if sets is not None:
+                sets.fit(fitted.proba(labelled.take(validation)), codes[validation])
+                promised = _promise(sets, proba, codes[test], len(validation))
     evaluation = pd.DataFrame.from_dict(rows, orient="index")
     whole = replace(fold, train=np.sort(np.concatenate([train, test])), unlabeled=seen)
-    fitted, temperature = _fit(method, whole, options)
-    proba = np.exp(log_proba(fitted.scores(query), temperature)).astype(np.float32)
-    unknown = np.zeros(len(query), dtype=bool)
+    final = _fit(method, whole, options)
+    proba = final.proba(query)
+    strange, sign = np.zeros(len(query), np.float32), np.zeros(len(query), np.int8)
     if reject:
         held_out = labelled.take(np.concatenate([validation, test]))
-        unknown = Novelty().fit(labelled.take(train), codes[train], held_out).unknown(query)
-    return Result(classes, proba, unknown, evaluation, verdict(evaluation, method))
+        novelty = Novelty().fit(
+            labelled.take(train),
+            codes[train],
+            held_out,
+            experiments=None if experiments is None else experiments[train],
+            same_experiment=same_experiment,
+        )
+        strange, sign = novelty.judge(query)
+    return Result(
+        classes=classes,
+        proba=proba,
+        strange=strange,
+        sign=sign,
+        sets=None if sets is None else sets.fit(final.proba(labelled.take(validation)), codes[validation]).sets(proba),
+        evaluation=evaluation,
+        verdict=verdict(evaluation, method),
+        calibration=reliability(of_test.argmax(axis=1) == codes[test], of_test.max(axis=1, initial=0)),
+        confusion=_confusion(codes[test], of_test.argmax(axis=1), classes),
+        conformal=promised,
+        fitted=final.method,
+    )
+
+
+def _promise(sets: ConformalSets, proba: np.ndarray, codes: np.ndarray, n: int) -> dict[str, Any]:
+    share, error, size = coverage_of(sets.sets(proba), codes)
+    return {
+        "coverage": sets.coverage,
+        "kind": sets.kind,
+        "n_calibration": n,
+        "held_out_coverage": share,
+        "held_out_standard_error": error,
+        "held_out_mean_size": size,
+    }
+
+
+def _confusion(true: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> pd.DataFrame:
+    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    names = column_names(classes)
+    return pd.DataFrame(counts, index=names, columns=names)
+
+
+def column_names(classes: np.ndarray) -> list[str]:
+    """Return classes as names of columns, which become names in a file, where "/" parts folders."""
+    return [str(c).replace("/", "|") for c in classes]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    method: LabelMethod
+    temperature: float
+
+    def proba(self, cells: Cells) -> np.ndarray:
+        """Return calibrated probabilities, float32 (n_cells, n_classes)."""
+        return np.exp(log_proba(self.method.scores(cells), self.temperature)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -124,7 +218,7 @@ class _Fold:
     rng: int
 
 
-def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> tuple[LabelMethod, float]:
+def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> _Fitted:
     held_out, codes = fold.cells.take(fold.validation), fold.codes[fold.validation]
     fitted = label_method(method, **(options or {})).fit(
         fold.cells.take(fold.train),
@@ -134,21 +228,23 @@ def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> tuple[Labe
         unlabeled=fold.unlabeled,
         rng=fold.rng,
     )
-    return fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0
+    return _Fitted(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0)
 
 
 def _score(
     method: str, fold: _Fold, scored: Cells, codes: np.ndarray, options: dict[str, Any] | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], _Fitted, np.ndarray]:
     start = time.perf_counter()
-    fitted, temperature = _fit(method, fold, options)
+    fitted = _fit(method, fold, options)
     if len(codes) == 0:
+        proba = np.zeros((0, int(fold.codes.max()) + 1), dtype=np.float32)
         metrics = annotation(np.array([]), np.array([]))
     else:
-        proba = np.exp(log_proba(fitted.scores(scored), temperature))
+        proba = fitted.proba(scored)
         metrics = annotation(codes, proba.argmax(axis=1), proba.max(axis=1))
     seconds = time.perf_counter() - start
-    return {"kind": METHODS[method].kind, **metrics, "temperature": temperature, "seconds": seconds}
+    row = {"kind": METHODS[method].kind, **metrics, "temperature": fitted.temperature, "seconds": seconds}
+    return row, fitted, proba
 
 
 def verdict(evaluation: pd.DataFrame, method: str) -> str:

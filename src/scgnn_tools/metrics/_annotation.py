@@ -1,6 +1,7 @@
 """How good are labels and their probabilities?"""
 
 import numpy as np
+import pandas as pd
 
 
 def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None = None) -> dict[str, float]:
@@ -37,8 +38,22 @@ def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None 
     }
 
 
+def reliability(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> pd.DataFrame:
+    """Return confidence and accuracy in bins of equal size: ``confidence``, ``accuracy``, ``n``, one row a bin.
+
+    Parameters
+    ----------
+    hit
+        Whether each label is right, shape (n_cells,).
+    proba
+        Probability of each label, shape (n_cells,).
+    """
+    bins = np.array_split(np.argsort(proba, kind="stable"), max(min(n_bins, len(proba)), 1))
+    rows = [(proba[b].mean(), hit[b].mean(), len(b)) for b in bins if len(b)]
+    return pd.DataFrame(rows, columns=["confidence", "accuracy", "n"]).astype({"n": int})
+
+
 def expected_calibration_error(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> float:
     """Return the mean distance of confidence and accuracy over bins of equal size (Naeini et al. 2015)."""
-    order = np.argsort(proba, kind="stable")
-    bins = np.array_split(order, min(n_bins, len(order)))
-    return float(sum(len(b) * abs(proba[b].mean() - hit[b].mean()) for b in bins) / len(order))
+    bins = reliability(hit, proba, n_bins=n_bins)
+    return float(((bins["confidence"] - bins["accuracy"]).abs() * bins["n"]).sum() / len(proba))

@@ -3,31 +3,34 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
-from scgnn_tools import assets, fm
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import say
 from scgnn_tools._random import RNG
 from scgnn_tools._write import check_writable, writing
-from scgnn_tools.labels import METHODS, Cells, label_method
-from scgnn_tools.labels._clean import clean_labels
-from scgnn_tools.labels._inputs import one_object, reference_and_query
-from scgnn_tools.labels._run import Result, run
+from scgnn_tools.labels import METHODS, label_method
+from scgnn_tools.labels._hierarchy import BackOff, read_hierarchy
+from scgnn_tools.labels._run import run
+from scgnn_tools.tl._label_inputs import collect, modality
+from scgnn_tools.tl._label_writing import write
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-DEFAULT_LABELS = "cell_type"
-UNLIKE, NO_COUNTS = "unlike the reference", "no counts"
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scgnn_tools.tl._label_inputs import Reference
 
 
 def annotate(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     labels_key: str | None = None,
     *,
-    reference: "AnnData | None" = None,
+    reference: "Reference" = None,
     method: str = "scgrapht",
     transductive: bool = False,
     use_rep: str | None = None,
@@ -36,17 +39,22 @@ def annotate(
     organism: Literal["human", "mouse"] | None = None,
     unlabeled_category: str = UNKNOWN,
     unknown: Literal["auto"] | None = "auto",
+    coverage: float | None = 0.9,
+    conformal: Literal["marginal", "class"] = "marginal",
+    hierarchy: "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path | None" = None,
+    min_confidence: float = 0.8,
+    mod: str = "rna",
     key_added: str = LABEL,
     rng: RNG = 0,
     device: str = "auto",
     copy: bool = False,
     **options: Any,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Label the cells.
 
     Where the labels come from:
 
-    - ``reference=``: a labelled AnnData; genes may differ, also by organism.
+    - ``reference=``: labelled cells, of one experiment or several; genes may differ, also by organism.
     - ``labels_key=``: a column of ``obs`` that is partly filled. Without it ``obs["cell_type"]``, if that is partly filled.
     - else the bundled immune reference (PBMC, 8 types).
 
@@ -56,13 +64,15 @@ def annotate(
     Parameters
     ----------
     adata
-        Cells to label.
+        Cells to label; of a MuData one modality.
     labels_key
         Column of ``obs`` with labels, of ``reference`` if that is given ("cell_type" if None).
     reference
-        Labelled cells.
+        Labelled cells: an AnnData, or a list or dict of them, whose shared genes are used. With several, each in turn shows how strange
+        known cells of another experiment look.
     method
-        "scgrapht", or one of the baselines "logreg_pca", "centroid" and "knn_pca".
+        A name of ``sgt.labels.METHODS``: "scgrapht", … or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored
+        beside it. Most take ``balance`` for unbalanced classes, see their options.
     transductive
         Let the method look at the unlabelled cells while it trains; those that do so anyway, and those that cannot, are as they are.
     use_rep
@@ -74,6 +84,17 @@ def annotate(
         Label of a cell without label, beside NaN, "" and the like.
     unknown
         "auto" finds cells unlike the reference; None gives every cell a label.
+    coverage
+        Share of cells whose set of labels is to hold the true one; None writes no sets.
+    conformal
+        Whether that holds over all cells ("marginal") or within each class ("class", larger sets).
+    hierarchy
+        What is above what: a table with ``child`` and ``parent``, a dict child -> parent(s), or the path of an .obo file such as the Cell
+        Ontology. A cell gets the deepest name whose probability, the sum of the classes below it, reaches ``min_confidence``.
+    min_confidence
+        See ``hierarchy``; without one it has no effect.
+    mod
+        Modality of a MuData, of references too; what is written is written there.
     key_added
         Name of the result.
     rng
@@ -90,16 +111,24 @@ def annotate(
     None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
 
     ``adata.obs[key]``
-        categorical: the predicted label of every cell, labelled ones included, or "Unknown".
+        categorical: the predicted label of every cell, labelled ones included, a parent of it, or "Unknown".
     ``adata.obs[f"{key}_confidence"]``
-        float32: calibrated probability of the likeliest class; 0 for a cell without counts.
+        float32: calibrated probability of the likeliest class, or of the parent; 0 for a cell without counts.
     ``adata.obs[f"{key}_reason"]``
-        categorical: why a cell is Unknown: "unlike the reference", "no counts", else "".
+        categorical: why a cell is Unknown, else "": "profile unlike every class", "far from the reference cells", "far from the reference
+        cells in PCA", "outside every class (energy)", by which sign it is strangest; "no safe parent"; "no counts".
+    ``adata.obs[f"{key}_novelty"]``
+        float32: how unlike the reference; above 1 a cell is Unknown. Not with ``unknown=None``.
+    ``adata.obs[f"{key}_ontology_term_id"]``
+        categorical: id of the label, with an .obo file.
     ``adata.obsm[f"{key}_proba"]``
         DataFrame float32 (n_obs, n_classes): calibrated probabilities; a "/" in a class is "|" in its column, for the sake of files.
+    ``adata.obsm[f"{key}_set"]``
+        DataFrame bool (n_obs, n_classes): the classes of the cell's conformal set. Not with ``coverage=None``.
     ``adata.uns[key]``
         dict: ``evaluation``, a DataFrame with the method and its baselines on the same held-out labelled cells (accuracy, macro_f1, ece,
-        …); ``verdict``, the method against the best baseline in words; ``classes``, in the order of the columns; ``params``.
+        …); ``verdict``, the method against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and
+        ``confusion``, DataFrames over the held-out cells; ``conformal``, what the sets promise and did there; ``params``.
 
     Raises
     ------
@@ -108,100 +137,79 @@ def annotate(
     MissingKeyError, GeneMatchError, InputScaleError, InputValueError
         Before anything is written.
     """
-    check_writable(adata, copy=copy)
-    if unknown not in ("auto", None):
-        msg = f"unknown is 'auto' or None; got {unknown!r}."
-        raise InputValueError(msg)
+    inner = modality(adata, mod)
+    check_writable(inner, copy=copy)
+    _check(unknown=unknown, coverage=coverage, conformal=conformal, min_confidence=min_confidence)
     options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
     transductive = transductive or METHODS[method].transductive
-    how: dict[str, Any] = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
-    labelled, labels, query, unlabeled, params = _inputs(adata, labels_key, reference, unlabeled_category, how)
+    above = None if hierarchy is None else read_hierarchy(hierarchy)
+    data = collect(
+        inner,
+        labels_key,
+        reference,
+        unlabeled_category=unlabeled_category,
+        mod=mod,
+        use_rep=use_rep,
+        layer=layer,
+        gene_key=gene_key,
+        organism=organism,
+    )
+    back_off = None if above is None else BackOff(above, np.unique(data.labels))
     result = run(
-        labelled,
-        labels,
-        query,
+        data.labelled,
+        data.labels,
+        data.query,
         method=method,
         reject=unknown == "auto",
-        unlabeled=unlabeled if transductive else None,
+        experiments=data.experiments,
+        same_experiment=data.same_experiment,
+        coverage=coverage,
+        conformal=conformal,
+        unlabeled=data.unlabeled if transductive else None,
         rng=rng,
         options=options,
     )
-    params |= {
+    params = data.params | {
         "method": method,
         "kind": METHODS[method].kind,
         "unknown": unknown or "None",
         "transductive": transductive,
     }
+    if back_off is not None:
+        params["min_confidence"] = min_confidence
     keys = LabelKeys(key_added)
-    with writing(adata, copy=copy) as out:
-        _write(out, keys, result, empty=np.diff(query.expression.indptr) == 0, params=params)
+    whole = adata.copy() if copy and adata is not inner else adata
+    with writing(modality(whole, mod), copy=copy and adata is inner) as out:
+        write(
+            out,
+            keys,
+            result,
+            empty=np.diff(data.query.expression.indptr) == 0,
+            back_off=back_off,
+            min_confidence=min_confidence,
+            reject=unknown == "auto",
+            params=params,
+        )
     n_unknown = int((out.obs[keys.obs] == UNKNOWN).sum())
     say(
         f"annotate: {method}, labels of {params['labels']}, vectors of {params['vectors']}; "
         f"{n_unknown:,} of {out.n_obs:,} cells {UNKNOWN} -> obs['{keys.obs}']"
     )
     say(f"annotate: {result.verdict}")
-    return out if copy else None
+    return (out if adata is inner else whole) if copy else None
 
 
-def _inputs(
-    adata: "AnnData", labels_key: str | None, reference: "AnnData | None", unlabeled: str, how: dict[str, Any]
-) -> tuple[Cells, np.ndarray, Cells, np.ndarray, dict[str, Any]]:
-    """Return labelled cells, their labels, the query, which of it has no label, and where all that is from."""
-    model = fm.load(fm.best_bundled())
-    bare = reference is None and labels_key is None
-    if bare and DEFAULT_LABELS in adata.obs:
-        named = clean_labels(adata.obs[DEFAULT_LABELS], unlabeled_category=unlabeled) != ""
-        labels_key = DEFAULT_LABELS if 0 < named.sum() < adata.n_obs else None
-    if reference is None and labels_key is not None:
-        labels = _labels(adata, labels_key, unlabeled, "adata")
-        cells, vectors = one_object(adata, model, **how)
-        at = np.flatnonzero(labels != "")
-        params = {
-            "labels": f"obs['{printable(labels_key)}'] ({len(at):,} of {adata.n_obs:,} cells)",
-            "vectors": vectors,
-        }
-        return cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), params
-    name = "reference"
-    if reference is None:
-        reference, labels_key, name = assets.immune_reference(), DEFAULT_LABELS, "the bundled immune reference"
-    labels = _labels(reference, labels_key or DEFAULT_LABELS, unlabeled, "reference")
-    at = np.flatnonzero(labels != "")
-    reference = reference[at]
-    known, query, vectors = reference_and_query(reference, adata, model, **how)
-    params = {"labels": f"{name} ({len(at):,} cells)", "vectors": vectors}
-    return known, labels[at], query, np.arange(len(query)), params
-
-
-def _labels(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
-    if key not in adata.obs:
-        there = ", ".join(map(printable, adata.obs.columns)) or "none"
-        msg = f"labels_key={key!r} is no column of {whose}.obs; the columns are: {there}."
-        raise MissingKeyError(msg)
-    labels = clean_labels(adata.obs[key], unlabeled_category=unlabeled)
-    if not (labels != "").any():
-        msg = f"{whose}.obs[{key!r}] labels no cell: all are missing, empty or {unlabeled!r}. Pass a column with labels, or reference=."
-        raise LabelError(msg)
-    return labels
-
-
-def _write(adata: "AnnData", keys: LabelKeys, result: Result, *, empty: np.ndarray, params: dict[str, Any]) -> None:
-    best = result.proba.argmax(axis=1)
-    rejected = result.unknown | empty
-    label = np.where(rejected, UNKNOWN, result.classes[best])
-    categories = [*result.classes, *([UNKNOWN] if rejected.any() and UNKNOWN not in result.classes else [])]
-    reason = np.where(empty, NO_COUNTS, np.where(result.unknown, UNLIKE, ""))
-    adata.obs[keys.obs] = pd.Categorical(label, categories=categories)
-    adata.obs[keys.confidence] = np.where(empty, 0, result.proba.max(axis=1)).astype(np.float32)
-    adata.obs[keys.reason] = pd.Categorical(reason, categories=["", UNLIKE, NO_COUNTS])
-    columns = [
-        str(c).replace("/", "|") for c in result.classes
-    ]  # columns become names in the file, where "/" parts folders
-    adata.obsm[keys.proba] = pd.DataFrame(result.proba, index=adata.obs_names, columns=columns)
-    adata.uns[keys.uns] = {
-        "evaluation": result.evaluation,
-        "verdict": result.verdict,
-        "classes": result.classes.astype(object),
-        "params": params,
-    }
+def _check(*, unknown: object, coverage: float | None, conformal: str, min_confidence: float) -> None:
+    if unknown not in ("auto", None):
+        msg = f"unknown is 'auto' or None; got {unknown!r}."
+        raise InputValueError(msg)
+    if coverage is not None and not 0 < coverage < 1:
+        msg = f"coverage is a share between 0 and 1, or None for no sets; got {coverage!r}."
+        raise InputValueError(msg)
+    if conformal not in ("marginal", "class"):
+        msg = f"conformal is 'marginal' or 'class'; got {conformal!r}."
+        raise InputValueError(msg)
+    if not 0 < min_confidence <= 1:
+        msg = f"min_confidence is a probability in (0, 1]; got {min_confidence!r}."
+        raise InputValueError(msg)
