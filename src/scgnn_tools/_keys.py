@@ -29,6 +29,9 @@ SETUP = "setup_cgc"
 SETUP_LABELS = "_sgt_labels"
 """Column of ``obs`` that ``setup_anndata`` of the cell-label models writes: the labels without blanks, gaps filled in."""
 
+SETUP_SCNETFORMER = "setup_scnetformer"
+"""Entry of ``uns["sgt"]`` that ``sgt.models.ScNetFormer.setup_anndata`` writes."""
+
 UNKNOWN = "Unknown"
 """Category of a cell that gets no label."""
 

@@ -18,11 +18,14 @@ class Tokens:
         Value of each token, float32, shape (n_tokens,), or None where a model takes the order alone.
     offsets
         Where each cell begins, int64, shape (n_cells + 1,).
+    groups
+        Group of each cell, int64, shape (n_cells,), for models whose graphs differ by group; None without.
     """
 
     ids: np.ndarray
     values: np.ndarray | None
     offsets: np.ndarray
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         broken = (
@@ -69,7 +72,8 @@ class Tokens:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         # position of each kept token: its cell's old beginning plus its rank within the cell
         at = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths) + np.repeat(self.offsets[cells], lengths)
-        return Tokens(self.ids[at], None if self.values is None else self.values[at], offsets)
+        groups = None if self.groups is None else self.groups[cells]
+        return Tokens(self.ids[at], None if self.values is None else self.values[at], offsets, groups)
 
     def to_csr(self, n_vocabulary: int) -> sp.csr_array:
         """Return the tokens as a matrix, CSR float32 (n_cells, n_vocabulary); without values every token is 1."""

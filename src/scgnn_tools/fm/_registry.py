@@ -25,6 +25,7 @@ MODELS = {
     "scfoundation": "scgnn_tools.fm.scfoundation",
     "scbert": "scgnn_tools.fm.scbert",
     "cgc": "scgnn_tools.fm.cgc",
+    "scnetformer": "scgnn_tools.fm.scnetformer",
 }
 
 

@@ -1,7 +1,7 @@
 """Softmax attention within each cell: one interface, several back-ends."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +61,62 @@ def resolve_backend(backend: str | None, q: Tensor) -> str:
     if wanted == "auto":
         return "flash" if can_flash else "sdpa"
     return str(wanted)
+
+
+def attention_along(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    segments: Segments,
+    *,
+    source: Tensor,
+    target: Tensor,
+    everywhere: Tensor,
+    heads: Sequence[int] | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attend within each cell along edges only, both ways, and to oneself.
+
+    Parameters
+    ----------
+    q, k, v
+        Packed, (n_tokens, heads, d_head).
+    segments
+        Where each cell lies.
+    source, target
+        Tokens at the ends of the edges, both in one cell, int64 (n_edges,).
+    everywhere
+        Tokens that see the whole cell and are seen by it, bool (n_tokens,).
+    heads
+        Heads that are limited so; the others see the whole cell. None limits all.
+    dropout
+        Share of attention weights set to zero.
+
+    Returns
+    -------
+    Tensor
+        (n_tokens, heads, d_head).
+    """
+    n_heads, parts = q.shape[1], []
+    cell = segments.cell.index_select(0, source)
+    for start, end, cells, length in segments.runs():
+        if length == 0:
+            continue
+        here = (source >= start) & (source < end)
+        a, b = source[here] - start, target[here] - start
+        free = everywhere[start:end].view(cells, length)
+        open_ = free.unsqueeze(1) | free.unsqueeze(2) | torch.eye(length, dtype=torch.bool, device=q.device)
+        which = cell[here] - segments.cell[start]
+        open_[which, a % length, b % length] = True
+        open_[which, b % length, a % length] = True
+        mask = open_.unsqueeze(1)
+        if heads is not None:
+            mask = mask.expand(-1, n_heads, -1, -1).clone()
+            mask[:, [h for h in range(n_heads) if h not in heads]] = True
+        bq, bk, bv = (x[start:end].unflatten(0, (cells, -1)).transpose(1, 2) for x in (q, k, v))
+        out = F.scaled_dot_product_attention(bq, bk, bv, attn_mask=mask, dropout_p=dropout)
+        parts.append(out.transpose(1, 2).flatten(0, 1))
+    return torch.cat(parts)
 
 
 def attention_weights(q: Tensor, k: Tensor) -> Tensor:

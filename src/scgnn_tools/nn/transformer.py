@@ -1,6 +1,6 @@
 """The post-norm transformer encoder of scGPT, Geneformer, scFoundation and CGC, over packed cells."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from scgnn_tools.nn.attention import attention
 from scgnn_tools.nn.segments import Segments
+
+Attend = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
 class EncoderLayer(nn.Module):
@@ -35,10 +37,14 @@ class EncoderLayer(nn.Module):
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         return q, k, v
 
-    def forward(self, x: Tensor, segments: Segments, *, backend: str | None = None) -> Tensor:
-        """Return the next hidden states, (n_tokens, dim)."""
+    def forward(
+        self, x: Tensor, segments: Segments, *, backend: str | None = None, attend: Attend | None = None
+    ) -> Tensor:
+        """Return the next hidden states, (n_tokens, dim); ``attend`` takes the place of attention to the whole cell."""
         p = self.dropout if self.training else 0.0
-        mixed = self.out(attention(*self.project(x), segments, backend=backend, dropout=p).flatten(-2))
+        q, k, v = self.project(x)
+        heads = attention(q, k, v, segments, backend=backend, dropout=p) if attend is None else attend(q, k, v, p)
+        mixed = self.out(heads.flatten(-2))
         x = self.norm1(_add(x, F.dropout(mixed, p, self.training)))
         hidden = F.dropout(F.relu(self.up(x), inplace=not torch.is_grad_enabled()), p, self.training)
         return self.norm2(_add(x, F.dropout(self.down(hidden), p, self.training)))
@@ -61,6 +67,7 @@ class Encoder(nn.Module):
         layer: int = -1,
         backend: str | None = None,
         watch: Callable[[int, Tensor], None] | None = None,
+        attend: Mapping[int, Attend] | None = None,
     ) -> Tensor:
         """Return hidden states, (n_tokens, dim).
 
@@ -76,12 +83,14 @@ class Encoder(nn.Module):
             As in :func:`~scgnn_tools.nn.attention`.
         watch
             Called with (block, its input) before each block, and with what is returned as the input of the next.
+        attend
+            Block -> what takes the place of its attention to the whole cell, called with queries, keys, values and dropout.
         """
         depth = layer_index(layer, len(self.layers))
         for i in range(depth):
             if watch is not None:
                 watch(i, x)
-            x = self.layers[i](x, segments, backend=backend)
+            x = self.layers[i](x, segments, backend=backend, attend=None if attend is None else attend.get(i))
         if watch is not None:
             watch(depth, x)
         return x

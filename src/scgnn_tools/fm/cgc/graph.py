@@ -101,10 +101,7 @@ class GeneGraph:
         both_ways
             Whether there is an edge from the cell's token to each gene too.
         """
-        count = _count(tokens.offsets, gene, self.offsets, self.targets)
-        begin = np.concatenate([[0], np.cumsum(count)])
-        source, target, edge = (np.empty(begin[-1], dtype=np.int64) for _ in range(3))
-        _fill(tokens.offsets, gene, self.offsets, self.targets, begin, source, target, edge)
+        begin, source, target, edge = within_cells(tokens.offsets, gene, self.offsets, self.targets)
         keep = self._thin(tokens, begin, edge)
         if keep is not None:
             source, target, edge = source[keep], target[keep], edge[keep]
@@ -139,6 +136,31 @@ class GeneGraph:
             keep[candidates] = False
             keep[candidates[np.argsort(-strength, kind="stable")[: most[cell]]]] = True
         return keep
+
+
+def within_cells(
+    cells: np.ndarray, gene: np.ndarray, offsets: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the edges of a graph of all genes that lie between two genes of one cell.
+
+    Parameters
+    ----------
+    cells
+        Where each cell begins, int64 (n_cells + 1,).
+    gene
+        Gene of each token, -1 for what is no gene, int64 (n_tokens,).
+    offsets, targets
+        The graph, CSR by source.
+
+    Returns
+    -------
+    begin, source, target, edge
+        Where the edges of each cell begin; tokens at their ends; their position in ``targets``; int64.
+    """
+    begin = np.concatenate([[0], np.cumsum(_count(cells, gene, offsets, targets))])
+    source, target, edge = (np.empty(begin[-1], dtype=np.int64) for _ in range(3))
+    _fill(cells, gene, offsets, targets, begin, source, target, edge)
+    return begin, source, target, edge
 
 
 def gene_graph(

@@ -114,8 +114,11 @@ def _own(folder: Path, options: dict[str, Any]) -> Geneformer:
     config, raw = _checkpoint.read_config(folder, "geneformer", GeneformerConfig)
     network = GeneformerNetwork(config)
     report = _checkpoint.load_into(network, folder)
-    found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
+    found = replace(
+        card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]
+    )
     genes = np.array(raw["genes"], dtype=object)
+    options = {"pooling": raw["pooling"], **options}
     mapping = pd.Series(raw["mapping"], dtype=object) if raw["mapping"] else None
     medians = np.array(raw["medians"])
     return Geneformer(

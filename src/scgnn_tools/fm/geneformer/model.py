@@ -1,6 +1,6 @@
 """Geneformer as a foundation model, series V1 and V2."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._estimate import encoder_flops
@@ -21,6 +22,23 @@ from scgnn_tools.fm.geneformer.tokens import tokenize
 from scgnn_tools.nn import Segments
 
 Pooling = Literal["auto", "cls", "mean"]
+
+UNTRAINED = ModelCard(
+    name="geneformer",
+    title="Geneformer, trained by its user",
+    kind="transformer",
+    bundled=False,
+    weights="trained by its user",
+    sha256="",
+    licence="that of the cells it is trained on",
+    organism="human",
+    gene_key="symbol",
+    input="counts",
+    dimension=0,
+    n_genes=0,
+    trained_on="cells of its user",
+    limits="What its cells hold.",
+)
 
 
 class Geneformer(NetworkModel):
@@ -63,6 +81,42 @@ class Geneformer(NetworkModel):
         words = ("auto", "cls", "mean") if config.ends else ("auto", "mean")
         chosen = one_of("pooling", pooling, words)
         self.pooling = ("cls" if config.ends else "mean") if chosen == "auto" else chosen
+        self.config |= {"gene_key": card.gene_key, "pooling": self.pooling}
+
+    @classmethod
+    def untrained(cls, genes: np.ndarray, medians: np.ndarray, *, seed: int = 0, **options: Any) -> "Geneformer":
+        """Return a Geneformer of series V1 with random weights over a vocabulary, to pretrain.
+
+        Parameters
+        ----------
+        genes
+            Symbols, shape (n_genes,).
+        medians
+            Median of each gene's normalised counts where it is expressed, positive, shape (n_genes,).
+        seed
+            Of the weights.
+        options
+            Sizes of the network (:class:`~scgnn_tools.fm.geneformer.config.GeneformerConfig`; by default those of the published series V1
+            with 6 blocks) and options of this class.
+        """
+        names = {f.name for f in fields(GeneformerConfig)}
+        sizes = {k: options.pop(k) for k in sorted(names & set(options))}
+        v1 = {"dim": 256, "heads": 4, "hidden": 512, "n_layers": 6, "max_length": 2048}
+        config = GeneformerConfig(**{"n_tokens": len(genes) + 2, **v1, **sizes})
+        if config.dim % config.heads:
+            msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
+            raise InputValueError(msg)
+        with torch.random.fork_rng():
+            torch.default_generator.manual_seed(seed)
+            network = GeneformerNetwork(config)
+            for part in (
+                network.modules()
+            ):  # as BERT begins: with rows of norm √dim the tied output would start far from uniform
+                if isinstance(part, nn.Linear | nn.Embedding):
+                    nn.init.normal_(part.weight, std=0.02)
+        found = replace(UNTRAINED, dimension=config.dim, n_genes=len(genes))
+        ids = np.arange(2, config.n_tokens, dtype=np.int32)
+        return cls(found, np.asarray(genes, dtype=object), ids, {}, config, network, medians=medians, **options)
 
     @property
     def series(self) -> str:
@@ -86,11 +140,17 @@ class Geneformer(NetworkModel):
 
     def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the cross-entropy of the genes at hidden ranks: 80 % masked, 10 % another gene, 10 % left, as in BERT."""
+        return self._gene_loss(self.hidden(self._hide(tokens, at, rng), layer=-1)[0], tokens, at)
+
+    def _hide(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tokens:
         ids, fate = tokens.ids.copy(), rng.random(len(at))
         ids[at[fate < 0.8]] = self.sizes.mask_id
         other = (fate >= 0.8) & (fate < 0.9)
         ids[at[other]] = rng.choice(self.ids, size=other.sum())
-        states = self.hidden(replace(tokens, ids=ids), layer=-1)[0][torch.as_tensor(at, device=self.device)]
+        return replace(tokens, ids=ids)
+
+    def _gene_loss(self, hidden: Tensor, tokens: Tokens, at: np.ndarray) -> Tensor:
+        states = hidden.index_select(0, torch.as_tensor(at, device=self.device))
         logits = self.network.head(states, self.network.genes.weight)
         return F.cross_entropy(logits.float(), torch.as_tensor(tokens.ids[at], dtype=torch.long, device=self.device))
 

@@ -1,0 +1,313 @@
+"""scNetFormer on one's own cells: a Geneformer, a gene graph, pretraining that goes on with it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools import genes as gene_tables
+from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._keys import ROOT, SETUP_SCNETFORMER
+from scgnn_tools._log import printable, say
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.data import Tokens, length_batches, open_expression
+from scgnn_tools.fm import load, scnetformer
+from scgnn_tools.fm.geneformer import Geneformer
+from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
+from scgnn_tools.genes import gene_names, human_symbols
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Edges: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
+
+
+class ScNetFormer:
+    """A Geneformer whose masked pretraining goes on with a gene graph.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :meth:`setup_anndata`.
+    model
+        A Geneformer of any size (``sgt.fm.load("geneformer", checkpoint=…)``), left as it is, or a scNetFormer whose training goes on.
+        None begins with random weights over the genes of ``adata``, of the sizes in ``options``.
+    graph
+        Edges of genes: a table with ``source``, ``target`` and perhaps ``weight``, or tissue -> such a table, for cells of which
+        ``tissue_key`` says the tissue; cells of another one get the union. None takes the bundled TRRUST.
+    threshold
+        Edges of ``graph`` have a larger weight.
+    graph_layers
+        Graph convolutions of early fusion: 2 in the thesis's best model, 3, or 0 for none.
+    masked_layers, masked_heads
+        Blocks, and heads of these, whose attention is limited to neighbours in the graph: "all" or positions.
+    contrast
+        Weight of the contrastive loss; 0 for none.
+    contrast_graph, contrast_threshold
+        Its own graph, or a larger threshold for the same one ("dense" for early fusion, "sparse" here); None takes the first graph.
+    rng
+        Seed of new weights and of training.
+    options
+        ``temperature``, ``max_anchors``, ``detached`` (:class:`~scgnn_tools.fm.scnetformer.config.ScNetFormerConfig`), and with no
+        ``model`` the sizes of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`: ``dim``, ``heads``, ``hidden``, ``n_layers``,
+        ``max_length``, ``dropout``, ``device``.
+
+    Attributes
+    ----------
+    model
+        The network: ``sgt.tl.embed(adata, model=net.model)``.
+    history
+        DataFrame with ``loss`` and ``validation``, a row an epoch.
+    """
+
+    def __init__(
+        self,
+        adata: "AnnData",
+        *,
+        model: "Geneformer | None" = None,
+        graph: Edges | None = None,
+        threshold: float = 0.0,
+        graph_layers: int = 2,
+        masked_layers: "Sequence[int] | str" = (),
+        masked_heads: "Sequence[int] | str" = "all",
+        contrast: float = 0.0,
+        contrast_graph: Edges | None = None,
+        contrast_threshold: float | None = None,
+        rng: RNG = 0,
+        **options: Any,
+    ) -> None:
+        self._names = _setup(adata)
+        self._tissue_key = self._names.pop("tissue_key", None)
+        self._seed, self.adata, self.history = seed(rng), adata, pd.DataFrame()
+        if isinstance(model, scnetformer.ScNetFormer):
+            if graph is not None or contrast_graph is not None or options:
+                msg = "A scNetFormer has its graphs and sizes; pass model= alone, or a Geneformer."
+                raise InputValueError(msg)
+            self.model = model
+            return
+        own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
+        if model is None:
+            model = untrained_geneformer(adata, rng=self._seed, **self._names, **options)
+        elif options:
+            msg = f"A loaded model has its sizes; leave out {', '.join(options)}."
+            raise InputValueError(msg)
+        edges = gene_tables.prior() if graph is None else graph
+        other = None
+        if contrast and (contrast_graph is not None or contrast_threshold is not None):
+            cut = threshold if contrast_threshold is None else contrast_threshold
+            other = _graph(edges if contrast_graph is None else contrast_graph, model, cut)
+        blocks, heads = range(model.sizes.n_layers), range(model.sizes.heads)
+        self.model = scnetformer.ScNetFormer.of(
+            model,
+            scnetformer.card(),
+            graph=_graph(edges, model, threshold),
+            contrast_graph=other,
+            seed=self._seed,
+            n_graph_layers=graph_layers,
+            masked_layers=tuple(blocks) if _all(masked_layers, "masked_layers") else tuple(masked_layers),
+            masked_heads=None if _all(masked_heads, "masked_heads") else tuple(masked_heads),
+            contrast=contrast,
+            **own,
+        )
+        say(
+            f"scnetformer: {self.model.graph!r} of {len(self.model.vocabulary):,} genes; {len(heads)} heads, {len(blocks)} blocks"
+        )
+
+    def __repr__(self) -> str:
+        state = "trained" if len(self.history) else "not trained here"
+        return f"ScNetFormer({len(self.model.vocabulary):,} genes, dimension {self.model.card.dimension}, {state})"
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: "AnnData",
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        tissue_key: str | None = None,
+    ) -> None:
+        """Say where the expression, the names of the genes and the tissues of the cells are.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes.
+        layer, gene_key, organism
+            As in :func:`scgnn_tools.tl.embed`.
+        tissue_key
+            Column of ``obs`` with the tissue of each cell, for graphs that differ by tissue.
+
+        Returns
+        -------
+        None. Sets the following field:
+
+        ``adata.uns["sgt"]["setup_scnetformer"]``
+            dict of what was given.
+        """
+        open_expression(adata, layer=layer)
+        gene_names(adata.var, gene_key=gene_key)
+        if tissue_key is not None and tissue_key not in adata.obs:
+            there = ", ".join(map(printable, adata.obs.columns)) or "none"
+            msg = f"tissue_key={tissue_key!r} is no column of obs; there are: {there}."
+            raise MissingKeyError(msg)
+        given = {"layer": layer, "gene_key": gene_key, "organism": organism, "tissue_key": tissue_key}
+        here = {k: v for k, v in given.items() if v is not None}
+        adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), SETUP_SCNETFORMER: here}
+
+    def train(
+        self,
+        max_epochs: int = 3,
+        *,
+        lr: float = 1e-4,
+        share: float = 0.15,
+        patience: int = 3,
+        warmup: int | None = None,
+        weight_decay: float = 1e-3,
+        max_tokens: int | None = None,
+    ) -> "ScNetFormer":
+        """Pretrain by masking, with the contrastive loss where it has a weight; all weights move.
+
+        Parameters
+        ----------
+        max_epochs, patience
+            Times that every cell is seen, and epochs without a better validation loss after which training stops. A twentieth of the
+            cells validates.
+        lr, weight_decay
+            Of AdamW.
+        share
+            Share of a cell's genes that are hidden.
+        warmup
+            Steps of linear growth of the learning rate; None takes a tenth of all.
+        max_tokens
+            Of a batch; None takes 2¹³ on a CPU and 2¹⁶ on a GPU.
+
+        Returns
+        -------
+        ScNetFormer
+            Itself, trained; the weights that validate best are kept.
+        """
+        from scgnn_tools.train.fitting import fit_task
+        from scgnn_tools.train.tasks import Masked
+
+        if not 0 < share < 1:
+            msg = f"share lies between 0 and 1; got {share!r}."
+            raise InputValueError(msg)
+        tokens = self._tokens(self.adata, self._names, self._tissue_key)
+        usable = np.random.default_rng(self._seed).permutation(
+            np.flatnonzero(tokens.lengths > 2 + 2 * self.model.sizes.ends)
+        )
+        if len(usable) < 10:
+            msg = f"{len(usable)} cells can be trained on; at least 10 are wanted, with known genes."
+            raise InputValueError(msg)
+        n = max(1, len(usable) // 20)
+        budget = max_tokens or (2**13 if self.model.device.type == "cpu" else 2**16)
+        steps = max_epochs * max(1, int(tokens.lengths[usable].sum() // budget))
+        self.model.network.requires_grad_(True)
+        self.history = fit_task(
+            self.model,
+            Masked(share),
+            tokens,
+            np.sort(usable[n:]),
+            np.sort(usable[:n]),
+            max_epochs=max_epochs,
+            patience=patience,
+            lr=lr,
+            weight_decay=weight_decay,
+            warmup=steps // 10 if warmup is None else warmup,
+            max_tokens=max_tokens,
+            seed=self._seed,
+        )
+        say(f"scnetformer: {len(self.history)} epochs, best validation loss {self.history['validation'].min():.4g}")
+        return self
+
+    def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
+        """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
+        names, tissue_key, adata_ = self._names, self._tissue_key, self.adata if adata is None else adata
+        if adata is not None and SETUP_SCNETFORMER in adata.uns.get(ROOT, {}):
+            names = _setup(adata)
+            tissue_key = names.pop("tissue_key", None)
+        tokens = self._tokens(adata_, names, tissue_key)
+        out = np.zeros((tokens.n_cells, self.model.card.dimension), dtype=np.float32)
+        full = np.flatnonzero(tokens.lengths > 0)
+        for batch in length_batches(tokens.lengths[full], max_tokens=self.model.max_tokens):
+            out[full[batch]] = self.model._cell_vectors(tokens.select(full[batch]))
+        return out
+
+    def save(self, folder: str | Path) -> None:
+        """Write the network and its graphs; :meth:`load` and ``sgt.fm.load("scnetformer", checkpoint=folder)`` read them."""
+        self.model.save(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "ScNetFormer":
+        """Read what :meth:`save` wrote, to go on with other cells or the same ones."""
+        if SETUP_SCNETFORMER not in adata.uns.get(ROOT, {}):
+            cls.setup_anndata(adata)
+        return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
+
+    def _tokens(self, adata: "AnnData", names: dict[str, Any], tissue_key: str | None) -> Tokens:
+        """Return the tokens of all cells, with the graph of each."""
+        tokens = self.model.tokenize(adata, **names)
+        tissues = self.model.graph.tissues
+        if tissue_key is None or len(tissues) == 1:
+            return tokens
+        if tissue_key not in adata.obs:
+            msg = f"tissue_key={tissue_key!r} is no column of obs."
+            raise MissingKeyError(msg)
+        groups = pd.Index(tissues).get_indexer(adata.obs[tissue_key].astype(str))
+        if (groups < 0).any():
+            say(f"scnetformer: {(groups < 0).sum():,} cells are of a tissue without a graph and get the union of all")
+        return Tokens(tokens.ids, tokens.values, tokens.offsets, groups.astype(np.int64))
+
+
+def untrained_geneformer(
+    adata: "AnnData",
+    *,
+    layer: str | None = None,
+    gene_key: str | None = None,
+    organism: str | None = None,
+    min_cells: int = 10,
+    rng: RNG = 0,
+    **options: Any,
+) -> Geneformer:
+    """Return a Geneformer with random weights over the genes that at least ``min_cells`` cells express, and their medians.
+
+    ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
+    """
+    x = sp.csc_array(open_expression(adata, layer=layer).log_normalized())
+    symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
+    first = np.zeros(len(symbols), dtype=bool)
+    first[np.unique(symbols, return_index=True)[1]] = True
+    enough = np.flatnonzero(first & (symbols != "") & (np.diff(x.indptr) >= min_cells))
+    if len(enough) == 0:
+        msg = f"No gene is expressed in {min_cells} cells. Pass a smaller min_cells."
+        raise InputValueError(msg)
+    kept = sp.csc_array(x[:, enough])
+    medians = np.array(
+        [np.median(np.expm1(kept.data[a:b])) for a, b in zip(kept.indptr[:-1], kept.indptr[1:], strict=True)]
+    )
+    return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)
+
+
+def _graph(edges: Edges, model: Geneformer, threshold: float) -> TokenGraph:
+    def find(names: np.ndarray) -> np.ndarray:
+        return model._match_names(names, None).index.astype(np.int64)
+
+    return token_graph(edges, find, len(model.vocabulary), threshold=threshold)
+
+
+def _all(given: "Sequence[int] | str", name: str) -> bool:
+    if isinstance(given, str) and given != "all":
+        msg = f"{name} is 'all' or a list of positions; got {printable(given)!r}."
+        raise InputValueError(msg)
+    return isinstance(given, str)
+
+
+def _setup(adata: "AnnData") -> dict[str, Any]:
+    if SETUP_SCNETFORMER not in adata.uns.get(ROOT, {}):
+        msg = "This AnnData is not set up. Call sgt.models.ScNetFormer.setup_anndata(adata) first."
+        raise MissingKeyError(msg)
+    return dict(adata.uns[ROOT][SETUP_SCNETFORMER])

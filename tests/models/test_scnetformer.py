@@ -1,0 +1,134 @@
+"""``models.ScNetFormer``: set up, train each strategy, embed with the graph of the tissue, save, load."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+from scgnn_tools.models._scnetformer import untrained_geneformer
+
+SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 2, "max_length": 64, "min_cells": 1, "device": "cpu"}
+
+
+@pytest.fixture
+def cells():
+    rng = np.random.default_rng(0)
+    genes = sgt.genes.prior()["target"].drop_duplicates().to_numpy()[:80]
+    means = rng.gamma(0.5, 2.0, size=(2, 80))[np.arange(60) % 2]
+    obs = pd.DataFrame({"tissue": np.where(np.arange(60) % 2, "heart", "skin")}, index=[f"c{i}" for i in range(60)])
+    adata = ad.AnnData(sp.csr_matrix(rng.poisson(means).astype(np.float32)), var=pd.DataFrame(index=genes), obs=obs)
+    sgt.models.ScNetFormer.setup_anndata(adata)
+    return adata
+
+
+@pytest.fixture
+def edges(cells):
+    rng = np.random.default_rng(1)
+    names = cells.var_names.to_numpy()
+    pairs = {"source": rng.choice(names, 300), "target": rng.choice(names, 300)}
+    return pd.DataFrame({**pairs, "weight": rng.uniform(0, 2, 300)})
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"graph_layers": 2},
+        {"graph_layers": 0, "masked_layers": "all"},
+        {"graph_layers": 0, "contrast": 0.1},
+        {"graph_layers": 3, "masked_layers": [1], "masked_heads": [0], "contrast": 0.1, "contrast_threshold": 1.0},
+    ],
+)
+def test_each_strategy_trains_and_comes_back(cells, edges, tmp_path, strategy):
+    net = sgt.models.ScNetFormer(cells, graph=edges, **strategy, **SIZES)
+    start = net.get_latent_representation()
+    net.train(2, lr=1e-3)
+    assert np.isfinite(net.history.to_numpy()).all()
+    if strategy["graph_layers"]:
+        assert float(net.model.network.gate.detach().abs()) > 0
+    if "contrast_threshold" in strategy:
+        assert net.model.contrast_graph.n_edges < net.model.graph.n_edges
+    vectors = net.get_latent_representation()
+    assert vectors.shape == (60, 16)
+    assert not np.allclose(vectors, start)
+    net.save(tmp_path / "net")
+    again = sgt.models.ScNetFormer.load(tmp_path / "net", cells)
+    np.testing.assert_allclose(again.get_latent_representation(), vectors, atol=1e-5)
+    np.testing.assert_allclose(
+        sgt.fm.load("scnetformer", checkpoint=tmp_path / "net").embed_cells(cells), vectors, atol=1e-5
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_geneformer_stays(cells, edges):
+    base = untrained_geneformer(cells, **SIZES)
+    before = base.embed_cells(cells)
+    first, second = (
+        sgt.models.ScNetFormer(cells, model=base, graph=edges).train(1, lr=1e-3).get_latent_representation()
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(base.embed_cells(cells), before)
+
+
+def test_a_tissue_gets_its_graph(cells, edges):
+    sgt.models.ScNetFormer.setup_anndata(cells, tissue_key="tissue")
+    graphs = {"heart": edges[:150], "lung": edges[150:]}
+    net = sgt.models.ScNetFormer(cells, graph=graphs, masked_layers="all", graph_layers=0, **SIZES)
+    tokens = net._tokens(cells, {}, "tissue")
+    np.testing.assert_array_equal(tokens.groups, np.where(np.arange(60) % 2, 0, -1))
+    heart = sgt.models.ScNetFormer(cells, graph=edges[:150], masked_layers="all", graph_layers=0, **SIZES)
+    close = np.isclose(net.get_latent_representation(), heart.get_latent_representation(), atol=1e-6).all(axis=1)
+    assert close[1::2].all()
+    assert not close[::2].any()
+
+
+def test_the_medians_are_those_of_expressed_genes(cells):
+    model = untrained_geneformer(cells, **SIZES)
+    x = cells.X.toarray()
+    x = 1e4 * x / x.sum(axis=1, keepdims=True)
+    for gene, median in zip(model.vocabulary[:9], model.medians[:9], strict=True):
+        column = x[:, cells.var_names.get_loc(gene)]
+        assert median == pytest.approx(np.median(column[column > 0]), rel=1e-4)
+    assert model.card.gene_key == "symbol"
+
+
+def test_a_geneformer_of_ones_own_comes_back(cells, tmp_path):
+    model = untrained_geneformer(cells, **SIZES)
+    model.save(tmp_path / "m")
+    again = sgt.fm.load("geneformer", checkpoint=tmp_path / "m", device="cpu")
+    np.testing.assert_allclose(again.embed_cells(cells), model.embed_cells(cells), atol=1e-6)
+
+
+def test_importance_of_factors_stands_beside_their_degree(cells):
+    net = sgt.models.ScNetFormer(cells, **SIZES)
+    table = sgt.fm.scnetformer.tf_importance(net.model, cells)
+    assert set(table.index) <= set(sgt.genes.transcription_factors())
+    received = net.model.attention_received(cells)
+    factor = table.index[0]
+    assert table.loc[factor, "attention"] == pytest.approx(float(received[factor]))
+    assert table.loc[factor, "n_cells"] == (cells[:, factor].X.toarray() > 0).sum()
+    row = list(net.model.vocabulary).index(factor)
+    assert table.loc[factor, "degree"] == net.model.graph.union[[row]].nnz
+    assert -1 <= table.attrs["spearman"] <= 1
+
+
+def test_what_is_wrong_is_said(cells, edges):
+    bare = cells.copy()
+    del bare.uns["sgt"]
+    with pytest.raises(MissingKeyError, match="setup_anndata"):
+        sgt.models.ScNetFormer(bare)
+    with pytest.raises(MissingKeyError, match="tissue_key='organ'"):
+        sgt.models.ScNetFormer.setup_anndata(cells, tissue_key="organ")
+    with pytest.raises(GraphError, match="above the threshold 9"):
+        sgt.models.ScNetFormer(cells, graph=edges, threshold=9.0, **SIZES)
+    with pytest.raises(InputValueError, match="masked_layers is 'all' or a list"):
+        sgt.models.ScNetFormer(cells, masked_layers="some", **SIZES)
+    net = sgt.models.ScNetFormer(cells, **SIZES)
+    with pytest.raises(InputValueError, match="has its graphs"):
+        sgt.models.ScNetFormer(cells, model=net.model, graph=edges)
+    with pytest.raises(InputValueError, match="share lies"):
+        net.train(share=1.0)
+    with pytest.raises(InputValueError, match="has its sizes"):
+        sgt.models.ScNetFormer(cells, model=untrained_geneformer(cells, **SIZES), dim=32)
