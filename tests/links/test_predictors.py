@@ -59,7 +59,7 @@ def test_one_kind_of_label_is_refused(name, network):
 
 
 def test_a_typo_names_the_predictors():
-    with pytest.raises(InputValueError, match="no link predictor 'genie4'; there are scregnet, degree"):
+    with pytest.raises(InputValueError, match="no link predictor 'genie4'; there are scregnet, sctransnet, degree"):
         sgt.models.link_predictor("genie4")
 
 

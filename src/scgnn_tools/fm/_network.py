@@ -156,6 +156,10 @@ class NetworkModel(FoundationModel):
         """Return the position in the vocabulary of each token, -1 for what is no gene, int64 (n_tokens,)."""
         return self._position[tokens.ids]
 
+    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
+        """Return the same where the network has every gene as a token: of those, too, that a cell does not express."""
+        return self.gene_of_token(tokens)
+
     @property
     def ids_tensor(self) -> Tensor:
         """``ids`` on the device."""

@@ -31,24 +31,35 @@ if TYPE_CHECKING:
 
 
 def mean_gene_vectors(
-    model: "NetworkModel", adata: "AnnData", *, groupby: str | None, weights: str | None, **names: Any
+    model: "NetworkModel",
+    adata: "AnnData",
+    *,
+    groupby: str | None,
+    weights: str | None,
+    blocks: str = "last",
+    everywhere: bool = False,
+    **names: Any,
 ) -> "np.ndarray | dict[str, np.ndarray]":
-    """Return the mean hidden state of each gene over the cells (of each group) that express it, float32 (n_vars, d)."""
+    """Return the mean hidden state of each gene over the cells (of each group) that express it, float32 (n_vars, d).
+
+    ``weights`` of a cell: None, all alike; "attention", what the gene receives there, of the last block or the mean of "all" of them;
+    "attention_softmax", the exponential of that. ``everywhere`` counts the cells that do not express a gene too, where the
+    network has it as a token all the same.
+    """
     model = model.contextual()
     group, groups = _groups(adata, groupby)
     total: Tensor | None = None
     weight: Tensor | None = None
     _, batches = _batches(model, adata, **names)
     for cells, tokens in batches:
-        watch = _Watch(len(model.blocks) - 1) if weights else None
+        last = len(model.blocks) - 1
+        watch = _Watch(*(range(last + 1) if blocks == "all" else [last])) if weights else None
         with model.computing():
             hidden, segments = model.hidden(tokens, watch=watch)
-            share = (
-                _received(last_block(model), watch.seen, segments)
-                if watch
-                else torch.ones(len(hidden), device=model.device)
-            )
-            position = torch.as_tensor(model.gene_of_token(tokens), device=model.device)
+            share = torch.ones(len(hidden), device=model.device) if watch is None else watch.received(model, segments)
+            share = share.exp() if weights == "attention_softmax" else share
+            genes = model.gene_of_place(tokens) if everywhere else model.gene_of_token(tokens)
+            position = torch.as_tensor(genes, device=model.device)
             if total is None or weight is None:
                 total = torch.zeros(len(groups) * len(model.vocabulary), hidden.shape[1], device=model.device)
                 weight = torch.zeros(len(total), device=model.device)
@@ -129,14 +140,28 @@ def last_block(model: "NetworkModel") -> "Block":
 
 
 class _Watch:
-    """Keeps the input of one block."""
+    """Keeps the input of some blocks."""
 
-    def __init__(self, block: int) -> None:
-        self.block = block
+    def __init__(self, *blocks: int) -> None:
+        self.blocks = blocks
+        self.inputs: list[Tensor] = []
 
     def __call__(self, block: int, x: "Tensor") -> None:
-        if block == self.block:
-            self.seen = x
+        if block in self.blocks:
+            self.inputs.append(x)
+
+    @property
+    def seen(self) -> "Tensor":
+        """The input of the last one."""
+        return self.inputs[-1]
+
+    def received(self, model: "NetworkModel", segments: "Segments") -> "Tensor":
+        """Return the attention that each token receives, mean over the blocks, (n_tokens,)."""
+        each = [
+            _received(cast("Block", model.blocks[i]), x, segments)
+            for i, x in zip(self.blocks, self.inputs, strict=True)
+        ]
+        return torch.stack(each).mean(dim=0)
 
 
 def _received(block: "Block", x: "Tensor", segments: "Segments") -> "Tensor":

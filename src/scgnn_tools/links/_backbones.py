@@ -1,25 +1,42 @@
 """The graph networks of scRegNet and scTransNet over a graph of genes, under one name each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.nn import AttentionHeads, Edges, GraphConv, Propagation, SAGEConv, row_normalized, symmetric_normalized
+from scgnn_tools.nn.relational import RelationalAttention, RelationalGraph, Relations, relational_graph
 
-Kind = Literal["gcn", "sage", "gat"]
 KINDS = ("gcn", "sage", "gat")
-Operator = Propagation | Edges
+Operator = Propagation | Edges | RelationalGraph
 
 
-def operator(kind: str, adjacency: sp.csr_array, *, device: torch.device | None = None) -> Operator:
-    """Return what a backbone passes messages with: the normalised matrix, or the edges that it weighs itself."""
+def operator(kind: str, directed: sp.csr_array, is_tf: np.ndarray, *, device: torch.device | None = None) -> Operator:
+    """Return what a backbone passes messages with: the normalised matrix, or the edges that it weighs itself.
+
+    Parameters
+    ----------
+    kind
+        "gcn", "sage", "gat" or "relational".
+    directed
+        The known edges, source in the row, (n, n); messages go both ways.
+    is_tf
+        Whether a gene is a factor, bool (n,): its type in the relational network.
+    device
+        Where to compute.
+    """
+    if kind == "relational":
+        return relational_graph(directed, np.where(is_tf, 0, 1), device=device)
+    both = directed.maximum(directed.T)
     if kind == "gat":
-        return Edges(adjacency, device=device)
-    matrix = symmetric_normalized(adjacency) if kind == "gcn" else row_normalized(adjacency)
+        return Edges(both, device=device)
+    matrix = symmetric_normalized(both) if kind == "gcn" else row_normalized(both)
     return Propagation(matrix, device=device)
 
 
@@ -87,4 +104,35 @@ class Backbone(nn.Module):
             x = conv(graph, x)
             if i < len(self.convs) - 1:
                 x = nn.functional.elu(x) if self.kind == "gat" else self.dropout(torch.relu(x))
+        return x
+
+
+class Relational(nn.Module):
+    """A stack of :class:`~scgnn_tools.nn.relational.RelationalAttention` that share the vectors of types and relations.
+
+    Shapes
+    ------
+    graph (n_genes nodes), x (n_genes, in_features) -> (n_genes, widths[-1])
+    """
+
+    def __init__(
+        self, in_features: int, widths: Sequence[int], *, width: int = 32, heads: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        uneven = [w for w in widths if w % heads]
+        if uneven:
+            msg = f"The widths of relational layers are divided among heads={heads}; {uneven[0]} cannot be."
+            raise InputValueError(msg)
+        self.in_features, self.out_features = in_features, widths[-1]
+        self.relations = Relations(width)
+        self.convs = nn.ModuleList(
+            RelationalAttention(a, b, width=width, heads=heads, dropout=dropout)
+            for a, b in pairwise([in_features, *widths])
+        )
+
+    def forward(self, graph: RelationalGraph, x: Tensor) -> Tensor:
+        """Return what each gene makes of its neighbourhood."""
+        u, r = self.relations()
+        for conv in self.convs:
+            x = conv(graph, x, u, r)
         return x

@@ -30,10 +30,9 @@ def nodes(pairs: pd.DataFrame, genes: np.ndarray | None) -> pd.Index:
     return pd.Index(pd.unique(as_text(np.concatenate([pairs["tf"], pairs["target"], *extra]))))
 
 
-def undirected(edges: pd.DataFrame, genes: pd.Index) -> sp.csr_array:
-    """Return the graph that passes messages over edges in both directions, (n_genes, n_genes)."""
-    i, j = genes.get_indexer(edges["tf"]), genes.get_indexer(edges["target"])
-    return canonical(np.concatenate([i, j]), np.concatenate([j, i]), None, (len(genes),) * 2)
+def directed(edges: pd.DataFrame, genes: pd.Index) -> sp.csr_array:
+    """Return the graph of edges, factor in the row, (n_genes, n_genes)."""
+    return canonical(genes.get_indexer(edges["tf"]), genes.get_indexer(edges["target"]), None, (len(genes),) * 2)
 
 
 def rows(pairs: pd.DataFrame, genes: pd.Index, device: torch.device) -> Rows:

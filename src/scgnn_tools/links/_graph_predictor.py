@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links import _features
+from scgnn_tools.links._backbones import operator
+from scgnn_tools.links._graph_network import Network, Shape
 from scgnn_tools.links._protocol import check_pairs, needs
 from scgnn_tools.train import fit_full_batch
 
@@ -60,15 +62,15 @@ class Training:
 class GraphPredictor:
     """A network that reads each gene in the graph of the known edges, and pairs of genes from that.
 
-    A subclass gives ``name``, and :meth:`_build` and :meth:`_operator`; its network has ``genes(graph, x, vectors)``, which returns each
-    gene as a factor and as a target, and ``head(tf, target)``, which returns logits.
+    A subclass gives its ``name``, checks its options, and may choose the pairs that are trained on (:meth:`_chosen`).
     """
 
     name: ClassVar[str]
-    _always = False  # whether dropout is live in scoring
+    _network: Network
 
     def __init__(
         self,
+        shape: Shape,
         training: Training,
         *,
         features: str,
@@ -85,18 +87,22 @@ class GraphPredictor:
             if not getattr(training, what) > 0:
                 msg = f"{what} is positive; got {getattr(training, what)!r}."
                 raise InputValueError(msg)
+        widths = {name: _widths(name, getattr(shape, name)) for name in ("hidden", "out")}
+        self._shape = replace(shape, **widths)  # type: ignore[arg-type]
+        if shape.backbone is None and not vectors:
+            msg = "Without a backbone and without vectors there is nothing to learn from; leave one of them in."
+            raise InputValueError(msg)
+        # whether dropout is live in scoring, as published
+        self._always = shape.always and len(widths["out"]) > 1 and shape.dropout > 0
+        if shape.backbone is None:
+            features = "embedding"  # nobody reads them
         self._training, self._features, self._with_vectors, self._as_given = training, features, vectors, as_given
         self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history, self.interrupted = pd.DataFrame(columns=["loss", "validation"]), False
 
-    def _build(self, d: int, d_vectors: int) -> nn.Module:
-        """Return the untrained network for features of width ``d`` and gene vectors of width ``d_vectors`` (0: none)."""
-        raise NotImplementedError
-
-    def _operator(self, adjacency: sp.csr_array, tfs: np.ndarray) -> Any:
-        """Return what the network passes messages with; ``tfs`` are the nodes that are factors of a training pair."""
-        raise NotImplementedError
+    def _build(self) -> Network:
+        return Network(self._x.shape[1], self._d_vectors, self._shape)
 
     def _chosen(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return the pairs that are trained on."""
@@ -119,9 +125,9 @@ class GraphPredictor:
         asked = pd.concat([pairs, validation])
         self._read(pairs, _features.nodes(asked, genes), expression, embedding)
         train, held = (_features.rows(p, self._genes, self._device) for p in (self._chosen(pairs), validation))
-        self._network, self.history = fit_full_batch(
-            lambda: self._build(self._x.shape[1], self._d_vectors).to(self._device),
-            lambda network: self._losses(network, train),
+        network, self.history = fit_full_batch(
+            lambda: self._build().to(self._device),
+            lambda network: self._losses(cast("Network", network), train),
             self._validation(held),
             max_epochs=self._training.max_epochs,
             patience=self._training.patience * self._training.every,
@@ -133,6 +139,7 @@ class GraphPredictor:
             checkpoint=self._checkpoint,
             plan=self._plan(train),
         )
+        self._network = cast("Network", network)
         self.history["validation"] = self.history["validation"].replace(np.inf, np.nan)  # no validation was due
         self.interrupted = bool(self.history.attrs.get("interrupted", False))
         return self
@@ -151,18 +158,18 @@ class GraphPredictor:
         with torch.no_grad(), torch.random.fork_rng():
             torch.default_generator.manual_seed(self._seed)
             for i in range(n):
-                a, b = network.genes(graph, self._x, self._vectors)  # type: ignore[operator]
+                a, b = network.genes(graph, self._x, self._vectors)
                 for start in range(0, len(known), BLOCK):
                     some = known[start : start + BLOCK]
                     left, right = (torch.as_tensor(index[some], device=self._device) for index in (tf, target))
-                    out[i, some] = network.head(a[left], b[right]).double().cpu().numpy()  # type: ignore[operator]
+                    out[i, some] = network.head(a[left], b[right]).double().cpu().numpy()
         return out
 
     def represent(self) -> pd.DataFrame:
         """Return what the head sees of each gene, float32, indexed by gene; as a factor and as a target if they differ."""
         network, graph = self._fitted()
         with torch.no_grad():
-            a, b = network.genes(graph, self._x, self._vectors)  # type: ignore[operator]
+            a, b = network.genes(graph, self._x, self._vectors)
         both = a if a is b else torch.cat([a, b], dim=1)
         return pd.DataFrame(both.cpu().numpy(), index=self._genes)
 
@@ -177,9 +184,15 @@ class GraphPredictor:
         same = vectors is x
         self._vectors = None if vectors is None else self._x if same else torch.as_tensor(vectors, device=self._device)
         edges = pairs[pairs["label"] == 1]
-        self.message_graph = _features.undirected(edges, genes)
-        self._tfs = np.unique(genes.get_indexer(pairs["tf"]))
-        self._graph = self._operator(self.message_graph, self._tfs)
+        self._directed = _features.directed(edges, genes)
+        self._is_tf = np.isin(np.arange(len(genes)), genes.get_indexer(pairs["tf"]))
+        self._connect()
+
+    def _connect(self) -> None:
+        """Make what messages pass over."""
+        self.message_graph = sp.csr_array(self._directed.maximum(self._directed.T))
+        kind = self._shape.backbone
+        self._graph = None if kind is None else operator(kind, self._directed, self._is_tf, device=self._device)
 
     def _inputs(
         self, expression: "AnnData | None", embedding: pd.DataFrame | None
@@ -210,36 +223,32 @@ class GraphPredictor:
     def _d_vectors(self) -> int:
         return 0 if self._vectors is None else self._vectors.shape[1]
 
-    def _fitted(self) -> tuple[nn.Module, Any]:
-        if not hasattr(self, "_network") or not hasattr(self, "_graph"):
+    def _fitted(self) -> tuple[Network, Any]:
+        if not hasattr(self, "_network") or not hasattr(self, "_x"):
             msg = f"This {type(self).__name__} knows no genes yet. Call fit() first, or bind() after from_checkpoint()."
             raise InputValueError(msg)
         return self._network, self._graph
 
-    def _losses(self, network: nn.Module, train: _features.Rows) -> Iterator[torch.Tensor]:
+    def _losses(self, network: Network, train: _features.Rows) -> Iterator[torch.Tensor]:
         n = len(train[2])
         size = self._training.batch_size or n
         order = torch.randperm(n, device=self._device) if size < n else torch.arange(n, device=self._device)
         for start in range(0, n, size):
             yield self._loss(network, tuple(t[order[start : start + size]] for t in train))  # type: ignore[arg-type]
 
-    def _loss(self, network: nn.Module, part: _features.Rows) -> torch.Tensor:
+    def _loss(self, network: Network, part: _features.Rows) -> torch.Tensor:
         return nn.functional.binary_cross_entropy_with_logits(self._logits(network, part), part[2])
 
-    def _logits(self, network: nn.Module, part: _features.Rows) -> torch.Tensor:
-        a, b = network.genes(self._graph, self._x, self._vectors)  # type: ignore[operator]
-        return network.head(a[part[0]], b[part[1]])  # type: ignore[operator]
+    def _logits(self, network: Network, part: _features.Rows) -> torch.Tensor:
+        a, b = network.genes(self._graph, self._x, self._vectors)
+        return network.head(a[part[0]], b[part[1]])
 
     def _plan(self, train: _features.Rows) -> str:
         """Say what a training is of: settings, nodes, features and pairs; how long it may take is no part of that."""
         settings = replace(self._training, max_epochs=1, patience=1)
         arrays = [*train, self._x, torch.as_tensor(self.message_graph.indices)]
         sums = [float(t.double().sum()) for t in arrays]
-        return f"{self.name} {self._options()} {settings} {self._seed} {len(self._genes)} {self._x.shape} {sums}"
-
-    def _options(self) -> object:
-        """Return the sizes of the network."""
-        raise NotImplementedError
+        return f"{self.name} {self._shape} {settings} {self._seed} {len(self._genes)} {self._x.shape} {sums}"
 
     def _validation(self, held: _features.Rows) -> Any:
         """Return the score of an epoch, lower is better, infinite where none is due."""
@@ -247,7 +256,7 @@ class GraphPredictor:
 
         epoch = 0
 
-        def validate(network: nn.Module) -> float:
+        def validate(network: Network) -> float:
             nonlocal epoch
             epoch += 1
             if epoch % self._training.every:
@@ -264,8 +273,8 @@ class GraphPredictor:
         """Return what :meth:`restore` needs: arrays by name, and what JSON can hold."""
         network, _ = self._fitted()
         tensors = {f"network.{k}": v.detach().cpu().numpy() for k, v in network.state_dict().items()}
-        tensors |= {"x": self._x.cpu().numpy(), "tfs": self._tfs}
-        tensors |= {"graph.indptr": self.message_graph.indptr, "graph.indices": self.message_graph.indices}
+        tensors |= {"x": self._x.cpu().numpy(), "is_tf": self._is_tf}
+        tensors |= {"graph.indptr": self._directed.indptr, "graph.indices": self._directed.indices}
         if self._vectors is not None and self._vectors is not self._x:
             tensors["vectors"] = self._vectors.cpu().numpy()
         config = {"genes": list(map(str, self._genes)), "training": asdict(self._training), "vectors": self._d_vectors}
@@ -275,15 +284,15 @@ class GraphPredictor:
         """Put back what :meth:`state` gave, into a predictor made with the same options."""
         self._genes = pd.Index(np.array(config["genes"], dtype=object))
         self._training = replace(self._training, **config["training"])
-        self._x, self._tfs = torch.as_tensor(tensors["x"], device=self._device), tensors["tfs"]
+        self._x, self._is_tf = torch.as_tensor(tensors["x"], device=self._device), tensors["is_tf"]
         own = tensors.get("vectors")
         shared = self._x if config["vectors"] else None
         self._vectors = shared if own is None else torch.as_tensor(own, device=self._device)
         indptr, indices = tensors["graph.indptr"], tensors["graph.indices"]
         ones = np.ones(len(indices), dtype=np.float32)
-        self.message_graph = sp.csr_array((ones, indices, indptr), shape=(len(self._genes),) * 2)
-        self._graph = self._operator(self.message_graph, self._tfs)
-        self._network = self._build(self._x.shape[1], self._d_vectors).to(self._device).eval()
+        self._directed = sp.csr_array((ones, indices, indptr), shape=(len(self._genes),) * 2)
+        self._connect()
+        self._network = self._build().to(self._device).eval()
         weights = {
             k.removeprefix("network."): torch.as_tensor(v) for k, v in tensors.items() if k.startswith("network.")
         }
@@ -297,3 +306,14 @@ def check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
         shown = list(map(repr, choices))
         msg = f"{name} is {', '.join(shown[:-1])} or {shown[-1]}; got {value!r}."
         raise InputValueError(msg)
+
+
+def _widths(name: str, value: Any) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(v) for v in value)
+    except TypeError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        msg = f"{name} is the width of each layer, such as (64, 64); got {value!r}."
+        raise InputValueError(msg)
+    return widths

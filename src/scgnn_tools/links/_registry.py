@@ -46,6 +46,14 @@ PREDICTORS = {
     "scregnet": Entry(
         _HERE + "scregnet", "ScRegNet", "method", "gene vectors, training edges", EMBEDDING, log_odds=True
     ),
+    "sctransnet": Entry(
+        _HERE + "sctransnet",
+        "ScTransNet",
+        "method",
+        "gene vectors, expression, training edges",
+        EMBEDDING | EXPRESSION,
+        log_odds=True,
+    ),
     "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True),
     "collaborative": Entry(
         _HERE + "collaborative", "Collaborative", "baseline", "training labels", always=True, log_odds=True
@@ -64,7 +72,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     Parameters
     ----------
     name
-        "scregnet", "degree", "collaborative", "cosine", "pcc" or "sgt".
+        A key of ``PREDICTORS``: "sgt", "scregnet", "sctransnet", "degree", "collaborative", ….
     **options
         Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
 

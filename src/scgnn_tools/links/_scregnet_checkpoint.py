@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.fm import _native
-from scgnn_tools.links._scregnet_network import Network, Shape
+from scgnn_tools.links._graph_network import Network, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor

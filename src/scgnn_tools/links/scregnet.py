@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG
 from scgnn_tools.links import _features
-from scgnn_tools.links._backbones import KINDS, Operator, operator
+from scgnn_tools.links._backbones import KINDS
+from scgnn_tools.links._graph_network import Shape
 from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training, check_choice
 from scgnn_tools.links._heads import HEADS
 from scgnn_tools.links._protocol import check_pairs
-from scgnn_tools.links._scregnet_network import Network, Shape
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 PROTOCOLS: dict[str, tuple[dict[str, Any], Training]] = {
-    "clean": ({"hidden": (64, 64), "out": (128, 64), "head": "product", "features": "embedding"}, Training()),
+    "clean": (
+        {"hidden": (64, 64), "out": (128, 64), "head": "product", "features": "embedding"},
+        Training(lr=2e-3, weight_decay=1e-3, max_epochs=300),
+    ),
     "paper": (
         {"hidden": (256, 256), "out": (64, 64), "head": "concat", "features": "expression"},
         Training(
@@ -112,17 +114,13 @@ class ScRegNet(GraphPredictor):
         check_choice("backbone", backbone, (*KINDS, None))
         check_choice("head", sizes["head"], HEADS)
         check_choice("reduction", reduction, ("concat", "mean"))
-        if backbone is None and not vectors:
-            msg = "Without a backbone and without vectors there is nothing to learn from; leave one of them in."
-            raise InputValueError(msg)
-        widths = {name: _widths(name, sizes[name]) for name in ("hidden", "out")}
         paper = protocol == "paper"
+        self._protocol = protocol
         many = heads if isinstance(heads, int) else tuple(heads)
-        self._shape = Shape(
-            backbone, widths["hidden"], widths["out"], sizes["head"], dropout, many, reduction, slope, paper
-        )
-        self._protocol, self._always = protocol, paper and len(widths["out"]) > 1 and dropout > 0
         super().__init__(
+            Shape(
+                backbone, sizes["hidden"], sizes["out"], sizes["head"], dropout, many, reduction, slope, always=paper
+            ),
             PROTOCOLS[protocol][1].changed(
                 lr=lr,
                 weight_decay=weight_decay,
@@ -133,7 +131,7 @@ class ScRegNet(GraphPredictor):
                 batch_size=batch_size,
                 select=select,
             ),
-            features=sizes["features"] if backbone is not None else "embedding",
+            features=sizes["features"],
             vectors=vectors,
             as_given=paper,
             max_cells=max_cells,
@@ -189,7 +187,7 @@ class ScRegNet(GraphPredictor):
 
         file = None if args is None else Path(args).expanduser()
         shape, network, report, told = read(Path(path).expanduser(), file)
-        sizes = {k: v for k, v in asdict(shape).items() if k != "always"}
+        sizes = {k: v for k, v in asdict(shape).items() if k not in ("always", "channels")}
         out = cls(protocol="paper", max_cells=None, rng=rng, device=device, **sizes)
         out._network, out.report, out.args = network.to(out._device).eval(), report, told
         return out
@@ -211,7 +209,7 @@ class ScRegNet(GraphPredictor):
         """
         pairs = check_pairs(pairs)
         self._read(pairs, _features.nodes(pairs, genes), expression, embedding)
-        network: Network = self._network  # type: ignore[assignment]
+        network = self._network
         for what, seen, need in (
             (f"{self._features} features a gene", self._x.shape[1], network.input_width),
             ("numbers a gene vector", self._d_vectors, network.vector_width),
@@ -220,23 +218,3 @@ class ScRegNet(GraphPredictor):
                 msg = f"The head was trained with {need} {what}; there are {seen}. It fits the data set of its training only."
                 raise InputValueError(msg)
         return self
-
-    def _options(self) -> Shape:
-        return self._shape
-
-    def _build(self, d: int, d_vectors: int) -> Network:
-        return Network(d, d_vectors, self._shape)
-
-    def _operator(self, adjacency: sp.csr_array, tfs: np.ndarray) -> Operator | None:
-        return operator(self._shape.backbone, adjacency, device=self._device) if self._shape.backbone else None
-
-
-def _widths(name: str, value: Any) -> tuple[int, ...]:
-    try:
-        widths = tuple(int(v) for v in value)
-    except TypeError:
-        widths = ()
-    if not widths or min(widths) < 1:
-        msg = f"{name} is the width of each layer, such as (64, 64); got {value!r}."
-        raise InputValueError(msg)
-    return widths

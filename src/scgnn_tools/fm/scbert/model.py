@@ -100,6 +100,10 @@ class ScBERT(NetworkModel):
         out[np.repeat(np.arange(tokens.n_cells) * n, tokens.lengths) + tokens.ids] = tokens.ids
         return out
 
+    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
+        """Return the gene of each place, expressed or not, -1 for the last one."""
+        return np.tile(np.append(np.arange(self.sizes.n_genes), [-1] * 1), tokens.n_cells)
+
     def _lengths(self, tokens: Tokens) -> np.ndarray:
         return np.full(tokens.n_cells, self.sizes.n_genes + 1)
 

@@ -171,6 +171,10 @@ class ScFoundationGenes(NetworkModel):
         out[at[genes]] = tokens.ids[genes]
         return out
 
+    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
+        """Return the gene of each place, expressed or not, -1 for T and S."""
+        return np.tile(np.append(np.arange(self.sizes.n_genes), [-1] * 2), tokens.n_cells)
+
     def _lengths(self, tokens: Tokens) -> np.ndarray:
         return np.full(tokens.n_cells, self.sizes.n_genes + 2)
 
