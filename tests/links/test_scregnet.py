@@ -50,7 +50,7 @@ def test_any_backbone_on_any_features(network, backbone, features):
     p = link_predictor(
         "scregnet", backbone=backbone, features=features, hidden=(8, 9, 10), out=(7,), heads=2, max_epochs=40
     )
-    p.fit(train, embedding=vectors, expression=expression)
+    p.fit(train, train, embedding=vectors, expression=expression)
     assert grn(train["label"], p.score(train))["auroc"] > 0.6  # it learns; what it has learnt is the benchmark's to say
     assert np.isfinite(p.score(test)).all()
     assert p.represent().shape == (120, 7)
