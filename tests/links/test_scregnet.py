@@ -48,7 +48,7 @@ def test_a_gene_without_vector_keeps_its_place(network):
 def test_any_backbone_on_any_features(network, backbone, features):
     train, test, vectors, expression = network
     p = link_predictor(
-        "scregnet", backbone=backbone, features=features, hidden=(8, 9, 10), out=(7,), heads=2, max_epochs=40
+        "scregnet", backbone=backbone, features=features, hidden=(8, 9, 10), out=(7,), heads=2, max_epochs=100
     )
     p.fit(train, train, embedding=vectors, expression=expression)
     assert grn(train["label"], p.score(train))["auroc"] > 0.6  # it learns; what it has learnt is the benchmark's to say
