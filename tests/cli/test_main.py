@@ -33,6 +33,25 @@ def test_grn_as_a_table(file, tmp_path):
     assert {"source", "target", "score", "known"} <= set(pd.read_csv(out))
 
 
+def test_grn_by_group_with_exports(file, tmp_path, capsys):
+    out, exports = tmp_path / "net.h5ad", [tmp_path / "a.graphml", tmp_path / "a.cyjs", tmp_path / "a.html"]
+    args = ["--quiet", "grn", str(file), "--output", str(out), "--method", "degree", "--groupby", "bulk_labels"]
+    args += ["--n-runs", "1", "--n-top", "20", "--store", str(tmp_path / "runs")]
+    for path in exports:
+        args += ["--export", str(path)]
+    with pytest.warns(UserWarning, match="No network for"):
+        assert main(args) == 0
+    edges = ad.read_h5ad(out).uns["sgt_grn"]["edges"]
+    assert edges["group"].nunique() > 3
+    assert "<graphml" in exports[0].read_text()
+    assert exports[2].read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "runs" / "run0.safetensors").exists()
+    assert main(args) == 1
+    assert "exists. Pass --overwrite" in capsys.readouterr().err
+    assert main(["grn", str(file), "--output", str(tmp_path / "b.h5ad"), "--export", "a.xlsx"]) == 1
+    assert "--export ends in .graphml, .cyjs, .csv or .html; got a.xlsx" in capsys.readouterr().err
+
+
 def test_annotate(file, tmp_path):
     out = tmp_path / "out.h5ad"
     args = ["--quiet", "annotate", str(file), "--output", str(out), "--method", "knn_pca"]

@@ -32,13 +32,22 @@ def read(path: Path) -> "AnnData":
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse an output that could not or should not be written, before any work is done."""
+    _check(path, (".h5ad", ".csv"), "--output", overwrite=overwrite)
+
+
+def check_export(path: Path, *, overwrite: bool) -> None:
+    """Refuse an export that could not or should not be written, before any work is done."""
+    _check(path, (".graphml", ".cyjs", ".csv", ".html"), "--export", overwrite=overwrite)
+
+
+def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        msg = f"{path} exists. Pass --overwrite to replace it, or another --output."
+        msg = f"{path} exists. Pass --overwrite to replace it, or another {option}."
         raise InputValueError(msg)
-    if path.suffix not in {".h5ad", ".csv"}:
-        msg = f"--output ends in .h5ad or .csv; got {path}."
+    if path.suffix not in endings:
+        msg = f"{option} ends in {', '.join(endings[:-1])} or {endings[-1]}; got {path}."
         raise InputValueError(msg)
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        msg = f"The folder {folder.resolve()} is missing or cannot be written to. Pass another --output."
+        msg = f"The folder {folder.resolve()} is missing or cannot be written to. Pass another {option}."
         raise InputValueError(msg)

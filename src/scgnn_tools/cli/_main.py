@@ -51,6 +51,17 @@ def _parser() -> argparse.ArgumentParser:
             p.add_argument("--reference", type=Path, help="a labelled .h5ad file")
         if word == "grn":
             p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf_matched)")
+            p.add_argument("--groupby", help="column of obs: a network for each of its groups")
+            p.add_argument("--n-runs", type=int, help="trainings with different seeds (default: 3)")
+            p.add_argument("--n-top", type=int, help="targets kept of each factor (default: 100)")
+            p.add_argument("--store", type=Path, help="folder of finished runs: a killed command goes on from there")
+            p.add_argument(
+                "--export",
+                type=Path,
+                action="append",
+                default=[],
+                help="write the network too: .graphml, .cyjs, .csv, or .html for the interactive page; may be repeated",
+            )
     return parser
 
 
@@ -74,9 +85,13 @@ def _run(args: argparse.Namespace) -> None:
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise SgtError(msg)
     names = {"layer", "gene_key", "organism", "device", "model", "checkpoint", "method", "labels_key", "split"}
+    names |= {"groupby", "n_runs", "n_top", "store"}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
     if args.word == "annotate" and args.reference:
         given["reference"] = _files.read(args.reference)
+    exports = getattr(args, "export", [])
+    for path in exports:
+        _files.check_export(path, overwrite=args.overwrite)
     adata = _files.read(args.input)
     calls: dict[str, Callable[..., object]] = {
         "embed": sgt.tl.embed,
@@ -90,6 +105,12 @@ def _run(args: argparse.Namespace) -> None:
     else:
         write_whole(args.output, adata.write_h5ad)
     print(f"{args.output} written")
+    for path in exports:
+        if path.suffix == ".html":
+            sgt.pl.grn(adata, interactive=True, path=path)
+        else:
+            sgt.tl.export_grn(adata, path, overwrite=True)
+        print(f"{path} written")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
