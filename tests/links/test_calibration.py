@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
+import pytest
 
 from scgnn_tools.links._calibration import calibrate, logistic, probability
-from scgnn_tools.links._estimate import estimate
+from scgnn_tools.links._estimate import _whole, estimate
 from scgnn_tools.links._evidence import coexpressed, of_data
 from scgnn_tools.links._run import Inputs
 from scgnn_tools.links._score import Group, everything
@@ -56,10 +57,23 @@ def test_an_estimate_grows_with_the_job(inputs):
         "clock": lambda: float(next(ticks)),
     }  # a fit takes one second
     some, more = (estimate(inputs, "degree", n_fits=n, **now) for n in (3, 30))
-    assert more - some == 27 * 2  # of 100 targets, half are timed
-    assert some == (3 + 3) * 2  # and the three other baselines once
+    assert more - some == 27  # both parts take the same, so the whole does
+    assert some == 3 + 3  # and the three other baselines once
     few = Inputs(inputs.pairs[inputs.pairs["label"] == 1], inputs.embedding, inputs.genes, None)
     assert estimate(few, "degree", n_fits=3, **now) is None
+
+
+@pytest.mark.parametrize(
+    ("half", "full", "share", "whole"),
+    [
+        (1.0, 2.0, 0.1, 20.0),  # grows with the genes
+        (3.0, 3.0, 0.1, 15.0),  # does not show whether it grows: half of what it would be
+        (9.0, 2.0, 0.1, 10.0),  # loads something first
+        (1.5, 2.0, 0.5, 3.0),  # one part of it is done once
+    ],
+)
+def test_the_whole_from_two_parts(half, full, share, whole):
+    assert _whole(half, full, share) == pytest.approx(whole, rel=1e-6)
 
 
 def test_evidence_of_the_data(inputs):

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
             )
         else:
             p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
-            p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; scregnet)")
+            p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; sgt)")
         if word == "annotate":
             p.add_argument("--labels-key", help="column of obs that holds the known labels")
             p.add_argument("--reference", type=Path, help="a labelled .h5ad file")

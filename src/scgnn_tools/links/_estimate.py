@@ -28,24 +28,32 @@ def estimate(
 ) -> float | None:
     """Return about how many seconds ``n_fits`` trainings on all pairs, the scoring of all factors × genes, and the baselines take.
 
-    A part is drawn by gene, with all pairs of the targets that are drawn; its time counts as often as it fits into the whole. A network
-    that stops early on the part and late on the whole takes longer than that. None if the part holds one label only.
+    Two parts are drawn by gene, with all pairs of the targets that are drawn, see :func:`_whole`. A network that stops early on them and
+    late on the whole takes longer than that. None if a part holds one label only.
     """
     targets = np.unique(inputs.pairs["target"].to_numpy(dtype=object))
     order, genes = generator(rng).permutation(targets), generator(rng).permutation(inputs.genes)
     share = min(0.5, max(SHARE, LEAST / len(targets)))
     times = {n: 1 for n, e in PREDICTORS.items() if e.always and not missing(n, inputs)} | {method: n_fits}
-    total = 0.0
-    for size in (share / 2, share):  # the first loads what the methods need, the second counts
+    spent: dict[str, list[float]] = {name: [] for name in times}
+    for size in (share / 2, share):  # the first also loads what the methods need
         pairs = inputs.pairs[inputs.pairs["target"].isin(order[: max(1, round(size * len(order)))])]
         if pairs["label"].nunique() < 2:
             return None
         some = genes[: max(1, round(size * len(genes)))]
         part = replace(inputs, pairs=pairs, genes=np.union1d(some, tfs))
-        total = 0.0
-        for name, n in times.items():
+        for name, passed in spent.items():
             begin = clock()
             fitted = fit(name, part, pairs, None, rng, **(options if name == method else {}))
             score_matrix(fitted.score, name, tfs, some)
-            total += n * (clock() - begin) / size
-    return total
+            passed.append(clock() - begin)
+    return sum(n * _whole(spent[name][0], spent[name][1], share) for name, n in times.items())
+
+
+def _whole(half: float, full: float, share: float) -> float:
+    """Return the time of all genes: on the line through the times of two parts, but at least half of what grows from nothing.
+
+    The line alone would trust that the first part needed longer for what is done once, or stopped later.
+    """
+    line = full + (full - half) / (share / 2) * (1 - share)
+    return max(line, 0.5 * full / share, full)

@@ -38,7 +38,7 @@ def infer_grn(
     prior: "str | pd.DataFrame" = "auto",
     *,
     tfs: Sequence[str] | None = None,
-    method: str = "scregnet",
+    method: str = "sgt",
     method_options: Mapping[str, Any] | None = None,
     groupby: str | None = None,
     min_expressed: float = 0.05,
