@@ -1,5 +1,6 @@
 """Plain PyTorch: layers on tensors that know no AnnData."""
 
+from scgnn_tools.nn._csr_product import csr_product
 from scgnn_tools.nn.attention import attention, attention_weights
 from scgnn_tools.nn.edges import Edges
 from scgnn_tools.nn.graph_attention import AttentionHeads, GraphAttention
@@ -23,6 +24,7 @@ __all__ = [
     "Segments",
     "attention",
     "attention_weights",
+    "csr_product",
     "csr_tensor",
     "row_normalized",
     "symmetric_normalized",

@@ -18,6 +18,35 @@ def csr_product(indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, featu
     return out
 
 
+def csr_transpose(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, n_columns: int, index: type
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ``indptr``, ``indices`` (of type ``index``) and ``data`` of the transpose, its rows sorted."""
+    starts = np.zeros(n_columns + 1, dtype=np.int64)
+    np.cumsum(np.bincount(indices, minlength=n_columns), out=starts[1:])
+    out_indices: np.ndarray = np.empty(len(indices), dtype=index)
+    out_data = np.empty(len(data), dtype=np.float32)
+    _transpose(indptr, indices, data, starts[:-1].copy(), out_indices, out_data)
+    return starts, out_indices, out_data
+
+
+@numba.njit(cache=True, nogil=True)
+def _transpose(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    at: np.ndarray,
+    out_indices: np.ndarray,
+    out_data: np.ndarray,
+) -> None:  # pragma: no cover (compiled)
+    for row in range(len(indptr) - 1):
+        for i in range(indptr[row], indptr[row + 1]):
+            column = indices[i]
+            out_indices[at[column]] = row
+            out_data[at[column]] = data[i]
+            at[column] += 1
+
+
 @numba.njit(parallel=True, fastmath=True, cache=True, nogil=True)
 def _product(
     indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, h: np.ndarray, out: np.ndarray

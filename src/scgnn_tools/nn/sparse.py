@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools.nn._csr_product import csr_product
+from scgnn_tools.nn._csr_product import csr_product, csr_transpose
 
 DENSE_SHARE, DENSE_BYTES = 0.25, 2**28
 
@@ -54,10 +54,9 @@ class Propagation:
             self._matrix = torch.as_tensor(np.asarray(matrix.todense(), dtype=np.float32), device=device)
             return
         on_cpu = device is None or torch.device(device).type == "cpu"
-        self._product = _OnCPU(matrix) if on_cpu else _OnDevice(matrix, device)
+        self._product: _OnCPU | _OnDevice = _OnCPU(matrix) if on_cpu else _OnDevice(matrix, device)
         if with_transpose:
-            transposed = sp.csr_array(matrix.T)
-            self._transposed = _OnCPU(transposed) if on_cpu else _OnDevice(transposed, device)
+            self._transposed = self._product.transposed()
 
     def __matmul__(self, h: torch.Tensor) -> torch.Tensor:
         """Return ``S @ H``, (n_out, d)."""
@@ -69,26 +68,44 @@ class Propagation:
 
 
 class _OnCPU:
-    """A CSR matrix times features, by the compiled product."""
+    """A CSR matrix times features, by the compiled product; columns are counted in as few bytes as will do."""
 
     def __init__(self, matrix: sp.csr_array) -> None:
-        index = np.int32 if max(*matrix.shape, matrix.nnz) < 2**31 else np.int64  # half the memory, and faster
-        self._indptr, self._indices = matrix.indptr.astype(index), matrix.indices.astype(index)
+        self.shape = matrix.shape
+        self._indptr = matrix.indptr
+        self._indices = matrix.indices.astype(_index(matrix.shape[1]), copy=False)
         self._data = np.asarray(matrix.data, dtype=np.float32)
 
     def __call__(self, h: torch.Tensor) -> torch.Tensor:
         features = np.ascontiguousarray(h.detach().numpy(), dtype=np.float32)
         return torch.from_numpy(csr_product(self._indptr, self._indices, self._data, features))
 
+    def transposed(self) -> "_OnCPU":
+        """Return the transpose, with no more memory than it takes."""
+        out = _OnCPU.__new__(_OnCPU)
+        out.shape = self.shape[::-1]
+        arrays = csr_transpose(self._indptr, self._indices, self._data, self.shape[1], _index(self.shape[0]))
+        out._indptr, out._indices, out._data = arrays
+        return out
+
 
 class _OnDevice:
     """A CSR matrix times features, by PyTorch."""
 
     def __init__(self, matrix: sp.csr_array, device: torch.device | None) -> None:
+        self._csr, self._device = matrix, device
         self._matrix = csr_tensor(matrix, device=device)
 
     def __call__(self, h: torch.Tensor) -> torch.Tensor:
         return self._matrix @ h.detach()
+
+    def transposed(self) -> "_OnDevice":
+        """Return the transpose."""
+        return _OnDevice(sp.csr_array(self._csr.T), self._device)
+
+
+def _index(n: int) -> type:
+    return np.uint16 if n <= 2**16 else np.int32 if n < 2**31 else np.int64
 
 
 class _Product(torch.autograd.Function):

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools.data.binning import bin_values
 from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
 from scgnn_tools.labels.scgrapht.similarity import Matrix, Sparsify, cosine, unit_rows
+from scgnn_tools.nn import csr_product
 
 Normalize = Literal["none", "row", "sym"]
 Values = Literal["log", "binned"]
@@ -117,8 +118,9 @@ def take_columns(matrix: Matrix, columns: np.ndarray) -> Matrix:
 def product(matrix: Matrix, features: np.ndarray) -> np.ndarray:
     """Return the matrix times features, float32."""
     for factor in reversed(matrix):
-        features = np.asarray(factor @ features)
-    return features.astype(np.float32)
+        values = np.asarray(factor.data, dtype=np.float32)
+        features = csr_product(factor.indptr, factor.indices, values, np.ascontiguousarray(features, dtype=np.float32))
+    return features
 
 
 def first_product(graph: Graph, vectors: np.ndarray) -> np.ndarray | None:

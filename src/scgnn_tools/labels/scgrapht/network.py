@@ -91,7 +91,7 @@ class Network(nn.Module):
         widths = [max(width // 2**i, 1) for i in range(len(steps))]
         self.convs = nn.ModuleList([GraphConv(a, b) for a, b in zip([d, *widths], widths, strict=False)])
         self.norms = nn.ModuleList([nn.LayerNorm(w) if activation == "repo" else nn.Identity() for w in widths])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
         self.head = nn.Linear(widths[-1], n_classes)
         self.logit_lambda = nn.Parameter(torch.tensor(0.85)) if learn_lambda else None  # sigmoid(.85) is the paper's .7
 
@@ -142,4 +142,5 @@ class Network(nn.Module):
         z = self.norms[i](z + bias)
         if self.activation == "paper":
             return self.dropout(torch.relu(z))
-        return z if i == 0 else self.dropout(nn.functional.leaky_relu(z, 0.01))
+        # in place: the norm does not need its result again
+        return z if i == 0 else self.dropout(nn.functional.leaky_relu(z, 0.01, inplace=True))
