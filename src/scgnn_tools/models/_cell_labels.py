@@ -23,7 +23,6 @@ import pandas as pd
 from scgnn_tools import fm
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
-from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import FoundationModel
@@ -32,6 +31,7 @@ from scgnn_tools.labels._calibration import fit_temperature, log_proba
 from scgnn_tools.labels._inputs import one_object
 from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
+from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.splits import split_cells
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ LAST = "last.safetensors"
 """Name of the state of training in ``train(folder=…)``."""
 
 
-class CellLabelModel:
+class CellLabelModel(ScviSetup):
     """A model that labels cells.
 
     Parameters
     ----------
     adata
-        Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
+        Cells × genes, after ``setup_anndata`` or ``setup_mudata``.
     use_rep
         Vectors of the cells in ``obsm``; None embeds with ``model``, without writing the vectors, once.
     model
@@ -98,83 +98,9 @@ class CellLabelModel:
         state = "not trained" if self._fitted is None else f"{len(self.history)} epochs"
         return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
 
-    @classmethod
-    def setup_anndata(
-        cls,
-        adata: "AnnData",
-        *,
-        layer: str | None = None,
-        labels_key: str,
-        unlabeled_category: str = UNKNOWN,
-        batch_key: str | None = None,
-    ) -> None:
-        """Say where the expression and the labels are; through scvi-tools' ``AnnDataManager``.
-
-        Parameters
-        ----------
-        adata
-            Cells × genes, no view.
-        layer
-            Counts or log-normalised values; None takes ``layers["counts"]`` if it is there, else ``X``.
-        labels_key
-            Column of ``obs``; numbers become text; missing, empty and the like are no label.
-        unlabeled_category
-            Label of a cell without label.
-        batch_key
-            Column of ``obs``: validation cells are drawn from each batch.
-
-        Returns
-        -------
-        None. Sets the following fields, as scvi-tools does:
-
-        ``adata.obs["_sgt_labels"]``
-            categorical: the labels without blanks around them, ``unlabeled_category`` where there is none.
-        ``adata.obs["_scvi_labels"]``, ``adata.obs["_scvi_batch"]``
-            codes of the classes, the unlabelled category last; codes of the batches, if there is a ``batch_key``.
-        ``adata.uns["_scvi_uuid"]``, ``adata.uns["_scvi_manager_uuid"]``
-            str: by which the object is known again.
-        """
-        _scvi.setup(
-            adata,
-            cls.__name__,
-            layer=layer,
-            labels_key=labels_key,
-            unlabeled_category=unlabeled_category,
-            batch_key=batch_key,
-        )
-
-    @classmethod
-    def setup_mudata(
-        cls,
-        mdata: "MuData",
-        *,
-        modalities: dict[str, str],
-        layer: str | None = None,
-        labels_key: str,
-        unlabeled_category: str = UNKNOWN,
-        batch_key: str | None = None,
-    ) -> None:
-        """Do :meth:`setup_anndata` for a modality of a MuData: ``modalities={"rna": "rna"}``.
-
-        ``labels_key`` and ``batch_key`` are columns of the modality's ``obs``, or else of the MuData's; the columns are written into the
-        modality's ``obs``, the two of ``uns`` into the MuData's.
-        """
-        if set(modalities) != {"rna"}:
-            msg = f"modalities says which modality is 'rna', as {{'rna': 'name'}}; got {modalities!r}."
-            raise InputValueError(msg)
-        _scvi.setup(
-            mdata,
-            cls.__name__,
-            layer=layer,
-            labels_key=labels_key,
-            unlabeled_category=unlabeled_category,
-            batch_key=batch_key,
-            modality=modalities["rna"],
-        )
-
     def train(
         self,
-        max_epochs: int = 300,
+        max_epochs: int | None = None,
         *,
         accelerator: str = "auto",
         devices: int | str = "auto",
@@ -192,7 +118,7 @@ class CellLabelModel:
         Parameters
         ----------
         max_epochs
-            Most epochs.
+            Most epochs; None takes the method's own.
         accelerator
             "auto", "cpu", "gpu" or "mps".
         devices
@@ -233,7 +159,7 @@ class CellLabelModel:
         train, validation = self._split(labelled, codes, batch, train_size)
         fitted: Any = label_method(
             self.method,
-            max_epochs=max_epochs,
+            **({} if max_epochs is None else {"max_epochs": max_epochs}),
             patience=patience if early_stopping else None,
             device=device,
             checkpoint=checkpoint,
@@ -281,11 +207,20 @@ class CellLabelModel:
             If it is not trained, or the folder is there and ``overwrite`` is not set.
         """
         tensors, config = self._trained().state()
+        plain = (str, int, float, bool, list, type(None))
+        kept = {k: v for k, v in self._options.items() if isinstance(v, plain)}
         about = {
-            "setup": self._setup.to_json(), "options": self._options, "seed": self._seed, "use_rep": self._use_rep,
-            "vectors": None if self._use_rep else self._foundation().card.name, "classes": list(self.classes),
-            "temperature": self._temperature, "method": config, "history": self.history.to_dict("list"),
-        }  # fmt: skip
+            "setup": self._setup.to_json(),
+            "classes": list(self.classes),
+            "options": kept,
+            "given_again": sorted(set(self._options) - set(kept)),
+            "seed": self._seed,
+            "use_rep": self._use_rep,
+            "vectors": None if self._use_rep else self._foundation().card.name,
+            "temperature": self._temperature,
+            "method": config,
+            "history": self.history.to_dict("list"),
+        }
         write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
 
     @classmethod
@@ -296,6 +231,7 @@ class CellLabelModel:
         *,
         model: FoundationModel | None = None,
         device: str = "auto",
+        **options: Any,
     ) -> Self:
         """Read what :meth:`save` wrote.
 
@@ -309,23 +245,32 @@ class CellLabelModel:
             The foundation model of the vectors, if it is no bundled one.
         device
             Where to compute.
+        options
+            Those that no file holds, functions and models among them, as they were when it was trained.
 
         Raises
         ------
+        InputValueError
+            If such an option is missing.
         WeightsError
             If the folder is damaged or of another class.
         GeneMatchError
             If ``adata`` has too few of the genes.
         """
         tensors, about = read_folder(folder, cls.__name__)
+        if set(about["given_again"]) != set(options):
+            wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
+            msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
+            raise InputValueError(msg)
+        options = {**about["options"], **options}
         out = cls.__new__(cls)
         out._setup = _scvi.Setup(**about["setup"])
         name = about["vectors"]
         if model is not None and name != model.card.name:
             msg = f"{folder} was trained on vectors of {name}; model= is {model.card.name}."
             raise InputValueError(msg)
-        out._prepare(about["use_rep"], model or name, about["seed"], about["options"])
-        fitted: Any = label_method(cls.method, device=device, **about["options"])
+        out._prepare(about["use_rep"], model or name, about["seed"], options)
+        fitted: Any = label_method(cls.method, device=device, **options)
         fitted.restore(tensors, about["method"])
         out._fitted, out._temperature = fitted, float(about["temperature"])
         out.classes = np.array(about["classes"], dtype=object)

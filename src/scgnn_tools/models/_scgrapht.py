@@ -4,10 +4,53 @@ from scgnn_tools.models._cell_labels import CellLabelModel
 
 
 class ScGraPhT(CellLabelModel):
-    """scGraPhT (Koç lab, IEEE TSIPN 2025): labels from a graph network on cell vectors.
+    """scGraPhT (Koç lab, IEEE TSIPN 2025): labels from graph convolutions between cells and genes, fused with a classifier of the cells.
 
-    See :class:`~scgnn_tools.models._cell_labels.CellLabelModel` for what it does, and
-    :class:`~scgnn_tools.labels.scgrapht.ScGraPhT` for the options.
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
+    use_rep
+        Vectors of the cells in ``obsm``, a foundation model's for example; None embeds with ``model``, once, and writes nothing.
+    model
+        A loaded foundation model, or the name of a bundled one; None takes the best bundled one.
+    rng
+        Seed.
+    options
+        Of the method, the ones that matter first (all of them: :class:`scgnn_tools.labels.scgrapht.ScGraPhT`):
+
+        ``protocol``
+            "clean" (stops on validation cells, λ chosen on them) or "paper" (the published code's settings).
+        ``pathway``
+            "P1" to "P4", or steps that fit, such as "CG-GC-CG".
+        ``scheme``
+            "graph", "embedding", "embedding+logits" or "joint", which wants ``encoder=``, a trained ``FineTuner``.
+        ``logits``
+            "experts", "vectors", or a function of cells: ``tuned_logits(tuner)`` of a fine-tuned foundation model.
+        ``lam``, ``fuse``
+            Weight of the graph, a number, "validation" or "learned"; "prob" or "log".
+        ``sparsify``
+            Of the cosine graphs: None, 15 neighbours, 0.5, "adaptive".
+
+    Attributes
+    ----------
+    history
+        DataFrame with ``loss`` and ``validation``, a row an epoch.
+    classes
+        The labels that it can give.
+
+    Examples
+    --------
+    >>> sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    >>> model = sgt.models.ScGraPhT(adata).train()
+    >>> adata.obs["predicted"] = model.predict()
+    >>> model.predict(query, soft=True)
+    >>> model.save("model")
     """
 
     method = "scgrapht"
+
+    @property
+    def lam(self) -> float:
+        """Weight of the graph network in the fusion."""
+        return self._trained().lam

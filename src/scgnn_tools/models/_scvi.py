@@ -79,7 +79,7 @@ def setup(
     batch_key: str | None,
     modality: str | None = None,
 ) -> Setup:
-    """Register an object for a model; see :meth:`CellLabelModel.setup_anndata` for what is written.
+    """Register an object for a model; see :meth:`ScviSetup.setup_anndata` for what is written.
 
     Raises
     ------

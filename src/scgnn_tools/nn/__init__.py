@@ -1,6 +1,6 @@
 """Plain PyTorch: layers on tensors that know no AnnData."""
 
-from scgnn_tools.nn._csr_product import csr_product
+from scgnn_tools.nn._csr_product import csr_product, csr_transpose
 from scgnn_tools.nn.attention import attention, attention_weights
 from scgnn_tools.nn.edges import Edges
 from scgnn_tools.nn.graph_attention import AttentionHeads, GraphAttention
@@ -26,6 +26,7 @@ __all__ = [
     "attention_weights",
     "csr_product",
     "csr_tensor",
+    "csr_transpose",
     "row_normalized",
     "symmetric_normalized",
 ]

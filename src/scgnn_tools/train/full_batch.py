@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -46,6 +48,7 @@ def fit_full_batch(
     what: str = "train",
     checkpoint: Path | None = None,
     plan: str = "",
+    groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a module on the whole training set each epoch; keep the weights that validate best.
 
@@ -74,6 +77,8 @@ def fit_full_batch(
         that was not stopped. None keeps none.
     plan
         What the run is of; going on from a state of another one is an error.
+    groups
+        Groups of parameters with settings of their own, as Adam takes them, given the module; None trains all alike.
 
     Returns
     -------
@@ -89,7 +94,8 @@ def fit_full_batch(
     interrupted = False
     with seeded(seed(rng)):
         module = build()
-        now = State(module, getattr(torch.optim, optimizer)(module.parameters(), lr=lr, weight_decay=weight_decay))
+        parameters = module.parameters() if groups is None else groups(module)
+        now = State(module, getattr(torch.optim, optimizer)(parameters, lr=lr, weight_decay=weight_decay))
         if checkpoint is not None and checkpoint.is_file():
             _resume.read(checkpoint, now, plan)
         elif start_counts:
@@ -142,6 +148,11 @@ def _score(module: nn.Module, validate: Callable[[nn.Module], float]) -> float:
     module.eval()
     with torch.no_grad():
         return validate(module)
+
+
+def epoch_rng() -> np.random.Generator:
+    """Return a generator of random numbers for an epoch that follows the state of training, also of a resumed one."""
+    return np.random.default_rng(int(torch.randint(2**31, (1,))))
 
 
 @contextmanager

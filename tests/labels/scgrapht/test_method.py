@@ -101,8 +101,10 @@ def test_lambda_goes_to_the_side_that_is_right():
 
     assert fit(logits=says(0.999), max_epochs=2).lam < 0.5
     assert fit(logits=says(0.01), max_epochs=30).lam > 0.5
-    with pytest.raises(InputValueError, match="function, which cannot be saved"):
-        fit(logits=says(0.9), max_epochs=1).state()
+    tensors, config = fit(logits=says(0.9), max_epochs=1).state()
+    assert not any(k.startswith("other") for k in tensors)  # a function is given again
+    back = ScGraPhT(**QUICK, logits=says(0.9)).restore(tensors, config)
+    np.testing.assert_allclose(back.other_scores(TEST[0]), says(0.9)(TEST[0]))
 
 
 def test_logits_of_any_source_steer_training_where_lambda_is_a_number():

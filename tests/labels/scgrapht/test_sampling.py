@@ -68,7 +68,7 @@ def test_a_sample_is_smaller_and_right_on_average(path, sparsify, monkeypatch):
 @pytest.mark.parametrize("pathway", ["P2", "P3", "P4", "CG-GC-CG"])
 def test_mini_batches_learn_too(pathway, monkeypatch):
     monkeypatch.setattr(sampling, "CELLS", 60)
-    method = fit(pathway=pathway, batch_size=50, sparsify=8, max_epochs=15)
+    method = fit(pathway=pathway, batch_size=50, sparsify=8, max_epochs=40)
     assert accuracy(method, method.graph_scores(_test())) > 0.85
 
 

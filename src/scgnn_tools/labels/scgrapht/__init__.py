@@ -2,9 +2,11 @@
 
 Options and protocols: ``options.py``. Matrices: ``pathway.py``, ``similarity.py``, ``graphs.py``. Network: ``network.py``, fed by
 ``assemble.py`` (whole graphs, cells that ask) and ``sampling.py`` (mini-batches). The other side of the fusion: ``experts.py``,
-``fusion.py``. All of it as an annotation method: ``method.py``.
+``fusion.py``, ``tuned.py`` (a fine-tuned foundation model), ``joint.py`` (training with it). All of it as an annotation method:
+``method.py``, ``saving.py``.
 """
 
 from scgnn_tools.labels.scgrapht.method import ScGraPhT
+from scgnn_tools.labels.scgrapht.tuned import tuned_logits
 
-__all__ = ["ScGraPhT"]
+__all__ = ["ScGraPhT", "tuned_logits"]

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools.data.binning import bin_values
 from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
 from scgnn_tools.labels.scgrapht.similarity import Matrix, Sparsify, cosine, unit_rows
-from scgnn_tools.nn import csr_product
+from scgnn_tools.nn import csr_product, csr_transpose
 
 Normalize = Literal["none", "row", "sym"]
 Values = Literal["log", "binned"]
@@ -70,7 +70,8 @@ class Graph:
         """Return the matrix of a step over the graph's own nodes."""
         if step == "GC":
             scaled = _scaled(self.cells, self.normalize, self._gene_degree, columns=False)
-            return (sp.csr_array(scaled.T),)
+            indptr, indices, data = csr_transpose(scaled.indptr, scaled.indices, scaled.data, scaled.shape[1], np.int32)
+            return (sp.csr_array((data, indices, indptr), shape=scaled.shape[::-1]),)
         if step == "CG":
             return (_scaled(self.cells, self.normalize, self._gene_degree, columns=True),)
         if step == "GG":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
@@ -21,12 +22,14 @@ from scgnn_tools.labels.scgrapht import fusion, options, saving
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Experts, rarity
 from scgnn_tools.labels.scgrapht.graphs import Graph, edge_values, first_product
+from scgnn_tools.labels.scgrapht.joint import fit_joint
 from scgnn_tools.labels.scgrapht.network import Activation, Network, Rows
 from scgnn_tools.labels.scgrapht.options import Lambda, Logits, Protocol, Scheme
 from scgnn_tools.labels.scgrapht.pathway import parse, starts_with_cells
 from scgnn_tools.labels.scgrapht.sampling import batches
 from scgnn_tools.labels.scgrapht.similarity import Sparsify
-from scgnn_tools.train import fit_full_batch
+from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
+from scgnn_tools.train import FineTuner, epoch_rng, fit_full_batch
 
 FULL_BATCH, BATCH = 500_000, 8192
 """Training cells up to which an epoch is one step, and cells of a batch above."""
@@ -45,7 +48,7 @@ class ScGraPhT:
         "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", ….
     scheme
         "graph": the graph alone; "embedding": the cells' vectors go in where cells come first; "embedding+logits": fused with a classifier
-        besides.
+        besides; "joint": a fine-tuned foundation model is trained on with it, through its logits.
     logits
         The classifier: "vectors", a logistic regression on the vectors; "experts", that one mixed with logistic regression on PCA and
         the nearest class mean; or any function of :class:`~scgnn_tools.labels.Cells` that returns log-probabilities, (n_cells, n_classes),
@@ -66,6 +69,9 @@ class ScGraPhT:
         Genes of the graph: so many "telling" (their means differ most between classes) or "variable" ones.
     principal
         Principal components that are put beside the vectors.
+    encoder, encoder_lr
+        For "joint": a trained ``FineTuner(task="classification")`` of the same classes, which is copied, and the learning rate of its
+        weights.
     width, dropout
         Of the network; each layer has half the width of the one before.
     balance
@@ -75,7 +81,7 @@ class ScGraPhT:
     max_epochs, patience
         Most epochs, and how many may pass without a better validation loss; None trains all and keeps the last weights.
     batch_size
-        Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, and 8,192 above.
+        Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, 8,192 above, and 32 for "joint".
     device
         Where to train.
     checkpoint
@@ -106,6 +112,8 @@ class ScGraPhT:
         max_epochs: int | None = None,
         patience: int | None = 30,
         batch_size: int | None = None,
+        encoder: FineTuner | None = None,
+        encoder_lr: float = 1e-5,
         device: str = "auto",
         checkpoint: Path | None = None,
     ) -> None:
@@ -121,9 +129,15 @@ class ScGraPhT:
         if not callable(logits) and logits not in ("experts", "vectors"):
             msg = f"logits is 'experts', 'vectors' or a function of cells; got {printable(logits)!r}."
             raise InputValueError(msg)
+        if (scheme == "joint") != (encoder is not None):
+            msg = "scheme='joint' and encoder= (a trained FineTuner(task='classification')) go together; pass both or none."
+            raise InputValueError(msg)
+        self._encoder = None if encoder is None else TunedEncoder(encoder)
+        self.encoder_lr = encoder_lr
         self.logits, self.batch_size, self.checkpoint = logits, batch_size, checkpoint
         self.device = resolve_device(device)
         self.interrupted = False
+        self._encoded: tuple[Cells, tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def takes_vectors(self) -> bool:
@@ -146,46 +160,27 @@ class ScGraPhT:
         rng: RNG = 0,
     ) -> "ScGraPhT":
         """Train on the training cells; the validation cells stop the training and choose λ."""
-        o = self.options
+        o, n_classes, number = self.options, int(labels.max()) + 1, seed(rng)
+        if self._encoder is not None:
+            self._encoder.check(n_classes)
         self._prepare(train, labels)
         self._other = self._classifier(train, labels, validation, validation_labels)
         # the paper's protocol has every cell in the graph; else only if cells without labels are given to be looked at
         whole = o.protocol == "paper" or unlabeled is not None
-        members = [train, validation, *([] if unlabeled is None else [unlabeled])] if whole else [train]
-        self._assemble(members, attached=not whole)
-        positions = np.arange(len(train) + len(validation))
-        nodes = self._assembler.nodes()
-        ask = self._assembler.members(positions[: len(train)])
-        if len(validation) == 0:
-            held_out, y_held_out, other_held_out = ask, labels, self._other_scores(train)
-        else:
-            y_held_out, other_held_out = validation_labels, self._other_scores(validation)
-            held_out = (
-                self._assembler.members(positions[len(train) :], trained=False) if whole else self._asked(validation)
-            )
-        n_classes = int(labels.max()) + 1
+        members = [train, validation, *([] if unlabeled is None else [unlabeled])]
+        self._assemble(members if whole else [train], attached=not whole)
         weight = np.maximum(np.bincount(labels, minlength=n_classes), 1.0) ** -o.balance
         self._weight = self._tensor(weight / weight[labels].mean())
-        number = seed(rng)
-        d = self._assembler.first.shape[1] if self._assembler.first is not None else self._n_identity()
-        self._network, self.history = fit_full_batch(
-            lambda: self._build(d, n_classes),
-            self._losses(nodes, ask, labels, self._other_scores(train), number),
-            lambda m: float(self._loss(cast("Network", m), nodes, held_out, y_held_out, other_held_out)),
-            max_epochs=o.max_epochs,
-            lr=o.lr,
-            patience=o.patience,
-            weight_decay=o.weight_decay,
-            rng=number,
-            what="scgrapht",
-            checkpoint=self.checkpoint,
-            plan=self._plan(train, labels, validation, number),
-        )
+        if self._encoder is not None:
+            self._network, self.history, nodes = fit_joint(self, members, labels, validation_labels, n_classes, number)
+        else:
+            nodes = self._assembler.nodes()
+            self._network, self.history = self._fit(nodes, train, labels, validation, validation_labels, number)
         self.interrupted = bool(self.history.attrs["interrupted"])
-        network = cast("Network", self._network)
         with torch.no_grad():
-            self._inputs = network.inputs(nodes)
-        self.lam = self._choose_lambda(network, validation, validation_labels, labels)
+            self._inputs = self._network.inputs(nodes)
+        self._encoded = None
+        self.lam = self._choose_lambda(validation, validation_labels, labels)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
@@ -197,9 +192,8 @@ class ScGraPhT:
 
     def graph_scores(self, cells: Cells) -> np.ndarray:
         """Return the log-probabilities of the graph network alone, (n_cells, n_classes)."""
-        network = cast("Network", self._network)
         with torch.no_grad():
-            return network.classify(self._states(cells)).double().cpu().numpy()
+            return self._network.classify(self._states(cells)).double().cpu().numpy()
 
     def other_scores(self, cells: Cells) -> np.ndarray:
         """Return the log-probabilities that the graph network is fused with, (n_cells, n_classes)."""
@@ -219,18 +213,50 @@ class ScGraPhT:
         saving.restore(self, tensors, config)
         return self
 
+    def _fit(
+        self,
+        nodes: Rows,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        number: int,
+    ) -> tuple[Network, pd.DataFrame]:
+        o, positions = self.options, np.arange(len(train) + len(validation))
+        ask = self._assembler.members(positions[: len(train)])
+        held_out, truth, others = ask, labels, self._other_scores(train)
+        if len(validation):
+            inside = not self._assembler.graph.attached
+            held_out = (
+                self._assembler.members(positions[len(train) :], trained=False) if inside else self._asked(validation)
+            )
+            truth, others = validation_labels, self._other_scores(validation)
+        module, history = fit_full_batch(
+            lambda: self._build(self._width(), int(labels.max()) + 1),
+            self._losses(nodes, ask, labels, self._other_scores(train)),
+            lambda m: float(self._loss(cast("Network", m), nodes, held_out, truth, others)),
+            max_epochs=o.max_epochs,
+            lr=o.lr,
+            patience=o.patience,
+            weight_decay=o.weight_decay,
+            rng=number,
+            what="scgrapht",
+            checkpoint=self.checkpoint,
+            plan=self._plan(train, labels, validation, number),
+        )
+        return cast("Network", module), history
+
     def _prepare(self, train: Cells, labels: np.ndarray) -> None:
         o = self.options
         if o.genes == "telling":
             self.genes = telling_genes(class_means(train.expression, labels), o.n_genes)
         else:
             self.genes = np.sort(np.argsort(-column_variance(train.expression), kind="stable")[: o.n_genes])
-        self._pca = (
-            GenePCA(n_components=o.principal).fit(train.expression) if self.takes_vectors and o.principal else None
-        )
+        beside = self.takes_vectors and o.principal and self._encoder is None
+        self._pca = GenePCA(n_components=o.principal).fit(train.expression) if beside else None
         if self.takes_vectors:
             raw = self._raw_vectors(train)
-            plain = o.protocol == "paper"  # the vectors as they are
+            plain = o.protocol == "paper" or self._encoder is not None  # the vectors as they are
             self._centre = np.zeros(raw.shape[1], np.float32) if plain else raw.mean(axis=0)
             self._spread = np.ones(raw.shape[1], np.float32) if plain else raw.std(axis=0) + 1e-6
 
@@ -244,6 +270,8 @@ class ScGraPhT:
     def _classifier(self, train: Cells, labels: np.ndarray, validation: Cells, validation_labels: np.ndarray) -> Any:
         if not self.fused:
             return None
+        if self._encoder is not None:
+            return lambda cells: self._encode(cells)[1]
         if callable(self.logits):
             return self.logits
         return Experts(vectors_only=self.logits == "vectors").fit(train, labels, validation, validation_labels)
@@ -255,15 +283,14 @@ class ScGraPhT:
         )
         return net.to(self.device)
 
-    def _losses(self, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None, number: int) -> Any:
+    def _losses(self, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None) -> Any:
         """Return the loss of an epoch: of all cells at once, or of one batch after another."""
         size = self.batch_size or (BATCH if len(labels) > FULL_BATCH else None)
         if size is None or size >= len(labels):
             return lambda m: self._loss(m, nodes, ask, labels, other)
-        rng, cells = np.random.default_rng(number), np.arange(len(labels))
 
         def epoch(m: nn.Module) -> Iterator[Tensor]:
-            for sampled, rows, some in batches(self._assembler, cells, size, rng):
+            for sampled, rows, some in batches(self._assembler, np.arange(len(labels)), size, epoch_rng()):
                 yield self._loss(
                     cast("Network", m), sampled, rows, labels[some], None if other is None else other[some]
                 )
@@ -272,19 +299,24 @@ class ScGraPhT:
 
     def _loss(self, m: Network, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None) -> Tensor:
         """Return the loss on some cells: of the fusion where λ is a number or learned, else of the graph network."""
-        proba, lam = m(nodes, ask), self.options.lam
-        if other is not None and (m.logit_lambda is not None or (lam != "validation" and 0 < float(lam) < 1)):
-            weight = torch.sigmoid(m.logit_lambda) if m.logit_lambda is not None else self._tensor(np.array(lam))
-            proba = fusion.mix_tensors(weight, proba, self._tensor(other), self.options.fuse)
+        searched = m.logit_lambda is None and self.options.lam == "validation"
+        beside = None if other is None or searched else self._tensor(other)
+        return self._fused_loss(m, m(nodes, ask), beside, labels)
+
+    def _fused_loss(self, m: Network, proba: Tensor, other: Tensor | None, labels: np.ndarray) -> Tensor:
+        """Return the loss of the fusion with other log-probabilities, if there are any."""
+        if other is not None:
+            lam = fusion.PAPER if self.options.lam in ("validation", "learned") else float(self.options.lam)
+            weight = self._tensor(np.array(lam)) if m.logit_lambda is None else torch.sigmoid(m.logit_lambda)
+            if self._encoder is not None or m.logit_lambda is not None or 0 < lam < 1:
+                proba = fusion.mix_tensors(weight.clamp(1e-6, 1 - 1e-6), proba, other, self.options.fuse)
         return nn.functional.nll_loss(proba, torch.as_tensor(labels, device=self.device), weight=self._weight)
 
-    def _choose_lambda(
-        self, network: Network, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray
-    ) -> float:
+    def _choose_lambda(self, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray) -> float:
         if not self.fused:
             return 1.0
-        if network.logit_lambda is not None:
-            return float(torch.sigmoid(network.logit_lambda.detach()))
+        if self._network.logit_lambda is not None:
+            return float(torch.sigmoid(self._network.logit_lambda.detach()))
         if self.options.lam != "validation":
             return float(self.options.lam)
         if len(validation) == 0:
@@ -297,8 +329,15 @@ class ScGraPhT:
             return None
         return self._other(cells) if callable(self._other) else self._other.scores(cells)
 
+    def _encode(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the foundation model's vectors and log-probabilities, which are wanted twice and computed once."""
+        if self._encoded is None or self._encoded[0] is not cells:
+            encoder = cast("TunedEncoder", self._encoder)
+            self._encoded = (cells, encoder.table(encoder.tokens(cells)))
+        return self._encoded[1]
+
     def _states(self, cells: Cells) -> Tensor:
-        return cast("Network", self._network).asked(self._asked(cells), self._inputs)
+        return self._network.asked(self._asked(cells), self._inputs)
 
     def _asked(self, cells: Cells) -> Rows:
         return self._assembler.asked(self._edges(cells), self._vectors(cells) if self.takes_vectors else None)
@@ -307,13 +346,18 @@ class ScGraPhT:
         return edge_values(sp.csr_array(cells.expression), self.options.values)[:, self.genes].astype(np.float32)
 
     def _raw_vectors(self, cells: Cells) -> np.ndarray:
+        if self._encoder is not None:
+            return self._encode(cells)[0]
         parts = [cells.embedding] if self._pca is None else [cells.embedding, self._pca.transform(cells.expression)]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _vectors(self, cells: Cells) -> np.ndarray:
         return (self._raw_vectors(cells) - self._centre) / self._spread
 
-    def _n_identity(self) -> int:
+    def _width(self) -> int:
+        """Return the width of the input: of the vectors, or the number of nodes where it is the identity."""
+        if self._assembler.first is not None:
+            return self._assembler.first.shape[1]
         cells = self._assembler.graph.cells
         return cells.shape[0] if starts_with_cells(self.steps) else cells.shape[1]
 

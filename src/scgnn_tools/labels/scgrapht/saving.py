@@ -1,17 +1,15 @@
 """What a trained scGraPhT is, as arrays and plain data."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools._errors import InputValueError
 from scgnn_tools.labels._pca import GenePCA
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Experts
 from scgnn_tools.labels.scgrapht.graphs import Graph
-from scgnn_tools.labels.scgrapht.network import Network
 
 if TYPE_CHECKING:
     from scgnn_tools.labels.scgrapht.method import ScGraPhT
@@ -22,19 +20,18 @@ def state(method: "ScGraPhT") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
     The graph's cells are among them only where cells that ask are compared with them (CC).
     """
-    if callable(method._other):
-        msg = (
-            "The logits of this model are a function, which cannot be saved. Train with logits='experts' or 'vectors'."
-        )
-        raise InputValueError(msg)
-    graph, network = method._assembler.graph, cast("Network", method._network)
+    graph, network = method._assembler.graph, method._network
     out: dict[str, Any] = {"genes": method.genes, "gene_degree": graph._gene_degree}
     out |= {f"network.{k}": v.cpu().numpy() for k, v in network.state_dict().items()}
     out |= {f"input.{i}": h.cpu().numpy() for i, h in enumerate(method._inputs) if h is not None}
     if method.takes_vectors:
         out |= {"centre": method._centre, "spread": method._spread}
         out |= {f"pca.{k}": v for k, v in (method._pca.state() if method._pca else {}).items()}
-    if method._other is not None:
+    if method._encoder is not None:
+        out |= {f"encoder.{k}": v.cpu().numpy() for k, v in method._encoder.parts().state_dict().items()}
+    elif method._other is not None and not callable(
+        method._other
+    ):  # a function is given again when the model is loaded
         out |= {f"other.{k}": v for k, v in method._other.state().items()}
     if "CC" in method.steps:
         cells = graph.cells
@@ -59,7 +56,15 @@ def restore(method: "ScGraPhT", tensors: dict[str, np.ndarray], config: dict[str
     if method.takes_vectors:
         method._centre, method._spread = tensors["centre"], tensors["spread"]
         method._pca = GenePCA().restore(part("pca")) if part("pca") else None
-    method._other = Experts(vectors_only=method.logits == "vectors").restore(part("other")) if method.fused else None
+    if method._encoder is not None:
+        weights = {k: torch.as_tensor(v) for k, v in part("encoder").items()}
+        method._encoder.parts().load_state_dict(weights)
+        method._other = lambda cells: method._encode(cells)[1]
+    elif callable(method.logits):
+        method._other = method.logits
+    else:
+        experts = Experts(vectors_only=method.logits == "vectors")
+        method._other = experts.restore(part("other")) if method.fused else None
     csr, n_genes = part("cells"), len(method.genes)
     cells = sp.csr_array((0, n_genes), dtype=np.float32)
     if csr:

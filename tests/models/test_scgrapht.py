@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError
+from tests.models.test_cell_labels import cells
+
+QUICK = {"max_epochs": 12, "accelerator": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def adata():
+    out = cells()
+    sgt.models.ScGraPhT.setup_anndata(out, labels_key="cell_type")
+    return out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pathway": "P1", "scheme": "graph"},
+        {"pathway": "P3", "sparsify": 10},
+        {"pathway": "P4", "normalize": "sym", "sparsify": "adaptive", "lam": "learned"},
+        {"pathway": "CG-GC-CG", "fuse": "log", "lam": 0.5, "logits": "vectors"},
+        {"protocol": "paper"},
+    ],
+)
+def test_options_go_through_and_come_back(adata, options, tmp_path):
+    model = sgt.models.ScGraPhT(adata, use_rep="X_own", **options).train(**QUICK)
+    assert 0 <= model.lam <= 1
+    assert len(model.history) <= 12
+    model.save(tmp_path / "m")
+    shuffled = adata[:, np.random.default_rng(0).permutation(adata.n_vars)].copy()
+    back = sgt.models.ScGraPhT.load(tmp_path / "m", shuffled, device="cpu")
+    np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-4)
+    assert back.lam == model.lam
+
+
+def test_a_transductive_run_has_the_unlabelled_cells_in_its_graph(adata):
+    inductive = sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="P4").train(**QUICK)
+    transductive = sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="P4").train(transductive=True, **QUICK)
+    n_unlabelled = int(adata.obs["cell_type"].isna().sum())
+    assert transductive._fitted._assembler.graph.cells.shape[0] == adata.n_obs
+    assert inductive._fitted._assembler.graph.cells.shape[0] < adata.n_obs - n_unlabelled
+
+
+def test_logits_that_no_file_holds_are_given_again(adata, tmp_path):
+    def logits(cells):
+        return np.log(np.full((len(cells), 3), 1 / 3))
+
+    model = sgt.models.ScGraPhT(adata, use_rep="X_own", logits=logits).train(**QUICK)
+    model.save(tmp_path / "m")
+    with pytest.raises(InputValueError, match="pass logits="):
+        sgt.models.ScGraPhT.load(tmp_path / "m", adata)
+    back = sgt.models.ScGraPhT.load(tmp_path / "m", adata, logits=logits, device="cpu")
+    np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-5)
+
+
+def test_a_pathway_that_does_not_fit_is_refused_before_any_work(adata):
+    with pytest.raises(InputValueError, match="CG gives cells, and CG takes genes"):
+        sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="CG-CG")
+    with pytest.raises(InputValueError, match="no option 'lambda_'"):
+        sgt.models.ScGraPhT(adata, use_rep="X_own", lambda_=0.5)
+
+
+def test_cells_without_counts_get_an_answer(adata):
+    model = sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="P4", sparsify=5).train(**QUICK)
+    query = cells(6, seed=3)
+    query.X = query.X * 0
+    query.obsm["X_own"][:] = 0
+    assert np.isfinite(model.predict(query, soft=True)).all(axis=None)
