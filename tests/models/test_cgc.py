@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import scgnn_tools as sgt
+from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.models._cgc import untrained
 
@@ -17,7 +18,7 @@ SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 1, "n_graph_layers": 1
 def cells():
     """200 cells of 60 genes; the second half of the genes follows the first."""
     rng = np.random.default_rng(0)
-    genes = sgt.genes.prior()["target"].drop_duplicates().to_numpy()[:60]
+    genes = package_genes.prior()["target"].drop_duplicates().to_numpy()[:60]
     first = rng.poisson(rng.gamma(1.0, 3.0, size=(200, 30)))
     x = np.concatenate([first, first + rng.poisson(0.3, size=(200, 30))], axis=1)
     return ad.AnnData(sp.csr_matrix(x.astype(np.float32)), var=pd.DataFrame(index=genes))

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import scgnn_tools as sgt
+from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
 from scgnn_tools.models._scnetformer import untrained_geneformer
 
@@ -16,7 +17,7 @@ SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 2, "max_length": 64, "
 @pytest.fixture
 def cells():
     rng = np.random.default_rng(0)
-    genes = sgt.genes.prior()["target"].drop_duplicates().to_numpy()[:80]
+    genes = package_genes.prior()["target"].drop_duplicates().to_numpy()[:80]
     means = rng.gamma(0.5, 2.0, size=(2, 80))[np.arange(60) % 2]
     obs = pd.DataFrame({"tissue": np.where(np.arange(60) % 2, "heart", "skin")}, index=[f"c{i}" for i in range(60)])
     adata = ad.AnnData(sp.csr_matrix(rng.poisson(means).astype(np.float32)), var=pd.DataFrame(index=genes), obs=obs)
@@ -104,7 +105,7 @@ def test_a_geneformer_of_ones_own_comes_back(cells, tmp_path):
 def test_importance_of_factors_stands_beside_their_degree(cells):
     net = sgt.models.ScNetFormer(cells, **SIZES)
     table = sgt.fm.scnetformer.tf_importance(net.model, cells)
-    assert set(table.index) <= set(sgt.genes.transcription_factors())
+    assert set(table.index) <= set(package_genes.transcription_factors())
     received = net.model.attention_received(cells)
     factor = table.index[0]
     assert table.loc[factor, "attention"] == pytest.approx(float(received[factor]))

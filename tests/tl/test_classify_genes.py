@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
+from scgnn_tools import genes as genes_of_package
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 
 
@@ -13,7 +14,7 @@ from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 def planted():
     """100 genes whose vectors hold a class that their expression does not."""
     rng = np.random.default_rng(0)
-    genes = sgt.genes.prior()["target"].drop_duplicates().to_numpy()[:100]
+    genes = genes_of_package.prior()["target"].drop_duplicates().to_numpy()[:100]
     adata = ad.AnnData(
         sp.csr_matrix(rng.poisson(1.0, size=(60, 100)).astype(np.float32)), var=pd.DataFrame(index=genes)
     )
@@ -38,7 +39,7 @@ def test_a_planted_class_is_found_in_the_vectors_and_not_in_the_baselines(plante
 
 
 def test_ensembl_ids_a_series_and_genes_in_two_classes(planted):
-    symbols = sgt.genes.tables.symbol_of_id()
+    symbols = genes_of_package.tables.symbol_of_id()
     ids = pd.Series(symbols.index, index=symbols.to_numpy()).groupby(level=0).first()
     given = classes(planted)
     by_id = {k: [ids.get(g, g) for g in v] for k, v in given.items()}
@@ -64,3 +65,66 @@ def test_what_is_wrong_is_said(planted):
         )
     with pytest.raises(InputValueError, match="mapping"):
         sgt.tl.classify_genes(planted, ["a"], use_rep="x")
+
+
+@pytest.fixture
+def in_context():
+    """Genes of one mean: those of class a are far above or below their median in each cell, those of b near it."""
+    rng = np.random.default_rng(0)
+    genes = genes_of_package.prior()["target"].drop_duplicates().to_numpy()[:60]
+    counts = np.full((60, 60), 40.0)
+    counts[:, :30] = np.where(rng.random((60, 30)) < 0.5, 72.0, 8.0)
+    counts += rng.integers(0, 9, size=counts.shape)
+    return ad.AnnData(sp.csr_matrix(counts.astype(np.float32)), var=pd.DataFrame(index=genes))
+
+
+def of(adata):
+    return {"a": list(adata.var_names[:30]), "b": list(adata.var_names[30:])}
+
+
+def network(adata):
+    from scgnn_tools.models._scnetformer import untrained_geneformer
+
+    sizes = {"dim": 16, "heads": 2, "hidden": 32, "n_layers": 1, "max_length": 64, "dropout": 0.0, "device": "cpu"}
+    return untrained_geneformer(adata, min_cells=1, **sizes)
+
+
+def test_a_tuned_network_sees_what_only_the_cells_tell(in_context):
+    model = network(in_context)
+    before, weights = in_context.copy(), model.gene_table().copy()
+    how = {"method": "finetune", "model": model, "n_trees": 5, "lr": 1e-2, "max_epochs": 12, "n_folds": 2}
+    table = sgt.tl.classify_genes(in_context, of(in_context), **how)
+    assert changed(before, in_context) == set()
+    np.testing.assert_array_equal(model.gene_table(), weights)
+    assert list(table.index) == ["geneformer, tuned", "geneformer", "random", "coexpression (SVD)", "mean expression"]
+    assert table.loc["geneformer, tuned", "auc"] > 0.9
+    assert table.loc[["geneformer", "random"], "auc"].max() < 0.75
+
+
+def test_genes_of_the_test_fold_are_in_no_loss(in_context):
+    """The loss of a fold does not change with the labels of its other genes."""
+    from scgnn_tools.train.gene_classes import GeneClassification
+
+    model = network(in_context)
+    tokens = model.tokenize(in_context)
+    codes = np.arange(60) % 2
+    train = np.arange(60) < 40
+    task = GeneClassification(16, codes, train, ~train)
+    other = GeneClassification(16, np.where(train, codes, 1 - codes), train, ~train)
+    other.load_state_dict(task.state_dict())
+    losses = [float(t.loss(model, tokens, np.arange(60), np.random.default_rng(0)).detach()) for t in (task, other)]
+    assert losses[0] == losses[1]
+    held = [
+        float(t.eval().loss(model, tokens, np.arange(60), np.random.default_rng(0)).detach()) for t in (task, other)
+    ]
+    assert held[0] != held[1]
+
+
+def test_what_is_wrong_with_tuning_is_said(in_context):
+    with pytest.raises(InputValueError, match="wants model="):
+        sgt.tl.classify_genes(in_context, of(in_context), method="finetune")
+    with pytest.raises(InputValueError, match="forest, finetune"):
+        sgt.tl.classify_genes(in_context, of(in_context), method="svm")
+    few = {"a": list(in_context.var_names[:5]), "b": list(in_context.var_names[30:])}
+    with pytest.raises(LabelError, match="a: 5"):
+        sgt.tl.classify_genes(in_context, few, method="finetune", model=network(in_context))

@@ -43,6 +43,7 @@ METHODS = {
     "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline"),
     "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline"),
     "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline"),
+    "cgc": Entry("scgnn_tools.labels.cgc", "CGC", "method"),
 }
 
 

@@ -1,7 +1,8 @@
-"""``tl.classify_genes``: do the vectors of genes tell classes of genes apart, and do they so better than simple ones?"""
+"""``tl.classify_genes``: do genes' vectors, or their states in cells, tell classes of genes apart, and better than simple ones?"""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,15 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.genes import canonical_symbols
+from scgnn_tools.genes import canonical_symbols, gene_names
 from scgnn_tools.tl._gene_vectors import baseline_vectors, gene_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from scgnn_tools.fm import NetworkModel
+
+Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 LEAST = 10
 """Genes that the smaller class of a task needs."""
@@ -23,15 +28,21 @@ def classify_genes(
     adata: "AnnData",
     classes: "Mapping[str, Sequence[str]] | pd.Series",
     *,
+    method: Literal["forest", "finetune"] = "forest",
+    model: "NetworkModel | None" = None,
     use_rep: str | None = None,
     n_folds: int = 5,
     n_trees: int = 500,
+    n_cells: int = 500,
+    max_epochs: int = 5,
+    adapt: Literal["lora", "full", "head"] = "full",
+    lr: float | None = None,
     baselines: bool = True,
     layer: str | None = None,
     gene_key: str | None = None,
     rng: RNG = 0,
 ) -> pd.DataFrame:
-    """Tell classes of genes apart by their vectors with a random forest, as in the gene tasks of Geneformer and Cell-Graph Compass.
+    """Tell classes of genes apart, as in the gene tasks of Geneformer, Cell-Graph Compass and scNetFormer.
 
     Nothing is written into the object: the table is the result.
 
@@ -41,12 +52,21 @@ def classify_genes(
         Cells × genes.
     classes
         Class name -> genes, or a Series of classes by gene; symbols or Ensembl ids. Genes in two classes are left out of both.
+    method
+        "forest", a random forest on one vector a gene; "finetune", a head on the hidden states of the genes in the cells, tuned together
+        with the network. Folds are over genes in both: a gene that is scored was in no cell's loss.
+    model
+        The network to tune: a loaded foundation model; it is left as it is.
     use_rep
-        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`; None takes the last embedding.
+        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`; None takes the last embedding. With "finetune" the gene table of
+        ``model`` takes its place.
     n_folds
         Folds of the cross-validation, stratified.
     n_trees
         Of the forest.
+    n_cells, max_epochs, adapt, lr
+        Of "finetune": cells, drawn at random, in which the genes are seen; most epochs; "full" tunes every weight, "lora" adapters, "head"
+        the head alone; learning rate (None: 1e-4 for "full", else 1e-3).
     baselines
         Score random vectors, the singular vectors of the expression matrix and the mean expression on the same genes and folds.
     layer, gene_key
@@ -57,8 +77,9 @@ def classify_genes(
     Returns
     -------
     pandas.DataFrame
-        A row a kind of vectors: ``auc`` (mean area under the ROC curve over the folds; one class against the rest, averaged, where
-        there are more than two), ``sd`` over the folds, ``difference`` of the first row to this one with ``standard_error``, paired
+        A row a kind of vectors, with "finetune" the tuned network first: ``auc`` (mean area under the ROC curve over the folds; one class
+        against the rest, averaged, where there are more than two), ``sd`` over the folds, ``difference`` of the first row to this one with
+        ``standard_error``, paired
         over the folds, ``n_genes`` and ``n_lost`` (genes of the classes that have no vector).
 
     Raises
@@ -66,13 +87,23 @@ def classify_genes(
     MissingKeyError
         If there is no such embedding.
     LabelError
-        If a class has fewer than 10 genes with a vector, or there is one class only.
+        If a class has fewer than 10 genes with a vector (and, for "finetune", in the cells), or there is one class only.
+    InputValueError
+        If ``method="finetune"`` is asked for without a network.
 
     Notes
     -----
     Source: Theodoris et al., Nature 2023 (tasks); Fang et al., bioRxiv 2024.06.04.597354 (random forest on static vectors, 5 folds).
     """
-    key, vectors, names = gene_vectors(adata, use_rep, gene_key)
+    if method not in ("forest", "finetune"):
+        msg = f"method is one of forest, finetune; got {printable(method)!r}."
+        raise InputValueError(msg)
+    tuned = None
+    if method == "finetune":
+        tuned = _Contexts(adata, model, n_cells, layer, gene_key, seed(rng))
+        key, vectors, names = tuned.vectors()
+    else:
+        key, vectors, names = gene_vectors(adata, use_rep, gene_key)
     label = _labels(classes)
     usable = np.isfinite(vectors).all(axis=1) & ~pd.Index(names).duplicated() & (names != "")
     row = pd.Series(np.flatnonzero(usable), index=names[usable]).reindex(label.index)
@@ -86,7 +117,15 @@ def classify_genes(
     tables = {key: vectors}
     if baselines:
         tables |= baseline_vectors(adata, vectors.shape[1], layer=layer, rng=rng)
-    folds = {name: _auc(table[at], label.to_numpy(), n_folds, n_trees, seed(rng)) for name, table in tables.items()}
+    y = label.to_numpy()
+    folds = {}
+    if tuned is not None:
+        how: dict[str, Any] = {"adapt": adapt, "max_epochs": max_epochs, "lr": lr}
+        folds[f"{key}, tuned"] = _auc(y, n_folds, seed(rng), partial(tuned.probabilities, at, y, **how))
+    for name, table in tables.items():
+        x = table[at]
+        folds[name] = _auc(y, n_folds, seed(rng), partial(_forest, x, y, n_trees, seed(rng)))
+    key = next(iter(folds))
     rows = []
     for name, auc in folds.items():
         paired = folds[key] - auc
@@ -119,15 +158,66 @@ def _labels(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
     return table[~table.index.duplicated(keep=False)]
 
 
-def _auc(x: np.ndarray, y: np.ndarray, n_folds: int, n_trees: int, seed: int) -> np.ndarray:
-    from sklearn.ensemble import RandomForestClassifier
+def _auc(y: np.ndarray, n_folds: int, seed: int, fold: "Fold") -> np.ndarray:
+    """Return the area under the ROC curve of each fold; ``fold`` gives the classes' probabilities of its test genes."""
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedKFold
 
     out = []
-    for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(x, y):
-        forest: Any = RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1, class_weight="balanced")
-        proba = forest.fit(x[train], y[train]).predict_proba(x[test])
+    for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(y, y):
+        proba = fold(train, test)
         binary = proba.shape[1] == 2
-        out.append(roc_auc_score(y[test], proba[:, 1] if binary else proba, multi_class="ovr", labels=forest.classes_))
+        out.append(roc_auc_score(y[test], proba[:, 1] if binary else proba, multi_class="ovr", labels=np.unique(y)))
     return np.array(out)
+
+
+def _forest(x: np.ndarray, y: np.ndarray, n_trees: int, seed: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest: Any = RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1, class_weight="balanced")
+    return forest.fit(x[train], y[train]).predict_proba(x[test])
+
+
+class _Contexts:
+    """Some cells as tokens of a network, and where the genes of the object are in its vocabulary."""
+
+    def __init__(
+        self,
+        adata: "AnnData",
+        model: "NetworkModel | None",
+        n_cells: int,
+        layer: str | None,
+        gene_key: str | None,
+        number: int,
+    ) -> None:
+        from scgnn_tools.fm import NetworkModel
+
+        if not isinstance(model, NetworkModel):
+            msg = f"method='finetune' wants model=, a network loaded with sgt.fm.load; got {model!r}."
+            raise InputValueError(msg)
+        self.model, self.number = model.contextual(), number
+        cells = np.sort(np.random.default_rng(number).permutation(adata.n_obs)[:n_cells])
+        self.tokens = self.model.tokenize(adata[cells], layer=layer, gene_key=gene_key)
+        self.names = gene_names(adata.var, gene_key=gene_key)
+        self.index = self.model._match_names(self.names, None).index.astype(np.int64)
+
+    def vectors(self) -> tuple[str, np.ndarray, np.ndarray]:
+        """Return the name of the network, its gene table by gene of the object (NaN for one that no cell shows), and symbols."""
+        position = self.model.position(self.tokens)
+        seen = np.zeros(len(self.model.vocabulary) + 1, dtype=bool)
+        seen[position[position >= 0]] = True
+        table = self.model.gene_table()
+        out = np.full((len(self.index), table.shape[1]), np.nan, dtype=np.float32)
+        there = (self.index >= 0) & seen[self.index]
+        out[there] = table[self.index[there]]
+        return self.model.card.name, out, np.asarray(canonical_symbols(self.names, organism=None)).astype(str)
+
+    def probabilities(
+        self, at: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray, **how: Any
+    ) -> np.ndarray:
+        """Tune on the training genes of a fold; ``at`` are the genes of the object that have a class, ``y`` these classes."""
+        from scgnn_tools.train.gene_classes import fold_probabilities
+
+        gene, codes = self.index[at], np.full(len(self.model.vocabulary), -1, dtype=np.int64)
+        codes[gene] = np.unique(y, return_inverse=True)[1]
+        return fold_probabilities(self.model, self.tokens, codes, gene[train], gene[test], seed=self.number, **how)

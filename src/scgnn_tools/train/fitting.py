@@ -33,6 +33,7 @@ def fit_task(
     folder: Path | None = None,
     resume: bool = False,
     seed: int = 0,
+    decay: bool = False,
 ) -> pd.DataFrame:
     """Train, and leave the weights that validate best in the network and the task, frozen and in evaluation mode.
 
@@ -54,6 +55,8 @@ def fit_task(
         Go on from the state in ``folder``.
     seed
         Of batches, masks and dropout.
+    decay
+        Whether the learning rate falls in a straight line over ``max_epochs``.
 
     Returns
     -------
@@ -69,18 +72,22 @@ def fit_task(
                     part.eval()  # a cell's vector depends on that cell alone, in training too
         return task.loss(model, tokens.select(cells), cells, draws)
 
+    budget = max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
+    lengths = model._lengths(tokens)
+    epoch = max(1, int(lengths[train].sum() // budget))
     module = Module(
         parts,
         loss,
         train=train,
         validation=validation,
-        lengths=model._lengths(tokens),
-        max_tokens=max_tokens or (2**13 if model.device.type == "cpu" else 2**16),
+        lengths=lengths,
+        max_tokens=budget,
         max_cells=None,
         lr=lr,
         weight_decay=weight_decay,
         warmup=warmup,
         seed=seed,
+        decay_steps=max_epochs * epoch if decay else None,
     )
     half = {"torch.bfloat16": "bf16-mixed", "torch.float16": "16-mixed"}.get(str(model.dtype), "32-true")
     with tempfile.TemporaryDirectory() as temporary:

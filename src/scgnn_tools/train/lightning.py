@@ -42,6 +42,8 @@ class Module(lightning.LightningModule):
         Of AdamW; ``warmup`` steps of linear growth.
     seed
         Of batches, masks and dropout; each epoch has its own, so that a resumed run goes on as if it had not been stopped.
+    decay_steps
+        Steps over which the learning rate falls to a twentieth, in a straight line; None leaves it as it is.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Module(lightning.LightningModule):
         weight_decay: float,
         warmup: int,
         seed: int,
+        decay_steps: int | None = None,
     ) -> None:
         super().__init__()
+        self.decay_steps = decay_steps
         self.parts, self.batch_loss = parts, loss
         self.cells = {"train": train, "validation": validation}
         self.lengths, self.max_tokens, self.max_cells = lengths, max_tokens, max_cells
@@ -106,8 +110,12 @@ class Module(lightning.LightningModule):
         """Return AdamW over what is not frozen, with warm-up."""
         free = [p for p in self.parts.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(free, lr=self.lr, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (self.warmup + 1)))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _factor(self, step: int) -> float:
+        left = 1.0 if self.decay_steps is None else max(0.05, 1 - step / self.decay_steps)
+        return min(left, (step + 1) / (self.warmup + 1))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the history too."""

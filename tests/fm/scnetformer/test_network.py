@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 
 import scgnn_tools as sgt
+from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import GraphError, InputValueError, WeightsError
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.scnetformer import ScNetFormer, TokenGraph, card
@@ -16,7 +17,7 @@ from scgnn_tools.nn import Segments
 from scgnn_tools.nn.attention import attention, attention_along
 
 N = 60
-GENES = sgt.genes.prior()["target"].drop_duplicates().to_numpy()[:N].astype(object)
+GENES = package_genes.prior()["target"].drop_duplicates().to_numpy()[:N].astype(object)
 SIZES = {"dim": 16, "heads": 2, "hidden": 32, "n_layers": 2, "max_length": 64, "dropout": 0.0, "device": "cpu"}
 
 

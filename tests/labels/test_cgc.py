@@ -1,0 +1,96 @@
+"""``cgc``: its genes, its graph, its pretraining, and networks that were trained before."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+import scgnn_tools as sgt
+from scgnn_tools import genes
+from scgnn_tools._errors import GeneMatchError, InputValueError
+from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.sources import read_graph
+from scgnn_tools.labels import Cells, label_method
+from scgnn_tools.labels.cgc import CGC, _markers, _symbols
+
+SMALL = {"dim": 16, "n_layers": 1, "max_epochs": 2, "pretrain_epochs": 1}
+NAMES = genes.prior()["target"].drop_duplicates().to_numpy()[:120].astype(object)
+
+
+def named(cells: Cells) -> Cells:
+    return Cells(cells.expression, cells.embedding, NAMES)
+
+
+def fit(problem, *, some=None, **options):
+    (train, y), (validation, y_validation), _ = problem
+    return CGC(**{**SMALL, **options}).fit(named(train), y, named(validation), y_validation, rng=0)
+
+
+def test_markers_differ_between_classes_and_not_within():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = rng.normal(5, 2.0, size=(90, 30)).clip(0.1)
+    x[:, 4] = 1 + (y == 1) + 0.1 * rng.random(90)
+    x[:, 9] = 1 + (y == 2) + 0.1 * rng.random(90)
+    np.testing.assert_array_equal(_markers(sp.csr_array(x.astype(np.float32)), y, 2), [4, 9])
+
+
+def test_genes_without_a_name_of_their_own_get_one():
+    names = np.array(["STAT1", "STAT1", "", "IRF1"], dtype=object)
+    got = _symbols(names, np.arange(4))
+    assert list(got) == ["STAT1", "gene 1", "gene 2", "IRF1"]
+    assert len(set(_symbols(None, np.arange(4)))) == 4
+
+
+def test_the_graph_is_of_the_prior_positions_and_training_cells(problem):
+    fitted = fit(problem)
+    assert fitted.model.graph.regulates.any() or fitted.model.graph.distance.any()
+    assert set(fitted.model.vocabulary) <= set(NAMES)
+    bare = CGC(**SMALL, max_length=33)
+    (train, y), (validation, y_validation), _ = problem
+    bare.fit(train, y, validation, y_validation, rng=0)  # no names
+    assert not bare.model.graph.regulates.any()
+    assert bare.model.sizes.n_graph_layers == 1
+
+
+def test_the_ablations_leave_out_what_they_say(problem):
+    whole, plain = fit(problem), fit(problem, graph=False, pretrain=False)
+    assert list(whole.history) == ["pretrain", "tune"]
+    assert list(plain.history) == ["tune"]
+    assert (whole.model.sizes.n_graph_layers, plain.model.sizes.n_graph_layers) == (1, 0)
+    assert plain.model.graph.n_edges == 0
+
+
+def test_a_pretrained_network_is_tuned_in_a_copy(problem, tmp_path):
+    graph = read_graph(NAMES, {})
+    sizes = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 1, "n_graph_layers": 1, "max_length": 65, "dropout": 0.0}
+    model = cgc.CGC.untrained(NAMES, graph=graph, device="cpu", **sizes)
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    fitted = fit(problem, model=model, lr=1e-2)
+    assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
+    assert not torch.equal(fitted.model.network.genes.embedding.weight, before["genes.embedding.weight"])
+    assert list(fitted.history) == ["tune"]
+    model.save(tmp_path / "m")
+    again = fit(problem, checkpoint=tmp_path / "m", lr=1e-2)
+    np.testing.assert_array_equal(again.scores(named(problem[2][0])), fitted.scores(named(problem[2][0])))
+
+
+def test_what_is_wrong_is_said(problem):
+    model = cgc.CGC.untrained(NAMES, graph=read_graph(NAMES, {}), dim=8, heads=2, n_layers=1, hidden=8, device="cpu")
+    with pytest.raises(InputValueError, match="not both"):
+        CGC(model=model, checkpoint="folder")
+    with pytest.raises(InputValueError, match="graph=False is for a new one"):
+        CGC(model=model, graph=False)
+    with pytest.raises(InputValueError, match="Cell-Graph Compass"):
+        CGC(model="cgc-mini")
+    (train, y), (validation, y_validation), _ = problem
+    with pytest.raises(InputValueError, match="names of the genes"):
+        CGC(model=model).fit(train, y, validation, y_validation)
+    strange = Cells(train.expression, train.embedding, np.array([f"X{i}" for i in range(120)], dtype=object))
+    with pytest.raises(GeneMatchError):
+        CGC(model=model).fit(strange, y, validation, y_validation)
+
+
+def test_it_is_a_method_by_name():
+    assert isinstance(label_method("cgc", graph=False), CGC)
+    assert sgt.fm.cgc is cgc
