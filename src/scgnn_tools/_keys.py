@@ -32,6 +32,9 @@ SETUP_LABELS = "_sgt_labels"
 SETUP_SCNETFORMER = "setup_scnetformer"
 """Entry of ``uns["sgt"]`` that ``sgt.models.ScNetFormer.setup_anndata`` writes."""
 
+SETUP_LINKS = {"scregnet": "setup_scregnet", "sctransnet": "setup_sctransnet"}
+"""Entries of ``uns["sgt"]`` that ``setup_anndata`` of the link models writes, by method."""
+
 UNKNOWN = "Unknown"
 """Category of a cell that gets no label."""
 
