@@ -90,3 +90,39 @@ def test_cosine(network):
     for row, value in zip(test.head(5).itertuples(), s, strict=True):
         a, b = vectors.loc[row.tf], vectors.loc[row.target]
         assert value == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_spearman_is_scipy_s(network):
+    from scipy.stats import spearmanr
+
+    _, test, _, expression = network
+    some = test.head(20)
+    at = expression.var_names.get_indexer
+    r = [
+        spearmanr(expression.X[:, i], expression.X[:, j])[0]
+        for i, j in zip(at(some["tf"]), at(some["target"]), strict=True)
+    ]
+    p = link_predictor("spearman").fit(test, expression=expression)
+    np.testing.assert_allclose(p.signed(some), r, atol=1e-6)
+    few = link_predictor("spearman").fit(test, expression=expression[:9].copy())
+    assert np.isnan(few.score(test)).all()
+
+
+def test_mutual_information_is_scikit_learn_s(network, monkeypatch):
+    from sklearn.metrics import mutual_info_score
+
+    _, test, _, expression = network
+    flat = expression.copy()
+    flat.X[:, 5] = 1.0
+    p = link_predictor("mi", bins=6).fit(test, expression=flat)
+    codes, some = p._codes, test.sample(60, random_state=0)
+    assert codes.max() == 5
+    assert ((codes == 0) == (flat.X == 0)).all()
+    score = p.score(some)
+    at = flat.var_names.get_indexer
+    for i, j, s in zip(at(some["tf"]), at(some["target"]), score, strict=True):
+        expected = np.nan if 5 in (i, j) else mutual_info_score(codes[:, i], codes[:, j])
+        np.testing.assert_allclose(s, expected, atol=1e-5)
+    monkeypatch.setattr("scgnn_tools.links.mutual_information.GENES", 7)
+    monkeypatch.setattr("scgnn_tools.links.mutual_information.CELLS", 11)
+    np.testing.assert_allclose(p.score(some), score, atol=1e-6)

@@ -63,6 +63,15 @@ PREDICTORS = {
     "sgt": Entry(
         _HERE + "sgt", "SGT", "method", "training labels, gene vectors, expression, bundled knowledge", log_odds=True
     ),
+    "spearman": Entry(_HERE + "spearman", "Spearman", "baseline", "expression", EXPRESSION),
+    "mi": Entry(_HERE + "mutual_information", "MutualInformation", "baseline", "expression", EXPRESSION),
+    "gne": Entry(_HERE + "gne", "GNE", "peer", "expression, training labels", EXPRESSION, log_odds=True),
+    "cnnc": Entry(_HERE + "cnnc", "CNNC", "peer", "expression, training labels", EXPRESSION, log_odds=True),
+    "deepdrim": Entry(_HERE + "deepdrim", "DeepDRIM", "peer", "expression, training labels", EXPRESSION, log_odds=True),
+    "genie3": Entry(_HERE + "trees", "GENIE3", "peer", "expression", EXPRESSION),
+    "genelink": Entry(_HERE + "genelink", "GENELink", "peer", "expression, training edges", EXPRESSION, log_odds=True),
+    "gnnlink": Entry(_HERE + "gnnlink", "GNNLink", "peer", "expression, training edges", EXPRESSION),
+    "grnboost2": Entry(_HERE + "trees", "GRNBoost2", "peer", "expression", EXPRESSION),
 }
 
 
@@ -72,7 +81,8 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     Parameters
     ----------
     name
-        A key of ``PREDICTORS``: "sgt", "scregnet", "sctransnet", "degree", "collaborative", ….
+        A key of ``PREDICTORS``: the methods "sgt", "scregnet", "sctransnet"; the baselines "degree", "collaborative", "cosine", "pcc",
+        "spearman", "mi"; the peers "genie3", "grnboost2", "genelink", "gnnlink", "gne", "cnnc", "deepdrim".
     **options
         Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
 

@@ -4,17 +4,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from scgnn_tools.data import open_expression
-from scgnn_tools.links._protocol import check_pairs, needs
+from scgnn_tools.graph.coexpression import correlation
+from scgnn_tools.links._expression import MIN_CELLS, GeneColumns, grid, read_expression
+from scgnn_tools.links._protocol import check_pairs
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+BLOCK = 2**24
+"""Correlations that are in memory at a time."""
+
 
 class PCC:
     """Absolute correlation over the cells, as in BEELINE; the labels are not used. The sign is :meth:`signed`."""
+
+    name = "pcc"
 
     def fit(
         self,
@@ -25,36 +30,31 @@ class PCC:
         expression: "AnnData | None" = None,
         embedding: pd.DataFrame | None = None,
     ) -> "PCC":
-        """Keep the moments of each gene of ``expression``."""
-        needs(expression, "expression", "pcc")
-        opened = open_expression(expression)  # type: ignore[arg-type]
-        x = sp.csc_array(opened.log_normalized()).astype(np.float64)
-        self._genes = pd.Index(opened.var.index)
-        self._genes_first = ~self._genes.duplicated()
-        self._x, self._n = x, x.shape[0]
-        self._mean = np.asarray(x.mean(axis=0)).ravel()
-        variance = np.asarray(x.multiply(x).mean(axis=0)).ravel() - self._mean**2
-        self._std = np.sqrt(np.maximum(variance, 0))
-        self._std[self._std < 1e-6] = 0
+        """Keep the columns of ``expression``."""
+        self._columns = self._prepared(read_expression(expression, self.name, min_cells=0))
+        self._varies = ~self._columns.constant()
         return self
+
+    def _prepared(self, columns: GeneColumns) -> GeneColumns:
+        return columns
 
     def signed(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the correlation; NaN where a gene is not there or constant, or with fewer than 10 cells."""
         pairs = check_pairs(pairs, labelled=False)
-        index = pd.Series(np.flatnonzero(self._genes_first), index=self._genes[self._genes_first])
-        a, b = (pairs[c].map(index).fillna(-1).to_numpy(dtype=np.int64) for c in ("tf", "target"))
+        left, right = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
         out = np.full(len(pairs), np.nan)
-        known = (a >= 0) & (b >= 0)
-        known[known] = self._std[a[known]] * self._std[b[known]] > 0
-        if self._n < 10 or not known.any():
+        known = (left >= 0) & (right >= 0)
+        known[known] = self._varies[left[known]] & self._varies[right[known]]
+        if self._columns.n_cells < MIN_CELLS or not known.any():
             return out
-        # one block of all factors by all targets that are asked for: factors are few
-        left, at_left = np.unique(a[known], return_inverse=True)
-        right, at_right = np.unique(b[known], return_inverse=True)
-        product = (self._x[:, left].T @ self._x[:, right]) / self._n
-        product = np.asarray(product.todense()) - np.outer(self._mean[left], self._mean[right])
-        r = product / np.outer(self._std[left], self._std[right])
-        out[known] = np.clip(r[at_left, at_right], -1, 1)
+        # all factors by all targets that are asked for: factors are few
+        a, b, at_a, at_b = grid(left[known], right[known])
+        r = np.empty(int(known.sum()))
+        step = max(1, BLOCK // len(a))
+        for start in range(0, len(b), step):
+            here = (at_b >= start) & (at_b < start + step)
+            r[here] = correlation(self._columns.x, a, b[start : start + step])[at_a[here], at_b[here] - start]
+        out[known] = r
         return out
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:

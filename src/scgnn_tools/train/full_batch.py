@@ -44,6 +44,7 @@ def fit_full_batch(
     weight_decay: float = 0.0,
     start_counts: bool = False,
     optimizer: str = "Adam",
+    decay: float = 1.0,
     rng: RNG = 0,
     what: str = "train",
     checkpoint: Path | None = None,
@@ -68,6 +69,8 @@ def fit_full_batch(
         Whether the weights before the first epoch may turn out the best: for a module that was trained before.
     lr, weight_decay, optimizer
         Of the optimizer, by its name in ``torch.optim``.
+    decay
+        The learning rate is multiplied by it after each step.
     rng
         Seed; no global random state is left changed.
     what
@@ -105,7 +108,7 @@ def fit_full_batch(
             for _ in progress(range(saved, max_epochs), total=max_epochs - saved, what=what, unit="epoch"):
                 if patience is not None and now.since >= patience:
                     break
-                _epoch(now, loss, validate, keep_last=patience is None)
+                _epoch(now, loss, validate, decay=decay, keep_last=patience is None)
                 if checkpoint is not None and len(now.rows) % EVERY == 0:
                     _resume.write(checkpoint, now, plan)
                     saved = len(now.rows)
@@ -127,6 +130,7 @@ def _epoch(
     loss: Callable[[nn.Module], torch.Tensor | Iterable[torch.Tensor]],
     validate: Callable[[nn.Module], float],
     *,
+    decay: float,
     keep_last: bool,
 ) -> None:
     now.module.train()
@@ -135,6 +139,8 @@ def _epoch(
         now.optimizer.zero_grad()
         value.backward()
         now.optimizer.step()
+        for group in now.optimizer.param_groups:  # the state that a resumed run reads holds the rates
+            group["lr"] *= decay
         total, steps = total + float(value.detach()), steps + 1
     score = _score(now.module, validate)
     now.rows.append((total / max(steps, 1), score))
