@@ -155,14 +155,20 @@ class PairNetwork:
         def losses(network: nn.Module) -> Iterator[Tensor]:
             n = len(train[2])
             rows = balanced_rows(train[2], self.per_epoch, rng) if self.balanced else rng.permutation(n)
-            return (self._loss(network, self._state(network), _take(train, i)) for i in _batches(rows, self._batch_size))
+            return (
+                self._loss(network, self._state(network), _take(train, i)) for i in _batches(rows, self._batch_size)
+            )
 
         def validate(network: nn.Module) -> float:
             if len(held[2]) == 0:
                 return -float(next(waited))  # nothing to stop on: the last epoch is kept
             state = self._state(network)
             some = list(_batches(np.arange(len(held[2])), self.score_block))
-            return float(np.average([float(self._loss(network, state, _take(held, i))) for i in some], weights=list(map(len, some))))
+            return float(
+                np.average(
+                    [float(self._loss(network, state, _take(held, i))) for i in some], weights=list(map(len, some))
+                )
+            )
 
         steps = -(-len(train[2]) // self._batch_size)
         return fit_full_batch(

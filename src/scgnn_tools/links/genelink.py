@@ -142,4 +142,3 @@ class GENELink(PairNetwork):
 def undirected(edges: tuple[np.ndarray, np.ndarray], n: int) -> sp.csr_array:
     """Return the graph that holds each edge in both directions, (n, n)."""
     return canonical(np.concatenate(edges), np.concatenate(edges[::-1]), None, (n, n))
-

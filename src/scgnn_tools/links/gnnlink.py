@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from scgnn_tools._random import RNG
 from scgnn_tools.links._expression import GeneColumns
-from scgnn_tools.links._pair_network import PairNetwork, Protocol, Rows
 from scgnn_tools.links._graph_predictor import check_choice
+from scgnn_tools.links._pair_network import PairNetwork, Protocol, Rows
 from scgnn_tools.nn import Propagation
 
 SLOPE = 0.2
