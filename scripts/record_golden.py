@@ -1,7 +1,7 @@
 """Run the official code of the published models on our random weights and write what it gives to ``tests/golden``.
 
-Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht scregnet]``, in an environment with torch,
-transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
+Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht scregnet genelink]``, in an
+environment with torch, transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
 """
 
 import argparse
@@ -449,6 +449,31 @@ def scregnet(official: Path) -> None:
     write("scregnet", **out)
 
 
+def genelink(official: Path) -> None:
+    code = module(official / "GENELink" / "Code" / "scGNN.py", "genelink_scgnn")
+    rng = np.random.default_rng(0)
+    n, cells = 30, 12
+    edges = np.unique(rng.integers(0, n - 3, size=(60, 2)), axis=0)  # three genes without an edge
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    adjacency = np.zeros((n, n), dtype=np.float32)
+    adjacency[edges[:, 0], edges[:, 1]] = adjacency[edges[:, 1], edges[:, 0]] = 1
+    x, asked = rng.normal(size=(n, cells)).astype(np.float32), rng.integers(0, n, size=(40, 2))
+    out = {"edges": edges, "x": x, "asked": asked}
+    dropout = code.F.dropout
+    # the channels' own dropout has no switch; that of the attention is off in evaluation
+    code.F.dropout = lambda h, p=0.5, training=False: dropout(h, p, training)
+    for kind in ("dot", "MLP"):
+        model = code.GENELink(cells, 128, 64, 32, 16, 3, 3, 0.2, "cpu", kind, "concate")
+        weights = randomise(model)
+        logits = model(torch.from_numpy(x), torch.from_numpy(adjacency).to_sparse(), torch.from_numpy(asked))
+        out |= {f"{kind.lower()}_{k}": v for k, v in weights.items()}
+        out |= {f"{kind.lower()}_logits": logits.numpy()}
+    out["encoded"] = model.encode(torch.from_numpy(x), torch.from_numpy(adjacency).to_sparse()).numpy()
+    out |= {f"channel{i + 1}": h.numpy() for i, h in enumerate(model.get_embedding())}
+    code.F.dropout = dropout
+    write("genelink", **out)
+
+
 RECORDERS = {
     "scgpt": scgpt,
     "geneformer": geneformer,
@@ -457,6 +482,7 @@ RECORDERS = {
     "cgc": cgc,
     "scgrapht": scgrapht,
     "scregnet": scregnet,
+    "genelink": genelink,
 }
 
 if __name__ == "__main__":

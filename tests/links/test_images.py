@@ -43,7 +43,8 @@ def test_the_nearest_genes(columns):
 def test_a_gene_without_expression_has_no_score(network):
     train, test, _, expression = network
     some = expression[:, expression.var_names != "g0"].copy()
-    score = link_predictor("cnnc", max_epochs=1).fit(train.head(400), expression=some).score(test)
+    p = link_predictor("cnnc", max_epochs=1).fit(train.head(400), genes=expression.var_names.to_numpy(), expression=some)
+    score = p.score(test)
     np.testing.assert_array_equal(np.isnan(score), test["target"] == "g0")
 
 
@@ -57,5 +58,6 @@ def test_they_see_a_dependence_between_genes_never_seen(name):
     i, j = np.triu_indices(60, 1)
     pairs = pd.DataFrame({"tf": names[i], "target": names[j], "label": (i // 10 == j // 10).astype(int)})
     new = (i // 10 == 5) | (j // 10 == 5)  # the last group of genes is in no training pair
-    p = link_predictor(name, max_epochs=12).fit(pairs[~new], expression=AnnData(x, var=pd.DataFrame(index=names)))
+    expression = AnnData(x, var=pd.DataFrame(index=names))
+    p = link_predictor(name, max_epochs=12).fit(pairs[~new], genes=names, expression=expression)
     assert grn(pairs[new]["label"], p.score(pairs[new]))["auroc"] > 0.9

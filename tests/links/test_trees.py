@@ -13,9 +13,9 @@ OPTIONS = {"genie3": {"n_estimators": 10}, "grnboost2": {"max_trees": 60}}
 def driven():
     """Targets that one factor each drives, and others that nothing does."""
     rng = np.random.default_rng(0)
-    factors = rng.gamma(2, size=(80, 6))
-    targets = factors[:, [0, 1, 2]] + 0.3 * rng.random((80, 3))
-    x = np.concatenate([factors, targets, rng.gamma(2, size=(80, 2)), np.ones((80, 1))], axis=1) / 3
+    factors = rng.gamma(2, size=(250, 6))
+    targets = factors[:, [0, 1, 2]] + 0.3 * rng.random((250, 3))
+    x = np.concatenate([factors, targets, rng.gamma(2, size=(250, 2)), np.ones((250, 1))], axis=1) / 3
     names = [f"F{i}" for i in range(6)] + ["a", "b", "c", "n1", "n2", "flat"]
     return ad.AnnData(x.astype(np.float32), var=pd.DataFrame(index=names))
 

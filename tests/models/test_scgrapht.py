@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from tests.models.test_cell_labels import cells
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
-from tests.models.test_cell_labels import cells
 
 QUICK = {"max_epochs": 12, "accelerator": "cpu"}
 
