@@ -43,7 +43,9 @@ def test_the_nearest_genes(columns):
 def test_a_gene_without_expression_has_no_score(network):
     train, test, _, expression = network
     some = expression[:, expression.var_names != "g0"].copy()
-    p = link_predictor("cnnc", max_epochs=1).fit(train.head(400), genes=expression.var_names.to_numpy(), expression=some)
+    p = link_predictor("cnnc", max_epochs=1).fit(
+        train.head(400), genes=expression.var_names.to_numpy(), expression=some
+    )
     score = p.score(test)
     np.testing.assert_array_equal(np.isnan(score), test["target"] == "g0")
 
@@ -59,5 +61,5 @@ def test_they_see_a_dependence_between_genes_never_seen(name):
     pairs = pd.DataFrame({"tf": names[i], "target": names[j], "label": (i // 10 == j // 10).astype(int)})
     new = (i // 10 == 5) | (j // 10 == 5)  # the last group of genes is in no training pair
     expression = AnnData(x, var=pd.DataFrame(index=names))
-    p = link_predictor(name, max_epochs=12).fit(pairs[~new], genes=names, expression=expression)
+    p = link_predictor(name, max_epochs=25, batch_size=32).fit(pairs[~new], genes=names, expression=expression)
     assert grn(pairs[new]["label"], p.score(pairs[new]))["auroc"] > 0.9

@@ -10,7 +10,7 @@ from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.metrics import grn
 
 QUICK = {
-    "genie3": {"n_estimators": 20},
+    "genie3": {"n_estimators": 8},
     "grnboost2": {"max_trees": 60},
     "genelink": {
         "protocol": "paper",

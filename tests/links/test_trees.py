@@ -6,7 +6,7 @@ import pytest
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.links import link_predictor
 
-OPTIONS = {"genie3": {"n_estimators": 10}, "grnboost2": {"max_trees": 60}}
+OPTIONS = {"genie3": {"n_estimators": 6}, "grnboost2": {"max_trees": 60}}
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ class Images(PairNetwork):
         self,
         *,
         max_epochs: int = 20,
-        batch_size: int = 128,
+        batch_size: int = 64,
         lr: float = 1e-3,
         max_cells: int | None = 2000,
         rng: RNG = 0,
@@ -52,7 +52,7 @@ class Images(PairNetwork):
     ) -> None:
         super().__init__(
             max_epochs=max_epochs,
-            patience=4,
+            patience=5,
             batch_size=batch_size,
             lr=lr,
             max_cells=max_cells,

@@ -24,7 +24,7 @@ class Network(nn.Module):
         self.primary = Tower((8, 16, 32), 128)
         self.neighbour = nn.Sequential(
             nn.Conv2d(1, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(16 * 4 * 4, 16), nn.ReLU(), nn.Dropout(0.5),
+            nn.Flatten(), nn.Linear(16 * 4 * 4, 16), nn.ReLU(), nn.Dropout(0.2),
         )  # fmt: skip
         self.head = nn.Sequential(
             nn.Linear(128 + 2 * NEIGHBOURS * 16, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 1)
