@@ -30,7 +30,7 @@ class ScGraPhT(CellLabelModel):
         ``lam``, ``fuse``
             Weight of the graph, a number, "validation" or "learned"; "prob" or "log".
         ``sparsify``
-            Of the cosine graphs: None, 15 neighbours, 0.5, "adaptive".
+            Of the cosine graphs: 15 neighbours, 0.5, "adaptive", "whole".
 
     Attributes
     ----------

@@ -154,7 +154,7 @@ def test_nothing_held_out_takes_the_lambda_of_the_paper():
         ({"lam": "best"}, "lam lies between 0 and 1, or is 'validation' or 'learned'"),
         ({"fuse": "sum"}, "fuse is one of prob, log"),
         ({"protocol": "published"}, "protocol is 'clean' or 'paper'"),
-        ({"sparsify": 0}, "sparsify is None"),
+        ({"sparsify": 0}, "sparsify is a number of neighbours"),
         ({"genes": "all"}, "genes is 'telling' or 'variable'"),
         ({"logits": "scgpt"}, "logits is 'experts', 'vectors' or a function"),
     ],

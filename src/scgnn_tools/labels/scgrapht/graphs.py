@@ -12,12 +12,14 @@ import scipy.sparse as sp
 
 from scgnn_tools.data.binning import bin_values
 from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
-from scgnn_tools.labels.scgrapht.similarity import Matrix, Sparsify, cosine, unit_rows
+from scgnn_tools.labels.scgrapht.similarity import Matrix, Sparsify, cosine, projection, unit_rows
 from scgnn_tools.nn import csr_product, csr_transpose
 
 Normalize = Literal["none", "row", "sym"]
 Values = Literal["log", "binned"]
 N_BINS = 51
+EXACT_UP_TO = 20_000
+"""Cells up to which neighbours are found by comparing every pair."""
 
 
 def edge_values(expression: sp.csr_array, values: Values) -> sp.csr_array:
@@ -52,18 +54,21 @@ class Graph:
     steps: tuple[str, ...]
     cells: sp.csr_array
     normalize: Normalize = "row"
-    sparsify: Sparsify = None
+    sparsify: Sparsify = "whole"
     attached: bool = True
     _gene_degree: np.ndarray = field(init=False)
     _degree: np.ndarray = field(init=False)
     _unit: sp.csr_array = field(init=False)
     _raw: Matrix = field(init=False)
+    _project: np.ndarray | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._gene_degree = np.asarray(self.cells.sum(axis=0, dtype=np.float64)).ravel()
         if "CC" in self.steps:
             self._unit = unit_rows(self.cells)
-            self._raw = cosine(self._unit, self._unit, self.sparsify, among=True)
+            by_number = isinstance(self.sparsify, int | np.integer)
+            self._project = projection(self._unit) if by_number and self.cells.shape[0] > EXACT_UP_TO else None
+            self._raw = cosine(self._unit, self._unit, self.sparsify, among=True, project=self._project)
             self._degree = _degree(self._raw)
 
     def matrix(self, step: str) -> Matrix:
@@ -86,7 +91,7 @@ class Graph:
         sparsify = self.sparsify
         if not self.attached and isinstance(sparsify, int | np.integer):
             sparsify += 1  # the cell itself is among its neighbours
-        raw = cosine(unit, self._unit, sparsify, among=False)
+        raw = cosine(unit, self._unit, sparsify, among=False, project=self._project)
         loop = (
             (np.diff(unit.indptr) > 0).astype(np.float32)
             if self.attached
@@ -132,7 +137,7 @@ def first_product(graph: Graph, vectors: np.ndarray) -> np.ndarray | None:
 def _genes(cells: sp.csr_array, sparsify: Sparsify) -> Matrix:
     """Return the cosine graph of genes: whole, one matrix if that is the smaller way to keep it, else two factors."""
     unit = unit_rows(sp.csr_array(cells.T))
-    if sparsify is None and unit.shape[0] ** 2 <= 2 * unit.nnz + 2**22:
+    if sparsify == "whole" and unit.shape[0] ** 2 <= 2 * unit.nnz + 2**22:
         return (sp.csr_array(unit @ unit.T),)
     return cosine(unit, unit, sparsify, among=True)
 

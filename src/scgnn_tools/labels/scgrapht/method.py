@@ -64,11 +64,12 @@ class ScGraPhT:
     values
         Weights of cell–gene edges: "log", log-normalised expression, or "binned", scGPT's bins.
     sparsify
-        Of the cosine graphs: None keeps them whole, 15 the most similar 15, 0.5 cosines from there on, "adaptive" those that stand out.
+        Of the cosine graphs (CC, GG): 15 keeps the most similar 15 of a node, 0.5 cosines from there on, "adaptive" those that stand out,
+        "whole" all. None is 15, and "whole" for the paper's protocol.
     n_genes, genes
         Genes of the graph: so many "telling" (their means differ most between classes) or "variable" ones.
     principal
-        Principal components that are put beside the vectors.
+        Principal components that are put beside the vectors; none by default.
     encoder, encoder_lr
         For "joint": a trained ``FineTuner(task="classification")`` of the same classes, which is copied, and the learning rate of its
         weights.
@@ -100,7 +101,7 @@ class ScGraPhT:
         activation: Activation | None = None,
         normalize: Literal["none", "row", "sym"] | None = None,
         values: Literal["log", "binned"] | None = None,
-        sparsify: Sparsify = None,
+        sparsify: Sparsify | None = None,
         n_genes: int | None = None,
         genes: Literal["telling", "variable"] | None = None,
         principal: int | None = None,
