@@ -38,6 +38,13 @@ def test_every_pathway_learns_and_comes_back_from_its_state(pathway, scheme):
     assert has_cells == ("CC" in method.steps)  # the training cells are kept only where others are compared with them
 
 
+def test_principal_components_beside_the_vectors_come_back_too():
+    method = fit(principal=5)
+    assert method._assembler.first.shape == (100, 10 + 5)
+    back = ScGraPhT(**QUICK, principal=5).restore(*method.state())
+    np.testing.assert_allclose(back.scores(TEST[0]), method.scores(TEST[0]), atol=1e-6)
+
+
 @pytest.mark.parametrize("pathway", ["P2", "P3", "P4"])
 def test_one_query_cell_gets_its_answer_alone_and_in_company(pathway):
     method = fit(pathway=pathway, sparsify=10)
