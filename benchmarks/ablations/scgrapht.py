@@ -30,8 +30,8 @@ The paper (accuracy / macro-F1, %; MS, Pancreas, Myeloid; scGPT's own splits; th
   best λ of P2                     0.7 to 0.9
 Not repeated here: MS, Pancreas and Myeloid, the published fine-tuned weights and their logits are not at hand, so that these figures are
 quoted; joint training is tested on small networks only. What can be compared is the order: graph alone, with vectors, fused; one, two
-and three layers; the four pathways; and the λ at which the fusion is best. Graph alone and one layer have no vectors in the graph: fused
-rows of one layer and of P1 and P3 are the paper's EL, which differs from EO by the fusion alone.
+and three layers; the four pathways; and the λ at which the fusion is best. Where genes come first (P1, P3, CG) no vectors go into the
+graph, so that graph alone and with vectors are the same, as in the paper.
 """
 LAMBDAS = np.round(np.linspace(0, 1, 11), 1)
 # without the experts that the default has beside: the paper's parts alone

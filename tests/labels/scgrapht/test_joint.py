@@ -42,7 +42,9 @@ def parts(labelled):
 
     counts = sp.csr_array(labelled.X)
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    everything = Cells(log_normalize(counts), np.zeros((90, 4), np.float32), np.array(GENES, dtype=object), totals)
+    x = log_normalize(counts)
+    vectors = np.asarray(x @ np.random.default_rng(2).normal(size=(len(GENES), 8))).astype(np.float32)
+    everything = Cells(x, vectors, np.array(GENES, dtype=object), totals)
     y = np.arange(90) % 3
     at = np.split(np.random.default_rng(1).permutation(90), [50, 70])
     return [(everything.take(i), y[i]) for i in at]
