@@ -1,9 +1,15 @@
-"""Link predictors beside the counting baselines on the published splits: pooled, per factor, and with the degree taken away.
+"""Link predictors beside the counting baselines on the BEELINE networks: pooled and within factors, on four splits.
 
-Usage: ``python -m benchmarks.grn --data ../shared/data [--networks hESC_500 ...] [--methods ...]``
+``random`` are the pairs of the published files; ``degree_matched`` the same test pairs with the degree taken away; ``unseen_tf`` and
+``unseen_target`` hold whole factors and targets back. No method sees a test pair before it is scored, and no setting was chosen on one.
+scRegNet, which trains up to some minutes, runs on the networks of ``--quick`` only, unless ``--networks`` names others. ``--store`` keeps
+what is scored, so that a run that was stopped goes on.
+
+Usage: ``python -m benchmarks.grn --data ../shared/data [--quick] [--networks beeline1:hESC_500 …] [--methods …] [--splits …]``
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -11,79 +17,168 @@ import numpy as np
 import pandas as pd
 
 import scgnn_tools as sgt
+from benchmarks import grn_bootstrap, grn_data
 from scgnn_tools._errors import LeakageError
-from scgnn_tools.splits import audit_pairs, degree_matched
+from scgnn_tools.links import PREDICTORS
+from scgnn_tools.splits import audit_pairs
 
-NETWORKS = ["hESC_500", "hHEP_500", "mESC_500", "mHSC-E_500"]
-SHOWN = ["auroc", "auprc", "auroc_per_tf", "density"]
-
-
-def read(data: Path, network: str) -> pd.DataFrame:
-    pairs = pd.read_parquet(data / f"grn/scregnet_split/{network}/pairs.parquet")
-    return pairs[["tf", "target", "label", "set"]].astype({"tf": str, "target": str, "set": str})
-
-
-def vectors(data: Path, network: str) -> pd.DataFrame | None:
-    file = data / f"grn/expression/{network}_geneformer_896d.npz"
-    if not file.is_file():
-        return None
-    with np.load(file) as z:
-        return pd.DataFrame(z["embedding"].astype(np.float32), index=z["gene"].astype(str))
+METHODS = ["degree", "collaborative", "cosine", "pcc", "scregnet", "sgt"]
+SPLITS = ["random", "degree_matched", "unseen_tf", "unseen_target"]
+SHOWN = {"auroc": "AUROC", "auprc": "AUPRC", "auroc_per_tf": "AUROC/TF", "auprc_per_tf": "AUPRC/TF"}
+SLOW = {"scregnet"}
+REFERENCE = "collaborative"
 
 
-def bundled_vectors() -> pd.DataFrame:
-    model = sgt.fm.load(sgt.fm.best_bundled())
-    return pd.DataFrame(model.gene_table(), index=model.vocabulary).dropna()
-
-
-def rows(data: Path, network: str, methods: list[str]) -> list[dict]:
-    pairs = read(data, network)
-    train, test = pairs[pairs["set"] == "train"], pairs[pairs["set"] == "test"]
-    try:
-        audit_pairs(train, test)
-    except LeakageError as error:
-        print(f"{network}: {str(error).split(',')[0]}")
-    matched = test[
-        degree_matched(pairs, base=lambda p, **_: np.where(p["set"] == "test", 2, 0).astype("int8"))[
-            pairs["set"] == "test"
-        ]
-        == 2
-    ]
-    own, out = vectors(data, network), []
-    embedding, name = (own, "geneformer-896") if own is not None else (bundled_vectors(), sgt.fm.best_bundled())
-    for method in methods:
-        start = time.perf_counter()
-        fitted = sgt.models.link_predictor(method, rng=0).fit(
-            train, embedding=embedding, genes=pairs["target"].unique()
-        )
-        seconds = time.perf_counter() - start
-        shown = method + (f" ({name})" if method in ("scregnet", "cosine") else "")
-        for label, part in (("random_pair", test), ("degree_matched", matched)):
-            m = sgt.metrics.grn(part["label"], fitted.score(part), part["tf"])
-            out.append(
-                {"network": network, "split": label, "method": shown, **{k: m[k] for k in SHOWN}, "seconds": seconds}
-            )
+def variants(method: str, own: pd.DataFrame | None, cells: object, bundled: pd.DataFrame) -> dict[str, dict]:
+    """Return what a method is given, by the name of the row: all that there is; for ours and scRegNet also without what is real."""
+    needs = PREDICTORS[method].needs
+    if "expression" in needs and cells is None:
+        return {}
+    if method == "sgt":
+        out = {"sgt": {"embedding": own, "expression": cells}}
+        if own is not None or cells is not None:
+            out["sgt, given nothing"] = {}
+        return out | {"sgt, labels only": {"knowledge": False}}
+    if "embedding" not in needs:
+        return {method: {"expression": cells} if "expression" in needs else {}}
+    out = {method: {"embedding": bundled if own is None else own, "expression": cells}}
+    if own is not None:
+        out[f"{method}, bundled vectors"] = {"embedding": bundled, "expression": cells}
     return out
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--networks", nargs="+", default=NETWORKS)
-    parser.add_argument("--methods", nargs="+", default=["degree", "collaborative", "cosine", "scregnet"])
-    args = parser.parse_args()
-    table = pd.DataFrame([r for n in args.networks for r in rows(args.data, n, args.methods)])
-    wide = table.pivot_table(
+def score_network(data: Path, network: str, methods: list[str], wanted: list[str]) -> tuple[list[dict], list[dict]]:
+    """Return a row a split and method, and the draws of the difference to the reference."""
+    pairs, own, cells = (
+        grn_data.read(data, network),
+        grn_data.vectors(data, network),
+        grn_data.expression(data, network),
+    )
+    bundled = grn_data.bundled_vectors()
+    if not network.startswith("beeline1"):  # the same pairs: one split of them by factor or target is enough
+        wanted = [s for s in wanted if s in ("random", "degree_matched")]
+    rows, differences = [], []
+    for tests, split in grn_data.splits(pairs, wanted):
+        train, validation = split[split["part"] == 0], split[split["part"] == 1]
+        audit(network, train, tests[0][1])
+        scores: dict[str, dict[str, np.ndarray]] = {name: {} for name, _ in tests}
+        for method in methods:
+            for shown, given in variants(method, own, cells, bundled).items():
+                given = dict(given)
+                options = {k: given.pop(k) for k in list(given) if k == "knowledge"}
+                start = time.perf_counter()
+                fitted = sgt.models.link_predictor(method, rng=0, **options)
+                fitted.fit(train, validation if len(validation) else None, genes=pd.unique(pairs["target"]), **given)
+                for name, test in tests:
+                    scores[name][shown] = fitted.score(test)
+                seconds = time.perf_counter() - start
+                for name, test in tests:
+                    m = sgt.metrics.grn(test["label"], scores[name][shown], test["tf"])
+                    row = {"network": network, "split": name, "method": shown, **{k: m[k] for k in SHOWN}}
+                    rows.append({**row, "density": m["density"], "n": m["n"], "seconds": seconds})
+        for name, test in tests:
+            differences += compare(network, name, test, scores[name])
+    return rows, differences
+
+
+def stored(folder: Path | None, network: str, methods: list[str], wanted: list[str], data: Path) -> tuple[list, list]:
+    """Return :func:`score_network`'s answer from the folder, or make it and keep it there."""
+    file = (
+        None if folder is None else folder / f"{network.replace(':', '_')}_{'-'.join(methods)}_{'-'.join(wanted)}.json"
+    )
+    if file is not None and file.is_file():
+        rows, drawn = json.loads(file.read_text())
+        return rows, [{k: np.array(v) if isinstance(v, list) else v for k, v in d.items()} for d in drawn]
+    rows, drawn = score_network(data, network, methods, wanted)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([rows, drawn], default=lambda x: np.asarray(x).tolist()))
+    return rows, drawn
+
+
+def audit(network: str, train: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Say what of the test set shows in training."""
+    try:
+        audit_pairs(train, test)
+    except LeakageError as error:
+        print(f"{network}: {str(error).split(',')[0]}", flush=True)
+
+
+def compare(network: str, split: str, test: pd.DataFrame, scores: dict[str, np.ndarray]) -> list[dict]:
+    """Return the draws of each method's difference to the reference, over factors."""
+    if REFERENCE not in scores:
+        return []
+    label, tf = test["label"].to_numpy(), test["tf"].to_numpy()
+    times = grn_bootstrap.draws(tf)
+    measures = {"AUPRC": grn_bootstrap.auprc, "AUROC/TF": grn_bootstrap.auroc_per_tf}
+    base = {name: f(label, scores[REFERENCE], tf, times) for name, f in measures.items()}
+    out = []
+    for method, score in scores.items():
+        if method != REFERENCE and np.isfinite(score).all():
+            drawn = {name: f(label, score, tf, times) - base[name] for name, f in measures.items()}
+            out.append({"network": network, "split": split, "method": method, **drawn})
+    return out
+
+
+def table(rows: pd.DataFrame, splits: list[str]) -> str:
+    """Return the wide table, a row a network and method."""
+    wide = rows.pivot_table(
         index=["network", "method"], columns="split", values=["auroc", "auprc", "auroc_per_tf"], sort=False
     )
-    wide = wide.swaplevel(axis=1)[
-        [(s, v) for s in ("random_pair", "degree_matched") for v in ("auroc", "auprc", "auroc_per_tf")]
-    ]
-    wide.columns = [
-        f"{'random' if s == 'random_pair' else 'matched'} {v.replace('auroc_per_tf', 'per TF')}"
-        for s, v in wide.columns
-    ]
-    print(wide.round(3).to_string())
+    there = [(v, s) for s in splits for v in ("auroc", "auprc", "auroc_per_tf") if (v, s) in wide.columns]
+    short = {"random": "random", "degree_matched": "matched", "unseen_tf": "new TF", "unseen_target": "new target"}
+    wide = wide[there]
+    wide.columns = [f"{short[s]} {SHOWN[v]}" for v, s in there]
+    return wide.round(3).to_string(na_rep="–")
+
+
+def summary(rows: pd.DataFrame, differences: list[dict]) -> str:
+    """Return the means over networks, and the mean differences to the reference with 95 % intervals over factors."""
+    means = rows.groupby(["split", "method"], sort=False)[list(SHOWN)].mean().rename(columns=SHOWN)
+    means["networks"] = rows.groupby(["split", "method"], sort=False).size()
+    frame = pd.DataFrame(differences)
+    if frame.empty:
+        return means.round(4).to_string()
+    out = {}
+    point = rows.set_index(["network", "split", "method"])
+    for (split, method), part in frame.groupby(["split", "method"], sort=False):
+        line = {}
+        for name, column in (("AUPRC", "auprc"), ("AUROC/TF", "auroc_per_tf")):
+            gain = [
+                point.loc[(n, split, method), column] - point.loc[(n, split, REFERENCE), column]
+                for n in part["network"]
+            ]
+            low, high = np.nanquantile(np.mean(np.stack(part[name].to_list()), axis=0), [0.025, 0.975])
+            line[name] = f"{np.mean(gain):+.4f} [{low:+.4f}, {high:+.4f}]"
+            line[f"better {name}"] = f"{int(np.sum(np.array(gain) > 0))}/{len(gain)}"
+        out[(split, method)] = line
+    gains = pd.DataFrame(out).T
+    gains.index.names = ["split", "method"]
+    return f"{means.round(4).to_string()}\n\nMean difference to {REFERENCE}, 95 % interval over factors\n{gains.to_string()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--quick", action="store_true", help="four small networks")
+    parser.add_argument("--networks", nargs="+")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=list(PREDICTORS))
+    parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS)
+    parser.add_argument("--store", type=Path, help="folder of finished networks")
+    args = parser.parse_args()
+    start = time.perf_counter()
+    rows: list[dict] = []
+    differences: list[dict] = []
+    for network in args.networks or (grn_data.QUICK if args.quick else grn_data.networks(args.data)):
+        slow = args.networks is None and network not in grn_data.QUICK
+        methods = [m for m in args.methods if not (slow and m in SLOW)]
+        more, drawn = stored(args.store, network, methods, args.splits, args.data)
+        rows, differences = rows + more, differences + drawn
+        print(table(pd.DataFrame(more), args.splits), "\n", flush=True)
+    frame = pd.DataFrame(rows)
+    print(f"Means over networks\n{summary(frame, differences)}\n")
+    print(frame.groupby("method", sort=False)["seconds"].agg(["mean", "max"]).round(1).to_string())
+    print(f"{(time.perf_counter() - start) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

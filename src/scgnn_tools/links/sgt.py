@@ -17,7 +17,7 @@ from scgnn_tools.links.sgt_terms import EVIDENCE, TERMS, Side, Terms
 if TYPE_CHECKING:
     from anndata import AnnData
 
-MAX_LANDMARKS = 1500
+MAX_LANDMARKS = 1000
 STEP = 1024
 """Targets in a block: all factors by that many targets are dense at a time."""
 
@@ -127,10 +127,8 @@ class SGT:
             factors = self._side(self._names.to_numpy(dtype=object)[tfs], kin=True)
 
             def gather(terms: Terms, rows: np.ndarray) -> np.ndarray:
-                def of(some: Side, targets: Side) -> np.ndarray:
-                    shape = (len(some.names), len(targets.names))
-                    blocks = [np.broadcast_to(self._term(n, terms, some, targets), shape) for n in names]
-                    return np.stack(blocks, axis=-1)
+                def of(some: Side, others: Side, i: np.ndarray, t: np.ndarray) -> np.ndarray:
+                    return np.stack([_pick(self._term(n, terms, some, others), i, t) for n in names], axis=1)
 
                 used, i = np.unique(at[rows], return_inverse=True)
                 targets, t = np.unique(self._t[rows], return_inverse=True)
@@ -145,10 +143,8 @@ class SGT:
         features = self._all.features[number] if (number >= 0).all() else self._kernel.features(names)
         return Side(number, features, self._kernel.kin(names, self._tf_names) if kin else None, names)
 
-    def _over_kinds(
-        self, pairs: pd.DataFrame, function: Callable[[str, Side, Side], np.ndarray], width: int
-    ) -> np.ndarray:
-        """Apply a function of a kind and a block of factors × targets, (n_tfs, n_targets, width), to the pairs of each kind."""
+    def _over_kinds(self, pairs: pd.DataFrame, function: Callable[..., np.ndarray], width: int) -> np.ndarray:
+        """Apply ``function(kind, tfs, targets, i, t)`` -> (n_pairs, width) to the pairs (i, t) of each kind, by blocks of targets."""
         missing = [c for c in ("tf", "target") if c not in pairs]
         pairs = check_pairs(pairs if missing else pairs[["tf", "target"]], labelled=False)
         a, tfs = pd.factorize(pairs["tf"])
@@ -171,29 +167,34 @@ class SGT:
                 out[here] = _over_targets(i, t, *some, partial(function, kind), width)
         return out
 
-    def _logit(self, kind: str, tfs: Side, targets: Side) -> np.ndarray:
+    def _logit(self, kind: str, tfs: Side, targets: Side, i: np.ndarray, t: np.ndarray) -> np.ndarray:
         stack = self._stack(kind)
         out = np.full((len(tfs.names), len(targets.names)), stack.base - stack.weight @ stack.mean)
         for name, weight in zip(stack.names, stack.weight, strict=True):
             if weight > 0:
                 out += weight * self._term(name, self._terms, tfs, targets)
-        return out[:, :, None]
+        return out[i, t][:, None]
 
-    def _by_source(self, kind: str, tfs: Side, targets: Side) -> np.ndarray:
+    def _by_source(self, kind: str, tfs: Side, targets: Side, i: np.ndarray, t: np.ndarray) -> np.ndarray:
         stack = self._stack(kind)
-        out = np.zeros((len(tfs.names), len(targets.names), 1 + len(EVIDENCE)))
-        out[:, :, 0] = stack.base
+        out = np.zeros((len(i), 1 + len(EVIDENCE)))
+        out[:, 0] = stack.base
         for name, weight, mean in zip(stack.names, stack.weight, stack.mean, strict=True):
             column = 1 + next(k for k, names in enumerate(EVIDENCE.values()) if name in names)
             if weight > 0:
-                out[:, :, column] += weight * (self._term(name, self._terms, tfs, targets) - mean)
+                out[:, column] += weight * (_pick(self._term(name, self._terms, tfs, targets), i, t) - mean)
         return out
 
 
+def _pick(block: np.ndarray, i: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Return the values of pairs in a block of which one side may be 1 long."""
+    return block[i if block.shape[0] > 1 else 0, t if block.shape[1] > 1 else 0] + np.zeros(len(i))
+
+
 def _over_targets(
-    i: np.ndarray, t: np.ndarray, tfs: Side, targets: Side, function: Callable[[Side, Side], np.ndarray], width: int
+    i: np.ndarray, t: np.ndarray, tfs: Side, targets: Side, function: Callable[..., np.ndarray], width: int
 ) -> np.ndarray:
-    """Apply a function of factors × targets to blocks of targets and pick the pairs (i, t), (n_pairs, width)."""
+    """Apply a function of factors, a block of targets and the pairs (i, t) in it to all blocks, (n_pairs, width)."""
     out = np.empty((len(i), width))
     order = np.argsort(t, kind="stable")
     starts = np.arange(0, len(targets.names), STEP)
@@ -201,5 +202,5 @@ def _over_targets(
     for start, low, high in zip(starts.tolist(), ends[:-1], ends[1:], strict=True):
         block = targets.take(np.arange(start, min(start + STEP, len(targets.names))))
         rows = order[low:high]
-        out[rows] = function(tfs, block)[i[rows], t[rows] - start]
+        out[rows] = function(tfs, block, i[rows], t[rows] - start)
     return out

@@ -203,7 +203,7 @@ class GeneKernel:
             self._sources["position"] = Position()
         self.sources = list(self._sources)
         self._landmarks = landmarks
-        gram = self.block(landmarks, landmarks).astype(np.float64)
+        gram = self.block(landmarks, landmarks)
         value, vector = np.linalg.eigh(gram) if self.sources else (np.zeros(0), np.zeros((len(landmarks), 0)))
         value, vector = value[::-1][:rank], vector[:, ::-1][:, :rank]
         good = value > 1e-5 * value[:1]

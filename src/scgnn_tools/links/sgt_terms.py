@@ -1,15 +1,20 @@
 """What a set of labelled pairs says of other pairs: counting, collaboration, and regressions on how alike genes are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from scipy.special import expit, logit
 
 SMOOTH = 3.0
 RANK = 6
 MAX_PROFILES = 2000
 """More targets than that are not compared with each other by their labels: each then has few."""
+
+SPARSE = 0.1
+"""Tables with a smaller share of pairs are multiplied as sparse ones."""
 
 LAMBDAS = np.logspace(-1, 4, 16)
 
@@ -110,12 +115,11 @@ class Terms:
         self._seen = seen
         rate = (y.sum(axis=1) + SMOOTH * self._base) / (seen.sum(axis=1) + SMOOTH)
         offset = self._rates(y, rate, features[at_tfs], features[at_targets])
-        y -= rate[:, None]
-        y *= seen  # the residual after the factor's rate
-        self._collaborate(y)
+        self._x = features[at_targets]
+        self._after_tf = (y - rate[:, None]) * seen  # the residual after the factor's rate
         mu = expit(logit(rate)[:, None] + offset[None])
-        y += (rate[:, None] - mu) * seen  # after both rates
-        self._rest(y, y / np.sqrt(np.maximum(mu * (1 - mu), 0.02)), features[at_targets])
+        self._after_both = (y - mu) * seen
+        self._scaled = self._after_both / np.sqrt(np.maximum(mu * (1 - mu), 0.02))  # in units of its spread
 
     def rows(self, tfs: Side) -> np.ndarray:
         """Return the number of each factor among those of the pairs, -1 if it is none."""
@@ -141,21 +145,48 @@ class Terms:
         self._tf_prior = Ridge(x_tf).coefficients(logit(rate)[:, None])
         return self._target_rate
 
-    def _collaborate(self, residual: np.ndarray) -> None:
-        """What factors with like targets say."""
-        self._like, self._after_tf = _cosine(residual, self._seen), residual.copy()
-        both = residual - residual.sum(axis=0) / np.maximum(self._seen.sum(axis=0), 1) * self._seen
-        self._low = _low_rank(both)
+    # each of these is made when a term that needs it is asked for: no kind of pair needs all
 
-    def _rest(self, residual: np.ndarray, scaled: np.ndarray, x: np.ndarray) -> None:
-        """What is left after both rates: by like factors, by like targets, and as a regression of each factor on the target's features."""
-        self._like_rest, self._after_both, self._scaled = _cosine(residual, self._seen), residual, scaled
-        few = residual.shape[1] <= MAX_PROFILES
-        self._profiles = scaled @ _cosine(residual.T, self._seen.T, shrink=0.5) if few else np.zeros_like(scaled)
-        ridge = Ridge(x)
-        self._slopes, self._slopes_std = ridge.coefficients(residual.T), ridge.coefficients(scaled.T)
+    @cached_property
+    def _like(self) -> np.ndarray:
+        """How alike the labels of two factors are, after the factors' rates."""
+        return _cosine(self._after_tf, self._seen)
+
+    @cached_property
+    def _like_rest(self) -> np.ndarray:
+        """How alike they are after both rates."""
+        return _cosine(self._after_both, self._seen)
+
+    @cached_property
+    def _low(self) -> tuple[np.ndarray, np.ndarray]:
+        residual = self._after_tf
+        return _low_rank(residual - residual.sum(axis=0) / np.maximum(self._seen.sum(axis=0), 1) * self._seen)
+
+    @cached_property
+    def _profiles(self) -> np.ndarray:
+        """What targets with like labels say."""
+        if self._scaled.shape[1] > MAX_PROFILES:
+            return np.zeros_like(self._scaled)
+        return self._scaled @ _cosine(self._after_both.T, self._seen.T, shrink=0.5)
+
+    @cached_property
+    def _ridge(self) -> "Ridge":
+        return Ridge(self._x)
+
+    @cached_property
+    def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Regression of each factor's residual on the target's features."""
+        return self._ridge.coefficients(self._after_both.T)
+
+    @cached_property
+    def _slopes_std(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._ridge.coefficients(self._scaled.T)
+
+    @cached_property
+    def _alike(self) -> np.ndarray:
+        """Weights of the factors with like labels."""
         alike = np.maximum(self._like, 0)
-        self._alike = alike / (alike.sum(axis=1, keepdims=True) + 1e-9)
+        return alike / (alike.sum(axis=1, keepdims=True) + 1e-9)
 
     def block(self, name: str, tfs: Side, targets: Side) -> np.ndarray:
         """Return a term of factors × targets: (n_tfs, n_targets), (n_tfs, 1) or (1, n_targets); 0 where training holds no such gene."""
@@ -241,13 +272,18 @@ class Ridge:
 
 def _cosine(residual: np.ndarray, seen: np.ndarray, *, shrink: float = 0.0) -> np.ndarray:
     """Return the cosine of rows over the columns that both have seen; ``shrink`` pulls those of few common ones to 0."""
+    product = _sparse_product if seen.mean() < SPARSE else np.matmul
     square = residual**2
-    norm = np.sqrt((square @ seen.T) * (seen @ square.T))
+    norm = np.sqrt(product(square, seen.T) * product(seen, square.T))
     if shrink and (norm > 0).any():
         norm = norm + shrink * norm[norm > 0].mean()
-    out = np.divide(residual @ residual.T, norm, out=np.zeros_like(norm), where=norm > 0)
+    out = np.divide(product(residual, residual.T), norm, out=np.zeros_like(norm), where=norm > 0)
     np.fill_diagonal(out, 0)
     return out
+
+
+def _sparse_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (sp.csr_array(a) @ sp.csr_array(b)).toarray()
 
 
 def _low_rank(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
