@@ -42,7 +42,7 @@ def test_the_bare_call(pbmc68k):
     entry = pbmc68k.uns["sgt_grn"]
     edges = entry["edges"]
     assert list(edges.columns)[: len(COLUMNS)] == COLUMNS
-    own = ["base", "degree", "collaboration", "similar_tfs", "similar_targets", "coexpression"]
+    own = ["base", "degree", "collaboration", "similar_tfs", "similar_targets", "coexpression", "vectors"]
     assert list(edges.columns)[len(COLUMNS) :] == own  # what the method says of each edge
     assert np.isfinite(edges[own]).all().all()
     assert edges["score"].is_monotonic_decreasing

@@ -103,7 +103,7 @@ class SGT:
         DataFrame
             With the index of ``pairs``, in logits: ``degree`` (how often the factor's and the target's pairs are edges), ``collaboration``
             (what factors and targets with like labels say), ``similar_tfs`` and ``similar_targets`` (what genes that are alike by vectors,
-            expression, family and position say), ``coexpression`` and ``cosine`` (of the pair itself). Together with ``base``
+            expression, family and position say), ``coexpression`` and ``vectors`` (cosine of the pair itself). Together with ``base``
             they add up to the score.
         """
         columns = ["base", *EVIDENCE]

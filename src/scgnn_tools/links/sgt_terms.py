@@ -56,7 +56,7 @@ EVIDENCE = {
     "similar_tfs": ("kin", "kin_regression", "tf_prior"),
     "similar_targets": ("target_prior", "regression", "regression_std", "regression_alike"),
     "coexpression": ("coexpression",),
-    "cosine": ("cosine",),
+    "vectors": ("cosine",),
 }
 """Which terms a source of evidence is the sum of."""
 

@@ -72,7 +72,8 @@ def infer_grn(
     tfs
         Transcription factors; None takes the bundled list of the organism and the sources of the prior.
     method
-        A name of :func:`scgnn_tools.models.link_predictor`.
+        A name of :func:`scgnn_tools.models.link_predictor`. "sgt" is our own: counting, collaboration and alike genes, with
+        weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
     method_options
         Options of that method.
     groupby
