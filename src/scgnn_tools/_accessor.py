@@ -29,6 +29,12 @@ class SgtAccessor:
 
         return annotate(self._adata, *args, **kwargs)
 
+    def explain(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.explain` on this object."""
+        from scgnn_tools.tl import explain
+
+        return explain(self._adata, *args, **kwargs)
+
     def infer_grn(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.infer_grn` on this object."""
         from scgnn_tools.tl import infer_grn

@@ -8,6 +8,7 @@ from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._log import printable
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._label_result import result
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def annotation(
         If there is no such annotation, map or column.
     """
     keys = LabelKeys(key)
-    if keys.obs not in adata.obs or keys.uns not in adata.uns:
-        msg = f"obs[{key!r}] holds no annotation. Run sgt.tl.annotate(adata, key_added={key!r}) first."
-        raise MissingKeyError(msg)
+    entry = result(adata, key)
     if basis not in adata.obsm:
         there = ", ".join(map(printable, adata.obsm)) or "none"
         msg = f"basis={basis!r} is not in obsm; there is: {there}. Run sc.pp.neighbors(adata, use_rep=…) and sc.tl.umap(adata)."
@@ -59,7 +58,7 @@ def annotation(
     if labels_key is not None and labels_key not in adata.obs:
         msg = f"labels_key={labels_key!r} is no column of obs."
         raise MissingKeyError(msg)
-    maps = [(f"predicted: {adata.uns[keys.uns]['params']['method']}", adata.obs[keys.obs])]
+    maps = [(f"predicted: {entry['params']['method']}", adata.obs[keys.obs])]
     if labels_key is not None:
         maps.insert(0, (f"known: {labels_key}", adata.obs[labels_key]))
     figure = Figure(figsize=figsize or (5.4 * len(maps) + 3.4, 5.2), facecolor="white", layout="constrained")
@@ -69,7 +68,7 @@ def annotation(
     xy = np.asarray(adata.obsm[basis])[:, :2]
     for ax, (title, labels) in zip(axes, maps, strict=False):
         _map(ax, xy, labels.astype(object).where(labels.notna(), UNKNOWN).astype(str).to_numpy(), colour, title)
-    _scores(axes[-1], adata.uns[keys.uns]["evaluation"])
+    _scores(axes[-1], entry["evaluation"])
     handles = [figure.axes[0].scatter([], [], s=28, color=c, label=n) for n, c in colour.items()]
     figure.legend(
         handles=handles,

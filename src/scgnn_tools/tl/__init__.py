@@ -3,10 +3,21 @@
 from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._classify_genes import classify_genes
 from scgnn_tools.tl._embed import embed
+from scgnn_tools.tl._explain import explain
 from scgnn_tools.tl._export_grn import export_grn
 from scgnn_tools.tl._gene_programs import gene_programs
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._regulons import regulons
 from scgnn_tools.tl._tf_activity import tf_activity
 
-__all__ = ["annotate", "classify_genes", "embed", "export_grn", "gene_programs", "infer_grn", "regulons", "tf_activity"]
+__all__ = [
+    "annotate",
+    "classify_genes",
+    "embed",
+    "explain",
+    "export_grn",
+    "gene_programs",
+    "infer_grn",
+    "regulons",
+    "tf_activity",
+]

@@ -1,0 +1,104 @@
+"""``pl.explain``: the genes that each class rests on, and the parts of the method where they disagree."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._keys import EXPLAIN, ExplainKeys
+from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+COLUMNS = 4
+
+
+def explain(
+    adata: "AnnData", key: str = EXPLAIN, *, n_genes: int = 8, figsize: tuple[float, float] | None = None
+) -> Figure:
+    """Draw the most important genes of each class, and beside them how often each part of the method is right.
+
+    Parameters
+    ----------
+    adata
+        Object that :func:`scgnn_tools.tl.explain` was called on.
+    key
+        Name of the result.
+    n_genes
+        Genes of a class.
+    figsize
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no such explanation.
+    """
+    keys = ExplainKeys(key)
+    if keys.uns not in adata.uns or "genes" not in adata.uns[keys.uns]:
+        msg = f"uns[{key!r}] holds no explanation. Run sgt.tl.explain(adata, key_added={key!r}) first."
+        raise MissingKeyError(msg)
+    entry = adata.uns[keys.uns]
+    genes = entry["genes"].dropna(axis=1, how="all")
+    panels = len(genes.columns) + ("parts" in entry and len(entry["parts"]) > 0)
+    columns = min(COLUMNS, panels)
+    rows = -(-panels // columns)
+    figure = Figure(
+        figsize=figsize or (2.9 * columns, rows * (0.21 * n_genes + 0.85) + 0.4),
+        facecolor="white",
+        layout="constrained",
+    )
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for ax, (name, values) in zip(axes, genes.items(), strict=False):
+        _bars(ax, str(name).replace("|", "/"), values.sort_values(ascending=False, kind="stable").head(n_genes))
+    for ax in axes[panels:]:
+        ax.axis("off")
+    if panels > len(genes.columns):
+        _parts(axes[panels - 1], entry["parts"])
+    what = {
+        "occlusion": "fall of the log-probability without the gene",
+        "gradcam": "Grad-CAM of the graph, scaled",
+        "integrated_gradients": "integrated gradient",
+    }[entry["params"]["how"]]
+    figure.suptitle(f"{entry['params']['method']}: {what}", fontsize=11, color=style.INK)
+    return figure
+
+
+def _bars(ax: "Axes", title: str, values: pd.Series) -> None:
+    y = np.arange(len(values))[::-1]
+    ax.barh(y, values.to_numpy(), color=style.UP, height=0.68)
+    ax.set_yticks(y, values.index, fontsize=8.5)
+    ax.set_title(title, fontsize=10, fontweight="bold", color=style.INK, loc="left")
+    ax.set_xlim(min(0.0, float(values.min())), max(float(values.max()) * 1.05, 1e-9))
+    ax.tick_params(length=0, labelsize=8)
+    ax.locator_params(axis="x", nbins=3)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(style.GRID)
+
+
+def _parts(ax: "Axes", table: pd.DataFrame) -> None:
+    y = np.arange(len(table))[::-1].astype(float)
+    for offset, column, colour in ((0.19, "accuracy", style.TF), (-0.19, "accuracy_where_they_disagree", style.DOWN)):
+        values = table[column].to_numpy(dtype=float)
+        ax.barh(y + offset, np.nan_to_num(values), height=0.34, color=colour)
+        for at, v in zip(y, values, strict=True):
+            if np.isfinite(v):
+                ax.text(min(v + 0.02, 1.02), at + offset, f"{v:.2f}", va="center", fontsize=8, color=style.INK)
+    n, differ = (int(table[c].iloc[0]) for c in ("n", "n_disagree"))
+    ax.set_yticks(y, table.index, fontsize=8.5)
+    ax.set(xlim=(0, 1.2), xticks=[0, 0.5, 1])
+    ax.set_title("accuracy of the parts", fontsize=10, fontweight="bold", color=style.INK, loc="left")
+    ax.set_xlabel(
+        f"dark: all {n:,} held-out cells\nred: the {differ:,} where they disagree", fontsize=8, color=style.INK
+    )
+    ax.tick_params(length=0, labelsize=8)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["bottom"].set_color(style.GRID)

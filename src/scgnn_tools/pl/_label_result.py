@@ -1,0 +1,28 @@
+"""What the figures of annotation look for in an AnnData."""
+
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._keys import LabelKeys
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def result(adata: "AnnData", key: str, *, needs: str | None = None) -> dict[str, Any]:
+    """Return what :func:`scgnn_tools.tl.annotate` wrote of itself; ``needs`` is a table that must not be empty.
+
+    Raises
+    ------
+    MissingKeyError
+        If it is not there.
+    """
+    keys = LabelKeys(key)
+    if keys.obs not in adata.obs or keys.uns not in adata.uns:
+        msg = f"obs[{key!r}] holds no annotation. Run sgt.tl.annotate(adata, key_added={key!r}) first."
+        raise MissingKeyError(msg)
+    entry = adata.uns[keys.uns]
+    if needs is not None and (needs not in entry or entry[needs].to_numpy().sum() == 0):
+        msg = f"uns[{key!r}] holds no {needs}: there were too few labelled cells to hold any out. Label more cells."
+        raise MissingKeyError(msg)
+    return entry

@@ -1,0 +1,200 @@
+"""``tl.explain``: which genes and which dimensions of the vectors a label rests on, and where the parts of a method disagree."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
+from scgnn_tools._log import say
+from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools._write import check_writable, writing
+from scgnn_tools.labels import METHODS, Cells, LabelMethod, label_method
+from scgnn_tools.labels._explain import parts, without_dimensions, without_genes
+from scgnn_tools.labels._means import class_means, telling_genes
+from scgnn_tools.labels._run import column_names
+from scgnn_tools.splits import split_cells
+from scgnn_tools.tl._label_inputs import Inputs, collect, modality
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scgnn_tools.tl._label_inputs import Reference
+
+HOW = ("occlusion", "gradcam", "integrated_gradients")
+
+
+def explain(
+    adata: "AnnData | MuData",
+    labels_key: str | None = None,
+    *,
+    reference: "Reference" = None,
+    method: str = "scgrapht",
+    how: Literal["occlusion", "gradcam", "integrated_gradients"] = "occlusion",
+    n_cells: int = 30,
+    n_genes: int = 300,
+    transductive: bool = False,
+    use_rep: str | None = None,
+    layer: str | None = None,
+    gene_key: str | None = None,
+    organism: Literal["human", "mouse"] | None = None,
+    unlabeled_category: str = UNKNOWN,
+    mod: str = "rna",
+    key_added: str = EXPLAIN,
+    rng: RNG = 0,
+    device: str = "auto",
+    copy: bool = False,
+    **options: Any,
+) -> "AnnData | MuData | None":
+    """Explain the labels that :func:`scgnn_tools.tl.annotate` gives with the same arguments.
+
+    The method is trained as for the evaluation of ``annotate``: cells that are held out stay unseen, so that its parts can be scored on
+    them. Then cells of each class are asked about again.
+
+    Parameters
+    ----------
+    adata, labels_key, reference, method, transductive, use_rep, layer, gene_key, organism, unlabeled_category, mod, device, options
+        As in :func:`scgnn_tools.tl.annotate`.
+    how
+        "occlusion": how much less likely the class is when a gene is set to zero in the cells that express it, the vectors as they
+        are; works with every method, and is exact. "gradcam": Grad-CAM on the gene nodes, as in scGraPhT's paper;
+        "integrated_gradients": by captum (``pip install 'scgnn_tools[explain]'``); both are of ``scgrapht``'s graph alone and want a
+        pathway that ends in CG.
+    n_cells
+        Cells of each predicted class that are asked about, drawn at random.
+    n_genes
+        Genes that are asked about with "occlusion": those whose means differ most between the classes.
+    key_added
+        Name of the result.
+    rng
+        Seed of the split, of the training and of the draw.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
+
+    ``adata.uns[key]``
+        dict: ``genes``, a DataFrame genes × classes of importance (NaN for a class without cells); ``dimensions``, the same for the
+        dimensions of the vectors, each set to its mean; ``params``; and for a method of two parts ``parts``, a DataFrame with
+        ``accuracy`` of each part and of the whole, over all held-out labelled cells and over those where the parts disagree.
+    ``adata.obs[f"{key}_graph"]``, ``adata.obs[f"{key}_vectors"]``
+        categorical: the label that each part gives, for a method of two parts.
+
+    Raises
+    ------
+    LabelError, MissingKeyError, GeneMatchError, InputScaleError, InputValueError
+        Before anything is written.
+    MissingExtraError
+        If captum is wanted and not installed.
+    """
+    inner = modality(adata, mod)
+    check_writable(inner, copy=copy)
+    _check(how, method, n_cells=n_cells, n_genes=n_genes)
+    options["device"] = device
+    label_method(method, **options)  # a wrong name is an error before any work
+    where = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
+    data = collect(inner, labels_key, reference, unlabeled_category=unlabeled_category, mod=mod, **where)
+    number = seed(rng)
+    see = transductive or METHODS[method].transductive
+    classes, fitted, scored, codes, train = _train(data, method, options, number, see=see)
+    predicted = fitted.scores(data.query).argmax(axis=1)
+    chosen = _draw(predicted, np.diff(data.query.expression.indptr) > 0, n_cells, number)
+    cells, own = data.query.take(chosen), predicted[chosen]
+    genes = _genes(fitted, cells, own, how, n_genes, train, len(classes))
+    names = data.query.genes if data.query.genes is not None else inner.var_names.to_numpy()
+    columns = column_names(classes)
+    dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
+    entry: dict[str, Any] = {
+        "genes": pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns),
+        "dimensions": pd.DataFrame(dimensions, columns=columns, index=[str(d) for d in range(len(dimensions))]),
+        "params": data.params | {"method": method, "how": how, "n_cells": n_cells, "seed": number},
+    }
+    each = parts(fitted, data.query)
+    if each:
+        entry["parts"] = _score_parts(fitted, scored, codes)
+    keys = ExplainKeys(key_added)
+    whole = adata.copy() if copy and adata is not inner else adata
+    with writing(modality(whole, mod), copy=copy and adata is inner) as out:
+        out.uns[keys.uns] = entry
+        for name, labels in each.items():
+            out.obs[keys.part(name)] = pd.Categorical(classes[labels], categories=classes)
+    say(f"explain: {method} by {how}, {len(cells):,} cells of {len(np.unique(own))} classes -> uns['{key_added}']")
+    return (out if adata is inner else whole) if copy else None
+
+
+def _check(how: str, method: str, *, n_cells: int, n_genes: int) -> None:
+    if how not in HOW:
+        msg = f"how is one of {', '.join(HOW)}; got {how!r}."
+        raise InputValueError(msg)
+    if how != "occlusion" and method != "scgrapht":
+        msg = f"how={how!r} needs the graph of scgrapht; the method is {method!r}. Pass how='occlusion'."
+        raise InputValueError(msg)
+    for name, value in (("n_cells", n_cells), ("n_genes", n_genes)):
+        if value < 1:
+            msg = f"{name} is a positive integer; got {value!r}."
+            raise InputValueError(msg)
+
+
+def _train(
+    data: Inputs, method: str, options: dict[str, Any], number: int, *, see: bool
+) -> tuple[np.ndarray, LabelMethod, Cells, np.ndarray, tuple[Cells, np.ndarray]]:
+    classes, codes = np.unique(data.labels, return_inverse=True)
+    if len(classes) < 2:
+        msg = f"An explanation needs at least two classes; the labels hold {len(classes)}."
+        raise InputValueError(msg)
+    part, _ = split_cells(codes, rng=number)
+    train, validation, test = (np.flatnonzero(part == p) for p in range(3))
+    scored = data.labelled.take(test)
+    fitted = label_method(method, **options).fit(
+        data.labelled.take(train),
+        codes[train],
+        data.labelled.take(validation),
+        codes[validation],
+        unlabeled=scored.beside(data.query.take(data.unlabeled)) if see else None,
+        rng=number,
+    )
+    return classes, fitted, scored, codes[test], (data.labelled.take(train), codes[train])
+
+
+def _draw(predicted: np.ndarray, expressed: np.ndarray, n_cells: int, number: int) -> np.ndarray:
+    rng = generator(number)
+    order = rng.permutation(np.flatnonzero(expressed))
+    return np.sort(np.concatenate([order[predicted[order] == c][:n_cells] for c in np.unique(predicted)]))
+
+
+def _genes(
+    fitted: Any,
+    cells: Cells,
+    own: np.ndarray,
+    how: str,
+    n_genes: int,
+    train: tuple[Cells, np.ndarray],
+    n_classes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    if how == "occlusion":
+        at = telling_genes(class_means(train[0].expression, train[1]), n_genes)
+        return without_genes(fitted, cells, own, at), at
+    from scgnn_tools.labels.scgrapht import gradients
+
+    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(fitted, cells, own)
+
+
+def _score_parts(fitted: LabelMethod, scored: Cells, codes: np.ndarray) -> pd.DataFrame:
+    if len(codes) == 0:
+        return pd.DataFrame(columns=["accuracy", "accuracy_where_they_disagree", "n", "n_disagree"], dtype=float)
+    given = {**parts(fitted, scored), "both": fitted.scores(scored).argmax(axis=1)}
+    differ = given["graph"] != given["vectors"]
+    rows = {
+        name: {
+            "accuracy": float((labels == codes).mean()),
+            "accuracy_where_they_disagree": float((labels == codes)[differ].mean()) if differ.any() else float("nan"),
+            "n": len(codes),
+            "n_disagree": int(differ.sum()),
+        }
+        for name, labels in given.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
