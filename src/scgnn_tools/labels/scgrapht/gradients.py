@@ -75,7 +75,7 @@ def integrated_gradients(
 
 
 def _network(method: "ScGraPhT") -> "Network":
-    return cast("Network", method._network)
+    return method._network
 
 
 def _blocks(method: "ScGraPhT", cells: "Cells", rows: np.ndarray) -> list[Tensor]:
