@@ -5,7 +5,7 @@ import pytest
 from scgnn_tools._errors import GraphError, InputValueError, LeakageError
 from scgnn_tools.links import link_predictor
 from scgnn_tools.metrics import grn
-from scgnn_tools.splits import SPLITS, audit_pairs, split_pairs
+from scgnn_tools.splits import SPLITS, audit_pairs, audit_scaling, split_pairs
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,8 @@ def test_parts_do_not_meet_and_repeat(pairs, name):
     part = split_pairs(name, pairs, rng=1)
     assert np.array_equal(part, split_pairs(name, pairs, rng=1))
     train, validation, test = (pairs[part == p] for p in range(3))
-    assert len(train) > len(test) > 0
+    assert len(test) > 0
+    assert name == "hard_balanced" or len(train) > len(test)
     assert len(validation) > 0
     audit_pairs(train, test)
     if name.startswith("unseen_tf"):
@@ -56,6 +57,38 @@ def test_degree_matched_takes_the_degree_away_on_real_networks(test_data, networ
     degree = link_predictor("degree").fit(real[part == 0])
     test = real[part == 2]
     assert 0.45 < grn(test["label"], degree.score(test))["auroc"] < 0.55
+
+
+def test_hard_balanced_is_balanced_in_training_and_as_dense_as_the_network_in_the_test(pairs):
+    part = split_pairs("hard_balanced", pairs, rng=0)
+    train, validation, test, dropped = (pairs[part == p] for p in (0, 1, 2, -1))
+    for balanced in (train, validation):
+        per_tf = balanced.groupby("tf")["label"].agg(["sum", "size"])
+        full = per_tf["sum"] * 2 == per_tf["size"]  # but for factors that have fewer negative pairs than that
+        assert full.mean() > 0.9
+    assert test["label"].mean() == pytest.approx(pairs["label"].mean(), abs=0.005)
+    assert (dropped["label"] == 0).all()
+    positive = pairs[pairs["label"] == 1]
+    n = positive.groupby("tf").size()
+    in_train = part[pairs["label"] == 1] != 2
+    kept = pd.Series(in_train, index=positive["tf"]).groupby(level=0).sum().reindex(n.index)
+    several = n > 2
+    np.testing.assert_array_equal(kept[several], n[several] * 2 // 3)
+    assert set(kept[n == 2]) <= {1}
+
+
+def test_the_audit_of_a_scaling(pairs):
+    from scgnn_tools.links.collaborative import _Features
+
+    part = split_pairs("random_pair", pairs, rng=0)
+    train, test = pairs[part == 0], pairs[part == 2]
+    x, new = (_Features(train).of(p) for p in (train, test))
+    audit_scaling(x.mean(axis=0), x.std(axis=0), x)
+    both = np.concatenate([x, new])
+    with pytest.raises(LeakageError, match="the training rows have"):
+        audit_scaling(both.mean(axis=0), both.std(axis=0), x)
+    flat = np.ones((5, 1))
+    audit_scaling(np.array([1.0]), np.array([1.0]), flat)  # a constant feature is divided by one
 
 
 def test_a_split_that_would_leave_a_part_empty(pairs):

@@ -1,11 +1,12 @@
 """Who may see what: splits of cells and of pairs of genes, and the audit for leaks."""
 
-from scgnn_tools.splits.audit import audit_pairs
+from scgnn_tools.splits.audit import audit_pairs, audit_scaling
 from scgnn_tools.splits.cells import split_cells
 from scgnn_tools.splits.pairs import (
     SPLITS,
     degree_matched,
     degree_matched_unseen_tf,
+    hard_balanced,
     random_pair,
     split_pairs,
     target_rate,
@@ -16,8 +17,10 @@ from scgnn_tools.splits.pairs import (
 __all__ = [
     "SPLITS",
     "audit_pairs",
+    "audit_scaling",
     "degree_matched",
     "degree_matched_unseen_tf",
+    "hard_balanced",
     "random_pair",
     "split_cells",
     "split_pairs",

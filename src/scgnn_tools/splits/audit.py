@@ -47,6 +47,31 @@ def audit_pairs(
         _refuse(test, inside, "are edges of the message graph")
 
 
+def audit_scaling(mean: np.ndarray, scale: np.ndarray, train: np.ndarray) -> None:
+    """Refuse a scaling of features that was not fitted on the training rows alone.
+
+    Parameters
+    ----------
+    mean, scale
+        What a fitted scaler subtracts and divides by, each (n_features,).
+    train
+        Features of the training rows, (n_rows, n_features).
+
+    Raises
+    ------
+    LeakageError
+        If they are not mean and standard deviation of ``train``.
+    """
+    spread = train.std(axis=0)
+    own = np.stack([train.mean(axis=0), np.where(spread > 0, spread, 1)])
+    off = np.abs(np.stack([mean, scale]) - own).max(axis=0) / own[1]
+    if off.max(initial=0) > 1e-6:
+        i = int(off.argmax())
+        seen = f"is scaled by mean {mean[i]:.4g} and spread {scale[i]:.4g}"
+        msg = f"Feature {i} {seen}; the training rows have {own[0, i]:.4g} and {own[1, i]:.4g}."
+        raise LeakageError(msg)
+
+
 def _refuse(test: pd.DataFrame, bad: np.ndarray, what: str) -> None:
     if bad.any():
         first = test.loc[bad].iloc[0]

@@ -77,17 +77,45 @@ def degree_matched_unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray
     return degree_matched(pairs, base=unseen_tf, rng=rng)
 
 
+def hard_balanced(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
+    """Split as GENELink does for networks of no cell type, and scTransNet: balanced training pairs, a test set of the network's density.
+
+    Of each factor's positive pairs two thirds are for training, a fifth of those for validation, and the others for the test; a factor
+    with two has one in training and one in the test set, and one with a single pair is drawn. Training and validation hold as many
+    negative pairs of a factor as positive ones ("hard": its own); those of the test set are drawn from all that is left, whoever's
+    they are, until the share of positives is that of ``pairs``. Other negative pairs are in no part.
+    """
+    rng = generator(rng)
+    label = pairs["label"].to_numpy()
+    part = np.full(len(pairs), DROPPED, dtype=np.int8)
+    for rows in pairs.reset_index(drop=True).groupby("tf", sort=True).indices.values():
+        positive, negative = rng.permutation(rows[label[rows] == 1]), rng.permutation(rows[label[rows] == 0])
+        n = len(positive)
+        n_train = int(rng.random() < 0.5) if n == 1 else n // 2 if n == 2 else n * 2 // 3
+        n_validation = n_train // 5
+        part[positive[:n_validation]] = VALIDATION
+        part[positive[n_validation:n_train]] = TRAIN
+        part[positive[n_train:]] = TEST
+        part[negative[:n_validation]] = VALIDATION
+        part[negative[n_validation:n_train]] = TRAIN
+    n_positive, density = int((part == TEST).sum()), label.mean()
+    left = rng.permutation(np.flatnonzero((part == DROPPED) & (label == 0)))
+    part[left[: round(n_positive / density - n_positive)]] = TEST
+    return _complete(part, pairs)
+
+
 SPLITS: dict[str, Callable[..., np.ndarray]] = {
     "unseen_tf_matched": degree_matched_unseen_tf,
     "unseen_tf": unseen_tf,
     "unseen_target": unseen_target,
     "degree_matched": degree_matched,
     "random_pair": random_pair,
+    "hard_balanced": hard_balanced,
 }
 
 
 def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Split pairs by the name of the split."""
+    """Split pairs by the name of the split; a split that leaves training or test without one of the labels is an error."""
     if name not in SPLITS:
         msg = f"There is no split {printable(name)!r}; the splits are {', '.join(SPLITS)}."
         raise InputValueError(msg)
