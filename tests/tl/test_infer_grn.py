@@ -259,7 +259,7 @@ def test_a_modality_of_a_mudata(pbmc68k):
     pd.testing.assert_frame_equal(both["rna"].uns["sgt_grn"]["edges"], out["rna"].uns["sgt_grn"]["edges"])
 
 
-def test_a_store_is_for_one_inference(pbmc68k, tmp_path):
+def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
     options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs"}
     sgt.tl.infer_grn(pbmc68k, n_top=20, **options)
     files = {p.name for p in (tmp_path / "runs").iterdir()}
@@ -269,6 +269,11 @@ def test_a_store_is_for_one_inference(pbmc68k, tmp_path):
     for name in ("edges", "evaluation"):
         a, b = stored.uns["sgt_grn"][name], fresh.uns["sgt_grn"][name]
         pd.testing.assert_frame_equal(a if name == "edges" else a["table"], b if name == "edges" else b["table"])
+    with caplog.at_level("INFO", logger="scgnn_tools"), pytest.warns(SgtWarning, match="No network for"):
+        by_group = sgt.tl.infer_grn(pbmc68k, groupby="bulk_labels", copy=True, **options)
+    assert "all 3 trainings of collaborative are in the store" in caplog.text
+    assert by_group.uns["sgt_grn"]["edges"]["group"].nunique() > 5
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == files
     before = pbmc68k.copy()
     for other in ({"rng": 1}, {"tfs": ["SPI1"]}, {"method": "degree"}):
         with pytest.raises(InputValueError, match="holds runs of another inference"):

@@ -41,6 +41,17 @@ def everything(inputs: Inputs) -> Group:
     return Group("", None, np.ones(len(inputs.genes), dtype=bool))
 
 
+def is_by_group(method: str, groups: list[Group]) -> bool:
+    """Say whether the method is trained in each group: one that cannot do without expression, if there are groups."""
+    return "expression" in PREDICTORS[method].needs and groups[0].cells is not None
+
+
+def run_names(method: str, groups: list[Group], n_runs: int) -> list[str]:
+    """Return what the runs are called in a store."""
+    prefixes = [f"group{i}-" for i in range(len(groups))] if is_by_group(method, groups) else [""]
+    return [f"{prefix}run{r}" for prefix in prefixes for r in range(n_runs if _draws(method) else 1)]
+
+
 def networks(
     inputs: Inputs,
     method: str,
@@ -65,7 +76,7 @@ def networks(
     """
     store = store or Store(None, {})
     draws = n_runs if _draws(method) else 1  # the others would say the same again
-    by_group = "expression" in PREDICTORS[method].needs and groups[0].cells is not None
+    by_group = is_by_group(method, groups)
     sets = [[g] for g in groups] if by_group else [groups]
     place = _places(known, tfs, inputs.genes)
     parts = []
@@ -75,6 +86,7 @@ def networks(
         runs = _Runs(mine, method, tfs, rng, options, store, prefix)
         what = f"train and score{' ' + some[0].name if by_group else ''}"
         scores = (runs.scores(r) for r in range(draws))
+        mine_edges = []
         mean, kept = _tally(progress(scores, total=draws, what=what, unit="run"), some, tfs, inputs.genes, n_top)
         for group, mine_kept in zip(some, kept, strict=True):
             stability = mine_kept / draws if n_runs > 1 else np.full(mean.shape, np.nan, dtype=np.float32)
@@ -82,8 +94,9 @@ def networks(
             best[place] = np.isfinite(_within(mean, group, tfs, inputs.genes)[place])
             i, j = np.nonzero(best)
             edges = pd.DataFrame({"group": group.name, "tf": tfs[i], "target": inputs.genes[j]})
-            edges = edges.assign(score=mean[i, j], stability=stability[i, j].astype(float))
-            parts.append(pd.concat([edges, runs.evidence(edges)], axis=1))
+            mine_edges.append(edges.assign(score=mean[i, j], stability=stability[i, j].astype(float)))
+        edges = pd.concat(mine_edges, ignore_index=True)
+        parts.append(pd.concat([edges, runs.evidence(edges)], axis=1))
     out = pd.concat(parts, ignore_index=True)
     if out.empty:
         msg = f"{method} gives no pair of a factor and a gene a score: the genes are constant, or there are too few cells."
@@ -109,13 +122,15 @@ class _Runs:
         """Return what the first run says of each edge; no columns if the method has no such thing."""
         if not hasattr(link_predictor(self._method, **self._options), "evidence"):
             return pd.DataFrame(index=edges.index)
-        pairs = edges[["tf", "target"]]
+        pairs = edges[["tf", "target"]].drop_duplicates()  # groups share them
 
         def make() -> dict[str, Any]:
             fitted = self._first or self._fit(0)
             return {"table": fitted.evidence(pairs).reset_index(drop=True)}
 
-        return self._store.record(f"{self._prefix}evidence-{digest(pairs)[:16]}", make)["table"].set_index(edges.index)
+        told = self._store.record(f"{self._prefix}evidence-{digest(pairs)[:16]}", make)["table"]
+        at = pd.MultiIndex.from_frame(pairs).get_indexer(pd.MultiIndex.from_frame(edges[["tf", "target"]]))
+        return told.iloc[at].set_axis(edges.index)
 
     def _fit(self, run: int) -> Any:
         return fit(self._method, self._inputs, self._inputs.pairs, None, self._rng + run, **self._options)

@@ -50,6 +50,11 @@ class Store:
             )
             raise InputValueError(msg)
 
+    def has(self, name: str) -> bool:
+        """Say whether something of this name is kept; whether it is whole is seen when it is read."""
+        there = () if self._folder is None else (f"{name}.safetensors", f"{name}.json")
+        return any((self._folder / n).exists() for n in there)  # type: ignore[operator]
+
     def matrix(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         """Return a float32 matrix: the kept one, or what ``make`` returns."""
         if self._folder is None:

@@ -15,12 +15,12 @@ from scgnn_tools._log import duration, say
 from scgnn_tools._modality import modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import check_writable, writing
-from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.links import link_predictor
 from scgnn_tools.links._calibration import calibrate, probability
 from scgnn_tools.links._estimate import estimate
 from scgnn_tools.links._evidence import of_data
 from scgnn_tools.links._run import evaluate
-from scgnn_tools.links._score import Group, networks
+from scgnn_tools.links._score import Group, is_by_group, networks, run_names
 from scgnn_tools.links._store import Store, check_folder, digest
 from scgnn_tools.splits import SPLITS
 from scgnn_tools.tl._grn_groups import check_groups, groups_of
@@ -149,7 +149,8 @@ def infer_grn(
     groups = groups_of(target, groupby, data, min_expressed)
     plan = _plan(data, groups, method, options, number)
     kept = Store(folder, plan)
-    _announce(data, groups, method, options, n_runs, number)
+    runs = run_names(method, groups, n_runs)
+    _announce(data, method, options, [f"evaluation-{split}", "calibration", *runs], kept, number)
     evaluation = kept.record(
         f"evaluation-{split}", lambda: evaluate(data.inputs, method, split=split, rng=number, options=options)
     )
@@ -203,6 +204,7 @@ def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any],
     """Return what decides the scores of a run, for the store."""
     inputs = data.inputs
     expression = () if inputs.expression is None else (inputs.expression.X, inputs.expression.var_names)
+    by_group = groups if is_by_group(method, groups) else []
     return {
         "version": scgnn_tools.__version__,
         "method": method,
@@ -212,22 +214,23 @@ def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any],
         "gene vectors": digest(inputs.embedding),
         "genes and factors": digest(inputs.genes, data.tfs),
         "expression": digest(*expression),
-        "groups": digest(*(part for g in groups if g.cells is not None for part in (g.name, g.cells))),
+        "groups": digest(
+            *(part for g in by_group for part in (g.name, np.asarray(g.cells)))
+        ),  # else trained once, for any groups
     }
 
 
-def _announce(data: Data, groups: list[Group], method: str, options: dict[str, Any], n_runs: int, number: int) -> None:
-    """Say how long it will take: a training for the evaluation, one for calibration, and the runs, of each group if it reads expression."""
-    sets = len(groups) if "expression" in PREDICTORS[method].needs else 1
-    n_fits = 2 + n_runs * sets
-    seconds = estimate(data.inputs, method, data.tfs, n_fits=n_fits, rng=number, options=options)
+def _announce(data: Data, method: str, options: dict[str, Any], names: list[str], store: Store, number: int) -> None:
+    """Say how long it will take: a training for each of the results called ``names`` that the store does not have."""
+    todo = [n for n in names if not store.has(n)]
     size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(data.tfs):,} × {len(data.inputs.genes):,} to score"
-    about = (
-        "so few that it cannot be timed"
-        if seconds is None
-        else f"about {duration(max(1.0, seconds))} (timed on a part)"
-    )
-    say(f"infer_grn: {size}, {n_fits} trainings of {method}: {about}")
+    if not todo:
+        say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")
+        return
+    seconds = estimate(data.inputs, method, data.tfs, n_fits=len(todo), rng=number, options=options)
+    about = "too few to time" if seconds is None else f"about {duration(max(1.0, seconds))} (timed on a part)"
+    there = f" ({len(names) - len(todo)} more are in the store)" if len(todo) < len(names) else ""
+    say(f"infer_grn: {size}, {len(todo)} trainings of {method}{there}: {about}")
 
 
 def _described(
