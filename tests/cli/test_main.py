@@ -96,3 +96,29 @@ def test_version(capsys):
         main(["--version"])
     assert stop.value.code == 0
     assert sgt.__version__ in capsys.readouterr().out
+
+
+def test_pretrain_with_edges_of_the_corpus_and_text_features(tmp_path, capsys):
+    import anndata as ad
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse as sp
+
+    from scgnn_tools import genes
+
+    names = genes.prior()["target"].drop_duplicates().to_numpy()[:40]
+    rng = np.random.default_rng(0)
+    half = rng.poisson(rng.gamma(1.0, 3.0, size=(60, 20)))
+    counts = sp.csr_matrix(np.concatenate([half, half], axis=1).astype(np.float32))
+    ad.AnnData(counts, var=pd.DataFrame(index=names)).write_h5ad(tmp_path / "cells.h5ad")
+    pd.DataFrame(rng.normal(size=(40, 6)), index=names).to_csv(tmp_path / "text.csv")
+    sizes = ["--dim", "8", "--heads", "2", "--hidden", "8", "--n-layers", "1", "--n-graph-layers", "1", "--steps", "1"]
+    more = ["--coexpression", "auto", "--text", str(tmp_path / "text.csv")]
+    start = ["pretrain", str(tmp_path / "cells.h5ad"), "--output", str(tmp_path / "run")]
+    assert main([*start, *sizes, *more, "--variant", "paper", "--min-cells", "1", "--device", "cpu"]) == 0
+    model = sgt.fm.load("cgc", checkpoint=tmp_path / "run/model", device="cpu")
+    assert (model.sizes.n_text, model.sizes.variant) == (6, "paper")
+    assert (model.graph.correlation > 0.6).sum() >= 40
+    again = ["pretrain", str(tmp_path / "cells.h5ad"), "--output", str(tmp_path / "more"), "--steps", "1"]
+    assert main([*again, "--checkpoint", str(tmp_path / "run/model"), *more]) == 1
+    assert "has its edges and text features" in capsys.readouterr().err

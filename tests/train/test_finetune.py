@@ -144,3 +144,14 @@ def test_wrong_requests(models, labelled):  # noqa: F811
     tuner.train(1)
     with pytest.raises(InputValueError, match="trained already"):
         tuner.train(1)
+
+
+def test_the_learning_rate_falls_where_it_is_asked_to():
+    from scgnn_tools.train.lightning import Module
+
+    how = {"train": np.arange(4), "validation": np.arange(4), "lengths": np.ones(4), "max_tokens": 4, "max_cells": None}
+    how |= {"lr": 1.0, "weight_decay": 0.0, "warmup": 4, "seed": 0}
+    falling = Module(torch.nn.Linear(1, 1), None, **how, decay_steps=100)
+    steady = Module(torch.nn.Linear(1, 1), None, **how)
+    assert [steady._factor(s) for s in (0, 4, 80)] == [0.2, 1.0, 1.0]
+    assert [falling._factor(s) for s in (0, 50, 100, 400)] == [0.2, 0.5, 0.05, 0.05]
