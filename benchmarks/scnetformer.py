@@ -4,8 +4,8 @@ Usage: ``python -m benchmarks.scnetformer [--data ../shared/data] [--cells 400] 
 
 Nobody publishes weights, and those of Geneformer cannot be had here: every variant begins with the same random weights (width 64,
 two blocks, 256 tokens) and is pretrained on the same cells of pbmc3k for the same number of epochs. The graphs are DoRothEA: "sparse" its
-levels A and B, "dense" all levels. The gene task is dosage-sensitive against other factors; folds, cells and seeds are the same for all. Rows
-come as they are done.
+levels A and B, "dense" all levels. The gene task is dosage-sensitive against other factors; folds, cells and seeds are the same for all.
+Rows come as they are done.
 """
 
 import argparse

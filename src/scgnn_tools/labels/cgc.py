@@ -29,6 +29,12 @@ from scgnn_tools.train.fitting import fit_task
 if TYPE_CHECKING:
     from scgnn_tools.genes import GeneMatch
 
+WARMUP = 50
+"""Steps of linear growth of the learning rate: with fewer, messages and attention now and then collapse to one vector for all cells."""
+
+STEPS = 60
+"""Of an epoch, about: few cells are seen in smaller batches."""
+
 STANDARDISED = 256
 """Cells whose vectors set the scale of the head's input."""
 
@@ -53,7 +59,7 @@ class CGC:
         network of the published code or of the paper.
     max_epochs, pretrain_epochs, patience, lr, max_tokens
         Of the training: most epochs of each part, how many may pass without a better validation loss, the learning rate (a tenth of it
-        for a pretrained network), which falls in a straight line, and the tokens of a batch.
+        for a pretrained network), which falls in a straight line, and the most tokens of a batch.
     device
         Where to train.
     """
@@ -74,7 +80,7 @@ class CGC:
         max_epochs: int = 10,
         pretrain_epochs: int = 1,
         patience: int = 3,
-        lr: float = 2e-3,
+        lr: float = 1e-3,
         max_tokens: int = 2048,
         device: str = "auto",
     ) -> None:
@@ -123,7 +129,9 @@ class CGC:
         fit = usable[usable < len(train)]
         parts = (fit, held if len(held) else fit)
         how: dict[str, Any] = {"patience": self.patience, "lr": self.lr if fresh else self.lr / 10, "seed": number}
-        how |= {"max_tokens": self.max_tokens, "decay": True}
+        n_tokens = int(tokens.lengths[fit].sum())
+        budget = int(np.clip(n_tokens // STEPS, min(512, self.max_tokens), self.max_tokens))
+        how |= {"max_tokens": budget, "decay": True, "warmup": min(WARMUP, n_tokens // budget)}
         self.history = {}
         if fresh and self.pretrain:
             self._start_from_coexpression(train)
