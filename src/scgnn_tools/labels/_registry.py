@@ -35,6 +35,7 @@ class Entry:
 
 METHODS = {
     "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method"),
+    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),
     "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline", always=True),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline", always=True),

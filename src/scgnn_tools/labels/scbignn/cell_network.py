@@ -1,0 +1,80 @@
+"""The cell-level network p: messages between cells that the gene-level network finds alike."""
+
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools.labels.scbignn.config import Config
+from scgnn_tools.labels.scbignn.gene_network import mlp
+from scgnn_tools.nn import Propagation
+
+
+class CellNetwork(nn.Module):
+    r"""p(label | cell, its neighbours).
+
+    .. math::
+        z^{(0)} = [h, \mathrm{MLP}(\tilde x)], \quad z^{(l+1)} = \mathrm{MLP}(D^{-1} A z^{(l)} W), \quad
+        \mathrm{logits} = \mathrm{MLP}([z^{(0)}, \dots, z^{(L)}])
+
+    Row i of A holds the neighbours of cell i; messages go from them to i and not back.
+
+    Parameters
+    ----------
+    n_features, n_classes
+        Genes of x and classes.
+    width, n_hops, dropout
+        As in :class:`~scgnn_tools.labels.scbignn.config.Config`.
+    """
+
+    def __init__(
+        self, n_features: int, n_classes: int, *, width: int = 32, n_hops: int = 3, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        # the first layer on genes is a product with a sparse matrix, so that it is no nn.Linear
+        self.register_buffer("centre", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+        self.weight = nn.Parameter(torch.empty(n_features, width))
+        nn.init.kaiming_uniform_(self.weight.T, a=5**0.5)
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.features = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, width))
+        first = 2 * width
+        self.w = nn.ModuleList(nn.Linear(first if i == 0 else width, width, bias=False) for i in range(n_hops))
+        self.mlps = nn.ModuleList(mlp(width, width, width) for _ in range(n_hops))
+        self.dropout = nn.Dropout(dropout)
+        self.classify = mlp(first + n_hops * width, width, n_classes, dropout=dropout)
+
+    @classmethod
+    def of(cls, config: Config, n_features: int, n_classes: int) -> "CellNetwork":
+        """Return the network of a configuration."""
+        return cls(n_features, n_classes, width=config.width, n_hops=config.n_hops, dropout=config.dropout)
+
+    def standardise(self, centre: Tensor, scale: Tensor) -> "CellNetwork":
+        """Set the mean of each gene and one over its standard deviation."""
+        self.centre, self.scale = centre, scale
+        return self
+
+    def first(self, h: Tensor, x: Propagation) -> Tensor:
+        """Return z^(0), (n_cells, 2 width)."""
+        weight = self.scale[:, None] * self.weight  # genes are standardised without making x dense
+        return torch.cat([h, self.features(x @ weight + (self.bias - self.centre @ weight))], dim=1)
+
+    def states(self, h: Tensor, x: Propagation, a: Propagation) -> list[Tensor]:
+        """Return z^(0), …, z^(L) of the cells of a graph."""
+        z = [self.first(h, x)]
+        for w, change in zip(self.w, self.mlps, strict=True):
+            z.append(change(a @ w(z[-1])))
+        return z
+
+    def attached(self, h: Tensor, x: Propagation, a: Propagation, graph: list[Tensor]) -> list[Tensor]:
+        """Return z^(0), …, z^(L) of new cells whose neighbours, the columns of ``a``, are cells of a graph that stays as it is."""
+        z = [self.first(h, x)]
+        for w, change, below in zip(self.w, self.mlps, graph[:-1], strict=True):
+            z.append(change(a @ w(below)))
+        return z
+
+    def logits(self, z: list[Tensor]) -> Tensor:
+        """Return the logits of the classes, (n_cells, n_classes)."""
+        return self.classify(self.dropout(torch.cat(z, dim=1)))
+
+    def forward(self, h: Tensor, x: Propagation, a: Propagation) -> Tensor:
+        """Return the logits of the cells of a graph."""
+        return self.logits(self.states(h, x, a))

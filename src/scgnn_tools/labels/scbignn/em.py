@@ -1,0 +1,279 @@
+"""Expectation and maximisation: the two networks teach each other on cells without a label."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scgnn_tools.data import length_batches
+from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
+from scgnn_tools.labels.scbignn.cell_network import CellNetwork
+from scgnn_tools.labels.scbignn.config import Config
+from scgnn_tools.labels.scbignn.gene_network import GeneNetwork, tokens
+from scgnn_tools.labels.scbignn.inputs import Genes, Inputs
+from scgnn_tools.nn import Propagation
+from scgnn_tools.train import fit_full_batch
+
+MAX_TOKENS = 65_536
+
+
+@dataclass
+class Nodes:
+    """All cells of the training.
+
+    Attributes
+    ----------
+    genes
+        That the networks see.
+    inputs
+        Training cells, then those of validation, then those to label that may be looked at.
+    labels
+        Class of the training cells, int64 (n_train,); of the others nothing is known here.
+    validation, validation_labels
+        Rows that decide when to stop, and their classes; the training cells where there is no validation cell.
+    """
+
+    genes: Genes
+    inputs: Inputs
+    labels: np.ndarray
+    validation: np.ndarray
+    validation_labels: np.ndarray
+
+    @property
+    def n_train(self) -> int:
+        """Number of cells with a label to train on; the first rows."""
+        return len(self.labels)
+
+
+@dataclass
+class Plan:
+    """How the steps run."""
+
+    config: Config
+    n_classes: int
+    device: torch.device
+    seed: int
+    max_epochs: int = 200
+    patience: int | None = 20
+    checkpoint: Path | None = None
+    identity: str = ""
+
+
+@dataclass
+class Round:
+    """The system after an M-step: both networks and what they say of all cells.
+
+    Attributes
+    ----------
+    q, p
+        The networks; p rests on the representations of this q.
+    scale
+        By which h is divided before cells are compared: its root mean square.
+    h, a
+        Representations (n_cells, width), scaled, and D^-1 A of their graph.
+    log_q, log_p
+        Log-probabilities, (n_cells, n_classes).
+    score
+        Loss of p on the validation cells.
+    """
+
+    q: GeneNetwork
+    p: CellNetwork
+    scale: float
+    h: np.ndarray
+    a: sp.csr_array
+    log_q: np.ndarray
+    log_p: np.ndarray
+    score: float
+
+
+def class_weights(labels: np.ndarray, n_classes: int, balance: float) -> np.ndarray:
+    """Return the weight of each class, n ** -balance, of mean 1 over the cells; float32 (n_classes,)."""
+    weight = np.maximum(np.bincount(labels, minlength=n_classes), 1.0) ** -balance
+    return (weight / weight[labels].mean()).astype(np.float32)
+
+
+def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted sum of -log p(target); the target is classes (n,) or probabilities (n, n_classes)."""
+    if target.dim() == 1:
+        return F.cross_entropy(logits, target, weight=weight, reduction="sum")
+    return -(target * weight * F.log_softmax(logits, dim=1)).sum()
+
+
+def pseudo_labels(log_proba: Tensor, *, sample: bool) -> Tensor:
+    """Return one class a cell drawn from its probabilities, int64 (n,), or the probabilities themselves (n, n_classes)."""
+    proba = log_proba.exp()
+    return torch.multinomial(proba, 1).squeeze(1) if sample else proba
+
+
+def m_loss(logits: Tensor, labels: Tensor, log_q: Tensor, weight: Tensor, *, sample: bool) -> Tensor:
+    """Return the loss of the M-step, a mean over all cells: the labels of the first, pseudo-labels of q for the others.
+
+    With a q that is certain it is the cross-entropy with the classes that q is certain of.
+    """
+    n = len(labels)
+    known = cross_entropy(logits[:n], labels, weight)
+    if len(logits) == n:
+        return known / n
+    return (known + cross_entropy(logits[n:], pseudo_labels(log_q, sample=sample), weight)) / len(logits)
+
+
+def gene_level(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Return h (n_cells, width) and log q (n_cells, n_classes) of any number of cells, batches of like length."""
+    h = np.zeros((x.shape[0], q.width), dtype=np.float32)
+    log_q = np.zeros((x.shape[0], q.n_classes), dtype=np.float32)
+    with torch.no_grad():
+        for batch in length_batches(np.diff(x.indptr), max_tokens=MAX_TOKENS):
+            some, logits = q(tokens(sp.csr_array(x[batch]), device))
+            h[batch], log_q[batch] = some.cpu().numpy(), F.log_softmax(logits, dim=1).cpu().numpy()
+    return h, log_q
+
+
+class Steps:
+    """The steps of EM on fixed cells."""
+
+    def __init__(self, nodes: Nodes, plan: Plan) -> None:
+        self.nodes, self.plan, self.config = nodes, plan, plan.config
+        self.interrupted, self.histories = False, list[pd.DataFrame]()
+        self.weight = self._tensor(class_weights(nodes.labels, plan.n_classes, plan.config.balance))
+        self.labels = self._tensor(nodes.labels)
+        self.features = Propagation(nodes.inputs.features, device=plan.device)
+
+    def run(self) -> list[Round]:
+        """Train q, then p, then each on what the other says; return the state after each M-step.
+
+        Ctrl-C ends it after the step that it falls into, which keeps its best weights.
+        """
+        rounds = [self.m_step(self.pretrain(), None, 0)]
+        for i in range(1, self.config.iterations + 1):
+            if self.interrupted or not len(self.nodes.inputs) > self.nodes.n_train:
+                break
+            rounds.append(self.m_step(self.e_step(rounds[-1], i), rounds[-1].p, i))
+        return rounds
+
+    def pretrain(self) -> GeneNetwork:
+        """Train q on the labelled cells alone."""
+        c, x = self.config, self.nodes.inputs.tokens
+
+        def build() -> GeneNetwork:
+            length = x.nnz / max(x.shape[0], 1)
+            return GeneNetwork.of(c, x.shape[1], self.plan.n_classes, length).to(self.plan.device)
+
+        def losses(q: nn.Module) -> Iterator[Tensor]:
+            for batch in self._batches(np.arange(self.nodes.n_train)):
+                yield cross_entropy(self._q(q, batch), self.labels[self._tensor(batch)], self.weight) / len(batch)
+
+        epochs = min(c.epochs_genes, self.plan.max_epochs)
+        return cast("GeneNetwork", self._fit("q0", build, losses, self._loss_of_q, epochs, c.lr, c.patience_genes))
+
+    def m_step(self, q: GeneNetwork, p: CellNetwork | None, i: int) -> Round:
+        """Train p with q fixed: its vectors make the graph, its probabilities the pseudo-labels."""
+        c, device = self.config, self.plan.device
+        h, log_q = gene_level(q, self.nodes.inputs.tokens, device)
+        scale = float(np.sqrt((h**2).mean())) or 1.0
+        h /= scale
+        a = neighbors(h, c.k, rng=self.plan.seed)
+        inputs = (self._tensor(h), self.features, Propagation(a, device=device))
+        said = self._tensor(log_q[self.nodes.n_train :])
+        rows, y = self._tensor(self.nodes.validation), self._tensor(self.nodes.validation_labels)
+
+        def build() -> CellNetwork:
+            genes = self._tensor(self.nodes.genes.centre), self._tensor(self.nodes.genes.scale)
+            new = CellNetwork.of(c, len(genes[0]), self.plan.n_classes).to(device).standardise(*genes)
+            if p is not None:
+                new.load_state_dict(p.state_dict())
+            return new
+
+        def loss(m: nn.Module) -> Tensor:
+            return m_loss(m(*inputs), self.labels, said, self.weight, sample=c.sample)
+
+        def validate(m: nn.Module) -> float:
+            return float(F.cross_entropy(m(*inputs)[rows], y))
+
+        most = self.plan.max_epochs
+        new = cast(
+            "CellNetwork", self._fit(f"p{i}", build, loss, validate, most, c.lr_cells, c.patience, again=p is not None)
+        )
+        with torch.no_grad():
+            log_p, score = F.log_softmax(new(*inputs), dim=1).cpu().numpy(), validate(new)
+        known = np.full(len(h), -1)
+        known[: self.nodes.n_train] = self.nodes.labels
+        self.histories[-1]["homophily"] = homophily(a, known)
+        return Round(deepcopy(q), new, scale, h, a, log_q, log_p, score)
+
+    def e_step(self, last: Round, i: int) -> GeneNetwork:
+        """Train q with p fixed, on its pseudo-labels and on the labels."""
+        c, n = self.config, self.nodes.n_train
+        log_p = self._tensor(last.log_p)
+
+        def losses(q: nn.Module) -> Iterator[Tensor]:
+            for batch in self._batches(np.arange(len(last.h))):
+                known, rest = batch[batch < n], batch[batch >= n]
+                logits = self._q(q, np.concatenate([known, rest]))
+                said = pseudo_labels(log_p[self._tensor(rest)], sample=c.sample)
+                labelled = cross_entropy(logits[: len(known)], self.labels[self._tensor(known)], self.weight)
+                yield (cross_entropy(logits[len(known) :], said, self.weight) + c.beta * labelled) / len(batch)
+
+        def build() -> GeneNetwork:
+            return deepcopy(last.q)
+
+        epochs = min(c.epochs_e, self.plan.max_epochs)
+        q = self._fit(f"q{i}", build, losses, self._loss_of_q, epochs, c.lr, c.patience_genes, again=True)
+        return cast("GeneNetwork", q)
+
+    def _fit(
+        self,
+        step: str,
+        build: Callable[[], nn.Module],
+        loss: Callable[[nn.Module], Tensor | Iterable[Tensor]],
+        validate: Callable[[nn.Module], float],
+        epochs: int,
+        lr: float,
+        patience: int,
+        *,
+        again: bool = False,
+    ) -> nn.Module:
+        plan, file = self.plan, self.plan.checkpoint
+        module, history = fit_full_batch(
+            build,
+            loss,
+            validate,
+            max_epochs=epochs,
+            patience=None if plan.patience is None else min(patience, plan.patience),
+            lr=lr,
+            start_counts=again,
+            rng=plan.seed + zlib.crc32(step.encode()) % 1000,
+            what=f"scbignn {step}",
+            checkpoint=None if file is None else file.with_name(f"{file.stem}-{step}{file.suffix}"),
+            plan=f"{plan.identity} {step}",
+        )
+        self.interrupted |= bool(history.attrs["interrupted"])
+        history.insert(0, "step", step)
+        self.histories.append(history)
+        return module
+
+    def _q(self, q: nn.Module, cells: np.ndarray) -> Tensor:
+        return q(tokens(sp.csr_array(self.nodes.inputs.tokens[cells]), self.plan.device))[1]
+
+    def _loss_of_q(self, q: nn.Module) -> float:
+        x = sp.csr_array(self.nodes.inputs.tokens[self.nodes.validation])
+        log_q = gene_level(cast("GeneNetwork", q), x, self.plan.device)[1]
+        return float(-log_q[np.arange(len(log_q)), self.nodes.validation_labels].mean())
+
+    def _batches(self, cells: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield batches in random order; from PyTorch's generator, which a resumed run finds as it was."""
+        order = cells[torch.randperm(len(cells)).numpy()]
+        for i in range(0, len(order), self.config.batch_size):
+            yield order[i : i + self.config.batch_size]
+
+    def _tensor(self, x: np.ndarray) -> Tensor:
+        return torch.as_tensor(x, device=self.plan.device)

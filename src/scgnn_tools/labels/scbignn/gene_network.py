@@ -1,0 +1,138 @@
+"""The gene-level network q: attention among the genes that a cell expresses."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools.labels.scbignn.config import Config
+from scgnn_tools.nn import Segments, attention
+
+
+class Tokens(NamedTuple):
+    """Expressed genes of cells, packed: column of each gene (n_tokens,), value (n_tokens,), where each cell lies."""
+
+    ids: Tensor
+    values: Tensor
+    segments: Segments
+
+
+def tokens(x: sp.csr_array, device: torch.device) -> Tokens:
+    """Return the entries of a matrix (n_cells, n_genes) that holds no explicit zeros as tokens."""
+    return Tokens(
+        torch.as_tensor(x.indices.astype(np.int64), device=device),
+        torch.as_tensor(x.data, dtype=torch.float32, device=device),
+        Segments(x.indptr, device),
+    )
+
+
+def mlp(*widths: int, dropout: float = 0.0) -> nn.Sequential:
+    """Return linear layers with ReLU and dropout between them; the paper's, with one hidden layer."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers[:-2])
+
+
+class GeneAttention(nn.Module):
+    r"""Attention among the genes of a cell, one projection for query, key and value.
+
+    .. math:: P = F W, \quad R = \mathrm{softmax}(P P^\top), \quad F' = \mathrm{MLP}(R P)
+
+    without :math:`1/\sqrt d`; the outputs of several heads are laid side by side before the MLP.
+
+    Shapes
+    ------
+    (n_tokens, in_features) -> (n_tokens, width)
+    """
+
+    def __init__(self, in_features: int, width: int, n_heads: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(in_features, n_heads * width, bias=False)
+        self.mlp = mlp(n_heads * width, width, width)
+        self.n_heads, self.width = n_heads, width
+
+    def heads(self, f: Tensor) -> Tensor:
+        """Return P of each head, (n_tokens, n_heads, width)."""
+        return self.project(f).unflatten(1, (self.n_heads, self.width))
+
+    def forward(self, f: Tensor, segments: Segments) -> Tensor:
+        """Return F'."""
+        p = self.heads(f)
+        # the kernels divide by the root of the width, the paper does not
+        mixed = attention(p * self.width**0.5, p, p, segments) if len(p) else p
+        return self.mlp(mixed.flatten(1))
+
+
+class GeneNetwork(nn.Module):
+    """q(label | genes of the cell): gene embedding plus a function of the value, attention, read-out, classifier.
+
+    Parameters
+    ----------
+    n_genes, n_classes
+        Of the problem.
+    width, n_layers, n_heads, readout, dropout
+        As in :class:`~scgnn_tools.labels.scbignn.config.Config`.
+    length
+        Mean number of tokens of a cell, by which the weights of the read-out begin as a mean.
+    """
+
+    def __init__(
+        self,
+        n_genes: int,
+        n_classes: int,
+        *,
+        width: int = 32,
+        n_layers: int = 1,
+        n_heads: int = 1,
+        readout: str = "alpha",
+        dropout: float = 0.0,
+        length: float = 100.0,
+    ) -> None:
+        super().__init__()
+        self.width, self.n_classes = width, n_classes
+        self.gene = nn.Embedding(n_genes, width)
+        self.value = mlp(1, width, width)
+        self.layers = nn.ModuleList(GeneAttention(width, width, n_heads) for _ in range(n_layers))
+        self.alpha = nn.Embedding(n_genes, 1) if readout == "alpha" else None
+        if self.alpha is not None:
+            nn.init.constant_(self.alpha.weight, 1 / max(length, 1.0))
+        self.dropout = nn.Dropout(dropout)
+        self.classify = mlp(width, width, n_classes)
+
+    @classmethod
+    def of(cls, config: Config, n_genes: int, n_classes: int, length: float = 1.0) -> "GeneNetwork":
+        """Return the network of a configuration."""
+        return cls(
+            n_genes,
+            n_classes,
+            width=config.width,
+            n_layers=config.n_layers,
+            n_heads=config.n_heads,
+            readout=config.readout,
+            dropout=config.dropout,
+            length=length,
+        )
+
+    def genes(self, cells: Tokens, n_layers: int | None = None) -> Tensor:
+        """Return the state of each token after some layers, all by default, (n_tokens, width)."""
+        f = self.gene(cells.ids) + self.value(cells.values[:, None])
+        for layer in self.layers[:n_layers]:
+            f = layer(f, cells.segments)
+        return f
+
+    def represent(self, cells: Tokens) -> Tensor:
+        """Return h, the vector of each cell, (n_cells, width); zero for a cell without tokens."""
+        f = self.genes(cells)
+        if self.alpha is None:
+            return cells.segments.mean(f)
+        lengths = torch.as_tensor(cells.segments.lengths, device=f.device)[:, None]
+        return cells.segments.mean(f * self.alpha(cells.ids)) * lengths
+
+    def forward(self, cells: Tokens) -> tuple[Tensor, Tensor]:
+        """Return h and the logits of the classes."""
+        h = self.represent(cells)
+        return h, self.classify(self.dropout(h))

@@ -1,0 +1,101 @@
+"""What the two networks see of cells: tokens of expressed genes, and a sparse block of features."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools.labels._means import class_means, telling_genes
+from scgnn_tools.labels._pca import column_variance
+from scgnn_tools.labels._protocol import Cells
+
+PER_MILLION = 100.0
+"""Counts per 10,000, of which the expression is the logarithm, times this are counts per million."""
+
+
+def per_million(x: sp.csr_array) -> sp.csr_array:
+    """Return log1p of counts per million from log1p of counts per 10,000, without explicit zeros."""
+    data = np.log1p(PER_MILLION * np.expm1(x.data.astype(np.float64))).astype(np.float32)
+    out = sp.csr_array((data, x.indices, x.indptr), shape=x.shape, copy=True)
+    out.eliminate_zeros()
+    out.sort_indices()
+    return out
+
+
+@dataclass(frozen=True)
+class Genes:
+    """Which genes the networks see.
+
+    Attributes
+    ----------
+    columns
+        Of the expression, int (n_genes,), sorted.
+    centre, scale
+        Mean of each, and one over its standard deviation, float32 (n_genes,).
+    """
+
+    columns: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def choose(
+        cls, cells: Cells, labels: np.ndarray, n_genes: int, how: Literal["classes", "variance"] = "classes"
+    ) -> "Genes":
+        """Choose genes among those that are expressed.
+
+        Parameters
+        ----------
+        cells
+            All cells; those with a label first.
+        labels
+            Their classes, int (n_labelled,).
+        n_genes
+            At most so many.
+        how
+            "classes": the genes whose means differ most between the classes of the labelled cells; "variance": the paper's, over all cells.
+        """
+        x = cells.expression
+        variance = column_variance(x)
+        if how == "classes":
+            columns = telling_genes(class_means(sp.csr_array(x[: len(labels)]), labels), n_genes)
+        else:
+            columns = np.sort(np.argsort(-column_variance(per_million(x)), kind="stable")[:n_genes])
+        if (variance[columns] > 0).any():
+            columns = columns[variance[columns] > 0]
+        mean, spread = np.asarray(x[:, columns].mean(axis=0)).ravel(), np.sqrt(variance[columns])
+        scale = 1 / np.where(spread > 0, spread, 1)
+        return cls(columns, mean.astype(np.float32), scale.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Cells as the networks take them, both CSR (n_cells, n_genes): ``tokens`` per million, ``features`` per 10,000."""
+
+    tokens: sp.csr_array
+    features: sp.csr_array
+
+    @classmethod
+    def of(cls, cells: Cells, genes: Genes) -> "Inputs":
+        """Take what the networks see from cells."""
+        x = sp.csr_array(cells.expression[:, genes.columns])
+        return cls(per_million(x), x)
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+
+def fingerprint(inputs: Inputs) -> np.ndarray:
+    """Return two numbers a cell by which it is known again, whoever is beside it, float64 (n_cells, 2)."""
+    at = np.arange(inputs.tokens.shape[1]) + 1.0
+    weights = np.sin(np.outer(at, [0.37, 0.73]) * 12.9898) * 43758.5453
+    return np.asarray(inputs.tokens.astype(np.float64) @ (weights - np.floor(weights)))
+
+
+def known_again(asked: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return for each fingerprint its row among the known ones, -1 where there is none, int64 (n_asked,)."""
+    a, b = asked[:, 0] + 1j * asked[:, 1], known[:, 0] + 1j * known[:, 1]
+    order = np.argsort(b, kind="stable")
+    at = order[np.minimum(np.searchsorted(b, a, sorter=order), len(b) - 1)]
+    return np.where(b[at] == a, at, -1)

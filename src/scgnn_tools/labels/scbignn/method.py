@@ -1,0 +1,209 @@
+"""``scbignn`` as an annotation method: from cells to labels, for the cells of the training and for new ones."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.scbignn.cell_graph import Attach
+from scgnn_tools.labels.scbignn.cell_network import CellNetwork
+from scgnn_tools.labels.scbignn.config import Config
+from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level
+from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
+from scgnn_tools.labels.scbignn.importance import importance
+from scgnn_tools.labels.scbignn.inputs import Genes, Inputs, fingerprint, known_again
+from scgnn_tools.nn import Propagation
+
+READ_OUTS = ("p", "q", "both")
+
+
+class ScBiGNN:
+    """The bilevel graph network scBiGNN (GenBio workshop at NeurIPS 2023).
+
+    A gene-level network q reads a cell's expressed genes by attention; a cell-level network p passes messages between cells that q finds
+    alike. Each is trained on pseudo-labels of the other (EM) for the cells without a label: those of validation, and those to label
+    where they may be looked at.
+
+    A cell that was among the cells of training is answered from the graph. A new one is attached to the graph by its nearest
+    neighbours, and nothing flows back: its answer depends on that cell alone.
+
+    Parameters
+    ----------
+    read_out
+        "p" is the cell-level network, "q" the gene-level one, "both" the mixture of their probabilities whose weight is chosen on the
+        validation cells.
+    max_epochs
+        Most epochs of a step.
+    patience
+        At most so many epochs of a step without a better validation loss; the smaller ones of the configuration stand.
+    device
+        Where to train.
+    checkpoint
+        Beside which the state of each step is kept and gone on from.
+    options
+        Fields of :class:`~scgnn_tools.labels.scbignn.config.Config`.
+    """
+
+    def __init__(
+        self,
+        *,
+        read_out: Literal["p", "q", "both"] = "both",
+        max_epochs: int = 200,
+        patience: int | None = 20,
+        device: str = "auto",
+        checkpoint: Path | None = None,
+        **options: Any,
+    ) -> None:
+        known = [f.name for f in fields(Config)]
+        for name in (o for o in options if o not in known):
+            own = ["read_out", "max_epochs", "patience", "device"]
+            msg = f"scbignn has no option {printable(name)!r}; its options are: {', '.join(own + known)}."
+            raise InputValueError(msg)
+        if read_out not in READ_OUTS:
+            msg = f"read_out is one of {', '.join(READ_OUTS)}; got {read_out!r}."
+            raise InputValueError(msg)
+        self.config, self.read_out = Config(**options), read_out
+        self.max_epochs, self.patience = max_epochs, patience
+        self._checkpoint, self._device = checkpoint, resolve_device(device)
+
+    def fit(
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
+    ) -> "ScBiGNN":
+        """Train on the training cells and, without their labels, on the others; labels of the validation cells only stop and choose."""
+        cells = train.beside(validation) if unlabeled is None else train.beside(validation).beside(unlabeled)
+        c, n, n_validation = self.config, len(train), len(validation)
+        self._genes = Genes.choose(cells, labels, c.n_genes, c.genes)
+        inputs = Inputs.of(cells, self._genes)
+        stop = (np.arange(n, n + n_validation), validation_labels) if n_validation else (np.arange(n), labels)
+        what = f"{c} {self.patience} {seed(rng)} {labels.tolist()} {fingerprint(inputs).sum(axis=0).tolist()}"
+        plan = Plan(
+            config=c,
+            n_classes=int(labels.max()) + 1,
+            device=self._device,
+            seed=seed(rng),
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            checkpoint=self._checkpoint,
+            identity=what,
+        )
+        steps = Steps(Nodes(self._genes, inputs, labels, *stop), plan)
+        self.rounds = steps.run()
+        self.history, self.interrupted = pd.concat(steps.histories, ignore_index=True), steps.interrupted
+        best = min(self.rounds, key=lambda r: r.score) if n_validation else self.rounds[-1]
+        self._remember(best, inputs)
+        self.weight_p = self._choose(best, *stop) if n_validation else 0.5
+        return self
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return log-probabilities, (n_cells, n_classes)."""
+        log_q, log_p = self.both(cells)
+        if self.read_out == "both":
+            return mixture(self.weight_p, log_p, log_q)
+        return log_p if self.read_out == "p" else log_q
+
+    def both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log-probabilities of the gene-level and of the cell-level network, each float64 (n_cells, n_classes)."""
+        z, log_q, at = self._asked(cells)
+        with torch.no_grad():
+            log_p = torch.log_softmax(self._p.logits(z), dim=1).cpu().numpy()
+        seen = at >= 0
+        log_p[seen], log_q[seen] = self._log_p[at[seen]], self._log_q[at[seen]]
+        return log_q.astype(np.float64), log_p.astype(np.float64)
+
+    def represent(self, cells: Cells) -> np.ndarray:
+        """Return what the last layer of the cell-level network sees of each cell, float32 (n_cells, d)."""
+        z, _, at = self._asked(cells)
+        out, graph = torch.cat(z, dim=1).cpu().numpy(), torch.cat(self._z, dim=1).cpu().numpy()
+        out[at >= 0] = graph[at[at >= 0]]
+        return out
+
+    def gene_importance(self, cells: Cells) -> np.ndarray:
+        """Return the attention that each gene receives in these cells, float64 (n_genes,); NaN for a gene that is no token.
+
+        For each pair of genes the attention from one to the other is averaged over the cells that express both; a gene's importance is
+        the sum over the genes that attend to it.
+        """
+        out = np.full(cells.expression.shape[1], np.nan)
+        out[self._genes.columns] = importance(self._q, Inputs.of(cells, self._genes).tokens, self._device)
+        return out
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return all that :meth:`restore` needs."""
+        tensors = {f"q.{k}": v.cpu().numpy() for k, v in self._q.state_dict().items()}
+        tensors |= {f"p.{k}": v.cpu().numpy() for k, v in self._p.state_dict().items()}
+        tensors |= {f"z.{i}": z.cpu().numpy() for i, z in enumerate(self._z)}
+        tensors |= {f"genes.{k}": v for k, v in asdict(self._genes).items()}
+        tensors |= {"h": self._h, "log_q": self._log_q, "log_p": self._log_p, "prints": self._prints}
+        return tensors, {"config": asdict(self.config), "weight_p": self.weight_p, "scale": self._scale}
+
+    def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScBiGNN":
+        """Become the method that :meth:`state` was asked of."""
+
+        def part(prefix: str) -> dict[str, Any]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        def filled(network: torch.nn.Module, prefix: str) -> Any:
+            network.load_state_dict({k: torch.as_tensor(v) for k, v in part(prefix).items()})
+            return network.to(self._device).eval()
+
+        self.config = c = Config(**config["config"])
+        self._genes = Genes(**part("genes."))
+        n_classes = tensors["log_p"].shape[1]
+        self._q = filled(GeneNetwork.of(c, len(self._genes.columns), n_classes), "q.")
+        self._p = filled(CellNetwork.of(c, len(self._genes.columns), n_classes), "p.")
+        self._z = [torch.as_tensor(tensors[f"z.{i}"], device=self._device) for i in range(c.n_hops + 1)]
+        self._h, self._log_q, self._log_p = tensors["h"], tensors["log_q"], tensors["log_p"]
+        self._prints, self._attach = tensors["prints"], Attach(self._h, c.k)
+        self.weight_p, self._scale = float(config["weight_p"]), float(config["scale"])
+        return self
+
+    def _remember(self, best: Round, inputs: Inputs) -> None:
+        """Keep what new cells need: the networks, and the states of the graph's cells, which stay as they are."""
+        self._q, self._p, self._scale = best.q, best.p, best.scale
+        self._h, self._log_q, self._log_p = best.h, best.log_q, best.log_p
+        features = Propagation(inputs.features, device=self._device)
+        with torch.no_grad():
+            a = Propagation(best.a, device=self._device)
+            self._z = self._p.states(torch.as_tensor(self._h, device=self._device), features, a)
+        self._prints, self._attach = fingerprint(inputs), Attach(self._h, self.config.k)
+
+    def _choose(self, best: Round, rows: np.ndarray, labels: np.ndarray) -> float:
+        """Return the weight of p that makes the labels of the validation cells most likely."""
+        at, grid = np.arange(len(labels)), np.linspace(0, 1, 11)
+        log_p, log_q = best.log_p[rows].astype(np.float64), best.log_q[rows].astype(np.float64)
+        return float(grid[np.argmin([-mixture(w, log_p, log_q)[at, labels].mean() for w in grid])])
+
+    def _asked(self, cells: Cells) -> tuple[list[torch.Tensor], np.ndarray, np.ndarray]:
+        """Return the states of cells attached to the graph, log q, and the row of the graph of those that are in it, else -1."""
+        inputs = Inputs.of(cells, self._genes)
+        h, log_q = gene_level(self._q, inputs.tokens, self._device)
+        h /= self._scale
+        with torch.no_grad():
+            z = self._p.attached(
+                torch.as_tensor(h, device=self._device),
+                Propagation(inputs.features, device=self._device),
+                Propagation(self._attach(h), device=self._device),
+                self._z,
+            )
+        return z, log_q, known_again(fingerprint(inputs), self._prints)
+
+
+def mixture(weight: float, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    """Return log(weight p + (1 - weight) q)."""
+    with np.errstate(divide="ignore"):
+        return np.logaddexp(np.log(weight) + log_p, np.log(1 - weight) + log_q)
