@@ -17,7 +17,7 @@ def enough(name):
 
 def new(name):
     """The method as it is, or in less time where that is enough for so small a problem."""
-    quick = {"scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}}
+    quick = {"scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}, "scbignn": {"epochs_genes": 8, "iterations": 1}}
     return label_method(name, **quick.get(name, {}))
 
 
@@ -95,7 +95,7 @@ def test_celltypist_s_choice_of_genes_keeps_those_of_the_classes(problem):
 def test_a_typo_names_the_methods():
     with pytest.raises(
         InputValueError,
-        match="no annotation method 'scgraft'; the methods are scgrapht, logreg_pca, centroid, knn_pca, ",
+        match="no annotation method 'scgraft'; the methods are scgrapht, scbignn, logreg_pca, ",
     ):
         label_method("scgraft")
 

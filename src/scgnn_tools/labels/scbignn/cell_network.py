@@ -21,12 +21,19 @@ class CellNetwork(nn.Module):
     ----------
     n_features, n_classes
         Genes of x and classes.
-    width, n_hops, dropout
+    width, n_hops, dropout, gene_dropout
         As in :class:`~scgnn_tools.labels.scbignn.config.Config`.
     """
 
     def __init__(
-        self, n_features: int, n_classes: int, *, width: int = 32, n_hops: int = 3, dropout: float = 0.0
+        self,
+        n_features: int,
+        n_classes: int,
+        *,
+        width: int = 32,
+        n_hops: int = 3,
+        dropout: float = 0.0,
+        gene_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         # the first layer on genes is a product with a sparse matrix, so that it is no nn.Linear
@@ -39,13 +46,14 @@ class CellNetwork(nn.Module):
         first = 2 * width
         self.w = nn.ModuleList(nn.Linear(first if i == 0 else width, width, bias=False) for i in range(n_hops))
         self.mlps = nn.ModuleList(mlp(width, width, width) for _ in range(n_hops))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.gene_dropout = nn.Dropout(dropout), nn.Dropout(gene_dropout)
         self.classify = mlp(first + n_hops * width, width, n_classes, dropout=dropout)
 
     @classmethod
     def of(cls, config: Config, n_features: int, n_classes: int) -> "CellNetwork":
         """Return the network of a configuration."""
-        return cls(n_features, n_classes, width=config.width, n_hops=config.n_hops, dropout=config.dropout)
+        sizes = {"width": config.width, "n_hops": config.n_hops}
+        return cls(n_features, n_classes, dropout=config.dropout, gene_dropout=config.gene_dropout, **sizes)
 
     def standardise(self, centre: Tensor, scale: Tensor) -> "CellNetwork":
         """Set the mean of each gene and one over its standard deviation."""
@@ -54,7 +62,8 @@ class CellNetwork(nn.Module):
 
     def first(self, h: Tensor, x: Propagation) -> Tensor:
         """Return z^(0), (n_cells, 2 width)."""
-        weight = self.scale[:, None] * self.weight  # genes are standardised without making x dense
+        # genes are standardised, and left out in training, without making x dense
+        weight = self.gene_dropout(self.scale)[:, None] * self.weight
         return torch.cat([h, self.features(x @ weight + (self.bias - self.centre @ weight))], dim=1)
 
     def states(self, h: Tensor, x: Propagation, a: Propagation) -> list[Tensor]:

@@ -10,7 +10,10 @@ from scgnn_tools._errors import InputValueError
 class Config:
     """Sizes of both networks and the plan of the training."""
 
-    n_genes: int = 500  # that both networks see; paper: 1,000 "e.g."
+    n_genes: int = 500  # that the cell-level network sees; paper: 1,000 "e.g."
+    n_tokens: int = (
+        200  # the first of them, which the gene-level network sees; paper: all; its time grows with the square
+    )
     genes: Literal["classes", "variance"] = "classes"  # whose class means differ most; paper: of the highest variance
     width: int = 32  # of every hidden layer, embedding and attention head
     n_layers: int = 1  # of gene-level attention; paper: 1 with 4 heads (Baron mouse), 2 with 1 head (others)
@@ -20,15 +23,17 @@ class Config:
     n_hops: int = 3  # of cell-level message passing
     iterations: int = 2  # rounds of E and M after the first M; paper: 3 at most
     sample: bool = True  # pseudo-labels are drawn anew at each step; False takes their probabilities
-    beta: float = 1.0  # weight of the labelled cells in the E-step
-    epochs_genes: int = 30  # most epochs of the gene-level network before EM
+    gamma: float = 0.1  # weight of a pseudo-label of q in the M-step; paper: that of a label, 1
+    beta: float = 1.0  # weight of a label in the E-step
+    epochs_genes: int = 20  # most epochs of the gene-level network before EM
     patience_genes: int = 5  # of these without a better validation loss
     epochs_e: int = 5  # most epochs of an E-step
     patience: int = 20  # epochs of an M-step without a better validation loss
     dropout: float = 0.1
+    gene_dropout: float = 0.3  # share of the genes that the cell-level network does not see in a step of training
     balance: float = 0.5  # classes weigh n ** -balance each cell; 0 is the paper's plain cross-entropy
     batch_size: int = 64
-    lr: float = 3e-3
+    lr: float = 5e-3
     lr_cells: float = 1e-2
 
     def __post_init__(self) -> None:
@@ -39,7 +44,7 @@ class Config:
         if self.genes not in ("classes", "variance"):
             msg = f"genes is 'classes' or 'variance'; got {self.genes!r}."
             raise InputValueError(msg)
-        for name, least in (("n_genes", 1), ("n_layers", 1), ("k", 1), ("iterations", 0)):
+        for name, least in (("n_genes", 1), ("n_tokens", 1), ("n_layers", 1), ("k", 1), ("iterations", 0)):
             if getattr(self, name) < least:
                 msg = f"{name} is at least {least}; got {getattr(self, name)}."
                 raise InputValueError(msg)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches
 from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork
@@ -115,16 +116,17 @@ def pseudo_labels(log_proba: Tensor, *, sample: bool) -> Tensor:
     return torch.multinomial(proba, 1).squeeze(1) if sample else proba
 
 
-def m_loss(logits: Tensor, labels: Tensor, log_q: Tensor, weight: Tensor, *, sample: bool) -> Tensor:
+def m_loss(logits: Tensor, labels: Tensor, log_q: Tensor, weight: Tensor, *, gamma: float, sample: bool) -> Tensor:
     """Return the loss of the M-step, a mean over all cells: the labels of the first, pseudo-labels of q for the others.
 
-    With a q that is certain it is the cross-entropy with the classes that q is certain of.
+    With gamma = 1 and a q that is certain it is the cross-entropy with the classes that q is certain of.
     """
     n = len(labels)
     known = cross_entropy(logits[:n], labels, weight)
     if len(logits) == n:
         return known / n
-    return (known + cross_entropy(logits[n:], pseudo_labels(log_q, sample=sample), weight)) / len(logits)
+    said = cross_entropy(logits[n:], pseudo_labels(log_q, sample=sample), weight)
+    return (known + gamma * said) / (n + gamma * (len(logits) - n))
 
 
 def gene_level(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
@@ -148,11 +150,20 @@ class Steps:
         self.labels = self._tensor(nodes.labels)
         self.features = Propagation(nodes.inputs.features, device=plan.device)
 
+    def begin(self) -> None:
+        """Forget the states of steps that an earlier run left beside a checkpoint that is no longer there."""
+        file = self.plan.checkpoint
+        if file is not None and not file.is_file():
+            for old in file.parent.glob(f"{file.stem}-[pq]*{file.suffix}"):
+                old.unlink()
+            write_whole(file, lambda path: path.write_text(self.plan.identity))
+
     def run(self) -> list[Round]:
         """Train q, then p, then each on what the other says; return the state after each M-step.
 
         Ctrl-C ends it after the step that it falls into, which keeps its best weights.
         """
+        self.begin()
         rounds = [self.m_step(self.pretrain(), None, 0)]
         for i in range(1, self.config.iterations + 1):
             if self.interrupted or not len(self.nodes.inputs) > self.nodes.n_train:
@@ -166,7 +177,8 @@ class Steps:
 
         def build() -> GeneNetwork:
             length = x.nnz / max(x.shape[0], 1)
-            return GeneNetwork.of(c, x.shape[1], self.plan.n_classes, length).to(self.plan.device)
+            q = GeneNetwork.of(c, x.shape[1], self.plan.n_classes, length).to(self.plan.device)
+            return q.standardise(self._tensor(self.nodes.genes.value))
 
         def losses(q: nn.Module) -> Iterator[Tensor]:
             for batch in self._batches(np.arange(self.nodes.n_train)):
@@ -194,7 +206,7 @@ class Steps:
             return new
 
         def loss(m: nn.Module) -> Tensor:
-            return m_loss(m(*inputs), self.labels, said, self.weight, sample=c.sample)
+            return m_loss(m(*inputs), self.labels, said, self.weight, gamma=c.gamma, sample=c.sample)
 
         def validate(m: nn.Module) -> float:
             return float(F.cross_entropy(m(*inputs)[rows], y))

@@ -94,6 +94,7 @@ class GeneNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.width, self.n_classes = width, n_classes
+        self.register_buffer("scale", torch.tensor([0.0, 1.0]))
         self.gene = nn.Embedding(n_genes, width)
         self.value = mlp(1, width, width)
         self.layers = nn.ModuleList(GeneAttention(width, width, n_heads) for _ in range(n_layers))
@@ -117,9 +118,15 @@ class GeneNetwork(nn.Module):
             length=length,
         )
 
+    def standardise(self, value: Tensor) -> "GeneNetwork":
+        """Set the mean and the standard deviation of the values of tokens."""
+        self.scale = value
+        return self
+
     def genes(self, cells: Tokens, n_layers: int | None = None) -> Tensor:
         """Return the state of each token after some layers, all by default, (n_tokens, width)."""
-        f = self.gene(cells.ids) + self.value(cells.values[:, None])
+        values = (cells.values - self.scale[0]) / self.scale[1]
+        f = self.gene(cells.ids) + self.value(values[:, None])
         for layer in self.layers[:n_layers]:
             f = layer(f, cells.segments)
         return f

@@ -87,7 +87,7 @@ class ScBiGNN:
         """Train on the training cells and, without their labels, on the others; labels of the validation cells only stop and choose."""
         cells = train.beside(validation) if unlabeled is None else train.beside(validation).beside(unlabeled)
         c, n, n_validation = self.config, len(train), len(validation)
-        self._genes = Genes.choose(cells, labels, c.n_genes, c.genes)
+        self._genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
         inputs = Inputs.of(cells, self._genes)
         stop = (np.arange(n, n + n_validation), validation_labels) if n_validation else (np.arange(n), labels)
         what = f"{c} {self.patience} {seed(rng)} {labels.tolist()} {fingerprint(inputs).sum(axis=0).tolist()}"
@@ -139,7 +139,7 @@ class ScBiGNN:
         the sum over the genes that attend to it.
         """
         out = np.full(cells.expression.shape[1], np.nan)
-        out[self._genes.columns] = importance(self._q, Inputs.of(cells, self._genes).tokens, self._device)
+        out[self._genes.tokens] = importance(self._q, Inputs.of(cells, self._genes).tokens, self._device)
         return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -164,7 +164,7 @@ class ScBiGNN:
         self.config = c = Config(**config["config"])
         self._genes = Genes(**part("genes."))
         n_classes = tensors["log_p"].shape[1]
-        self._q = filled(GeneNetwork.of(c, len(self._genes.columns), n_classes), "q.")
+        self._q = filled(GeneNetwork.of(c, len(self._genes.tokens), n_classes), "q.")
         self._p = filled(CellNetwork.of(c, len(self._genes.columns), n_classes), "p.")
         self._z = [torch.as_tensor(tensors[f"z.{i}"], device=self._device) for i in range(c.n_hops + 1)]
         self._h, self._log_q, self._log_p = tensors["h"], tensors["log_q"], tensors["log_p"]

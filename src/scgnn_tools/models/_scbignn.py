@@ -1,0 +1,81 @@
+"""scBiGNN with the knobs."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools.models._cell_labels import CellLabelModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anndata import AnnData
+    from mudata import MuData
+
+
+class ScBiGNN(CellLabelModel):
+    """scBiGNN (GenBio workshop at NeurIPS 2023): a gene-level and a cell-level graph network that teach each other.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
+    rng
+        Seed.
+    options
+        ``read_out`` ("p", the cell-level network, "q", the gene-level one, or "both"), and the fields of
+        :class:`scgnn_tools.labels.scbignn.config.Config`: ``n_genes``, ``k``, ``iterations``, ``sample``, ….
+
+    Attributes
+    ----------
+    history
+        DataFrame, a row an epoch: ``step`` ("q0", "p0", "q1", "p1", …), ``loss``, ``validation``, and ``homophily``, of the edges of the
+        step's graph between labelled cells.
+    classes
+        The labels that it can give.
+    """
+
+    method = "scbignn"
+
+    def train(
+        self,
+        max_epochs: int | None = None,
+        *,
+        accelerator: str = "auto",
+        devices: int | str = "auto",
+        early_stopping: bool = True,
+        patience: int = 30,
+        train_size: float = 0.85,
+        transductive: bool = True,
+        folder: "str | Path | None" = None,
+        ckpt_path: str | None = "last",
+    ) -> Self:
+        """Train as :meth:`CellLabelModel.train` says, with at most ``max_epochs`` epochs a step of EM; the unlabelled cells take part."""
+        return super().train(
+            max_epochs,
+            accelerator=accelerator,
+            devices=devices,
+            early_stopping=early_stopping,
+            patience=patience,
+            train_size=train_size,
+            transductive=transductive,
+            folder=folder,
+            ckpt_path=ckpt_path,
+        )
+
+    def gene_importance(self, adata: "AnnData | MuData | None" = None, *, groups: Any = None) -> pd.DataFrame:
+        """Return the attention that each gene receives, genes × groups, highest total first; genes that are no tokens are left out.
+
+        Parameters
+        ----------
+        adata
+            Other cells than those of training.
+        groups
+            Group of each cell, (n_obs,); None takes the predicted labels.
+        """
+        fitted, (cells, _) = self._trained(), self._ask(adata)
+        groups = np.asarray(self.predict(adata) if groups is None else groups).astype(str)
+        columns = {g: fitted.gene_importance(cells.take(np.flatnonzero(groups == g))) for g in np.unique(groups)}
+        out = pd.DataFrame(columns, index=pd.Index(self._setup.genes)).dropna()
+        return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]
