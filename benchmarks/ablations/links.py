@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=["hESC_500", "mDC_500"], default=["hESC_500", "mDC_500"])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--paper-epochs", type=int, default=50)
-    parser.add_argument("--pooling-epochs", type=int, default=20)
+    parser.add_argument("--pooling-epochs", type=int, default=10)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     sgt.settings.progress = sgt.settings.verbose = False

@@ -42,7 +42,7 @@ class Training:
     batch_size
         Pairs a step; None takes all of them. Every step passes messages over the whole graph, so steps are what training costs.
     select
-        The epoch that is kept has the least validation "loss", or the best "auroc".
+        The epoch that is kept has the least validation "loss", or the best "auroc" or "auprc".
     """
 
     lr: float = 5e-3
@@ -52,7 +52,7 @@ class Training:
     patience: int = 20
     every: int = 1
     batch_size: int | None = None
-    select: Literal["loss", "auroc"] = "loss"
+    select: Literal["loss", "auroc", "auprc"] = "loss"
 
     def changed(self, **given: Any) -> "Training":
         """Return it with other values where one is given."""
@@ -82,6 +82,7 @@ class GraphPredictor:
         checkpoint: str | Path | None,
     ) -> None:
         check_choice("features", features, FEATURES)
+        check_choice("select", training.select, ("loss", "auroc", "auprc"))
         check_choice("optimizer", training.optimizer, ("Adam", "RMSprop", "SGD"))
         for what in ("lr", "max_epochs", "patience", "every"):
             if not getattr(training, what) > 0:
@@ -105,7 +106,7 @@ class GraphPredictor:
         return Network(self._x.shape[1], self._d_vectors, self._shape)
 
     def _chosen(self, pairs: pd.DataFrame) -> pd.DataFrame:
-        """Return the pairs that are trained on."""
+        """Return the pairs that are trained on, or stopped on."""
         return pairs
 
     def fit(
@@ -124,7 +125,7 @@ class GraphPredictor:
         validation = check_pairs(validation)
         asked = pd.concat([pairs, validation])
         self._read(pairs, _features.nodes(asked, genes), expression, embedding)
-        train, held = (_features.rows(p, self._genes, self._device) for p in (self._chosen(pairs), validation))
+        train, held = (_features.rows(self._chosen(p), self._genes, self._device) for p in (pairs, validation))
         network, self.history = fit_full_batch(
             lambda: self._build().to(self._device),
             lambda network: self._losses(cast("Network", network), train),
@@ -252,7 +253,7 @@ class GraphPredictor:
 
     def _validation(self, held: _features.Rows) -> Any:
         """Return the score of an epoch, lower is better, infinite where none is due."""
-        from sklearn.metrics import roc_auc_score
+        from sklearn.metrics import average_precision_score, roc_auc_score
 
         epoch = 0
 
@@ -265,7 +266,8 @@ class GraphPredictor:
                 return -float(epoch)  # nothing to stop on: the last epoch is kept
             if self._training.select == "loss":
                 return float(self._loss(network, held))
-            return -float(roc_auc_score(held[2].cpu(), self._logits(network, held).cpu()))
+            metric = roc_auc_score if self._training.select == "auroc" else average_precision_score
+            return -float(metric(held[2].cpu(), self._logits(network, held).cpu()))
 
         return validate
 

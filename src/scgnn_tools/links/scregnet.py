@@ -106,7 +106,7 @@ class ScRegNet(GraphPredictor):
         patience: int | None = None,
         every: int | None = None,
         batch_size: int | None = None,
-        select: Literal["loss", "auroc"] | None = None,
+        select: Literal["loss", "auroc", "auprc"] | None = None,
     ) -> None:
         check_choice("protocol", protocol, tuple(PROTOCOLS))
         given = {"hidden": hidden, "out": out, "head": head, "features": features}

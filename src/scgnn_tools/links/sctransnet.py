@@ -79,10 +79,10 @@ class ScTransNet(GraphPredictor):
         weight_decay: float = 1e-3,
         optimizer: Literal["Adam", "RMSprop", "SGD"] = "Adam",
         max_epochs: int = 100,
-        patience: int = 20,
+        patience: int = 40,
         every: int = 1,
         batch_size: int | None = None,
-        select: Literal["loss", "auroc"] = "loss",
+        select: Literal["loss", "auroc", "auprc"] = "auprc",
     ) -> None:
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("backbone", backbone, ("relational", *KINDS, None))

@@ -18,6 +18,7 @@ from scgnn_tools.links import _features, link_predictor
 from scgnn_tools.links._collect import Data, collect
 from scgnn_tools.links._from_anndata import Symbols, prior_edges
 from scgnn_tools.links._pooling import Pooling
+from scgnn_tools.links._tune import tune
 from scgnn_tools.models._files import read_folder, write_folder
 
 if TYPE_CHECKING:
@@ -167,18 +168,38 @@ class LinkModel:
         -------
         Itself, trained.
         """
-        data = self._given()
         given = {"max_epochs": max_epochs, "patience": patience, "checkpoint": self._checkpoint(folder, resume=resume)}
         options = self._options | {k: v for k, v in given.items() if v is not None}
         predictor: Any = link_predictor(self.method, rng=self._seed, device=device, **options)
-        train, held = _features.carve(data.inputs.pairs, self._seed)
-        every = np.union1d(data.inputs.genes, data.inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
-        predictor.fit(train, held, genes=every, expression=data.inputs.expression, embedding=data.inputs.embedding)
+        train, held, inputs = self._split()
+        predictor.fit(train, held, **inputs)
         self.predictor, self.history = predictor, predictor.history
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} pairs, {len(held):,} validated")
         if predictor.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def tune(self, n_trials: int = 30, *, timeout: float | None = None, device: str = "auto") -> pd.DataFrame:
+        """Search the options that were not given, with Optuna, by the AUPRC of the tenth of the pairs that training stops on.
+
+        The best ones are those of the next :meth:`train`. Needs ``pip install 'scgnn_tools[tune]'``.
+
+        Parameters
+        ----------
+        n_trials, timeout
+            Most trainings, and seconds after which no further one begins.
+        device
+            Where to train.
+
+        Returns
+        -------
+        DataFrame
+            ``auprc``, ``epochs``, ``seconds`` and options of each trial, best first.
+        """
+        train, held, given = self._split()
+        how: dict[str, Any] = {"n_trials": n_trials, "timeout": timeout, "rng": self._seed, "device": device}
+        self._options, trials = tune(self.method, train, held, **given, **how, **self._options)
+        return trials
 
     def predict(self, pairs: pd.DataFrame | None = None, *, n_top: int | None = 100) -> pd.DataFrame:
         """Score pairs, or every factor of the data with every gene.
@@ -283,6 +304,13 @@ class LinkModel:
         if not resume:
             path.unlink(missing_ok=True)
         return path
+
+    def _split(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Return training pairs, validation pairs, and what ``fit`` reads beside them."""
+        inputs = self._given().inputs
+        every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
+        train, held = _features.carve(inputs.pairs, self._seed)
+        return train, held, {"genes": every, "expression": inputs.expression, "embedding": inputs.embedding}
 
     def _given(self) -> Data:
         if self._data is None:
