@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from scgnn_tools.links._evaluation import GrnEvaluation
+
 
 @register_anndata_namespace("sgt")
 class SgtAccessor:
@@ -52,6 +54,12 @@ class SgtAccessor:
         from scgnn_tools.tl import classify_genes
 
         return classify_genes(self._adata, *args, **kwargs)
+
+    def evaluate_grn(self, *args: Any, **kwargs: Any) -> "GrnEvaluation":
+        """Call :func:`scgnn_tools.tl.evaluate_grn` on this object."""
+        from scgnn_tools.tl import evaluate_grn
+
+        return evaluate_grn(self._adata, *args, **kwargs)
 
     def export_grn(self, *args: Any, **kwargs: Any) -> "Path":
         """Call :func:`scgnn_tools.tl.export_grn` on this object."""

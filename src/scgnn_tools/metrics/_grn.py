@@ -95,6 +95,19 @@ def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> t
     return auroc, np.divide(precision, positive, out=nothing, where=both)
 
 
+def curves(y_true: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return recall, precision and false positive rate along the ranking, a point a block of ties; pairs without a score are left out."""
+    y, s = np.asarray(y_true).astype(float), np.asarray(score, dtype=float)
+    order = np.argsort(-s[~np.isnan(s)], kind="stable")
+    y, s = y[~np.isnan(s)][order], s[~np.isnan(s)][order]
+    ends = _ends(s)
+    hits, seen = np.cumsum(y)[ends], ends + 1.0
+    recall, precision = hits / max(y.sum(), 1), hits / seen
+    fall_out = (seen - hits) / max(len(y) - y.sum(), 1)
+    first = precision[:1]
+    return tuple(np.concatenate([a, b]) for a, b in (([0], recall), (first, precision), ([0], fall_out)))  # type: ignore[return-value]
+
+
 class _Ranking:
     """Pairs sorted once; every draw of factors is a weight a pair, and a sum along the ranking."""
 

@@ -6,7 +6,18 @@ from scgnn_tools.pl._confusion import confusion
 from scgnn_tools.pl._explain import explain
 from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
+from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._sankey import annotation_sankey
 from scgnn_tools.pl._training import training
 
-__all__ = ["annotation", "annotation_sankey", "calibration", "confusion", "explain", "gene_programs", "grn", "training"]
+__all__ = [
+    "annotation",
+    "annotation_sankey",
+    "calibration",
+    "confusion",
+    "explain",
+    "gene_programs",
+    "grn",
+    "grn_evaluation",
+    "training",
+]

@@ -3,6 +3,7 @@
 from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._classify_genes import classify_genes
 from scgnn_tools.tl._embed import embed
+from scgnn_tools.tl._evaluate_grn import evaluate_grn
 from scgnn_tools.tl._explain import explain
 from scgnn_tools.tl._export_grn import export_grn
 from scgnn_tools.tl._gene_programs import gene_programs
@@ -14,6 +15,7 @@ __all__ = [
     "annotate",
     "classify_genes",
     "embed",
+    "evaluate_grn",
     "explain",
     "export_grn",
     "gene_programs",

@@ -1,0 +1,120 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools import genes
+from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+
+
+@pytest.fixture(scope="module")
+def truth():
+    rng = np.random.default_rng(0)
+    tfs, targets = [f"T{i}" for i in range(12)], [f"g{i}" for i in range(60)]
+    return pd.DataFrame([(a, b) for a in tfs for b in targets if rng.random() < 0.25], columns=["source", "target"])
+
+
+def noisy(truth, noise, seed=1):
+    rng = np.random.default_rng(seed)
+    pairs = pd.DataFrame([(f"T{i}", f"g{j}") for i in range(12) for j in range(60)], columns=["TF", "target"])
+    edge = pd.MultiIndex.from_frame(pairs).isin(pd.MultiIndex.from_frame(truth))
+    return pairs.assign(importance=edge + noise * rng.normal(size=len(pairs)))
+
+
+def test_a_table_of_another_tool_beside_the_baselines(truth):
+    e = sgt.tl.evaluate_grn(noisy(truth, 0.5), truth, bootstrap=50)
+    assert list(e.table.index) == ["edges", "degree", "collaborative"]
+    assert e.table.loc["edges", "auroc"] > 0.8 > e.table.loc["degree", "auroc"]
+    assert e.table.loc["edges", "auroc_low"] < e.table.loc["edges", "auroc"] < e.table.loc["edges", "auroc_high"]
+    assert (
+        e.candidates == "12 sources of the truth that the edges could name × 72 genes; edges names 84.5% of the pairs"
+    )
+    assert len(e.pairs) == 12 * 71
+    assert e.pairs["label"].sum() == len(truth)
+    assert "edges beats the best baseline" in e.verdict
+    assert "candidates: 12 sources" in repr(e)
+
+
+def test_several_tables_share_the_pairs_and_what_is_not_named_comes_last(truth):
+    good = noisy(truth, 0.3)
+    short = good.sort_values("importance", ascending=False).head(100)
+    e = sgt.tl.evaluate_grn({"whole": good, "short": short}, truth, bootstrap=0)
+    assert len(e.verdict.splitlines()) == 2
+    assert e.table["n"].nunique() == 1
+    tail = e.pairs.merge(short, left_on=["tf", "target"], right_on=["TF", "target"], how="left")["importance"].isna()
+    assert e.pairs.loc[tail.to_numpy(), "short"].nunique() == 1
+    assert e.pairs.loc[tail.to_numpy(), "short"].max() < short["importance"].min()
+
+
+def test_counting_is_fitted_out_of_fold_and_on_training_pairs_where_there_are_some(truth):
+    labelled = noisy(truth, 0).rename(columns={"TF": "tf"}).assign(label=lambda t: t["importance"].astype(int))
+    held = np.random.default_rng(2).random(len(labelled)) < 0.4
+    e = sgt.tl.evaluate_grn(noisy(truth, 1.0), labelled[held], train=labelled[~held], bootstrap=0)
+    assert len(e.pairs) == held.sum()
+    assert e.table.loc["degree", "uses"] == "labels of training pairs"
+    own = sgt.models.link_predictor("degree").fit(labelled[~held]).score(e.pairs)
+    np.testing.assert_allclose(e.pairs["degree"], own)
+    alone = sgt.tl.evaluate_grn(noisy(truth, 1.0), labelled[held], bootstrap=0)
+    # labels drawn evenly: counts of other pairs say next to nothing, and a pair does not count for itself
+    assert alone.table.loc["degree", "auroc"] < 0.65
+    overlap = sgt.tl.evaluate_grn(noisy(truth, 1.0), labelled, train=labelled[~held], bootstrap=0)
+    assert len(overlap.pairs) == held.sum()
+
+
+def test_a_network_of_infer_grn_is_not_judged_by_what_it_was_trained_on(pbmc68k):
+    sgt.tl.infer_grn(pbmc68k, method="degree", n_runs=1)
+    before = pbmc68k.copy()
+    with pytest.raises(GraphError, match="all 55 edges were seen in training"):
+        pbmc68k.sgt.evaluate_grn()
+    e = pbmc68k.sgt.evaluate_grn(exclude_known=False, bootstrap=0)
+    assert list(e.table.index) == ["degree (edges)", "degree", "collaborative", "pcc"]
+    assert changed(before, pbmc68k) == set()
+    prior = genes.prior().sample(frac=0.5, random_state=0)
+    sgt.tl.infer_grn(pbmc68k, prior, method="degree", n_runs=1)
+    half = sgt.tl.evaluate_grn(pbmc68k, bootstrap=0)
+    assert 0 < half.pairs["label"].sum() < 55
+    assert "pairs of training" in half.candidates
+
+
+def test_names_of_other_kinds_meet():
+    truth = pd.DataFrame({"source": ["GATA1", "GATA1", "SPI1"], "target": ["KLF1", "HBB", "CSF1R"]})
+    ids = {v: k for k, v in genes.tables.symbol_of_id().items() if v in {"GATA1", "SPI1", "KLF1", "HBB", "CSF1R"}}
+    edges = pd.DataFrame(
+        [(ids[a], ids[b], s) for a, b, s in [("GATA1", "KLF1", 3.0), ("SPI1", "HBB", 2.0), ("GATA1", "CSF1R", 1)]]
+    )
+    e = sgt.tl.evaluate_grn(
+        edges.set_axis(["Gene1", "Gene2", "EdgeWeight"], axis=1), truth, genes=list(ids), bootstrap=0
+    )
+    assert len(e.pairs) == 8
+    assert e.pairs["label"].sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("edges", "network", "error", "says"),
+    [
+        (pd.DataFrame({"a": [1]}), None, InputValueError, r"a column each for tf \(tf, source"),
+        (pd.DataFrame({"tf": ["T0"], "target": ["g1"], "score": ["high"]}), None, InputValueError, "holds 'high'"),
+        (pd.DataFrame({"tf": ["T0"], "target": ["T0"], "score": [1]}), None, InputValueError, "no edge between two genes"),
+        (pd.DataFrame({"tf": ["X"], "target": ["Y"], "score": [1]}), None, GraphError, "There is nothing to judge: 0 of 0"),
+        (None, "collectri", MissingKeyError, "no bundled network 'collectri'"),
+        (None, pd.DataFrame({"tf": ["T0"], "target": ["g0"], "label": [2]}), InputValueError, "Labels are 0 and 1"),
+        (None, pd.DataFrame({"a": ["T0"]}), GraphError, "source, target is missing"),
+        (None, pd.DataFrame({"source": ["T0"], "target": ["g0"], "weight": ["x"]}), GraphError, "weights of a prior"),
+        ({}, None, InputValueError, "mapping is empty"),
+        (ad.AnnData(np.ones((2, 2))), None, MissingKeyError, "holds no network"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_judged(truth, edges, network, error, says):
+    with pytest.raises(error, match=says):
+        sgt.tl.evaluate_grn(noisy(truth, 0.5) if edges is None else edges, truth if network is None else network)
+
+
+def test_a_truth_that_is_not_tidy(truth):
+    messy = pd.concat([truth, truth.head(9), truth.rename(columns={"source": "target", "target": "source"}).head(5)])
+    messy = pd.concat([messy, pd.DataFrame({"source": ["T0", None], "target": ["T0", "g1"]})], ignore_index=True)
+    clean, other = (
+        sgt.tl.evaluate_grn(noisy(truth, 0.5), t, tfs=[f"T{i}" for i in range(12)], bootstrap=0) for t in (truth, messy)
+    )
+    pd.testing.assert_frame_equal(clean.table, other.table)
