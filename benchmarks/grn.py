@@ -60,7 +60,6 @@ def score_network(data: Path, network: str, methods: list[str], wanted: list[str
     rows, differences = [], []
     for tests, split in grn_data.splits(pairs, wanted):
         train, validation = split[split["part"] == 0], split[split["part"] == 1]
-        audit(network, train, tests[0][1])
         scores: dict[str, dict[str, np.ndarray]] = {name: {} for name, _ in tests}
         for method in methods:
             for shown, given in variants(method, own, cells, bundled).items():
@@ -96,10 +95,11 @@ def stored(folder: Path | None, network: str, methods: list[str], wanted: list[s
     return rows, drawn
 
 
-def audit(network: str, train: pd.DataFrame, test: pd.DataFrame) -> None:
-    """Say what of the test set shows in training."""
+def audit(data: Path, network: str) -> None:
+    """Say what of the published test set shows in training."""
+    pairs = grn_data.read(data, network)
     try:
-        audit_pairs(train, test)
+        audit_pairs(pairs[pairs["part"] == 0], pairs[pairs["part"] == 2])
     except LeakageError as error:
         print(f"{network}: {str(error).split(',')[0]}", flush=True)
 
@@ -132,16 +132,25 @@ def table(rows: pd.DataFrame, splits: list[str]) -> str:
     return wide.round(3).to_string(na_rep="–")
 
 
+def place(shown: str, methods: list[str]) -> tuple[int, str]:
+    """Return what rows are sorted by: the method, then what it is given."""
+    name = shown.split(",")[0]
+    return methods.index(name), shown
+
+
 def summary(rows: pd.DataFrame, differences: list[dict]) -> str:
     """Return the means over networks, and the mean differences to the reference with 95 % intervals over factors."""
-    means = rows.groupby(["split", "method"], sort=False)[list(SHOWN)].mean().rename(columns=SHOWN)
-    means["networks"] = rows.groupby(["split", "method"], sort=False).size()
+    groups = rows.groupby(["split", "method"], observed=True)
+    means = groups[list(SHOWN)].mean().rename(columns=SHOWN)
+    means["networks"] = groups.size()
     frame = pd.DataFrame(differences)
     if frame.empty:
         return means.round(4).to_string()
     out = {}
-    point = rows.set_index(["network", "split", "method"])
-    for (split, method), part in frame.groupby(["split", "method"], sort=False):
+    point = rows.astype({"split": str, "method": str}).set_index(["network", "split", "method"]).sort_index()
+    there = dict(frame.groupby(["split", "method"], sort=False))
+    for split, method in (key for key in means.index if key in there):
+        part = there[split, method]
         line = {}
         for name, column in (("AUPRC", "auprc"), ("AUROC/TF", "auroc_per_tf")):
             gain = [
@@ -162,23 +171,31 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--quick", action="store_true", help="four small networks")
     parser.add_argument("--networks", nargs="+")
+    parser.add_argument(
+        "--samples", nargs="+", type=int, default=[1], choices=[1, 2, 3], help="published splits of BEELINE"
+    )
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=list(PREDICTORS))
     parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS)
     parser.add_argument("--store", type=Path, help="folder of finished networks")
     args = parser.parse_args()
-    start = time.perf_counter()
     rows: list[dict] = []
     differences: list[dict] = []
-    for network in args.networks or (grn_data.QUICK if args.quick else grn_data.networks(args.data)):
+    for network in args.networks or (grn_data.QUICK if args.quick else grn_data.networks(args.data, args.samples)):
         slow = args.networks is None and network not in grn_data.QUICK
         methods = [m for m in args.methods if not (slow and m in SLOW)]
+        audit(args.data, network)
         more, drawn = stored(args.store, network, methods, args.splits, args.data)
         rows, differences = rows + more, differences + drawn
         print(table(pd.DataFrame(more), args.splits), "\n", flush=True)
     frame = pd.DataFrame(rows)
+    frame["split"] = pd.Categorical(frame["split"], args.splits)
+    frame["method"] = pd.Categorical(
+        frame["method"], sorted(frame["method"].unique(), key=lambda m: place(m, args.methods))
+    )
     print(f"Means over networks\n{summary(frame, differences)}\n")
-    print(frame.groupby("method", sort=False)["seconds"].agg(["mean", "max"]).round(1).to_string())
-    print(f"{(time.perf_counter() - start) / 60:.1f} minutes")
+    print(frame.groupby("method", observed=True)["seconds"].agg(["mean", "max"]).round(1).to_string())
+    once = frame.drop_duplicates(["network", "method", "seconds"])["seconds"].sum()
+    print(f"{once / 60:.1f} minutes of fitting and scoring")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ CELLS = ["hESC", "hHEP", "mDC", "mESC", "mHSC-E"]
 QUICK = ["beeline1:hESC_500", "beeline1:hHEP_500", "beeline1:mDC_500", "beeline1:mHSC-E_500"]
 
 
-def networks(data: Path) -> list[str]:
-    """Return all networks as "source:name": the files of scRegNet and the three samples of BEELINE, small ones first."""
+def networks(data: Path, samples: list[int]) -> list[str]:
+    """Return the networks as "source:name": the files of scRegNet and samples of BEELINE, small ones first."""
     found = []
     for size in (500, 1000):
-        for source, folder in (("scregnet", "scregnet_split"), *((f"beeline{k}", "beeline") for k in (1, 2, 3))):
+        for source, folder in (("scregnet", "scregnet_split"), *((f"beeline{k}", "beeline") for k in samples)):
             found += [
                 f"{source}:{c}_{size}" for c in CELLS if (data / "grn" / folder / f"{c}_{size}/pairs.parquet").is_file()
             ]
