@@ -53,7 +53,8 @@ FITS = {
     "P2, ReLU as in the paper": {"pathway": "P2", "activation": "paper"},
     "P2, weights not normalised": {"pathway": "P2", "normalize": "none"},
     "P2, vectors and 50 PCs": {"pathway": "P2", "principal": 50},
-    "P2, all that is default": {"pathway": "P2", "logits": "experts", "n_genes": 1500, "max_epochs": 300},
+    "P2, 1,500 genes, experts": {"pathway": "P2", "logits": "experts", "n_genes": 1500, "max_epochs": 300},
+    "CG, the same: the default": {"pathway": "CG", "logits": "experts", "n_genes": 1500, "max_epochs": 300},
 }
 
 

@@ -22,7 +22,7 @@ class ScGraPhT(CellLabelModel):
         ``protocol``
             "clean" (stops on validation cells, λ chosen on them) or "paper" (the published code's settings).
         ``pathway``
-            "P1" to "P4", or steps that fit, such as "CG-GC-CG".
+            "P1" to "P4", or steps that fit, such as "CG" (the default) or "CG-GC-CG".
         ``scheme``
             "graph", "embedding", "embedding+logits" or "joint", which wants ``encoder=``, a trained ``FineTuner``.
         ``logits``

@@ -12,6 +12,7 @@ from scgnn_tools.labels.scgrapht.experts import Experts, mixture_weights
 RNG = np.random.default_rng(3)
 TRAIN, VALIDATION, TEST = (make(n, rng=RNG) for n in (160, 60, 80))
 QUICK = {"max_epochs": 30, "n_genes": 100, "width": 32, "device": "cpu", "lr": 1e-2}
+P2 = {**QUICK, "pathway": "P2"}
 
 
 def fit(*, unlabeled=None, rng=0, **options):
@@ -39,9 +40,9 @@ def test_every_pathway_learns_and_comes_back_from_its_state(pathway, scheme):
 
 
 def test_principal_components_beside_the_vectors_come_back_too():
-    method = fit(principal=5)
+    method = fit(principal=5, pathway="P2")
     assert method._assembler.first.shape == (100, 10 + 5)
-    back = ScGraPhT(**QUICK, principal=5).restore(*method.state())
+    back = ScGraPhT(**P2, principal=5).restore(*method.state())
     np.testing.assert_allclose(back.scores(TEST[0]), method.scores(TEST[0]), atol=1e-6)
 
 
@@ -117,8 +118,13 @@ def test_lambda_goes_to_the_side_that_is_right():
 def test_logits_of_any_source_steer_training_where_lambda_is_a_number():
     """Mixing probabilities, cells that the other side already knows teach less; the graph's own loss would not change."""
     sure = lambda cells: np.log(np.full((len(cells), 4), 0.25))  # noqa: E731
-    a, b = fit(lam=0.5, logits=sure, max_epochs=5), fit(scheme="embedding", max_epochs=5)
+    a, b = fit(lam=0.5, logits=sure, max_epochs=5), fit(scheme="graph", max_epochs=5)
     assert not np.allclose(a.graph_scores(TEST[0]), b.graph_scores(TEST[0]))
+
+
+def test_the_default_pathway_follows_what_has_to_go_in():
+    assert ScGraPhT().steps == ScGraPhT(scheme="graph").steps == ("CG",)
+    assert ScGraPhT(scheme="embedding").steps == ScGraPhT(protocol="paper").steps == ("GC", "CG")
 
 
 def test_small_classes_weigh_more():

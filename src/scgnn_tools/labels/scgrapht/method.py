@@ -45,7 +45,8 @@ class ScGraPhT:
         published code's settings: all cells in the graph, bins as weights, 3,000 epochs, the last weights, λ = 0.7, log mixing. What is
         given beside it holds in its place.
     pathway
-        "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", ….
+        "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", …. None is "CG", the best in our
+        measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol.
     scheme
         "graph": the graph alone; "embedding": the cells' vectors go in where cells come first; "embedding+logits": fused with a classifier
         besides; "joint": a fine-tuned foundation model is trained on with it, through its logits.
@@ -93,7 +94,7 @@ class ScGraPhT:
         self,
         *,
         protocol: Protocol = "clean",
-        pathway: str = "P2",
+        pathway: str | None = None,
         scheme: Scheme = "embedding+logits",
         logits: Logits = "experts",
         lam: Lambda | None = None,
@@ -118,7 +119,7 @@ class ScGraPhT:
         device: str = "auto",
         checkpoint: Path | None = None,
     ) -> None:
-        self.steps = parse(pathway)
+        self.steps = parse(options.default_pathway(protocol, scheme) if pathway is None else pathway)
         self.options = options.resolve(
             protocol,
             {

@@ -55,6 +55,11 @@ PAPER: dict[str, Any] = {
 """The published code's: log mixing, unnormalised bins, 3,000 epochs, the last weights."""
 
 
+def default_pathway(protocol: Protocol, scheme: Scheme) -> str:
+    """Return the pathway that is taken where none is given."""
+    return "P2" if protocol == "paper" or scheme in ("embedding", "joint") else "CG"
+
+
 def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     """Return the options of a protocol, with those that are given (not None) in their place."""
     if protocol not in get_args(Protocol):
