@@ -148,7 +148,7 @@ def summary(rows: pd.DataFrame, differences: list[dict]) -> str:
         return means.round(4).to_string()
     out = {}
     point = rows.astype({"split": str, "method": str}).set_index(["network", "split", "method"]).sort_index()
-    there = dict(frame.groupby(["split", "method"], sort=False))
+    there = {(split, method): part for (split, method), part in frame.groupby(["split", "method"], sort=False)}
     for split, method in (key for key in means.index if key in there):
         part = there[split, method]
         line = {}
