@@ -139,3 +139,20 @@ def test_few_pairs_few_factors(planted):
     ).all()
     with pytest.raises(InputValueError, match="labels 0 and 1"):
         link_predictor("sgt").fit(one_tf.assign(label=1))
+
+
+def test_few_known_pairs_are_kept_sparse_and_say_the_same(planted, monkeypatch):
+    from scgnn_tools.links import sgt_terms
+
+    train, test = held(planted[0], "pair")
+    scores = []
+    for share in (0.0, 2.0):
+        monkeypatch.setattr(sgt_terms, "SPARSE", share)
+        scores.append(link_predictor("sgt", rng=0, knowledge=False).fit(train, embedding=planted[1]).score(test))
+    np.testing.assert_allclose(scores[0], scores[1], atol=2e-3)
+
+
+def test_a_table_without_targets_is_refused(planted):
+    p = link_predictor("sgt", knowledge=False).fit(planted[0])
+    with pytest.raises(InputValueError, match="missing: target"):
+        p.score(planted[0][["tf"]])

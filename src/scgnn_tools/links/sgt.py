@@ -145,14 +145,14 @@ class SGT:
 
     def _over_kinds(self, pairs: pd.DataFrame, function: Callable[..., np.ndarray], width: int) -> np.ndarray:
         """Apply ``function(kind, tfs, targets, i, t)`` -> (n_pairs, width) to the pairs (i, t) of each kind, by blocks of targets."""
-        missing = [c for c in ("tf", "target") if c not in pairs]
-        pairs = check_pairs(pairs if missing else pairs[["tf", "target"]], labelled=False)
-        a, tfs = pd.factorize(pairs["tf"])
-        b, targets = pd.factorize(pairs["target"])
+        if "tf" not in pairs or "target" not in pairs:
+            check_pairs(pairs, labelled=False)  # says which is missing
+        a, tfs = _names_of(pairs["tf"])
+        b, targets = _names_of(pairs["target"])
         out = np.empty((len(pairs), width))
         if len(pairs) == 0:
             return out
-        factors, others = self._side(tfs.to_numpy(), kin=True), self._side(targets.to_numpy(), kin=False)
+        factors, others = self._side(tfs, kin=True), self._side(targets, kin=False)
         new_tf, new_target = self._terms.rows(factors) < 0, self._terms.columns(others) < 0
         for kind, rows, columns in (
             ("seen", ~new_tf, ~new_target),
@@ -184,6 +184,12 @@ class SGT:
             if weight > 0:
                 out[:, column] += weight * (_pick(self._term(name, self._terms, tfs, targets), i, t) - mean)
         return out
+
+
+def _names_of(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code of each row and the different names as text: millions of pairs hold few names."""
+    code, names = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=False)
+    return code, np.array([str(n) for n in names], dtype=object)
 
 
 def _pick(block: np.ndarray, i: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -112,14 +113,15 @@ class Terms:
         y = np.zeros((len(at_tfs), len(at_targets)), dtype=np.float32)
         seen = np.zeros_like(y)
         y[a, b], seen[a, b] = label, 1
-        self._seen = seen
         rate = (y.sum(axis=1) + SMOOTH * self._base) / (seen.sum(axis=1) + SMOOTH)
-        offset = self._rates(y, rate, features[at_tfs], features[at_targets])
+        offset = self._rates(y, seen, rate, features[at_tfs], features[at_targets])
         self._x = features[at_targets]
-        self._after_tf = (y - rate[:, None]) * seen  # the residual after the factor's rate
-        mu = expit(logit(rate)[:, None] + offset[None])
-        self._after_both = (y - mu) * seen
-        self._scaled = self._after_both / np.sqrt(np.maximum(mu * (1 - mu), 0.02))  # in units of its spread
+        self._after_tf = _table((y - rate[:, None]) * seen)  # the residual after the factor's rate
+        mu = expit(logit(rate)[:, None] + offset[None]).astype(np.float32)
+        rest = (y - mu) * seen
+        self._after_both = _table(rest)
+        self._scaled = _table(rest / np.sqrt(np.maximum(mu * (1 - mu), 0.02)))  # in units of its spread
+        self._seen = _table(seen)
 
     def rows(self, tfs: Side) -> np.ndarray:
         """Return the number of each factor among those of the pairs, -1 if it is none."""
@@ -129,9 +131,9 @@ class Terms:
         """Return the number of each target among those of the pairs, -1 if it is none."""
         return self._column[targets.number]
 
-    def _rates(self, y: np.ndarray, rate: np.ndarray, x_tf: np.ndarray, x: np.ndarray) -> np.ndarray:
+    def _rates(self, y: np.ndarray, seen: np.ndarray, rate: np.ndarray, x_tf: np.ndarray, x: np.ndarray) -> np.ndarray:
         """How often a factor's and a target's pairs are edges; a target's beside the rates of the factors that it was asked with."""
-        base, seen = self._base, self._seen
+        base = self._base
         self._odds_tf = logit(rate)
         self._odds_target = logit((y.sum(axis=0) + SMOOTH * base) / (seen.sum(axis=0) + SMOOTH))
         excess = (y - seen * rate[:, None]).sum(axis=0)
@@ -159,14 +161,12 @@ class Terms:
 
     @cached_property
     def _low(self) -> tuple[np.ndarray, np.ndarray]:
-        residual = self._after_tf
-        return _low_rank(residual - residual.sum(axis=0) / np.maximum(self._seen.sum(axis=0), 1) * self._seen)
+        residual, seen = _dense(self._after_tf), _dense(self._seen)
+        return _low_rank(residual - residual.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) * seen)
 
     @cached_property
     def _profiles(self) -> np.ndarray:
         """What targets with like labels say."""
-        if self._scaled.shape[1] > MAX_PROFILES:
-            return np.zeros_like(self._scaled)
         return self._scaled @ _cosine(self._after_both.T, self._seen.T, shrink=0.5)
 
     @cached_property
@@ -176,11 +176,11 @@ class Terms:
     @cached_property
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
         """Regression of each factor's residual on the target's features."""
-        return self._ridge.coefficients(self._after_both.T)
+        return self._ridge.coefficients(_dense(self._after_both).T)
 
     @cached_property
     def _slopes_std(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._ridge.coefficients(self._scaled.T)
+        return self._ridge.coefficients(_dense(self._scaled).T)
 
     @cached_property
     def _alike(self) -> np.ndarray:
@@ -205,6 +205,8 @@ class Terms:
         if name.startswith("regression"):
             out = self._regress(name, row, x)
         else:
+            if name == "profiles" and self._seen.shape[1] > MAX_PROFILES:
+                return np.zeros((1, 1), dtype=np.float32)
             out = self._by_label(name, row, column)
             out[:, column < 0] = 0
         out[row < 0] = 0
@@ -216,13 +218,13 @@ class Terms:
         if name == "profiles":
             return self._profiles[row][:, column]
         if name == "total_rest":
-            return self._like_rest[row] @ self._scaled[:, column]
+            return _times(self._like_rest[row], self._scaled[:, column])
         rest = name == "mean_rest"
         like = (self._like_rest if rest else self._like)[row]
-        total = like @ (self._after_both if rest else self._after_tf)[:, column]
+        total = _times(like, (self._after_both if rest else self._after_tf)[:, column])
         if name == "total":
             return total
-        weight = np.abs(like) @ self._seen[:, column]
+        weight = _times(np.abs(like), self._seen[:, column])
         return total / (weight + 1) if rest else np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
 
     def _regress(self, name: str, row: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -234,7 +236,7 @@ class Terms:
     def _by_kin(self, name: str, kin: np.ndarray, column: np.ndarray, x: np.ndarray) -> np.ndarray:
         if name == "kin_regression":
             return (kin / (kin.sum(axis=1, keepdims=True) + 0.1)) @ _affine(x, self._slopes_std).T
-        out = (kin @ self._scaled[:, column]) / (kin @ self._seen[:, column] + 0.5)
+        out = _times(kin, self._scaled[:, column]) / (_times(kin, self._seen[:, column]) + 0.5)
         out[:, column < 0] = 0
         return out
 
@@ -270,20 +272,32 @@ class Ridge:
         return slope.astype(np.float32), (mean - self._mean @ slope).astype(np.float32)
 
 
-def _cosine(residual: np.ndarray, seen: np.ndarray, *, shrink: float = 0.0) -> np.ndarray:
+Table: TypeAlias = Any
+"""Factors × targets, float32: an array, or a CSC one if few of the pairs are known."""
+
+
+def _table(x: np.ndarray) -> Table:
+    return sp.csc_array(x) if np.count_nonzero(x) < SPARSE * x.size else x
+
+
+def _dense(x: Table) -> np.ndarray:
+    return x.toarray() if sp.issparse(x) else x
+
+
+def _times(a: np.ndarray, b: Table) -> np.ndarray:
+    """Return the product with a table, dense."""
+    return np.ascontiguousarray((b.T @ a.T).T) if sp.issparse(b) else a @ b
+
+
+def _cosine(residual: Table, seen: Table, *, shrink: float = 0.0) -> np.ndarray:
     """Return the cosine of rows over the columns that both have seen; ``shrink`` pulls those of few common ones to 0."""
-    product = _sparse_product if seen.mean() < SPARSE else np.matmul
-    square = residual**2
-    norm = np.sqrt(product(square, seen.T) * product(seen, square.T))
+    square = residual * residual
+    norm = np.sqrt(_dense(square @ seen.T) * _dense(seen @ square.T))
     if shrink and (norm > 0).any():
         norm = norm + shrink * norm[norm > 0].mean()
-    out = np.divide(product(residual, residual.T), norm, out=np.zeros_like(norm), where=norm > 0)
+    out = np.divide(_dense(residual @ residual.T), norm, out=np.zeros_like(norm), where=norm > 0)
     np.fill_diagonal(out, 0)
     return out
-
-
-def _sparse_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (sp.csr_array(a) @ sp.csr_array(b)).toarray()
 
 
 def _low_rank(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
