@@ -78,6 +78,10 @@ def test_paper_protocol(network):
     draws = p.sample(test, 3)
     assert not np.allclose(draws[0], draws[1])  # dropout is on, as published
     np.testing.assert_array_equal(p.score(test), p.sample(test, 50).mean(axis=0))
+    some = test.head(1)
+    np.testing.assert_allclose(
+        p.score_grid(some["tf"].to_numpy(), some["target"].to_numpy())[0], p.score(some), atol=1e-5
+    )
     one = ScRegNet(protocol="paper", hidden=(8,), out=(8,), max_epochs=5).fit(
         train, test, embedding=vectors, expression=expression
     )

@@ -116,3 +116,12 @@ def test_wrong_options(network, options, message):
     train, _, vectors, expression = network
     with pytest.raises(InputValueError, match=message):
         ScTransNet(**options).fit(train, embedding=vectors, expression=expression)
+
+
+@pytest.mark.parametrize("head", ["mlp", "dot", "product", "concat", "cosine"])
+def test_a_grid_is_its_pairs(network, head):
+    train, _, vectors, expression = network
+    p = ScTransNet(head=head, max_epochs=2).fit(train, embedding=vectors, expression=expression)
+    tfs, genes = np.array(["T3", "nobody", "T0"]), np.array(["g1", "g7", "T0", "nobody"])
+    pairs = pd.DataFrame({"tf": np.repeat(tfs, 4), "target": np.tile(genes, 3)})
+    np.testing.assert_allclose(p.score_grid(tfs, genes).ravel(), p.score(pairs), atol=1e-5)

@@ -166,6 +166,22 @@ class GraphPredictor:
                     out[i, some] = network.head(a[left], b[right]).double().cpu().numpy()
         return out
 
+    def score_grid(self, tfs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the logit of every factor with every target, float32 (n_tfs, n_targets); NaN where a gene is not known."""
+        network, graph = self._fitted()
+        i, j = self._genes.get_indexer(tfs), self._genes.get_indexer(targets)
+        out = np.full((len(tfs), len(targets)), np.nan, dtype=np.float32)
+        draws = 50 if self._always else 1
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.default_generator.manual_seed(self._seed)
+            total: torch.Tensor | float = 0.0
+            for _ in range(draws):
+                a, b = network.genes(graph, self._x, self._vectors)
+                left, right = (torch.as_tensor(k[k >= 0], device=self._device) for k in (i, j))
+                total = total + network.head.grid(a[left], b[right])
+        out[np.ix_(i >= 0, j >= 0)] = (cast("torch.Tensor", total) / draws).cpu().numpy()
+        return out
+
     def represent(self) -> pd.DataFrame:
         """Return what the head sees of each gene, float32, indexed by gene; as a factor and as a target if they differ."""
         network, graph = self._fitted()

@@ -40,3 +40,22 @@ class PairHead(nn.Module):
             both = nn.functional.leaky_relu(self.hidden(both))
         no, yes = self.linear(both).unbind(dim=1)  # type: ignore[misc]
         return yes - no  # a softmax over two is the logistic of their difference, and its loss the logistic one
+
+    def grid(self, tf: Tensor, target: Tensor) -> Tensor:
+        """Return the logit of every factor with every target, (n_tfs, width), (n_targets, width) -> (n_tfs, n_targets).
+
+        The same numbers as pair by pair, as products of matrices.
+        """
+        if self.kind == "dot":
+            return tf @ target.T
+        if self.kind == "cosine":
+            return nn.functional.normalize(tf, dim=1) @ nn.functional.normalize(target, dim=1).T
+        linear: nn.Linear = self.linear  # type: ignore[assignment]
+        w, b = linear.weight[1] - linear.weight[0], linear.bias[1] - linear.bias[0]
+        width = tf.shape[1]
+        if self.kind == "mlp":
+            of_tf, of_target = self.hidden.weight.split(width, dim=1)
+            left, right = tf @ of_tf.T + self.hidden.bias, target @ of_target.T
+            return torch.stack([nn.functional.leaky_relu(row + right) @ w for row in left]) + b
+        out = (tf @ w[:width])[:, None] + target @ w[width : 2 * width] + b
+        return out if self.kind == "concat" else out + (tf * w[2 * width :]) @ target.T

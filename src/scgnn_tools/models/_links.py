@@ -225,15 +225,19 @@ class LinkModel:
                 raise InputValueError(msg)
             asked = pd.DataFrame({a: self._symbols_of(pairs[b]) for a, b in (("tf", "source"), ("target", "target"))})
             return pairs[["source", "target"]].assign(score=_probability(predictor.score(asked)))
-        parts, step = [], max(1, BLOCK // len(self._scored))
+        parts, step, n = [], max(1, BLOCK // len(self._scored)), len(self._scored)
+        most = n - 1 if n_top is None else min(n_top, n - 1)  # no factor is its own target here
         for start in range(0, len(self._tfs), step):
             some = self._tfs[start : start + step]
-            block = pd.DataFrame({"tf": np.repeat(some, len(self._scored)), "target": np.tile(self._scored, len(some))})
-            block = block[(block["tf"] != block["target"]).to_numpy()]
-            block["score"] = _probability(predictor.score(block))
-            block = block.sort_values("score", ascending=False, kind="stable")
-            parts.append(block if n_top is None else block.groupby("tf", sort=False).head(n_top))
+            grid = predictor.score_grid(some, self._scored)
+            grid[some[:, None] == self._scored] = -np.inf
+            best = np.argsort(-grid, axis=1, kind="stable")[:, :most]
+            score = np.take_along_axis(grid, best, axis=1).ravel()
+            parts.append(
+                pd.DataFrame({"tf": np.repeat(some, most), "target": self._scored[best].ravel(), "score": score})
+            )
         out = pd.concat(parts).sort_values("score", ascending=False, kind="stable")
+        out["score"] = _probability(out["score"].to_numpy(dtype=np.float64))
         names = {"source": self._name_of.reindex(out["tf"]), "target": self._name_of.reindex(out["target"])}
         return pd.DataFrame({k: v.to_numpy() for k, v in names.items()}).assign(score=out["score"].to_numpy())
 
