@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import scgnn_tools as sgt
-from benchmarks.grn import bundled_vectors, read, vectors
+from benchmarks import grn_data
 from scgnn_tools.links._pooling import attentive_pooling
 from scgnn_tools.splits import degree_matched
 
@@ -46,23 +46,23 @@ class Network:
 
 
 def hesc(data: Path) -> Network:
-    pairs = read(data, "hESC_500")
-    part = pairs["set"].to_numpy()
-    return network("hESC_500", pairs, part, vectors(data, "hESC_500"), None)
+    return network(data, "scregnet:hESC_500")
 
 
 def mdc(data: Path) -> Network:
-    pairs = pd.read_parquet(data / "grn/beeline/mDC_500/pairs.parquet")
-    pairs = pairs[pairs["split"] == "sample1"].astype({"tf": str, "target": str, "set": str}).reset_index(drop=True)
-    expression = ad.read_h5ad(data / "grn/expression/mDC_500.h5ad")
-    return network("mDC_500", pairs, pairs["set"].to_numpy(), bundled_vectors(), expression)
+    return network(data, "sample1:mDC_500")
 
 
-def network(name: str, pairs: pd.DataFrame, part: np.ndarray, embedding: Any, expression: Any) -> Network:
-    code = pd.Series(part).map({"train": 0, "val": 1, "test": 2}).to_numpy(dtype=np.int8)
+def network(data: Path, name: str) -> Network:
+    pairs = grn_data.read(data, name)
+    code = pairs["part"].to_numpy()
     kept = degree_matched(pairs, base=lambda p, **_: code.copy())[code == 2] == 2
     validation = pairs[code == 1] if (code == 1).any() else None
+    embedding = grn_data.vectors(data, name)
+    embedding = grn_data.bundled_vectors() if embedding is None else embedding
+    expression = grn_data.expression(data, name)
     genes = np.union1d(pairs["tf"], pairs["target"])
+    name = name.split(":")[1]
     return Network(name, pairs[code == 0], validation, pairs[code == 2], kept, embedding, expression, genes)
 
 
@@ -129,14 +129,14 @@ def repeat(net: Network, row: str, seeds: int, make: Callable[[int], Any]) -> No
 
 
 def pooling(net: Network, seeds: int, epochs: int) -> None:
-    """Vectors of a Cell-Graph Compass that is trained on the very cells: the only network with attention that can be had offline."""
+    """Vectors of a small transformer that is trained on the very cells: the only one with attention that can be had offline."""
     cells = net.expression.copy()
     sgt.models.CGC.setup_anndata(cells)
-    cgc = sgt.models.CGC(cells, dim=64, heads=4, hidden=128, n_layers=2, max_length=301, rng=0)
+    cgc = sgt.models.CGC(cells, graph=False, dim=64, heads=4, hidden=128, n_layers=2, max_length=301, rng=0)
     start = time.perf_counter()
     cgc.train(max_epochs=epochs, batch_size=32)
     print(
-        f"  pooled over cells (a Cell-Graph Compass, {epochs} epochs on these cells, {time.perf_counter() - start:.0f} s):"
+        f"  scTransNet on vectors pooled over cells (a transformer of two blocks, {epochs} epochs on these cells, {time.perf_counter() - start:.0f} s):"
     )
     for pooled in ("attention", "mean"):
         given = attentive_pooling(cgc.model, cells, pooling=pooled).dropna()
