@@ -135,9 +135,8 @@ def pooling(net: Network, seeds: int, epochs: int) -> None:
     cgc = sgt.models.CGC(cells, graph=False, dim=64, heads=4, hidden=128, n_layers=2, max_length=301, rng=0)
     start = time.perf_counter()
     cgc.train(max_epochs=epochs, batch_size=32)
-    print(
-        f"  scTransNet on vectors pooled over cells (a transformer of two blocks, {epochs} epochs on these cells, {time.perf_counter() - start:.0f} s):"
-    )
+    seconds = time.perf_counter() - start
+    print(f"  scTransNet on vectors pooled over cells (two blocks, {epochs} epochs on these cells, {seconds:.0f} s):")
     for pooled in ("attention", "mean"):
         given = attentive_pooling(cgc.model, cells, pooling=pooled).dropna()
         other = Network(**{**net.__dict__, "embedding": given})
