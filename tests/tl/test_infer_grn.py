@@ -165,7 +165,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ({"prior": pd.DataFrame({"source": ["X1"], "target": ["X2"]})}, GraphError, "shares no gene with the data"),
         ({"prior": "collectri"}, MissingKeyError, "neither bundled nor in varp; there is: trrust"),
         ({"prior": pd.DataFrame({"a": [1]})}, GraphError, "source, target is missing"),
-        ({"method": "genie3"}, InputValueError, "no link predictor 'genie3'"),
+        ({"method": "genie9"}, InputValueError, "no link predictor 'genie9'"),
         ({"split": "moon"}, InputValueError, "the splits are unseen_tf_matched"),
         ({"n_top": 0}, InputValueError, "n_top is a positive integer"),
         ({"use_rep": "scGPT"}, MissingKeyError, "use_rep='scGPT' is not in varm; there is: PCs"),

@@ -15,6 +15,9 @@ from scgnn_tools.links._score import score_matrix
 SHARE, LEAST = 1 / 16, 50
 """Part of the genes that is timed, but at least so many of them."""
 
+ENOUGH = 3.0
+"""Seconds that are long enough to tell."""
+
 
 def estimate(
     inputs: Inputs,
@@ -28,32 +31,45 @@ def estimate(
 ) -> float | None:
     """Return about how many seconds ``n_fits`` trainings on all pairs, the scoring of all factors × genes, and the baselines take.
 
-    Two parts are drawn by gene, with all pairs of the targets that are drawn, see :func:`_whole`. A network that stops early on them and
-    late on the whole takes longer than that. None if a part holds one label only.
+    Parts are drawn by gene, with all pairs of the targets that are drawn, each twice the one before, until one takes three seconds or is a
+    sixteenth of the whole; see :func:`_whole`. A network that stops early on them and late on the whole takes longer than that. None if
+    the parts hold one label only.
     """
     targets = np.unique(inputs.pairs["target"].to_numpy(dtype=object))
     order, genes = generator(rng).permutation(targets), generator(rng).permutation(inputs.genes)
-    share = min(0.5, max(SHARE, LEAST / len(targets)))
-    times = {n: 1 for n, e in PREDICTORS.items() if e.always and not missing(n, inputs)} | {method: n_fits}
-    spent: dict[str, list[float]] = {name: [] for name in times}
-    for size in (share / 2, share):  # the first also loads what the methods need
+    largest = min(0.5, max(SHARE, LEAST / len(targets)))
+
+    def spend(name: str, size: float) -> float | None:
         pairs = inputs.pairs[inputs.pairs["target"].isin(order[: max(1, round(size * len(order)))])]
         if pairs["label"].nunique() < 2:
             return None
         some = genes[: max(1, round(size * len(genes)))]
         part = replace(inputs, pairs=pairs, genes=np.union1d(some, tfs))
-        for name, passed in spent.items():
-            begin = clock()
-            fitted = fit(name, part, pairs, None, rng, **(options if name == method else {}))
-            score_matrix(fitted.score, name, tfs, some)
-            passed.append(clock() - begin)
-    return sum(n * _whole(spent[name][0], spent[name][1], share) for name, n in times.items())
+        begin = clock()
+        fitted = fit(name, part, pairs, None, rng, **(options if name == method else {}))
+        score_matrix(fitted.score, name, tfs, some)
+        return clock() - begin
+
+    total = 0.0
+    for name, n in (
+        {n: 1 for n, e in PREDICTORS.items() if e.always and not missing(n, inputs)} | {method: n_fits}
+    ).items():
+        before = now = None
+        for size in largest / 2.0 ** np.arange(4, -1, -1):
+            before, now = now, spend(name, size)
+            if before is not None and now is not None and now > ENOUGH:
+                break
+        if now is None:
+            return None
+        total += n * _whole(now if before is None else before, now, size, complete=size == largest)
+    return total
 
 
-def _whole(half: float, full: float, share: float) -> float:
-    """Return the time of all genes: on the line through the times of two parts, but at least half of what grows from nothing.
+def _whole(half: float, full: float, share: float, *, complete: bool) -> float:
+    """Return the time of all genes: on the line through the times of two parts, the second twice the first.
 
-    The line alone would trust that the first part needed longer for what is done once, or stopped later.
+    If the second is all that would be tried, it is at least half of what grows from nothing: the line alone would trust that the first part
+    needed longer for what is done once, or stopped later.
     """
     line = full + (full - half) / (share / 2) * (1 - share)
-    return max(line, 0.5 * full / share, full)
+    return max(line, full, 0.5 * full / share if complete else 0.0)
