@@ -5,16 +5,15 @@ Usage: ``python -m benchmarks.ablations annotation|grn|cgc [--data ../shared/dat
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
-MODULES = {"annotation": ["scgrapht", "scbignn"], "grn": ["links"], "cgc": ["cgc"]}
+MODULES = {"annotation": ["scgrapht"], "grn": ["links"], "cgc": ["cgc"]}
 
 
 def main() -> None:
     if len(sys.argv) < 2 or sys.argv[1] not in MODULES:
         sys.exit(f"Name one of {', '.join(MODULES)}.\n{__doc__}")
     names = [f"benchmarks.ablations.{n}" for n in MODULES[sys.argv.pop(1)]]
-    for name in filter(find_spec, names):
+    for name in names:
         import_module(name).main()
 
 

@@ -68,7 +68,10 @@ def download(
     """
     about = card(name)
     if name not in SOURCES:
-        msg = f"{name} is bundled; there is nothing to download: sgt.fm.load({name!r})."
+        nothing = (
+            f"is bundled: sgt.fm.load({name!r})" if about.bundled else f"has no published weights ({about.weights})"
+        )
+        msg = f"There is nothing to download: {name} {nothing}."
         raise InputValueError(msg)
     variants = SOURCES[name]
     chosen = next(iter(variants)) if variant is None else variant
