@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError
+from scgnn_tools._threads import as_many_as_torch
 from scgnn_tools.graph.canonical import canonical
 
 BLOCK = 1024
@@ -38,10 +40,10 @@ def coexpression(
     if n_cells < 3:
         msg = f"Co-expression needs at least 3 cells; there are {n_cells}."
         raise GraphError(msg)
-    columns = sp.csc_array(x)
+    every = _Columns(x)
     rows, cols, values = [], [], []
     for start in range(0, n_genes, BLOCK):
-        signed = correlation(columns, np.arange(start, min(start + BLOCK, n_genes)), np.arange(n_genes))
+        signed = _between(_Columns(every.rows[:, start : start + BLOCK]), every)
         r = signed if sign == "positive" else np.abs(signed)
         r[np.arange(len(r)), start + np.arange(len(r))] = 0
         if k is not None and k < n_genes:
@@ -72,14 +74,58 @@ def correlation_of_pairs(x: sp.csr_array, rows: np.ndarray, columns: np.ndarray)
 
 def correlation(x: sp.csc_array, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return Pearson correlations of columns ``a`` with columns ``b``, float64 (len(a), len(b)); 0 for constant ones."""
-    n = x.shape[0]
-    left, right = x[:, a].astype(np.float64), x[:, b].astype(np.float64)
-    mean_a, mean_b = (np.asarray(m.mean(axis=0)).ravel() for m in (left, right))
-    var_a, var_b = (
-        np.maximum(np.asarray(m.multiply(m).mean(axis=0)).ravel() - mean**2, 0)
-        for m, mean in ((left, mean_a), (right, mean_b))
-    )
-    covariance = np.asarray((left.T @ right).todense()) / n - np.outer(mean_a, mean_b)
-    scale = np.sqrt(np.outer(var_a, var_b))
-    out = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 1e-12)
-    return np.clip(out, -1, 1)
+    return _between(_Columns(x[:, a]), _Columns(x[:, b]))
+
+
+class _Columns:
+    """A matrix by rows, with the moments of its columns: sums in double precision, no copy in it."""
+
+    def __init__(self, x: sp.csr_array | sp.csc_array) -> None:
+        self.rows = sp.csr_array(x)
+        n, d = x.shape
+        total, square = np.zeros(d), np.zeros(d)
+        _sums(self.rows.indices, self.rows.data, total, square)
+        self.mean = total / n
+        self.deviation = np.sqrt(np.maximum(square / n - self.mean**2, 0))
+
+
+def _between(left: _Columns, right: _Columns) -> np.ndarray:
+    columns, rows, n = sp.csc_array(left.rows), right.rows, left.rows.shape[0]
+    product = np.zeros((columns.shape[1], rows.shape[1]))
+    with as_many_as_torch():
+        _products(columns.indptr, columns.indices, columns.data, rows.indptr, rows.indices, rows.data, product)
+    product /= n
+    for i, mean in enumerate(left.mean):  # in place: the block is the largest thing in memory beside the matrix
+        product[i] -= mean * right.mean
+        scale = left.deviation[i] * right.deviation
+        np.divide(product[i], scale, out=product[i], where=scale > 1e-12)
+        product[i, scale <= 1e-12] = 0
+    return np.clip(product, -1, 1, out=product)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sums(
+    indices: np.ndarray, data: np.ndarray, total: np.ndarray, square: np.ndarray
+) -> None:  # pragma: no cover (compiled)
+    for k in range(len(indices)):
+        value = np.float64(data[k])
+        total[indices[k]] += value
+        square[indices[k]] += value * value
+
+
+@numba.njit(parallel=True, cache=True, nogil=True)
+def _products(
+    indptr: np.ndarray,
+    cells: np.ndarray,
+    data: np.ndarray,
+    row_indptr: np.ndarray,
+    row_indices: np.ndarray,
+    row_data: np.ndarray,
+    out: np.ndarray,
+) -> None:  # pragma: no cover (compiled)
+    # a row of the result is summed up cell by cell, in the same order on any number of threads
+    for i in numba.prange(len(indptr) - 1):
+        for p in range(indptr[i], indptr[i + 1]):
+            value = np.float64(data[p])
+            for q in range(row_indptr[cells[p]], row_indptr[cells[p] + 1]):
+                out[i, row_indices[q]] += value * row_data[q]
