@@ -1,6 +1,6 @@
 """scGraPhT taken apart: λ, depth, schemes and pathways, the paper's choices against its code's; the paper's own figures beside.
 
-Usage: ``python -m benchmarks.ablations annotation [--data ../shared/data] [--datasets zheng_sorted_ref baron_mouse] [--folds 1]``
+Usage: ``python -m benchmarks.ablations.scgrapht [--data ../shared/data] [--datasets zheng_sorted_ref …] [--folds 1] [--rows P2 …]``
 
 Every run is inductive: the cells that are scored are in no graph while it is trained. The other side of the fusion is a logistic
 regression on the vectors of the bundled model, where the paper has a fine-tuned scGPT.
@@ -83,10 +83,10 @@ def show(name: str, runs: list[np.ndarray], more: str = "") -> None:
     print(f"  {name:28s} {mean[0]:6.2f}/{mean[1]:5.2f}  {more}", flush=True)
 
 
-def ablate(data: Path, name: str, n: int) -> None:
+def ablate(data: Path, name: str, n: int, rows: list[str]) -> None:
     print(f"\n{name}: accuracy / macro-F1 (%), {n} of 5 folds", flush=True)
     parts = list(folds(data, name, n))
-    for label, options in FITS.items():
+    for label, options in ((k, v) for k, v in FITS.items() if not rows or any(r in k for r in rows)):
         alone, fused, lams, curve, seconds = [], [], [], [], 0.0
         for fold, (train, y, validation, y_validation, test, y_test) in enumerate(parts):
             start = time.process_time()
@@ -116,11 +116,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--datasets", nargs="+", default=["zheng_sorted_ref", "baron_mouse"])
     parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--rows", nargs="*", default=[], help="parts of the names of the rows; all by default")
     args = parser.parse_args()
     sgt.settings.progress = False
     print(PAPER)
     for name in args.datasets:
-        ablate(args.data, name, args.folds)
+        ablate(args.data, name, args.folds, args.rows)
 
 
 if __name__ == "__main__":
