@@ -20,7 +20,7 @@ class Linear:
 @pytest.fixture(scope="module")
 def graph(problem):
     (train, y), (validation, y_validation), _ = problem
-    return label_method("scgrapht", max_epochs=60, device="cpu").fit(train, y, validation, y_validation)
+    return label_method("scgrapht", pathway="P2", max_epochs=60, device="cpu").fit(train, y, validation, y_validation)
 
 
 def log_proba(scores):
