@@ -8,6 +8,13 @@ from scgnn_tools.links import link_predictor
 from scgnn_tools.links._tune import tune
 from scgnn_tools.metrics import grn
 
+pytestmark = [
+    pytest.mark.filterwarnings(
+        f"ignore::{kind}"
+    )  # Optuna announces the ends of its own dependencies' ways, not of ours
+    for kind in ("DeprecationWarning", "FutureWarning", "PendingDeprecationWarning")
+]
+
 
 def test_the_best_options_are_those_that_validate_best(network):
     train, test, vectors, expression = network

@@ -12,6 +12,13 @@ import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError, MissingKeyError
 
+pytestmark = [
+    pytest.mark.filterwarnings(
+        f"ignore::{kind}"
+    )  # decoupler announces the ends of its own dependencies' ways, not of ours
+    for kind in ("DeprecationWarning", "FutureWarning", "PendingDeprecationWarning")
+]
+
 
 @pytest.fixture
 def cells():
