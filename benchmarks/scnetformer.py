@@ -86,7 +86,8 @@ def main() -> None:
         how = dict(options)
         if "contrast_graph" in how:
             how["contrast_graph"] = edges[how["contrast_graph"]]
-        net = sgt.models.ScNetFormer(train, model=base, graph=edges[graph], **how).train(args.epochs, lr=1e-3)
+        net = sgt.models.ScNetFormer(train, model=base, graph=edges[graph], **how)
+        net.train(args.epochs, lr=1e-3, max_tokens=1024)  # small batches: a few hundred cells are few steps
         nets[name] = net
         table = sgt.tl.classify_genes(
             train, classes, method="finetune", model=net.model, n_cells=args.contexts, max_epochs=4, lr=1e-3,
