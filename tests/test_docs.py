@@ -40,6 +40,11 @@ def test_the_version_is_said_once():
     assert f'version = "{sgt.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("notebook", sorted((ROOT / "tutorials").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_tutorial_shows_no_path_of_the_machine_that_ran_it(notebook):
+    assert "site-packages" not in notebook.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", sorted((ROOT / "tutorials").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_the_tutorial_runs(notebook, tmp_path):

@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools.labels._protocol import Cells
+
 
 class GenePCA:
     """Centred PCA of log-normalised expression.
@@ -48,6 +50,26 @@ class GenePCA:
         if self._components is not None:
             self._mean = arrays["mean"]
         return self
+
+
+class OnEmbedding:
+    """What a baseline looks at: the vectors that the cells bring along."""
+
+    def _look_at(self, train: Cells) -> None:
+        """Learn what the vectors need; an embedding needs nothing."""
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return cells.embedding
+
+
+class OnPCA(OnEmbedding):
+    """What a baseline looks at: principal components of the training cells' expression."""
+
+    def _look_at(self, train: Cells) -> None:
+        self._pca = GenePCA().fit(train.expression)
+
+    def _vectors(self, cells: Cells) -> np.ndarray:
+        return self._pca.transform(cells.expression)
 
 
 def column_variance(x: sp.csr_array) -> np.ndarray:

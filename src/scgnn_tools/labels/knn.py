@@ -3,11 +3,11 @@
 import numpy as np
 
 from scgnn_tools._random import RNG
-from scgnn_tools.labels._pca import GenePCA
+from scgnn_tools.labels._pca import OnEmbedding, OnPCA
 from scgnn_tools.labels._protocol import Cells
 
 
-class KnnRep:
+class KnnRep(OnEmbedding):
     """Baseline: the classes of the 15 nearest training cells in the embedding."""
 
     def __init__(self, n_neighbors: int = 15) -> None:
@@ -39,18 +39,6 @@ class KnnRep:
         k = self._knn.n_neighbors
         return np.log((votes * k + 0.1) / (k + 0.1 * self._n_classes))
 
-    def _look_at(self, train: Cells) -> None:
-        """Learn what the vectors need; an embedding needs nothing."""
 
-    def _vectors(self, cells: Cells) -> np.ndarray:
-        return cells.embedding
-
-
-class KnnPCA(KnnRep):
+class KnnPCA(OnPCA, KnnRep):
     """Baseline: the classes of the 15 nearest training cells on 50 principal components of 2,000 genes."""
-
-    def _look_at(self, train: Cells) -> None:
-        self._pca = GenePCA().fit(train.expression)
-
-    def _vectors(self, cells: Cells) -> np.ndarray:
-        return self._pca.transform(cells.expression)

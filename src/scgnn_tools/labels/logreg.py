@@ -3,11 +3,11 @@
 import numpy as np
 
 from scgnn_tools._random import RNG
-from scgnn_tools.labels._pca import GenePCA
+from scgnn_tools.labels._pca import GenePCA, OnEmbedding, OnPCA
 from scgnn_tools.labels._protocol import Cells
 
 
-class LogRegRep:
+class LogRegRep(OnEmbedding):
     """Baseline: logistic regression on the standardised embedding."""
 
     def fit(
@@ -29,21 +29,9 @@ class LogRegRep:
         """Return log-probabilities, (n_cells, n_classes)."""
         return self._head.scores(self._vectors(cells))
 
-    def _look_at(self, train: Cells) -> None:
-        """Learn what the vectors need; an embedding needs nothing."""
 
-    def _vectors(self, cells: Cells) -> np.ndarray:
-        return cells.embedding
-
-
-class LogRegPCA(LogRegRep):
+class LogRegPCA(OnPCA, LogRegRep):
     """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
-
-    def _look_at(self, train: Cells) -> None:
-        self._pca = GenePCA().fit(train.expression)
-
-    def _vectors(self, cells: Cells) -> np.ndarray:
-        return self._pca.transform(cells.expression)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that :meth:`restore` needs."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools._keys import ROOT, SETUP
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._keys import SETUP
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.sources import read_graph, read_text
+from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.train.corpus import Corpus, corpus_genes
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class CGC:
     def __init__(
         self, adata: "AnnData", *, model: cgc.CGC | None = None, graph: bool = True, rng: RNG = 0, **options: Any
     ) -> None:
-        self._names = _setup(adata)
+        self._names = recorded(adata, SETUP, "CGC")
         self._seed, self.adata = seed(rng), adata
         if model is not None and (options or not graph):
             msg = f"A loaded model has its sizes; leave out {', '.join([*options, *([] if graph else ['graph'])])}."
@@ -159,8 +160,7 @@ class CGC:
 
         open_expression(adata, layer=layer)
         gene_names(adata.var, gene_key=gene_key)
-        given = {"layer": layer, "gene_key": gene_key, "organism": organism}
-        adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), SETUP: {k: v for k, v in given.items() if v is not None}}
+        record(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
 
     def train(
         self,
@@ -208,7 +208,7 @@ class CGC:
 
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, float32 (n_obs, dim); of other cells than those of training if given."""
-        names = self._names if adata is None or SETUP not in adata.uns.get(ROOT, {}) else _setup(adata)
+        names = self._names if adata is None or not is_recorded(adata, SETUP) else recorded(adata, SETUP, "CGC")
         return self.model.embed_cells(self.adata if adata is None else adata, **names)
 
     def save(self, folder: str | Path) -> None:
@@ -218,7 +218,7 @@ class CGC:
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "CGC":
         """Read what :meth:`save` wrote, to go on with other cells or the same ones, whose genes may be in any order."""
-        if SETUP not in adata.uns.get(ROOT, {}):
+        if not is_recorded(adata, SETUP):
             cls.setup_anndata(adata)
         return cls(adata, model=load("cgc", checkpoint=folder, **options))  # type: ignore[arg-type]
 
@@ -236,10 +236,3 @@ def make_schedule(corpus: Corpus, epochs: int, devices: int, given: dict[str, An
         return out
     per_step = out.accumulate * devices
     return Schedule(**{**given, "steps": max(1, epochs * corpus.n_batches(out.batch_size) // per_step)})
-
-
-def _setup(adata: "AnnData") -> dict[str, Any]:
-    if SETUP not in adata.uns.get(ROOT, {}):
-        msg = "This AnnData is not set up. Call sgt.models.CGC.setup_anndata(adata) first."
-        raise MissingKeyError(msg)
-    return dict(adata.uns[ROOT][SETUP])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scgnn_tools import fm, genes
 from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools._keys import ROOT, SETUP_LINKS
+from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import open_expression
@@ -20,6 +20,7 @@ from scgnn_tools.links._from_anndata import Symbols, prior_edges
 from scgnn_tools.links._pooling import Pooling
 from scgnn_tools.links._tune import tune
 from scgnn_tools.models._files import read_folder, write_folder
+from scgnn_tools.models._recorded import is_recorded, record, recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -137,8 +138,7 @@ class LinkModel:
             msg = f"use_rep={use_rep!r} is not in varm; there is: {', '.join(map(str, adata.varm)) or 'none'}."
             raise MissingKeyError(msg)
         given = {"layer": layer, "prior": prior, "use_rep": use_rep, "gene_key": gene_key, "organism": organism}
-        setup = {k: v for k, v in given.items() if v is not None}
-        adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), SETUP_LINKS[cls.method]: setup}
+        record(adata, SETUP_LINKS[cls.method], **given)
 
     def train(
         self,
@@ -292,7 +292,7 @@ class LinkModel:
         if adata is None:
             out._set_columns(np.array(about["columns"], dtype=object), np.array(about["names"], dtype=object))
             return out
-        setup = dict(adata.uns.get(ROOT, {}).get(SETUP_LINKS[cls.method], {}))
+        setup = cls._find(adata) if is_recorded(adata, SETUP_LINKS[cls.method]) else {}
         out._name_columns(adata, setup.get("gene_key"), out.params["organism"])
         known = out.predictor._genes.intersection(pd.Index(out._columns))
         if known.empty:
@@ -354,11 +354,7 @@ class LinkModel:
 
     @classmethod
     def _find(cls, adata: "AnnData") -> dict[str, Any]:
-        entry = SETUP_LINKS[cls.method]
-        if entry not in adata.uns.get(ROOT, {}):
-            msg = f"This AnnData is not set up. Call sgt.models.{cls.__name__}.setup_anndata(adata) first."
-            raise MissingKeyError(msg)
-        return dict(adata.uns[ROOT][entry])
+        return recorded(adata, SETUP_LINKS[cls.method], cls.__name__)
 
 
 def _probability(logit: np.ndarray) -> np.ndarray:

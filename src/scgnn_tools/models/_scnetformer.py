@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_tables
 from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools._keys import ROOT, SETUP_SCNETFORMER
+from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import Tokens, length_batches, open_expression
@@ -18,6 +18,7 @@ from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
 from scgnn_tools.genes import gene_names, human_symbols
+from scgnn_tools.models._recorded import is_recorded, record, recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -79,7 +80,7 @@ class ScNetFormer:
         rng: RNG = 0,
         **options: Any,
     ) -> None:
-        self._names = _setup(adata)
+        self._names = recorded(adata, SETUP_SCNETFORMER, "ScNetFormer")
         self._tissue_key = self._names.pop("tissue_key", None)
         self._seed, self.adata, self.history = seed(rng), adata, pd.DataFrame()
         if isinstance(model, scnetformer.ScNetFormer):
@@ -154,9 +155,7 @@ class ScNetFormer:
             there = ", ".join(map(printable, adata.obs.columns)) or "none"
             msg = f"tissue_key={tissue_key!r} is no column of obs; there are: {there}."
             raise MissingKeyError(msg)
-        given = {"layer": layer, "gene_key": gene_key, "organism": organism, "tissue_key": tissue_key}
-        here = {k: v for k, v in given.items() if v is not None}
-        adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), SETUP_SCNETFORMER: here}
+        record(adata, SETUP_SCNETFORMER, layer=layer, gene_key=gene_key, organism=organism, tissue_key=tissue_key)
 
     def train(
         self,
@@ -227,8 +226,8 @@ class ScNetFormer:
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
         names, tissue_key, adata_ = self._names, self._tissue_key, self.adata if adata is None else adata
-        if adata is not None and SETUP_SCNETFORMER in adata.uns.get(ROOT, {}):
-            names = _setup(adata)
+        if adata is not None and is_recorded(adata, SETUP_SCNETFORMER):
+            names = recorded(adata, SETUP_SCNETFORMER, "ScNetFormer")
             tissue_key = names.pop("tissue_key", None)
         tokens = self._tokens(adata_, names, tissue_key)
         out = np.zeros((tokens.n_cells, self.model.card.dimension), dtype=np.float32)
@@ -244,7 +243,7 @@ class ScNetFormer:
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "ScNetFormer":
         """Read what :meth:`save` wrote, to go on with other cells or the same ones."""
-        if SETUP_SCNETFORMER not in adata.uns.get(ROOT, {}):
+        if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
         return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
 
@@ -304,10 +303,3 @@ def _all(given: "Sequence[int] | str", name: str) -> bool:
         msg = f"{name} is 'all' or a list of positions; got {printable(given)!r}."
         raise InputValueError(msg)
     return isinstance(given, str)
-
-
-def _setup(adata: "AnnData") -> dict[str, Any]:
-    if SETUP_SCNETFORMER not in adata.uns.get(ROOT, {}):
-        msg = "This AnnData is not set up. Call sgt.models.ScNetFormer.setup_anndata(adata) first."
-        raise MissingKeyError(msg)
-    return dict(adata.uns[ROOT][SETUP_SCNETFORMER])

@@ -134,7 +134,7 @@ def find(adata: "AnnData | MuData", model: str) -> Setup:
     found = _SETUPS.get((model, str(adata.uns.get("_scvi_uuid"))))
     if found is None:
         kind = "mudata" if hasattr(adata, "mod") else "anndata"
-        msg = f"This object is not set up for {model} in this session. Call sgt.models.{model}.setup_{kind}(…) first."
+        msg = f"This object is not set up for {model} in this Python process. Call sgt.models.{model}.setup_{kind}(…) first."
         raise MissingKeyError(msg)
     return found
 

@@ -1,0 +1,33 @@
+"""What ``setup_anndata`` was given, kept in ``uns`` for the models that need no registry of scvi-tools."""
+
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._keys import ROOT
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def record(adata: "AnnData", entry: str, **given: Any) -> None:
+    """Write what is not None to ``uns["sgt"][entry]``."""
+    adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), entry: {k: v for k, v in given.items() if v is not None}}
+
+
+def is_recorded(adata: "AnnData", entry: str) -> bool:
+    """Return whether the object was set up."""
+    return entry in adata.uns.get(ROOT, {})
+
+
+def recorded(adata: "AnnData", entry: str, model: str) -> dict[str, Any]:
+    """Return what :func:`record` wrote.
+
+    Raises
+    ------
+    MissingKeyError
+        If the object was not set up for the model.
+    """
+    if not is_recorded(adata, entry):
+        msg = f"This AnnData is not set up. Call sgt.models.{model}.setup_anndata(adata) first."
+        raise MissingKeyError(msg)
+    return dict(adata.uns[ROOT][entry])
