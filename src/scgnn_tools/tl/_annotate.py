@@ -72,7 +72,7 @@ def annotate(
         known cells of another experiment look.
     method
         A name of ``sgt.labels.METHODS``: "scgrapht", … or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored
-        beside it. ``scgrapht``, ``scbignn`` and ``cgc`` weigh unbalanced classes, see their options.
+        beside it. ``scgrapht`` and ``scbignn`` take ``balance`` for unbalanced classes, see their options.
     transductive
         Let the method look at the unlabelled cells while it trains; those that do so anyway, and those that cannot, are as they are.
     use_rep
