@@ -149,8 +149,7 @@ def test_mudata_goes_in_as_it_is(cls):
     rna = cells()
     labels, rna.obs = rna.obs["cell_type"], rna.obs[["truth"]]
     protein = ad.AnnData(np.ones((160, 3), dtype=np.float32), obs=pd.DataFrame(index=rna.obs_names))
-    with mudata.set_options(pull_on_update=False):
-        mdata = mudata.MuData({"gex": rna, "protein": protein})
+    mdata = mudata.MuData({"gex": rna, "protein": protein})
     mdata.obs["cell_type"] = labels
     with pytest.raises(MissingKeyError, match="no modality; there is: gex, protein"):
         cls.setup_mudata(mdata, modalities={"rna": "rna"}, labels_key="cell_type")

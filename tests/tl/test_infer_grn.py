@@ -247,15 +247,14 @@ def test_a_network_for_each_group(pbmc68k, tmp_path):
 def test_a_modality_of_a_mudata(pbmc68k):
     import mudata
 
-    with mudata.set_options(pull_on_update=False):
-        adt = ad.AnnData(np.ones((700, 2)), obs=pbmc68k.obs[[]], var=pd.DataFrame(index=["CD3", "CD19"]))
-        both = mudata.MuData({"rna": pbmc68k, "adt": adt})
-        with pytest.raises(MissingKeyError, match="mod=None is no modality of this MuData; there is: rna, adt"):
-            sgt.tl.infer_grn(both)
-        out = sgt.tl.infer_grn(both, SOME, mod="rna", copy=True, **QUICK)
-        assert "sgt_grn" in out["rna"].uns
-        assert "sgt_grn" not in both["rna"].uns
-        assert sgt.tl.infer_grn(both, SOME, mod="rna", **QUICK) is None
+    adt = ad.AnnData(np.ones((700, 2)), obs=pbmc68k.obs[[]], var=pd.DataFrame(index=["CD3", "CD19"]))
+    both = mudata.MuData({"rna": pbmc68k, "adt": adt})
+    with pytest.raises(MissingKeyError, match="mod=None is no modality of this MuData; there is: rna, adt"):
+        sgt.tl.infer_grn(both)
+    out = sgt.tl.infer_grn(both, SOME, mod="rna", copy=True, **QUICK)
+    assert "sgt_grn" in out["rna"].uns
+    assert "sgt_grn" not in both["rna"].uns
+    assert sgt.tl.infer_grn(both, SOME, mod="rna", **QUICK) is None
     pd.testing.assert_frame_equal(both["rna"].uns["sgt_grn"]["edges"], out["rna"].uns["sgt_grn"]["edges"])
 
 
