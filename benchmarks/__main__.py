@@ -1,20 +1,35 @@
-"""Run every benchmark and print its table: ``make bench``, or ``python -m benchmarks --data FOLDER``."""
+"""Run the benchmarks of a topic and print their tables: ``python -m benchmarks cgc``; all of them: ``make bench``.
+
+Usage: ``python -m benchmarks [cgc] [embedding] [annotation] [grn] [--data ../shared/data]``
+"""
 
 import argparse
 import subprocess
 import sys
 from pathlib import Path
 
-ALL = ["probe", "annotation", "grn", "memory", "cgc", "embed"]
+TOPICS = {
+    # the ablations, the embeddings beside PCA and scVI, the gene tasks beside their baselines, the speed of each part
+    "cgc": ["ablations cgc --folds 2", "cgc_mini --scvi 100 --transformer 150", "cgc"],
+    "embedding": ["probe", "embed", "models", "memory"],
+    "annotation": ["annotation --quiet", "unknown", "ablations annotation", "scgrapht_speed"],
+    "grn": ["grn", "ablations grn", "grn_noise", "grn_speed", "scnetformer"],
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("topics", nargs="*", help=f"of {', '.join(TOPICS)}; all by default")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    data = parser.parse_args().data
-    for name in ALL:
-        print(f"\n=== benchmarks.{name}", flush=True)
-        subprocess.run([sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", "--data", str(data)], check=True)
+    args = parser.parse_args()
+    if unknown := set(args.topics) - set(TOPICS):
+        parser.error(f"no topic {', '.join(sorted(unknown))}; there are: {', '.join(TOPICS)}")
+    for name in args.topics or TOPICS:
+        for line in TOPICS[name]:
+            print(f"\n=== python -m benchmarks.{line}", flush=True)
+            module, *options = line.split()
+            command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}", *options, "--data", str(args.data)]
+            subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """Annotation methods beside their baselines: accuracy and macro-F1, seconds and memory, and who wins.
 
-Usage: ``python -m benchmarks.annotation --data ../shared/data [--tasks pbmc3k ...] [--methods scbignn ...] [--runs 5]``
+Usage: ``python -m benchmarks.annotation --data ../shared/data [--tasks pbmc3k ...] [--methods scbignn ...] [--runs 6] [--store FILE]``
 
 Five folds of each data set, and what a user does: another donor, stimulated cells from unstimulated ones, a batch that was not seen, and
 another laboratory's cells. Where the test cells are fixed, the runs differ by the seed of the split into training and validation cells and
-of the training. Methods that are transductive see the test cells, without labels; all others do not. Each fit runs in a process of its
-own, whose peak memory is shown, Python and PyTorch included.
+of the training. ``--store`` keeps each result, so that a run that was stopped goes on. Methods that are transductive see the test cells,
+without labels; all others do not. Each fit runs in a process of its own, whose peak memory is shown, Python and PyTorch included.
 """
 
 import argparse
+import json
 import multiprocessing
 import resource
 import time
@@ -146,6 +147,12 @@ def apart(task: Task, method: str, run: int) -> dict:
         process.join()
 
 
+def stored(file: Path | None) -> dict[tuple[str, str, int], dict]:
+    """Return the results that an earlier run kept, by task, method and run."""
+    lines = file.read_text().splitlines() if file is not None and file.is_file() else []
+    return {(row["task"], row["method"], row["run"]): row for row in map(json.loads, lines)}
+
+
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return mean ± sd a task and method."""
     groups = rows.groupby(["task", "method"], sort=False)
@@ -186,17 +193,25 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--runs", type=int, default=6, help="most runs a task")
+    parser.add_argument("--store", type=Path, help="file of finished runs, a JSON object a line")
     parser.add_argument("--quiet", action="store_true", help="print the tables alone")
     args = parser.parse_args()
     sgt.settings.progress, out = False, []
     torch.set_num_threads(1)  # before any fit, so that the children of the fork share no pool of threads
     tasks = {name: TASKS[name](args.data) for name in args.tasks}
+    kept = stored(args.store)
     for run in range(args.runs):  # all tasks once, then all again: what is printed early is of every task
         for name, task in tasks.items():
             for method in args.methods if run < len(task.runs) else []:
-                out.append({"task": name, "method": method, "run": run, **apart(task, method, run)})
+                row = kept.get((name, method, run)) or {
+                    "task": name, "method": method, "run": run, **apart(task, method, run)
+                }  # fmt: skip
+                out.append(row)
+                if args.store is not None and (name, method, run) not in kept:
+                    with args.store.open("a") as file:
+                        file.write(json.dumps(row, default=float) + "\n")
                 if not args.quiet:
-                    line = "{task} {method} run {run}: {accuracy:.3f} {macro_f1:.3f} {seconds:.1f} s".format(**out[-1])
+                    line = "{task} {method} run {run}: {accuracy:.3f} {macro_f1:.3f} {seconds:.1f} s".format(**row)
                     print(line, flush=True)
     rows = pd.DataFrame(out)
     rows["task"] = pd.Categorical(rows["task"], categories=args.tasks)

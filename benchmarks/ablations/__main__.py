@@ -6,7 +6,7 @@ Usage: ``python -m benchmarks.ablations annotation|grn|cgc [--data ../shared/dat
 import sys
 from importlib import import_module
 
-MODULES = {"annotation": ["scgrapht"], "grn": ["links"], "cgc": ["cgc"]}
+MODULES = {"annotation": ["scgrapht", "scbignn"], "grn": ["links"], "cgc": ["cgc"]}
 
 
 def main() -> None:

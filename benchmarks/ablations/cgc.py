@@ -9,16 +9,12 @@ import argparse
 import time
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
-from scgnn_tools.data import open_expression
-from scgnn_tools.genes import gene_names
-from scgnn_tools.labels import Cells, label_method
-from scgnn_tools.splits import split_cells
+from benchmarks.ablations._folds import folds
+from scgnn_tools.labels import label_method
 
 DATASETS = ["pbmc3k", "zheng_sorted_ref", "baron_mouse"]
 VARIANTS = {
@@ -31,23 +27,16 @@ VARIANTS = {
 
 
 def rows(data: Path, name: str, n_folds: int) -> list[dict]:
-    adata = ad.read_h5ad(data / f"cells/{name}.h5ad")
-    cells = Cells(
-        open_expression(adata).log_normalized(), np.zeros((adata.n_obs, 1), dtype=np.float32), gene_names(adata.var)
-    )
-    codes = adata.obs["cell_type"].astype("category").cat.codes.to_numpy().astype(np.int64)
     out = []
-    for fold, (rest, test) in enumerate(StratifiedKFold(n_folds, shuffle=True, random_state=0).split(codes, codes)):
-        part, _ = split_cells(codes[rest], test=0, rng=fold)
-        train, validation = rest[part == 0], rest[part == 1]
+    for i, fold in enumerate(folds(data, name, n_folds, of=n_folds)):
         for variant, (method, options) in VARIANTS.items():
             start = time.process_time()
             fitted = label_method(method, **options)
-            fitted.fit(cells.take(train), codes[train], cells.take(validation), codes[validation], rng=fold)
-            scores = fitted.scores(cells.take(test))
+            fitted.fit(fold.train, fold.y, fold.validation, fold.y_validation, rng=i)
+            scores = fitted.scores(fold.test)
             seconds = time.process_time() - start
-            metrics = sgt.metrics.annotation(codes[test], scores.argmax(axis=1))
-            row = {"dataset": name, "variant": variant, "fold": fold, "cells": len(train) + len(validation)}
+            metrics = sgt.metrics.annotation(fold.y_test, scores.argmax(axis=1))
+            row = {"dataset": name, "variant": variant, "fold": i, "cells": len(fold.y) + len(fold.y_validation)}
             out.append(
                 {**row, "accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"], "cpu seconds": seconds}
             )

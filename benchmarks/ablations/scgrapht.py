@@ -10,15 +10,11 @@ import argparse
 import time
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
-from scgnn_tools.data import open_expression
-from scgnn_tools.labels import Cells
+from benchmarks.ablations._folds import folds, score
 from scgnn_tools.labels.scgrapht import ScGraPhT, fusion
-from scgnn_tools.splits import split_cells
 
 PAPER = """
 The paper (accuracy / macro-F1, %; MS, Pancreas, Myeloid; scGPT's own splits; the run of median *test* score, the last of 3,000 epochs):
@@ -58,26 +54,6 @@ FITS = {
 }
 
 
-def folds(data: Path, name: str, n: int):
-    """Yield (training cells, codes, validation cells, codes, test cells, codes)."""
-    adata = ad.read_h5ad(data / f"cells/{name}.h5ad")
-    opened = open_expression(adata)
-    vectors = sgt.fm.load(sgt.fm.best_bundled()).embed_cells(adata)
-    cells = Cells(opened.log_normalized(), vectors, adata.var_names.to_numpy(), opened.cell_totals())
-    y = adata.obs["cell_type"].astype("category").cat.codes.to_numpy().astype(np.int64)
-    for fold, (rest, test) in enumerate(StratifiedKFold(5, shuffle=True, random_state=0).split(y, y)):
-        if fold == n:
-            return
-        part, _ = split_cells(y[rest], test=0, rng=fold)
-        train, validation = rest[part == 0], rest[part == 1]
-        yield cells.take(train), y[train], cells.take(validation), y[validation], cells.take(test), y[test]
-
-
-def score(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
-    m = sgt.metrics.annotation(y, scores.argmax(axis=1))
-    return 100 * np.array([m["accuracy"], m["macro_f1"]])
-
-
 def show(name: str, runs: list[np.ndarray], more: str = "") -> None:
     mean = np.mean(runs, axis=0)
     print(f"  {name:28s} {mean[0]:6.2f}/{mean[1]:5.2f}  {more}", flush=True)
@@ -88,17 +64,18 @@ def ablate(data: Path, name: str, n: int, rows: list[str]) -> None:
     parts = list(folds(data, name, n))
     for label, options in ((k, v) for k, v in FITS.items() if not rows or any(r in k for r in rows)):
         alone, fused, lams, curve, seconds = [], [], [], [], 0.0
-        for fold, (train, y, validation, y_validation, test, y_test) in enumerate(parts):
+        for i, fold in enumerate(parts):
             start = time.process_time()
-            method = ScGraPhT(**{**PARTS, **options}).fit(train, y, validation, y_validation, rng=fold)
+            method = ScGraPhT(**{**PARTS, **options})
+            method.fit(fold.train, fold.y, fold.validation, fold.y_validation, rng=i)
             seconds += time.process_time() - start
-            graph = method.graph_scores(test)
-            alone.append(score(graph, y_test))
+            graph = method.graph_scores(fold.test)
+            alone.append(score(graph, fold.y_test))
             if method.fused:
-                other = method.other_scores(test)
-                fused.append(score(method.scores(test), y_test))
+                other = method.other_scores(fold.test)
+                fused.append(score(method.scores(fold.test), fold.y_test))
                 lams.append(method.lam)
-                curve.append([score(fusion.mix(lam, graph, other, "prob"), y_test) for lam in LAMBDAS])
+                curve.append([score(fusion.mix(lam, graph, other, "prob"), fold.y_test) for lam in LAMBDAS])
         show(label, alone, f"{seconds / n:6.1f} s")
         if fused:
             show("  fused", fused, f"λ {', '.join(f'{v:.2f}' for v in lams)} chosen on validation cells")

@@ -57,6 +57,26 @@ def test_partly_labelled_bare_call(partly):
     np.testing.assert_allclose(partly.obs["sgt_label_confidence"], proba.max(axis=1))
 
 
+def test_ctrl_c_keeps_the_best_weights_so_far(partly, monkeypatch):
+    from scgnn_tools.train import full_batch
+
+    epoch, calls = full_batch._epoch, []
+
+    def once(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 40:
+            raise KeyboardInterrupt
+        return epoch(*args, **kwargs)
+
+    monkeypatch.setattr(full_batch, "_epoch", once)
+    with pytest.warns(SgtWarning, match="scgrapht: the training was interrupted; the labels are of its best weights"):
+        sgt.tl.annotate(partly, max_epochs=80)
+    assert len(calls) == 40  # what was cancelled does not begin again
+    assert partly.uns["sgt_label"]["params"]["interrupted"]
+    assert list(partly.uns["sgt_label"]["evaluation"].index) == ["scgrapht", "logreg_pca", "centroid", "knn_pca"]
+    assert agreement(partly) > 0.6
+
+
 def test_it_says_what_it_chose_and_how_it_did(partly, caplog):
     with caplog.at_level("INFO", logger="scgnn_tools"):
         sgt.tl.annotate(partly, **QUICK)

@@ -62,6 +62,11 @@ class Result:
     fitted: LabelMethod
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the training early."""
+        return _interrupted(self.fitted)
+
+    @property
     def unknown(self) -> np.ndarray:
         """Cells unlike the reference, bool (n_query,)."""
         return self.strange > 1
@@ -113,6 +118,11 @@ def run(
     ------
     LabelError
         If there are fewer than two classes.
+
+    Warns
+    -----
+    SgtWarning
+        If a class has a single labelled cell, or Ctrl-C ended the training: then the best weights so far label the query.
     """
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -138,13 +148,17 @@ def run(
         with_query = replace(fold, unlabeled=scored.beside(seen)) if own and seen is not None else fold
         rows[name], fitted, proba = _score(name, with_query, scored, codes[test], options if own else None)
         if own:
-            of_test = proba
+            of_test, scored_fit = proba, fitted
             if sets is not None:
                 sets.fit(fitted.proba(labelled.take(validation)), codes[validation])
                 promised = _promise(sets, proba, codes[test], len(validation))
     evaluation = pd.DataFrame.from_dict(rows, orient="index")
     whole = replace(fold, train=np.sort(np.concatenate([train, test])), unlabeled=seen)
-    final = _fit(method, whole, options)
+    # who cancelled once does not want to train again: what has been scored labels the query
+    final = scored_fit if _interrupted(scored_fit.method) else _fit(method, whole, options)
+    if _interrupted(final.method):
+        msg = f"{method}: the training was interrupted; the labels are of its best weights so far."
+        warnings.warn(msg, SgtWarning, stacklevel=4)
     proba = final.proba(query)
     strange, sign = np.zeros(len(query), np.float32), np.zeros(len(query), np.int8)
     if reject:
@@ -170,6 +184,10 @@ def run(
         conformal=promised,
         fitted=final.method,
     )
+
+
+def _interrupted(method: LabelMethod) -> bool:
+    return bool(getattr(method, "interrupted", False))
 
 
 def _promise(sets: ConformalSets, proba: np.ndarray, codes: np.ndarray, n: int) -> dict[str, Any]:

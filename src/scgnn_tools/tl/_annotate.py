@@ -59,7 +59,8 @@ def annotate(
     - else the bundled immune reference (PBMC, 8 types).
 
     The label of a cell depends on that cell alone: one query cell gets the answer that it gets among ten thousand; only a transductive
-    run learns from the unlabelled cells too.
+    run learns from the unlabelled cells too. Ctrl-C while the method trains ends its training: the best weights so far label the cells,
+    with a warning, and ``params`` tells of it.
 
     Parameters
     ----------
@@ -175,6 +176,7 @@ def annotate(
         "kind": METHODS[method].kind,
         "unknown": unknown or "None",
         "transductive": transductive,
+        "interrupted": result.interrupted,
     }
     if back_off is not None:
         params["min_confidence"] = min_confidence
