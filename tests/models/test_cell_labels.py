@@ -45,7 +45,7 @@ def cells(n=160, n_genes=80, *, seed=0):
     return out
 
 
-@pytest.fixture(params=["ScGraPhT"])
+@pytest.fixture(params=["ScGraPhT", "ScBiGNN"])
 def cls(request):
     return getattr(sgt.models, request.param)
 
@@ -57,6 +57,13 @@ def trained(cls):
     return cls(adata, use_rep="X_own").train(max_epochs=25, accelerator="cpu")
 
 
+def epochs(model):
+    """Epochs of each step of the training, in the order of the steps."""
+    if "step" not in model.history:
+        return pd.Series([len(model.history)])
+    return model.history.groupby("step", sort=False).size()
+
+
 def test_it_learns_and_says_so(trained):
     adata = trained.adata
     assert (trained.predict() == adata.obs["truth"]).mean() > 0.9
@@ -65,7 +72,7 @@ def test_it_learns_and_says_so(trained):
     assert soft.index.equals(adata.obs_names)
     np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-5)
     assert len(trained.get_latent_representation()) == adata.n_obs
-    assert len(trained.history) <= 25
+    assert epochs(trained).max() <= 25
     assert "3 classes" in repr(trained)
 
 
@@ -185,7 +192,7 @@ def test_ctrl_c_keeps_the_best_weights_and_is_raised(cls, monkeypatch, tmp_path)
     monkeypatch.setattr(torch.optim.Adam, "step", stop)
     with pytest.raises(KeyboardInterrupt):
         model.train(accelerator="cpu")
-    assert 0 < len(model.history) < 12
+    assert 0 < epochs(model).iloc[0] < 12
     assert len(model.predict()) == adata.n_obs
     model.save(tmp_path / "m")
 
@@ -261,7 +268,7 @@ def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
     how = {"max_epochs": 45, "early_stopping": False, "accelerator": "cpu"}
     resumed = cls(adata, use_rep="X_own").train(folder=tmp_path, **how)
     undisturbed = cls(adata, use_rep="X_own").train(**how)
-    assert len(resumed.history) == 45
+    assert epochs(resumed).max() == 45
     pd.testing.assert_frame_equal(resumed.history, undisturbed.history, check_exact=True)
     np.testing.assert_array_equal(resumed.predict(soft=True), undisturbed.predict(soft=True))
     with pytest.raises(WeightsError, match="other cells or settings"):

@@ -219,7 +219,7 @@ class CellLabelModel(ScviSetup):
             "vectors": None if self._use_rep else self._foundation().card.name,
             "temperature": self._temperature,
             "method": config,
-            "history": self.history.to_dict("list"),
+            "history": self.history,
         }
         write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
 
@@ -274,7 +274,7 @@ class CellLabelModel(ScviSetup):
         fitted.restore(tensors, about["method"])
         out._fitted, out._temperature = fitted, float(about["temperature"])
         out.classes = np.array(about["classes"], dtype=object)
-        out.history, out.adata = pd.DataFrame(about["history"]), adata
+        out.history, out.adata = about["history"], adata
         if adata is not None:
             out._read(adata)
         return out

@@ -256,7 +256,7 @@ class LinkModel:
         tensors, config = self._trained().state()
         about = {
             "options": {k: v for k, v in self._options.items() if k != "device"}, "seed": self._seed, "params": self.params,
-            "predictor": config, "history": self.history.astype(object).where(self.history.notna(), None).to_dict("list"),
+            "predictor": config, "history": self.history,
             "columns": list(map(str, self._columns)), "names": list(map(str, self._names)), "tfs": list(map(str, self._tfs)),
         }  # fmt: skip
         write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
@@ -287,7 +287,7 @@ class LinkModel:
         out._options, out._seed, out.params, out._data = about["options"], about["seed"], about["params"], None
         predictor: Any = link_predictor(cls.method, rng=out._seed, device=device, **about["options"])
         out.predictor = predictor.restore(tensors, about["predictor"])
-        out.history = pd.DataFrame(about["history"], dtype=float)
+        out.history = about["history"].astype(float)
         out._tfs = np.array(about["tfs"], dtype=object)
         if adata is None:
             out._set_columns(np.array(about["columns"], dtype=object), np.array(about["names"], dtype=object))
