@@ -86,8 +86,9 @@ class GENELink(PairNetwork):
         epochs, the last one is kept, and the dropout of the channels stays on.
     score
         "dot", or "mlp" for a score with a direction of its own.
-    max_epochs, batch_size, lr
-        Of the training; None takes those of the protocol.
+    max_epochs, patience, batch_size, lr, decay
+        Of the training: most epochs, how many may pass without a better validation loss, pairs a batch, the learning rate and by what
+        it is multiplied each epoch. ``protocol="paper"`` takes its own patience and decay.
     max_cells
         So many cells are drawn if there are more: each is a feature of the genes. None takes all.
     rng, device
@@ -101,9 +102,11 @@ class GENELink(PairNetwork):
         *,
         protocol: Protocol = "clean",
         score: Literal["dot", "mlp"] = "dot",
-        max_epochs: int | None = None,
-        batch_size: int | None = None,
+        max_epochs: int = 20,
+        patience: int | None = 6,
+        batch_size: int = 256,
         lr: float = 3e-3,
+        decay: float = 0.8,
         max_cells: int | None = 2000,
         rng: RNG = 0,
         device: str = "auto",
@@ -112,11 +115,11 @@ class GENELink(PairNetwork):
         check_choice("score", score, ("dot", "mlp"))
         paper = protocol == "paper"
         super().__init__(
-            max_epochs=max_epochs or 20,
-            patience=None if paper else 6,
-            batch_size=batch_size or 256,
+            max_epochs=max_epochs,
+            patience=None if paper else patience,
+            batch_size=batch_size,
             lr=lr,
-            decay=0.99 if paper else 0.8,
+            decay=0.99 if paper else decay,
             decay_every="batch" if paper else "epoch",
             max_cells=max_cells,
             rng=rng,
