@@ -166,21 +166,23 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(rows: pd.DataFrame, method: str) -> list[dict]:
-    """Compare a method with the best baseline of each task by macro-F1, paired over the runs; a tie is within one standard error."""
+    """Compare a method with the best baseline of each task by macro-F1, paired over the runs of both; a tie is within one standard error."""
     out = []
     for task, part in rows.groupby("task", sort=False):
-        wide = part.pivot_table(index="run", columns="method", values="macro_f1").dropna()
+        wide = part.pivot_table(index="run", columns="method", values="macro_f1")
         baselines = [m for m in wide if METHODS[m].kind == "baseline"]
         if method not in wide or not baselines:
             continue
-        best = wide[baselines].mean().idxmax()
-        difference = wide[method] - wide[best]
+        # the best is the one that the method is furthest behind, or least ahead of
+        best = wide[baselines].rsub(wide[method], axis=0).mean().idxmin()
+        both = wide[[method, best]].dropna()
+        difference = both[method] - both[best]
         error = difference.std() / np.sqrt(len(difference)) if len(difference) > 1 else float("nan")
         word = "ties" if abs(difference.mean()) <= error else "wins" if difference.mean() > 0 else "loses"
         out.append(
             {
-                "task": task, "method": method, "macro_f1": wide[method].mean(), "best baseline": best,
-                "its macro_f1": wide[best].mean(), "difference": difference.mean(), "standard error": error,
+                "task": task, "method": method, "best baseline": best, "runs": len(both), "macro_f1": both[method].mean(),
+                "its macro_f1": both[best].mean(), "difference": difference.mean(), "standard error": error,
                 "verdict": word,
             }
         )  # fmt: skip
