@@ -166,7 +166,7 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts(rows: pd.DataFrame, method: str) -> list[dict]:
-    """Compare a method with the best baseline of each task by macro-F1, paired over the runs of both; a tie is within one standard error."""
+    """Compare a method with the best baseline of each task by macro-F1, paired over runs; a tie is within one standard error."""
     out = []
     for task, part in rows.groupby("task", sort=False):
         wide = part.pivot_table(index="run", columns="method", values="macro_f1")
