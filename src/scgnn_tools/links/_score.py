@@ -49,7 +49,7 @@ def is_by_group(method: str, groups: list[Group]) -> bool:
 def run_names(method: str, groups: list[Group], n_runs: int) -> list[str]:
     """Return what the runs are called in a store."""
     prefixes = [f"group{i}-" for i in range(len(groups))] if is_by_group(method, groups) else [""]
-    return [f"{prefix}run{r}" for prefix in prefixes for r in range(n_runs if _draws(method) else 1)]
+    return [f"{prefix}run{r}" for prefix in prefixes for r in range(n_runs if is_random(method) else 1)]
 
 
 def networks(
@@ -75,7 +75,7 @@ def networks(
         NaN with one run. Then what the method says of each edge, if it has ``evidence``.
     """
     store = store or Store(None, {})
-    draws = n_runs if _draws(method) else 1  # the others would say the same again
+    draws = n_runs if is_random(method) else 1  # the others would say the same again
     by_group = is_by_group(method, groups)
     sets = [[g] for g in groups] if by_group else [groups]
     place = _places(known, tfs, inputs.genes)
@@ -160,7 +160,8 @@ def _probability(method: str, score: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(score, -500, 500))) if PREDICTORS[method].log_odds else score
 
 
-def _draws(method: str) -> bool:
+def is_random(method: str) -> bool:
+    """Return whether two trainings of the method differ."""
     return "rng" in inspect.signature(type(link_predictor(method))).parameters
 
 
