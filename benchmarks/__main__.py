@@ -8,13 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+PEERS = "degree collaborative cosine pcc spearman mi grnboost2 genelink gnnlink gne cnnc scregnet sctransnet sgt genie3 deepdrim"
 TOPICS = {
     # the ablations, the embeddings beside PCA and scVI, the gene tasks beside their baselines, the speed of each part
     "cgc": ["ablations cgc --folds 2", "cgc_mini --scvi 100 --transformer 150", "cgc"],
-    "embedding": ["probe", "embed", "models", "memory"],
-    "annotation": ["annotation --quiet", "unknown", "ablations annotation", "scgrapht_speed"],
-    "grn": ["grn", "ablations grn", "grn_noise", "grn_speed", "scnetformer"],
-}
+    "embedding": ["probe", "embed", "models --cells 64", "memory"],
+    "annotation": [
+        "annotation --quiet --runs 5", "unknown", "ablations annotation --folds 2", "ablations.scbignn --choose", "scgrapht_speed",
+    ],
+    "grn": [
+        "grn --samples 1 2 3", f"grn --networks beeline1:mDC_500 --splits random degree_matched --runs 1 --methods {PEERS}",
+        "ablations grn", "ablations grn --choose --seeds 6", "grn_noise", "grn_speed", "scnetformer --contexts 60",
+    ],
+}  # fmt: skip
 
 
 def main() -> None:

@@ -26,20 +26,10 @@ import torch
 from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
-from scgnn_tools.data import open_expression
+from benchmarks._cells import BLOOD, cells_of, named, read
 from scgnn_tools.labels import METHODS, Cells, label_method
 from scgnn_tools.labels._inputs import references_and_query
 from scgnn_tools.splits import split_cells
-
-SHARED = {
-    **dict.fromkeys(["bcells", "B"], "B"),
-    **dict.fromkeys(["nk", "NK"], "NK"),
-    **dict.fromkeys(["monocytes", "CD14+ Mono", "FCGR3A+ Mono"], "Monocyte"),
-    **dict.fromkeys(["memoryt", "regulatoryt", "thelper", "naivet", "Naive CD4 T", "Memory CD4 T"], "CD4 T"),
-    **dict.fromkeys(["cytotoxict", "naivecytotoxic", "CD8 T"], "CD8 T"),
-}
-"""One vocabulary for the FACS-sorted cells and pbmc3k; dendritic cells and platelets have no counterpart and are left out."""
-OURS = ["scgrapht", "scbignn"]
 
 
 @dataclass(frozen=True)
@@ -51,17 +41,14 @@ class Task:
     runs: list[tuple[np.ndarray, np.ndarray]]
 
 
-def read(data: Path, name: str) -> tuple[ad.AnnData, Cells, np.ndarray]:
-    adata = ad.read_h5ad(data / f"cells/{name}.h5ad")
-    x = open_expression(adata)
-    vectors = sgt.fm.load(sgt.fm.best_bundled()).embed_cells(adata)
-    cells = Cells(x.log_normalized(), vectors, adata.var_names.to_numpy(), x.cell_totals())
-    return adata, cells, adata.obs["cell_type"].astype("category").cat.codes.to_numpy().astype(np.int64)
+def labelled(data: Path, name: str) -> tuple[ad.AnnData, Cells, np.ndarray]:
+    adata = read(data, name)
+    return adata, cells_of(adata), np.unique(named(adata), return_inverse=True)[1].astype(np.int64)
 
 
 def folds(name: str) -> Callable[[Path], Task]:
     def task(data: Path) -> Task:
-        _, cells, codes = read(data, name)
+        _, cells, codes = labelled(data, name)
         return Task(cells, codes, list(StratifiedKFold(5, shuffle=True, random_state=0).split(codes, codes)))
 
     return task
@@ -69,7 +56,7 @@ def folds(name: str) -> Callable[[Path], Task]:
 
 def shift(name: str, column: str, test: str) -> Callable[[Path], Task]:
     def task(data: Path) -> Task:
-        adata, cells, codes = read(data, name)
+        adata, cells, codes = labelled(data, name)
         tested = (adata.obs[column] == test).to_numpy()
         return Task(cells, codes, [(np.flatnonzero(~tested), np.flatnonzero(tested))] * 5)
 
@@ -78,7 +65,7 @@ def shift(name: str, column: str, test: str) -> Callable[[Path], Task]:
 
 def batches(name: str) -> Callable[[Path], Task]:
     def task(data: Path) -> Task:
-        adata, cells, codes = read(data, name)
+        adata, cells, codes = labelled(data, name)
         out = [(adata.obs["batch"] == b).to_numpy() for b in adata.obs["batch"].unique()]
         return Task(cells, codes, [(np.flatnonzero(~t), np.flatnonzero(t)) for t in out] * 2)
 
@@ -88,14 +75,13 @@ def batches(name: str) -> Callable[[Path], Task]:
 def across(data: Path) -> Task:
     both = []
     for name in ("zheng_sorted_ref", "pbmc3k"):
-        adata = ad.read_h5ad(data / f"cells/{name}.h5ad")
-        adata.obs["shared"] = adata.obs["cell_type"].astype(str).map(SHARED)
-        both.append(adata[adata.obs["shared"].notna()].copy())
+        adata = read(data, name)
+        both.append(adata[named(adata, names=BLOOD) != ""].copy())
     how = {"use_rep": None, "layer": None, "gene_key": None, "organism": None}
     reference, query = references_and_query(
         {"zheng_sorted": both[0]}, both[1], sgt.fm.load(sgt.fm.best_bundled()), **how
     )[:2]
-    labels = np.concatenate([a.obs["shared"] for a in both])
+    labels = np.concatenate([named(a, names=BLOOD) for a in both])
     codes, n = np.unique(labels, return_inverse=True)[1], len(reference)
     return Task(reference.beside(query), codes, [(np.arange(n), np.arange(n, len(codes)))] * 5)
 
@@ -153,6 +139,13 @@ def stored(file: Path | None) -> dict[tuple[str, str, int], dict]:
     return {(row["task"], row["method"], row["run"]): row for row in map(json.loads, lines)}
 
 
+def keep(file: Path | None, row: dict) -> None:
+    """Add a result to those that are kept."""
+    if file is not None:
+        with file.open("a") as out:
+            out.write(json.dumps(row, default=float) + "\n")
+
+
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return mean ± sd a task and method."""
     groups = rows.groupby(["task", "method"], sort=False)
@@ -205,13 +198,11 @@ def main() -> None:
     for run in range(args.runs):  # all tasks once, then all again: what is printed early is of every task
         for name, task in tasks.items():
             for method in args.methods if run < len(task.runs) else []:
-                row = kept.get((name, method, run)) or {
-                    "task": name, "method": method, "run": run, **apart(task, method, run)
-                }  # fmt: skip
+                row = kept.get((name, method, run))
+                if row is None:
+                    row = {"task": name, "method": method, "run": run, **apart(task, method, run)}
+                    keep(args.store, row)
                 out.append(row)
-                if args.store is not None and (name, method, run) not in kept:
-                    with args.store.open("a") as file:
-                        file.write(json.dumps(row, default=float) + "\n")
                 if not args.quiet:
                     line = "{task} {method} run {run}: {accuracy:.3f} {macro_f1:.3f} {seconds:.1f} s".format(**row)
                     print(line, flush=True)
@@ -219,7 +210,7 @@ def main() -> None:
     rows["task"] = pd.Categorical(rows["task"], categories=args.tasks)
     rows = rows.sort_values("task", kind="stable").astype({"task": str})
     print(table(rows).to_string())
-    found = pd.DataFrame([v for m in OURS if m in args.methods for v in verdicts(rows, m)])
+    found = pd.DataFrame([v for m in args.methods if METHODS[m].kind == "method" for v in verdicts(rows, m)])
     if len(found):
         print(
             "\nAgainst the best baseline of each task, by macro-F1, paired over runs; a tie is within one standard error\n"

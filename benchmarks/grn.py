@@ -1,9 +1,10 @@
 """Link predictors beside the counting baselines on the BEELINE networks: pooled and within factors, on four splits.
 
 ``random`` are the pairs of the published files; ``degree_matched`` the same test pairs with the degree taken away; ``unseen_tf`` and
-``unseen_target`` hold whole factors and targets back. A method that draws is trained three times, as by ``tl.infer_grn``. No method sees
-a test pair before it is scored, and no setting was chosen on one. scRegNet runs on the networks of ``--quick`` only, unless ``--networks``
-names others. ``--store`` keeps what is scored, so that a run that was stopped goes on.
+``unseen_target`` hold whole factors and targets back. A method that draws is trained ``--runs`` times, three as by
+``tl.infer_grn``, and its mean score counts. No method sees a test pair before it is scored, and no setting was chosen on one. scRegNet
+runs on the networks of ``--quick`` only, unless ``--networks`` names others. ``--store`` keeps what is scored, so that a run that was
+stopped goes on.
 
 Usage: ``python -m benchmarks.grn --data ../shared/data [--quick] [--networks beeline1:hESC_500 …] [--methods …] [--splits …]``
 """
@@ -27,8 +28,6 @@ METHODS = ["degree", "collaborative", "cosine", "pcc", "scregnet", "sgt"]
 SPLITS = ["random", "degree_matched", "unseen_tf", "unseen_target"]
 SHOWN = {"auroc": "AUROC", "auprc": "AUPRC", "auroc_per_tf": "AUROC/TF", "auprc_per_tf": "AUPRC/TF"}
 SLOW = {"scregnet"}
-RUNS = 3
-"""Trainings of a method that draws; their mean score counts, as in ``tl.infer_grn``."""
 REFERENCE = "collaborative"
 
 
@@ -50,7 +49,9 @@ def variants(method: str, own: pd.DataFrame | None, cells: object, bundled: pd.D
     return out
 
 
-def score_network(data: Path, network: str, methods: list[str], wanted: list[str]) -> tuple[list[dict], list[dict]]:
+def score_network(
+    data: Path, network: str, methods: list[str], wanted: list[str], n_runs: int
+) -> tuple[list[dict], list[dict]]:
     """Return a row a split and method, and the draws of the difference to the reference."""
     pairs, own, cells = (
         grn_data.read(data, network),
@@ -69,7 +70,7 @@ def score_network(data: Path, network: str, methods: list[str], wanted: list[str
                 given = dict(given)
                 options = {k: given.pop(k) for k in list(given) if k == "knowledge"}
                 start, runs = time.perf_counter(), []
-                for rng in range(RUNS if is_random(method) else 1):
+                for rng in range(n_runs if is_random(method) else 1):
                     fitted = sgt.models.link_predictor(method, rng=rng, **options)
                     fitted.fit(
                         train, validation if len(validation) else None, genes=pd.unique(pairs["target"]), **given
@@ -87,15 +88,19 @@ def score_network(data: Path, network: str, methods: list[str], wanted: list[str
     return rows, differences
 
 
-def stored(folder: Path | None, network: str, methods: list[str], wanted: list[str], data: Path) -> tuple[list, list]:
+def stored(
+    folder: Path | None, network: str, methods: list[str], wanted: list[str], n_runs: int, data: Path
+) -> tuple[list, list]:
     """Return :func:`score_network`'s answer from the folder, or make it and keep it there."""
     file = (
-        None if folder is None else folder / f"{network.replace(':', '_')}_{'-'.join(methods)}_{'-'.join(wanted)}.json"
+        None
+        if folder is None
+        else folder / f"{network.replace(':', '_')}_{'-'.join(methods)}_{'-'.join(wanted)}_{n_runs}.json"
     )
     if file is not None and file.is_file():
         rows, drawn = json.loads(file.read_text())
         return rows, [{k: np.array(v) if isinstance(v, list) else v for k, v in d.items()} for d in drawn]
-    rows, drawn = score_network(data, network, methods, wanted)
+    rows, drawn = score_network(data, network, methods, wanted, n_runs)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps([rows, drawn], default=lambda x: np.asarray(x).tolist()))
@@ -183,6 +188,7 @@ def main() -> None:
     )
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=list(PREDICTORS))
     parser.add_argument("--splits", nargs="+", default=SPLITS, choices=SPLITS)
+    parser.add_argument("--runs", type=int, default=3, help="trainings of a method that draws")
     parser.add_argument("--store", type=Path, help="folder of finished networks")
     args = parser.parse_args()
     rows: list[dict] = []
@@ -191,7 +197,7 @@ def main() -> None:
         slow = args.networks is None and network not in grn_data.QUICK
         methods = [m for m in args.methods if not (slow and m in SLOW)]
         audit(args.data, network)
-        more, drawn = stored(args.store, network, methods, args.splits, args.data)
+        more, drawn = stored(args.store, network, methods, args.splits, args.runs, args.data)
         rows, differences = rows + more, differences + drawn
         print(table(pd.DataFrame(more), args.splits), "\n", flush=True)
     frame = pd.DataFrame(rows)

@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
+from benchmarks._cells import BLOOD, named, read
 from scgnn_tools import assets
 from scgnn_tools.labels._conformal import coverage_of
 from scgnn_tools.labels._inputs import one_object, references_and_query
@@ -31,11 +32,6 @@ from scgnn_tools.metrics._annotation import expected_calibration_error
 from scgnn_tools.splits import split_cells
 
 HOW = {"use_rep": None, "layer": None, "gene_key": None, "organism": None}
-COMMON = {
-    "B": "B", "NK": "NK", "CD8 T": "CD8", "Naive CD4 T": "CD4", "Memory CD4 T": "CD4", "CD14+ Mono": "Mono", "FCGR3A+ Mono": "Mono",
-    "bcells": "B", "nk": "NK", "cytotoxict": "CD8", "naivecytotoxic": "CD8", "naivet": "CD4", "memoryt": "CD4", "thelper": "CD4",
-    "regulatoryt": "CD4", "monocytes": "Mono",
-}  # fmt: skip
 OF_68K = {
     "CD14+ Monocyte": "Mono", "CD19+ B": "B", "CD56+ NK": "NK", "CD4+/CD25 T Reg": "CD4", "CD4+/CD45RO+ Memory": "CD4",
     "CD4+/CD45RA+/CD25- Naive T": "CD4", "CD8+ Cytotoxic T": "CD8", "CD8+/CD45RA+ Naive Cytotoxic": "CD8",
@@ -51,27 +47,17 @@ SHIFTED = [
 ]
 
 
-def read(data: Path, name: str) -> ad.AnnData:
-    return ad.read_h5ad(data / f"cells/{name}.h5ad")
-
-
-def named(adata: ad.AnnData, column: str = "cell_type", names: dict[str, str] | None = None) -> np.ndarray:
-    """Return the labels on one vocabulary; "" where a cell has none in it."""
-    labels = adata.obs[column].astype(str)
-    return (labels if names is None else labels.map(names).fillna("")).to_numpy()
-
-
 def cases(data: Path) -> Iterator[tuple[str, ad.AnnData, np.ndarray, ad.AnnData, np.ndarray, list[str]]]:
     """Yield (name, reference, its labels, query, its labels, types to take out in turn)."""
     for one, other in PAIRS:
         a, b = read(data, one), read(data, other)
-        yield f"{one} -> {other}", a, named(a, names=COMMON), b, named(b, names=COMMON), REMOVED
+        yield f"{one} -> {other}", a, named(a, names=BLOOD), b, named(b, names=BLOOD), REMOVED
     # sets that nothing was chosen on
     query = read(data, "pbmc68k_reduced")
     for name in ("pbmc3k", "zheng_sorted_ref"):
         a = read(data, name)
-        yield f"{name} -> pbmc68k", a, named(a, names=COMMON), query, named(query, names=OF_68K), REMOVED
-    lung = ad.read_h5ad(data / "corpus/zilionis_mouse_lung_800.h5ad")
+        yield f"{name} -> pbmc68k", a, named(a, names=BLOOD), query, named(query, names=OF_68K), REMOVED
+    lung = read(data, "corpus/zilionis_mouse_lung_800")
     at = (lung.obs["tissue"] == "healthy").to_numpy()
     a, b = lung[at].copy(), lung[~at].copy()
     yield "lung, healthy -> tumour", a, named(a), b, named(b), ["B cells", "NK cells", "Neutrophils", "T cells"]
@@ -112,8 +98,8 @@ def foreign(data: Path, model: sgt.fm.FoundationModel) -> pd.DataFrame:
     asked = {
         f"blood, kang_ifnb {c}": kang[(kang.obs["condition"] == c).to_numpy()].copy() for c in ("control", "stimulated")
     }
-    asked["blood, pbmc_frozen_donorA"] = ad.read_h5ad(data / "corpus/pbmc_frozen_donorA.h5ad")
-    asked["blood, pbmc_10x_3chem"] = ad.read_h5ad(data / "corpus/pbmc_10x_3chem.h5ad")
+    asked["blood, pbmc_frozen_donorA"] = read(data, "corpus/pbmc_frozen_donorA")
+    asked["blood, pbmc_10x_3chem"] = read(data, "corpus/pbmc_10x_3chem")
     names = {"baron_mouse": "mouse pancreas", "xin_pancreas_subset_log": "human islets", "sc_mixology": "cancer lines"}
     asked |= {f"foreign, {what}": read(data, name) for name, what in names.items()}
     rows = []
@@ -135,7 +121,7 @@ def folds(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd.D
     rows = []
     for name in FOLDS:
         adata = read(data, name)
-        labels = adata.obs["cell_type"].astype(str).to_numpy()
+        labels = named(adata)
         cells, _ = one_object(adata, model, **HOW)
         for method in methods:
             proba, sets, codes = [], [], []
@@ -160,28 +146,22 @@ def folds(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd.D
 
 
 def shifted(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd.DataFrame:
-    cases = {}
+    asked_of = {}
     for one, other in PAIRS:
         reference, query = read(data, one), read(data, other)
         known, asked, _ = references_and_query({"": reference}, query, model, **HOW)
-        own, true = (a.obs["cell_type"].astype(str).map(COMMON).fillna("").to_numpy() for a in (reference, query))
-        cases[f"{one} -> {other}"] = known, own, asked, true
-    for name, key, one in (
-        ("kang_ifnb", "condition", "control"),
-        ("baron_mouse", "batch", "mouse1"),
-        ("sc_mixology", "batch", "sc_celseq2_5cl_p1"),
-    ):
+        asked_of[f"{one} -> {other}"] = known, named(reference, names=BLOOD), asked, named(query, names=BLOOD)
+    for name, key, one in SHIFTED:
         adata = read(data, name)
         cells, _ = one_object(adata, model, **HOW)
-        labels = adata.obs["cell_type"].astype(str).to_numpy()
-        here = (adata.obs[key].astype(str) == one).to_numpy()
+        labels, here = named(adata), named(adata, key) == one
         a, b = np.flatnonzero(here), np.flatnonzero(~here)
-        cases[f"{name}, {one} -> rest"] = cells.take(a), labels[a], cells.take(b), labels[b]
+        asked_of[f"{name}, {one} -> rest"] = cells.take(a), labels[a], cells.take(b), labels[b]
     rows = []
-    for case, (known, own, asked, true) in cases.items():
-        named = np.flatnonzero(own != "")
+    for case, (known, own, asked, true) in asked_of.items():
+        labelled = np.flatnonzero(own != "")
         for method in methods:
-            got = run(known.take(named), own[named], asked, method=method, reject=False, coverage=0.9)
+            got = run(known.take(labelled), own[labelled], asked, method=method, reject=False, coverage=0.9)
             at = np.searchsorted(got.classes, true).clip(0, len(got.classes) - 1)
             has = got.classes[at] == true
             rows.append(_row("shifted", case, method, [got.proba[has]], [got.sets[has]], [at[has]]))

@@ -46,6 +46,7 @@ napoleon_use_rtype = False
 nb_execution_mode = "off"  # the committed outputs are what was seen; a test runs the notebooks again
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
+highlight_language = "none"  # blocks without a language are tables and output
 suppress_warnings = ["mystnb.unknown_mime_type"]
 exclude_patterns = ["_build", "jupyter_execute"]
 

@@ -11,7 +11,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def pooling(net: Network, seeds: int, epochs: int) -> None:
     print(f"  scTransNet on vectors pooled over cells (two blocks, {epochs} epochs on these cells, {seconds:.0f} s):")
     for pooled in ("attention", "mean"):
         given = attentive_pooling(cgc.model, cells, pooling=pooled).dropna()
-        other = Network(**{**net.__dict__, "embedding": given})
+        other = replace(net, embedding=given)
         repeat(net, f"  {pooled} pooling", seeds, lambda r, n=other: fit(n, "sctransnet", r))
 
 
@@ -160,8 +160,13 @@ def choose(net: Network, seeds: int) -> None:
     """Print what the choices are worth on the validation pairs; a tenth of the training pairs stops the training."""
     assert net.validation is not None
     held = np.random.default_rng(0).random(len(net.train)) < 0.1
-    inner = {"train": net.train[~held], "validation": net.train[held], "test": net.validation}
-    own = Network(**{**net.__dict__, **inner, "matched": np.ones(len(net.validation), dtype=bool)})
+    own = replace(
+        net,
+        train=net.train[~held],
+        validation=net.train[held],
+        test=net.validation,
+        matched=np.ones(len(net.validation), dtype=bool),
+    )
     print(f"\n{net.name}, settings by the AUPRC on its {len(net.validation):,} validation pairs, {seeds} seeds")
     for row, method, options in CHOICES:
         found = [measured(own, fit(own, method, r, **options).score(own.test))["random AUPRC"] for r in range(seeds)]
@@ -194,7 +199,7 @@ def noise(net: Network) -> None:
         for share in (0.0, *NOISE):
             flip = np.random.default_rng(1).random(len(net.train)) < share
             label = np.where(flip, 1 - net.train["label"], net.train["label"])
-            fitted = fit(Network(**{**net.__dict__, "train": net.train.assign(label=label)}), method, 0)
+            fitted = fit(replace(net, train=net.train.assign(label=label)), method, 0)
             out.append(measured(net, fitted.score(net.test))["random AUPRC"])
         print(f"{method:14s} " + " ".join(f"{v:7.3f}" for v in out), flush=True)
 

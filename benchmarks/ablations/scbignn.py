@@ -2,8 +2,8 @@
 
 Usage: ``python -m benchmarks.ablations.scbignn [--data ../shared/data] [--datasets NAME …] [--folds 2] [--rows k …] [--choose]``
 
-The scored cells take part without their labels, as the paper's EM implies. ``--choose`` runs the sets on which the defaults were chosen,
-none of which is in a table of results.
+The scored cells take part without their labels, as the paper's EM implies. ``--choose`` runs sets that no table of
+results has, on which settings may be compared.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import scgnn_tools as sgt
-from benchmarks.ablations._folds import Fold, folds, score
+from benchmarks.ablations._folds import Fold, chosen, folds, score
 from scgnn_tools.labels import Cells
 from scgnn_tools.labels._pca import GenePCA
 from scgnn_tools.labels.scbignn import ScBiGNN
@@ -55,8 +55,10 @@ OUTSIDE = ["pbmc68k_reduced", "corpus/zilionis_mouse_lung_800:minor"]
 TOP = 50
 
 
-def everything(fold: Fold) -> Cells:
-    return fold.train.beside(fold.validation).beside(fold.test)
+def everything(fold: Fold) -> tuple[Cells, np.ndarray]:
+    """Return all cells of a fold in the order of the graph's nodes, and their classes."""
+    cells = fold.train.beside(fold.validation).beside(fold.test)
+    return cells, np.concatenate([fold.y, fold.y_validation, fold.y_test])
 
 
 def fit(fold: Fold, seed: int, **options: object) -> tuple[ScBiGNN, float]:
@@ -78,25 +80,19 @@ def tell(parts: list[Fold], methods: list[ScBiGNN]) -> None:
     print(
         "\n  Rounds of the default: accuracy of q, of p, of the scored cells; homophily of the graph between all cells"
     )
+    whole = [everything(f) for f in parts]
     for i in range(max(len(m.rounds) for m in methods)):
-        got = [(f, m.rounds[i]) for f, m in zip(parts, methods, strict=True) if i < len(m.rounds)]
-        said = [[score(x[-len(f.y_test) :], f.y_test)[0] for x in (r.log_q, r.log_p)] for f, r in got]
-        same = [homophily(r.a, np.concatenate([f.y, f.y_validation, f.y_test])) for f, r in got]
+        got = [(f, y, m.rounds[i]) for f, (_, y), m in zip(parts, whole, methods, strict=True) if i < len(m.rounds)]
+        said = [[score(x[-len(f.y_test) :], f.y_test)[0] for x in (r.log_q, r.log_p)] for f, _, r in got]
         q, p = np.mean(said, axis=0)
-        print(f"    round {i}: q {q:6.2f}  p {p:6.2f}  homophily {np.mean(same):.3f}")
-    raw = []
-    for f in parts:
-        x = everything(f).expression
-        raw.append(
-            homophily(neighbors(GenePCA().fit(x).transform(x), 5), np.concatenate([f.y, f.y_validation, f.y_test]))
-        )
-    print(f"    graph of 50 principal components: homophily {np.mean(raw):.3f}")
+        print(f"    round {i}: q {q:6.2f}  p {p:6.2f}  homophily {np.mean([homophily(r.a, y) for _, y, r in got]):.3f}")
+    pcs = [(GenePCA().fit(c.expression).transform(c.expression), y) for c, y in whole]
+    raw = np.mean([homophily(neighbors(x, 5), y) for x, y in pcs])
+    print(f"    graph of 50 principal components: homophily {raw:.3f}")
     if len(parts) == 1:
         return
-    best = []
-    for f, m in zip(parts, methods, strict=True):
-        s = m.gene_importance(everything(f))
-        best.append(set(np.argsort(np.where(np.isnan(s), -np.inf, s))[-TOP:]))
+    important = [np.nan_to_num(m.gene_importance(c), nan=-np.inf) for m, (c, _) in zip(methods, whole, strict=True)]
+    best = [set(np.argsort(s)[-TOP:]) for s in important]
     shared = [len(a & b) / TOP for a, b in combinations(best, 2)]
     n_tokens = methods[0].config.n_tokens
     print(
@@ -107,7 +103,7 @@ def tell(parts: list[Fold], methods: list[ScBiGNN]) -> None:
 def ablate(data: Path, name: str, n: int, rows: list[str]) -> None:
     print(f"\n{name}: accuracy / macro-F1 (%) of q, p and both, {n} of 5 folds; seconds of one core a fold", flush=True)
     parts = list(folds(data, name, n))
-    for label, options in ((k, v) for k, v in FITS.items() if not rows or any(r in k for r in rows)):
+    for label, options in chosen(FITS, rows).items():
         methods, seconds = zip(*(fit(f, i, **options) for i, f in enumerate(parts)), strict=True)
         said = []
         for f, m in zip(parts, methods, strict=True):
@@ -125,7 +121,7 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="+", default=["zheng_sorted_ref", "baron_mouse"])
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--rows", nargs="*", default=[], help="parts of the names of the rows; all by default")
-    parser.add_argument("--choose", action="store_true", help="the sets on which the defaults were chosen")
+    parser.add_argument("--choose", action="store_true", help="the sets that no table of results has")
     args = parser.parse_args()
     sgt.settings.progress = sgt.settings.verbose = False
     print(PAPER)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import scgnn_tools as sgt
-from benchmarks.ablations._folds import folds, score
+from benchmarks.ablations._folds import chosen, folds, score
 from scgnn_tools.labels.scgrapht import ScGraPhT, fusion
 
 PAPER = """
@@ -62,7 +62,7 @@ def show(name: str, runs: list[np.ndarray], more: str = "") -> None:
 def ablate(data: Path, name: str, n: int, rows: list[str]) -> None:
     print(f"\n{name}: accuracy / macro-F1 (%), {n} of 5 folds", flush=True)
     parts = list(folds(data, name, n))
-    for label, options in ((k, v) for k, v in FITS.items() if not rows or any(r in k for r in rows)):
+    for label, options in chosen(FITS, rows).items():
         alone, fused, lams, curve, seconds = [], [], [], [], 0.0
         for i, fold in enumerate(parts):
             start = time.process_time()

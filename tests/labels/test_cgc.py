@@ -35,6 +35,14 @@ def test_markers_differ_between_classes_and_not_within():
     np.testing.assert_array_equal(_markers(sp.csr_array(x.astype(np.float32)), y, 2), [4, 9])
 
 
+def test_faint_genes_of_a_small_class_do_not_crowd_out_what_cells_express():
+    y = np.repeat([0, 1, 2], [40, 40, 10])
+    x = np.zeros((90, 120), dtype=np.float32)
+    x[y == 1, :20] = np.random.default_rng(0).uniform(0, 2, size=(40, 20))
+    x[y == 2, 20:] = 0.5  # without any spread: on their own scale they tell the classes apart best
+    np.testing.assert_array_equal(_markers(sp.csr_array(x), y, 20), np.arange(20))
+
+
 def test_genes_without_a_name_of_their_own_get_one():
     names = np.array(["STAT1", "STAT1", "", "IRF1"], dtype=object)
     got = _symbols(names, np.arange(4))
