@@ -27,8 +27,8 @@ from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
 from benchmarks._cells import BLOOD, cells_of, named, read
+from scgnn_tools.annotation.inputs import references_and_query
 from scgnn_tools.labels import METHODS, Cells, label_method
-from scgnn_tools.labels._inputs import references_and_query
 from scgnn_tools.splits import split_cells
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 import scgnn_tools as sgt
-from scgnn_tools.models._cgc import untrained
+from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.nn import Segments
 
 WIDTH, TOKENS, CELLS, BATCH = 128, 257, 512, 32
@@ -39,7 +39,7 @@ def seconds(call: Callable[[], object], repeats: int = 7) -> float:
 def speed(data: Path) -> pd.DataFrame:
     """Return cells per second, bytes per cell and the share of this machine's limits, by part."""
     adata = ad.read_h5ad(data / "cells/pbmc3k.h5ad")[:CELLS].copy()
-    model = untrained([adata], dim=WIDTH, heads=4, hidden=256, n_layers=3, n_graph_layers=2, max_length=TOKENS)
+    model = untrained_cgc([adata], dim=WIDTH, heads=4, hidden=256, n_layers=3, n_graph_layers=2, max_length=TOKENS)
     network, tokens = model.network, model.tokenize(adata)
     batches = [tokens.select(np.arange(i, i + BATCH)) for i in range(0, CELLS, BATCH)]
     genes = [model.gene_of_token(b) for b in batches]

@@ -56,7 +56,7 @@ def transformers(data: Path, steps: int) -> dict[str, sgt.fm.FoundationModel]:
     """Return CGC networks that were trained on the corpus, and one that was not."""
     from tempfile import TemporaryDirectory
 
-    from scgnn_tools.models._cgc import untrained
+    from scgnn_tools.models.untrained import untrained_cgc
     from scgnn_tools.train.corpus import Corpus
     from scgnn_tools.train.pretrain import Schedule, pretrain
 
@@ -71,9 +71,9 @@ def transformers(data: Path, steps: int) -> dict[str, sgt.fm.FoundationModel]:
     }
     source = [data / "corpus"]
     plan = Schedule(steps=steps, batch_size=64, warmup=max(1, steps // 7), lr=1e-3, decay=0.97, decay_every=20)
-    out: dict[str, sgt.fm.FoundationModel] = {"transformer, random weights": untrained(source, graph=True, **sizes)}
+    out: dict[str, sgt.fm.FoundationModel] = {"transformer, random weights": untrained_cgc(source, graph=True, **sizes)}
     for name, graph in (("transformer, graph", True), ("transformer, no graph", False)):
-        model = untrained(source, graph=graph, **sizes)
+        model = untrained_cgc(source, graph=graph, **sizes)
         with TemporaryDirectory() as folder:
             pretrain(model, Corpus(source, model), folder, schedule=plan, checkpoint_every=steps)
         out[name] = model

@@ -26,7 +26,7 @@ import torch
 import scgnn_tools as sgt
 from benchmarks import checkpoints
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm._estimate import encoder_flops, matmul_rate
+from scgnn_tools.fm.estimate import encoder_flops, matmul_rate
 
 SHAPES = {  # published shapes: model, checkpoint, operations of a forward pass over lengths
     "scgpt": ("scgpt", lambda f: checkpoints.scgpt(f, checkpoints.genes_like(60694)), (12, 512, 512)),

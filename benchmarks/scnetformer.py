@@ -18,7 +18,7 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from scgnn_tools.fm.scnetformer import tf_importance
-from scgnn_tools.models._scnetformer import untrained_geneformer
+from scgnn_tools.models.untrained import untrained_geneformer
 
 SIZES = {"dim": 64, "heads": 4, "hidden": 128, "n_layers": 2, "max_length": 256}
 PLAIN = {"graph_layers": 0}

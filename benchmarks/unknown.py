@@ -24,11 +24,11 @@ from sklearn.model_selection import StratifiedKFold
 import scgnn_tools as sgt
 from benchmarks._cells import BLOOD, named, read
 from scgnn_tools import assets
-from scgnn_tools.labels._conformal import coverage_of
-from scgnn_tools.labels._inputs import one_object, references_and_query
-from scgnn_tools.labels._novelty import Novelty
-from scgnn_tools.labels._run import run
-from scgnn_tools.metrics._annotation import expected_calibration_error
+from scgnn_tools.annotation.conformal import coverage_of
+from scgnn_tools.annotation.inputs import one_object, references_and_query
+from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.run import run
+from scgnn_tools.metrics import expected_calibration_error
 from scgnn_tools.splits import split_cells
 
 HOW = {"use_rep": None, "layer": None, "gene_key": None, "organism": None}

@@ -21,7 +21,7 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from benchmarks import grn_data
-from scgnn_tools.links._pooling import attentive_pooling
+from scgnn_tools.grn.pooling import attentive_pooling
 from scgnn_tools.splits import degree_matched
 
 PAPER = {

@@ -16,7 +16,7 @@ import numpy as np
 import scgnn_tools as sgt
 from benchmarks.ablations._folds import Fold, chosen, folds, score
 from scgnn_tools.labels import Cells
-from scgnn_tools.labels._pca import GenePCA
+from scgnn_tools.labels.pca import GenePCA
 from scgnn_tools.labels.scbignn import ScBiGNN
 from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from scgnn_tools.links._evaluation import GrnEvaluation
+    from scgnn_tools.grn.judge import GrnEvaluation
 
 
 @register_anndata_namespace("sgt")

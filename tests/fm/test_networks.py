@@ -152,7 +152,7 @@ def test_without_a_checkpoint_the_error_says_where_to_get_it(name):
 
 
 def test_the_estimate_is_printed_before_a_long_run(model, cells, monkeypatch, caplog):
-    monkeypatch.setattr("scgnn_tools.fm._estimate.WORTH_SAYING", 0.0)
+    monkeypatch.setattr("scgnn_tools.fm.estimate.WORTH_SAYING", 0.0)
     with caplog.at_level("INFO", logger="scgnn_tools"):
         model.embed_cells(cells)
     assert re.search(

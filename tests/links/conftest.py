@@ -26,7 +26,7 @@ def network():
 @pytest.fixture(scope="package")
 def inputs(network):
     """What an inference takes from such a network."""
-    from scgnn_tools.links._run import Inputs
+    from scgnn_tools.grn.evaluate import Inputs
 
     train, test, vectors, expression = network
     pairs = pd.concat([train, test], ignore_index=True)

@@ -142,7 +142,7 @@ def test_few_pairs_few_factors(planted):
 
 
 def test_few_known_pairs_are_kept_sparse_and_say_the_same(planted, monkeypatch):
-    from scgnn_tools.links import sgt_terms
+    from scgnn_tools.links.sgt import terms as sgt_terms
 
     train, test = held(planted[0], "pair")
     scores = []

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from scgnn_tools.metrics import annotation
-from scgnn_tools.metrics._annotation import expected_calibration_error
+from scgnn_tools.metrics import annotation, expected_calibration_error
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import scgnn_tools as sgt
 from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.models._cgc import untrained
+from scgnn_tools.models.untrained import untrained_cgc
 
 SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 1, "n_graph_layers": 1, "max_length": 33}
 
@@ -25,7 +25,7 @@ def cells():
 
 
 def test_the_corpus_makes_its_coexpression_edges(cells, tmp_path):
-    plain, linked = (untrained([cells], min_cells=1, coexpression=c, **SIZES) for c in (None, "auto"))
+    plain, linked = (untrained_cgc([cells], min_cells=1, coexpression=c, **SIZES) for c in (None, "auto"))
     index = pd.Index(linked.vocabulary)
     a, b = index.get_indexer(cells.var_names[:30]), index.get_indexer(cells.var_names[30:])
     graph = linked.graph
@@ -69,4 +69,4 @@ def test_the_network_of_the_paper_trains_and_comes_back(cells, tmp_path):
 
 def test_edges_for_a_network_without_a_graph_are_refused(cells):
     with pytest.raises(InputValueError, match="graph=False has none"):
-        untrained([cells], graph=False, coexpression="auto", **SIZES)
+        untrained_cgc([cells], graph=False, coexpression="auto", **SIZES)

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import scgnn_tools as sgt
 from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
-from scgnn_tools.models._scnetformer import untrained_geneformer
+from scgnn_tools.models.untrained import untrained_geneformer
 
 SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 2, "max_length": 64, "min_cells": 1, "device": "cpu"}
 

@@ -4,7 +4,7 @@ import pytest
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.metrics._grn import curves
+from scgnn_tools.metrics import curves
 
 
 @pytest.fixture(scope="module")

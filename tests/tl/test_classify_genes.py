@@ -83,7 +83,7 @@ def of(adata):
 
 
 def network(adata):
-    from scgnn_tools.models._scnetformer import untrained_geneformer
+    from scgnn_tools.models.untrained import untrained_geneformer
 
     sizes = {"dim": 16, "heads": 2, "hidden": 32, "n_layers": 1, "max_length": 64, "dropout": 0.0, "device": "cpu"}
     return untrained_geneformer(adata, min_cells=1, **sizes)

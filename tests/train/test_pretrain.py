@@ -16,7 +16,7 @@ import scipy.sparse as sp
 import scgnn_tools as sgt
 from scgnn_tools._errors import GeneMatchError, InputValueError, MissingKeyError, SgtWarning
 from scgnn_tools.fm.cgc import CGC
-from scgnn_tools.models._cgc import untrained
+from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train.corpus import Corpus, corpus_genes
 from scgnn_tools.train.pretrain import Schedule, pretrain
 
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def model(folder):
-    return untrained([folder], min_cells=1, **SIZES)
+    return untrained_cgc([folder], min_cells=1, **SIZES)
 
 
 def test_an_epoch_holds_every_cell_once_and_no_cell_for_validation(folder, model):
@@ -135,7 +135,7 @@ def test_cells_of_other_genes_are_refused(model):
 
 def test_a_resumed_run_is_the_run_that_was_not_stopped(folder, tmp_path):
     def go(at, steps):
-        fresh = untrained([folder], min_cells=1, **SIZES)
+        fresh = untrained_cgc([folder], min_cells=1, **SIZES)
         plan = Schedule(steps=steps, batch_size=16, warmup=2, lr=1e-3, accumulate=2)
         history = pretrain(fresh, Corpus([folder], fresh), at, schedule=plan, checkpoint_every=5)
         return history, fresh.network.state_dict()
@@ -157,7 +157,7 @@ def test_a_run_of_another_configuration_is_not_gone_on_with(folder, tmp_path, mo
     pretrain(model, corpus, tmp_path, schedule=Schedule(steps=2, batch_size=8), checkpoint_every=1)
     with pytest.raises(InputValueError, match=r"schedule.*resume=False"):
         pretrain(model, corpus, tmp_path, schedule=Schedule(steps=4, batch_size=9), checkpoint_every=1)
-    grown = untrained([folder], min_cells=300, **SIZES)
+    grown = untrained_cgc([folder], min_cells=300, **SIZES)
     with pytest.raises(InputValueError, match="vocabulary cannot grow"):
         pretrain(grown, Corpus([folder], grown), tmp_path, schedule=Schedule(steps=4, batch_size=8), checkpoint_every=1)
     pretrain(grown, Corpus([folder], grown), tmp_path, schedule=Schedule(steps=2, batch_size=8), resume=False)
@@ -184,8 +184,8 @@ def test_cgc_of_models_trains_embeds_and_comes_back(tmp_path):
 
 
 def test_without_a_graph_there_are_no_edges(folder):
-    assert untrained([folder], graph=False, min_cells=1, **SIZES).sizes.n_graph_layers == 0
-    assert isinstance(untrained([folder], min_cells=1, **SIZES), CGC)
+    assert untrained_cgc([folder], graph=False, min_cells=1, **SIZES).sizes.n_graph_layers == 0
+    assert isinstance(untrained_cgc([folder], min_cells=1, **SIZES), CGC)
 
 
 COMMAND = [

@@ -56,9 +56,9 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(args: argparse.Namespace) -> None:
     """Pretrain as asked."""
     import scgnn_tools as sgt
-    from scgnn_tools.models._cgc import make_schedule, untrained
+    from scgnn_tools.models.untrained import untrained_cgc
     from scgnn_tools.train.corpus import Corpus
-    from scgnn_tools.train.pretrain import pretrain
+    from scgnn_tools.train.pretrain import pretrain, schedule_for
 
     names = {"layer": args.layer, "gene_key": args.gene_key, "on_bad": "skip" if args.skip_bad else "raise"}
     given = {
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
             raise InputValueError(msg)
         model = sgt.fm.load("cgc", checkpoint=args.checkpoint, device=args.device, **sizes)
     else:
-        model = untrained(
+        model = untrained_cgc(
             args.input,
             graph=not args.no_graph,
             coexpression=args.coexpression,
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         model,  # type: ignore[arg-type]
         corpus,
         args.output,
-        schedule=make_schedule(corpus, args.epochs, args.devices, given),
+        schedule=schedule_for(corpus, args.epochs, args.devices, given),
         devices=args.devices,
         precision=args.precision,
         checkpoint_every=args.checkpoint_every,

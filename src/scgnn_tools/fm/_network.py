@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scgnn_tools._device import Precision, resolve_device, resolve_precision
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm import _checkpoint, _estimate, _readouts
+from scgnn_tools.fm import _checkpoint, estimate, readouts
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.nn import Segments
@@ -146,7 +146,7 @@ class NetworkModel(FoundationModel):
             return self.pooled(tokens).cpu().numpy()
 
     def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:
-        _estimate.announce(self, self._lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
+        estimate.announce(self, self._lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
 
     def contextual(self) -> "NetworkModel":
         """Return the model that gives vectors of genes in context: this one, unless its cells and genes have weights of their own."""
@@ -206,7 +206,7 @@ class NetworkModel(FoundationModel):
             raise InputValueError(msg)
         if not (context or groupby or weights):
             return super().embed_genes(adata, gene_key=gene_key, organism=organism)
-        return _readouts.mean_gene_vectors(
+        return readouts.mean_gene_vectors(
             self, adata, groupby=groupby, weights=weights, layer=layer, gene_key=gene_key, organism=organism, rng=rng
         )
 
@@ -218,7 +218,7 @@ class NetworkModel(FoundationModel):
         Memory grows with the tokens, not with their square. A Series by gene, or a DataFrame with a column a group; NaN for a gene
         that no cell expresses.
         """
-        return _readouts.attention_received(self, adata, groupby=groupby, **names)
+        return readouts.attention_received(self, adata, groupby=groupby, **names)
 
     def attention(self, adata: "AnnData", genes: Any, **names: Any) -> "pd.DataFrame":
         """Return the mean attention among chosen genes in the last block, queries × keys; NaN for pairs that no cell has.
@@ -232,7 +232,7 @@ class NetworkModel(FoundationModel):
         names
             ``layer``, ``gene_key``, ``organism`` as in :meth:`embed_cells`.
         """
-        return _readouts.attention_map(self, adata, genes, **names)
+        return readouts.attention_map(self, adata, genes, **names)
 
     def save(self, folder: str | Path) -> None:
         """Write the model to a folder as safetensors and JSON; ``fm.load(name, checkpoint=folder)`` reads it at once."""

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG
-from scgnn_tools.labels._means import class_means, correlation, telling_genes
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.means import class_means, correlation, telling_genes
 
 
 class Centroid:

@@ -21,8 +21,8 @@ from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.graph import gene_graph
-from scgnn_tools.labels._means import class_means
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.means import class_means
 from scgnn_tools.train import tasks
 from scgnn_tools.train.fitting import fit_task
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from scgnn_tools._random import RNG
-from scgnn_tools.labels._pca import GenePCA, OnEmbedding, OnPCA
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import GenePCA, OnEmbedding, OnPCA
 
 
 class LogRegRep(OnEmbedding):

@@ -9,8 +9,8 @@ from torch import nn
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.labels._pca import column_variance
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import column_variance
 from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
 

@@ -15,8 +15,8 @@ from scgnn_tools._errors import InputScaleError
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._settings import settings
 from scgnn_tools.data.normalize import TARGET_SUM
-from scgnn_tools.labels._pca import column_variance
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import column_variance
 
 if TYPE_CHECKING:
     from anndata import AnnData

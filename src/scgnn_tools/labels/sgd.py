@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.labels._pca import column_variance
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import column_variance
 
 CLIP = 10.0
 """Most that a scaled value can be, in standard deviations; CellTypist's."""

@@ -14,7 +14,7 @@ from torch import nn
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.links import _features
+from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import operator
 from scgnn_tools.links._graph_network import Network, Shape
 from scgnn_tools.links._protocol import check_pairs, needs
@@ -121,11 +121,11 @@ class GraphPredictor:
         """Train on the pairs; messages pass over their positive ones only, in both directions."""
         pairs = check_pairs(pairs)
         if validation is None:
-            pairs, validation = _features.carve(pairs, self._seed)
+            pairs, validation = node_features.carve(pairs, self._seed)
         validation = check_pairs(validation)
         asked = pd.concat([pairs, validation])
-        self._read(pairs, _features.nodes(asked, genes), expression, embedding)
-        train, held = (_features.rows(self._chosen(p), self._genes, self._device) for p in (pairs, validation))
+        self._read(pairs, node_features.nodes(asked, genes), expression, embedding)
+        train, held = (node_features.rows(self._chosen(p), self._genes, self._device) for p in (pairs, validation))
         network, self.history = fit_full_batch(
             lambda: self._build().to(self._device),
             lambda network: self._losses(cast("Network", network), train),
@@ -201,7 +201,7 @@ class GraphPredictor:
         same = vectors is x
         self._vectors = None if vectors is None else self._x if same else torch.as_tensor(vectors, device=self._device)
         edges = pairs[pairs["label"] == 1]
-        self._directed = _features.directed(edges, genes)
+        self._directed = node_features.directed(edges, genes)
         self._is_tf = np.isin(np.arange(len(genes)), genes.get_indexer(pairs["tf"]))
         self._connect()
 
@@ -219,13 +219,17 @@ class GraphPredictor:
             needs(embedding, "embedding", self.name)
             table: pd.DataFrame = embedding  # type: ignore[assignment]
             given = self._as_given
-            vectors = _features.as_given(table, self._genes)[0] if given else _features.standardised(table, self._genes)
+            vectors = (
+                node_features.as_given(table, self._genes)[0]
+                if given
+                else node_features.standardised(table, self._genes)
+            )
         if self._features == "embedding":
             x: np.ndarray = vectors  # type: ignore[assignment]
         elif self._features == "random":
             x = generator(self._seed).normal(size=(len(self._genes), RANDOM_WIDTH)).astype(np.float32)
         else:
-            x = _features.expression_rows(
+            x = node_features.expression_rows(
                 expression,
                 self._genes,
                 self.name,
@@ -246,28 +250,28 @@ class GraphPredictor:
             raise InputValueError(msg)
         return self._network, self._graph
 
-    def _losses(self, network: Network, train: _features.Rows) -> Iterator[torch.Tensor]:
+    def _losses(self, network: Network, train: node_features.Rows) -> Iterator[torch.Tensor]:
         n = len(train[2])
         size = self._training.batch_size or n
         order = torch.randperm(n, device=self._device) if size < n else torch.arange(n, device=self._device)
         for start in range(0, n, size):
             yield self._loss(network, tuple(t[order[start : start + size]] for t in train))  # type: ignore[arg-type]
 
-    def _loss(self, network: Network, part: _features.Rows) -> torch.Tensor:
+    def _loss(self, network: Network, part: node_features.Rows) -> torch.Tensor:
         return nn.functional.binary_cross_entropy_with_logits(self._logits(network, part), part[2])
 
-    def _logits(self, network: Network, part: _features.Rows) -> torch.Tensor:
+    def _logits(self, network: Network, part: node_features.Rows) -> torch.Tensor:
         a, b = network.genes(self._graph, self._x, self._vectors)
         return network.head(a[part[0]], b[part[1]])
 
-    def _plan(self, train: _features.Rows) -> str:
+    def _plan(self, train: node_features.Rows) -> str:
         """Say what a training is of: settings, nodes, features and pairs; how long it may take is no part of that."""
         settings = replace(self._training, max_epochs=1, patience=1)
         arrays = [*train, self._x, torch.as_tensor(self.message_graph.indices)]
         sums = [float(t.double().sum()) for t in arrays]
         return f"{self.name} {self._shape} {settings} {self._seed} {len(self._genes)} {self._x.shape} {sums}"
 
-    def _validation(self, held: _features.Rows) -> Any:
+    def _validation(self, held: node_features.Rows) -> Any:
         """Return the score of an epoch, lower is better, infinite where none is due."""
         from sklearn.metrics import average_precision_score, roc_auc_score
 

@@ -14,8 +14,8 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._expression import GeneColumns, read_expression
-from scgnn_tools.links._features import carve, nodes
 from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links.node_features import carve, nodes
 from scgnn_tools.train import fit_full_batch
 from scgnn_tools.train.full_batch import seeded
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG
-from scgnn_tools.links import _features
+from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import KINDS
 from scgnn_tools.links._graph_network import Shape
 from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training, check_choice
@@ -208,7 +208,7 @@ class ScRegNet(GraphPredictor):
             If the expression has another number of cells, or the vectors another width, than those of the head's training.
         """
         pairs = check_pairs(pairs)
-        self._read(pairs, _features.nodes(pairs, genes), expression, embedding)
+        self._read(pairs, node_features.nodes(pairs, genes), expression, embedding)
         network = self._network
         for what, seen, need in (
             (f"{self._features} features a gene", self._x.shape[1], network.input_width),

@@ -41,7 +41,7 @@ class ScTransNet(GraphPredictor):
         "embedding"; or "random" numbers.
     vectors
         Whether the gene vectors go into the channels. ``embedding=`` of :meth:`fit` holds them: pooled over cells by
-        :func:`~scgnn_tools.links._pooling.attentive_pooling`, or any others.
+        :func:`~scgnn_tools.grn.pooling.attentive_pooling`, or any others.
     dropout
         Of graph layers and channels.
     heads, reduction, slope

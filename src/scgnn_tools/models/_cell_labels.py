@@ -25,10 +25,10 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
-from scgnn_tools.labels._calibration import fit_temperature, log_proba
-from scgnn_tools.labels._inputs import one_object
+from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._setup import ScviSetup

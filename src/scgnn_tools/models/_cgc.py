@@ -1,7 +1,6 @@
 """Cell-Graph Compass on one's own cells: set up, pretrain, embed, save."""
 
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,84 +9,14 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
-from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
-from scgnn_tools.fm.cgc.coexpressed import with_coexpression
-from scgnn_tools.fm.cgc.sources import read_graph, read_text
 from scgnn_tools.models._recorded import is_recorded, record, recorded
-from scgnn_tools.train.corpus import Corpus, corpus_genes
+from scgnn_tools.models.untrained import untrained_cgc
+from scgnn_tools.train.corpus import Corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from anndata import AnnData
-
-    from scgnn_tools.train.corpus import OnBad
-    from scgnn_tools.train.pretrain import Schedule
-
-
-COEXPRESSION_CELLS = 20_000
-
-
-def untrained(
-    sources: "Sequence[AnnData | str | Path]",
-    *,
-    graph: bool = True,
-    coexpression: str | Path | None = None,
-    text: str | Path | None = None,
-    assets: "dict[str, str | Path] | None" = None,
-    min_cells: int = 10,
-    gene_key: str | None = None,
-    layer: str | None = None,
-    on_bad: "OnBad" = "raise",
-    rng: RNG = 0,
-    **options: Any,
-) -> cgc.CGC:
-    """Return a Cell-Graph Compass with random weights over the genes of a corpus.
-
-    Parameters
-    ----------
-    sources
-        As in :class:`~scgnn_tools.train.corpus.Corpus`.
-    graph
-        Whether cells are graphs of their genes; False leaves the transformer alone.
-    coexpression
-        "auto" links the genes whose expression correlates (above .6) in up to 20,000 cells of the corpus; a path reads a table
-        ``source``, ``target``, ``weight``. The edges are kept with the model: the vector of a cell still depends on that cell alone.
-    text
-        Table of text features, genes × numbers (``.parquet``, ``.csv``, ``.npz``).
-    assets
-        Files of the other edges, as for ``sgt.fm.load("cgc")``: ``tf_target``, ``positions``; None takes the bundled prior and positions.
-    min_cells
-        Cells that express a gene, at least.
-    gene_key, layer, on_bad
-        As in :class:`~scgnn_tools.train.corpus.Corpus`.
-    rng
-        Seed of the weights.
-    options
-        As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
-        ``variant``, ….
-    """
-    if not graph and coexpression is not None:
-        msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
-        raise InputValueError(msg)
-    genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
-    paths = {k: Path(v) for k, v in (assets or {}).items()}
-    if not graph:
-        options["n_graph_layers"] = 0
-    if coexpression not in (None, "auto"):
-        paths["coexpression"] = Path(coexpression)  # type: ignore[arg-type]
-    vectors = None if text is None else read_text(Path(text), genes)
-    model = cgc.CGC.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
-    if coexpression == "auto":
-        corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
-        before, some = model.graph.n_edges, corpus.sample(COEXPRESSION_CELLS, seed=seed(rng))
-        model.graph = with_coexpression(model.graph, some, variant=model.sizes.variant)
-        say(
-            f"cgc: {model.graph.n_edges - before:,} co-expression edges from {some.shape[0]:,} cells, beside {before:,} others"
-        )
-    return model
 
 
 class CGC:
@@ -128,7 +57,7 @@ class CGC:
             raise InputValueError(msg)
         if model is None:
             some = {k: v for k, v in self._names.items() if k in ("layer", "gene_key")}
-            model = untrained([adata], graph=graph, rng=self._seed, **some, **options)
+            model = untrained_cgc([adata], graph=graph, rng=self._seed, **some, **options)
         self.model, self.history = model, pd.DataFrame()
 
     def __repr__(self) -> str:
@@ -193,10 +122,10 @@ class CGC:
         CGC
             Itself, trained.
         """
-        from scgnn_tools.train.pretrain import pretrain
+        from scgnn_tools.train.pretrain import pretrain, schedule_for
 
         corpus = Corpus([self.adata], self.model, seed=self._seed, **self._names)
-        plan = make_schedule(corpus, max_epochs, devices, schedule)
+        plan = schedule_for(corpus, max_epochs, devices, schedule)
         how: dict[str, Any] = {"schedule": plan, "devices": devices, "resume": resume, "seed": self._seed}
         how |= {"checkpoint_every": checkpoint_every, "precision": precision}
         if folder is None:
@@ -221,18 +150,3 @@ class CGC:
         if not is_recorded(adata, SETUP):
             cls.setup_anndata(adata)
         return cls(adata, model=load("cgc", checkpoint=folder, **options))  # type: ignore[arg-type]
-
-
-def make_schedule(corpus: Corpus, epochs: int, devices: int, given: dict[str, Any]) -> "Schedule":
-    """Return a schedule of so many epochs, or of the steps that are given."""
-    from scgnn_tools.train.pretrain import Schedule
-
-    unknown = sorted(set(given) - {f.name for f in fields(Schedule)})
-    if unknown:
-        msg = f"There is no {unknown[0]!r}; a schedule has {', '.join(f.name for f in fields(Schedule))}."
-        raise InputValueError(msg)
-    out = Schedule(**given)
-    if "steps" in given:
-        return out
-    per_step = out.accumulate * devices
-    return Schedule(**{**given, "steps": max(1, epochs * corpus.n_batches(out.batch_size) // per_step)})

@@ -14,11 +14,11 @@ from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
-from scgnn_tools.links import _features, link_predictor
-from scgnn_tools.links._collect import Data, collect
-from scgnn_tools.links._from_anndata import Symbols, prior_edges
-from scgnn_tools.links._pooling import Pooling
-from scgnn_tools.links._tune import tune
+from scgnn_tools.grn.collect import Data, collect
+from scgnn_tools.grn.from_anndata import Symbols, prior_edges
+from scgnn_tools.grn.pooling import Pooling
+from scgnn_tools.grn.tune import tune
+from scgnn_tools.links import link_predictor, node_features
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._recorded import is_recorded, record, recorded
 
@@ -313,7 +313,7 @@ class LinkModel:
         """Return training pairs, validation pairs, and what ``fit`` reads beside them."""
         inputs = self._given().inputs
         every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
-        train, held = _features.carve(inputs.pairs, self._seed)
+        train, held = node_features.carve(inputs.pairs, self._seed)
         return train, held, {"genes": every, "expression": inputs.expression, "embedding": inputs.embedding}
 
     def _given(self) -> Data:

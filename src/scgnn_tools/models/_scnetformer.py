@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_tables
 from scgnn_tools._errors import InputValueError, MissingKeyError
@@ -17,8 +16,9 @@ from scgnn_tools.data import Tokens, length_batches, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
-from scgnn_tools.genes import gene_names, human_symbols
+from scgnn_tools.genes import gene_names
 from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models.untrained import untrained_geneformer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -260,35 +260,6 @@ class ScNetFormer:
         if (groups < 0).any():
             say(f"scnetformer: {(groups < 0).sum():,} cells are of a tissue without a graph and get the union of all")
         return Tokens(tokens.ids, tokens.values, tokens.offsets, groups.astype(np.int64))
-
-
-def untrained_geneformer(
-    adata: "AnnData",
-    *,
-    layer: str | None = None,
-    gene_key: str | None = None,
-    organism: str | None = None,
-    min_cells: int = 10,
-    rng: RNG = 0,
-    **options: Any,
-) -> Geneformer:
-    """Return a Geneformer with random weights over the genes that at least ``min_cells`` cells express, and their medians.
-
-    ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
-    """
-    x = sp.csc_array(open_expression(adata, layer=layer).log_normalized())
-    symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
-    first = np.zeros(len(symbols), dtype=bool)
-    first[np.unique(symbols, return_index=True)[1]] = True
-    enough = np.flatnonzero(first & (symbols != "") & (np.diff(x.indptr) >= min_cells))
-    if len(enough) == 0:
-        msg = f"No gene is expressed in {min_cells} cells. Pass a smaller min_cells."
-        raise InputValueError(msg)
-    kept = sp.csc_array(x[:, enough])
-    medians = np.array(
-        [np.median(np.expm1(kept.data[a:b])) for a, b in zip(kept.indptr[:-1], kept.indptr[1:], strict=True)]
-    )
-    return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)
 
 
 def _graph(edges: Edges, model: Geneformer, threshold: float) -> TokenGraph:

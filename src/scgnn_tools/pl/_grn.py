@@ -10,12 +10,12 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable
 from scgnn_tools._write import write_whole
+from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.pl import _grn_modules, _grn_regulon, _grn_rings
 from scgnn_tools.pl._grn_legend import heading, legend
 from scgnn_tools.pl._grn_page import Page, page
 from scgnn_tools.pl._layout import best_of_each, choose_edges
 from scgnn_tools.pl._style import Figure
-from scgnn_tools.tl._grn_table import edges_of, network
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.metrics._grn import curves, per_tf
+from scgnn_tools.metrics import curves, per_tf
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scgnn_tools.links._evaluation import GrnEvaluation
+    from scgnn_tools.grn.judge import GrnEvaluation
 
 OWN = (style.UP, style.DOWN, *style.PALETTE)
 BASELINES = {"degree": "#3e4c59", "collaborative": "#7b8794", "pcc": "#b0b8c1"}

@@ -9,10 +9,10 @@ from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG
 from scgnn_tools._write import check_writable, writing
+from scgnn_tools.annotation.collect import collect, modality
+from scgnn_tools.annotation.hierarchy import BackOff, read_hierarchy
+from scgnn_tools.annotation.run import run
 from scgnn_tools.labels import METHODS, label_method
-from scgnn_tools.labels._hierarchy import BackOff, read_hierarchy
-from scgnn_tools.labels._run import run
-from scgnn_tools.tl._label_inputs import collect, modality
 from scgnn_tools.tl._label_writing import write
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scgnn_tools.tl._label_inputs import Reference
+    from scgnn_tools.annotation.collect import Reference
 
 
 def annotate(

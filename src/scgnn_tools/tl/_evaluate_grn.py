@@ -11,10 +11,10 @@ from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyErro
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._random import RNG
-from scgnn_tools.links._edge_tables import candidates, edge_scores, scores_of
-from scgnn_tools.links._evaluation import GrnEvaluation, judge
+from scgnn_tools.grn.edge_tables import candidates, edge_scores, scores_of
+from scgnn_tools.grn.judge import GrnEvaluation, judge
+from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.links.pcc import PCC
-from scgnn_tools.tl._grn_table import edges_of, network
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -10,18 +10,18 @@ from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools._write import check_writable, writing
+from scgnn_tools.annotation.collect import Inputs, collect, modality
+from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
+from scgnn_tools.annotation.run import column_names
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, label_method
-from scgnn_tools.labels._explain import parts, without_dimensions, without_genes
-from scgnn_tools.labels._means import class_means, telling_genes
-from scgnn_tools.labels._run import column_names
+from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
-from scgnn_tools.tl._label_inputs import Inputs, collect, modality
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scgnn_tools.tl._label_inputs import Reference
+    from scgnn_tools.annotation.collect import Reference
 
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 

@@ -9,7 +9,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import modality
 from scgnn_tools._write import write_whole
 from scgnn_tools.graph.exchange import cytoscape, graphml
-from scgnn_tools.tl._grn_table import edges_of
+from scgnn_tools.grn.table import edges_of
 from scgnn_tools.tl._regulons import regulons
 
 if TYPE_CHECKING:

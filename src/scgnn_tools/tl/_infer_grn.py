@@ -8,23 +8,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-import scgnn_tools
-from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import duration, say
+from scgnn_tools._log import say
 from scgnn_tools._modality import modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import check_writable, writing
-from scgnn_tools.links import link_predictor
-from scgnn_tools.links._calibration import calibrate, probability
-from scgnn_tools.links._estimate import estimate
-from scgnn_tools.links._evidence import of_data
-from scgnn_tools.links._run import evaluate
-from scgnn_tools.links._score import Group, is_by_group, networks, run_names
-from scgnn_tools.links._store import Store, check_folder, digest
-from scgnn_tools.splits import SPLITS
-from scgnn_tools.tl._grn_groups import check_groups, groups_of
-from scgnn_tools.tl._grn_inputs import Data, check_expression, collect, known_and_signs
+from scgnn_tools.grn import check_expression, check_groups, check_options, collect, groups_of, infer
+from scgnn_tools.store import check_folder
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -140,28 +130,16 @@ def infer_grn(
     check_groups(target, groupby, min_expressed)
     folder = None if store is None else Path(store)
     check_folder(folder)
-    options = _check_options(method, method_options, device, split, n_top=n_top, n_runs=n_runs)
+    options = check_options(method, method_options, device, split, n_top=n_top, n_runs=n_runs)
     number = seed(rng)
     data = collect(
         target, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number
     )
     check_expression(data, method)
     groups = groups_of(target, groupby, data, min_expressed)
-    plan = _plan(data, groups, method, options, number)
-    kept = Store(folder, plan)
-    runs = run_names(method, groups, n_runs)
-    _announce(data, method, options, [f"evaluation-{split}", "calibration", *runs], kept, number)
-    evaluation = kept.record(
-        f"evaluation-{split}", lambda: evaluate(data.inputs, method, split=split, rng=number, options=options)
+    network = infer(
+        data, groups, method=method, options=options, split=split, n_top=n_top, n_runs=n_runs, rng=number, store=folder
     )
-    evaluation["calibration"] = kept.record(
-        "calibration", lambda: calibrate(data.inputs, method, rng=number, options=options)
-    )
-    known = pd.MultiIndex.from_frame(data.edges[["source", "target"]])
-    edges = networks(
-        data.inputs, method, data.tfs, groups, known=known, n_top=n_top, n_runs=n_runs, rng=number, options=options, store=kept,
-    )  # fmt: skip
-    edges = _described(edges, data, groups, method, evaluation)
     params: dict[str, Any] = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
     if groupby is not None:
         names = np.array([g.name for g in groups], dtype=object)
@@ -170,81 +148,16 @@ def infer_grn(
         params["method_options"] = {k: str(v) for k, v in method_options.items()}
     changed = adata if target is adata or not copy else adata.copy()
     with writing(modality(changed, mod), copy=copy and target is adata) as out:
-        _write(out, GrnKeys(key_added), edges, data.column_of, {"evaluation": evaluation, "params": params})
+        _write(
+            out, GrnKeys(key_added), network.edges, data.column_of, {"evaluation": network.evaluation, "params": params}
+        )
     per = f" in {len(groups)} groups" if groupby is not None else ""
     say(
         f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
-        f"{len(data.inputs.genes):,} genes scored, {len(edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
+        f"{len(data.inputs.genes):,} genes scored, {len(network.edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
     )
-    say(f"infer_grn: {evaluation['verdict']} (split {split})")
+    say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
     return (out if target is adata else changed) if copy else None
-
-
-def _check_options(
-    method: str, given: Mapping[str, Any] | None, device: str, split: str, *, n_top: int, n_runs: int
-) -> dict[str, Any]:
-    """Return the options of the method; a wrong name is an error before any work."""
-    for name, value in (("n_top", n_top), ("n_runs", n_runs)):
-        if value < 1:
-            msg = f"{name} is a positive integer; got {value!r}."
-            raise InputValueError(msg)
-    if split not in SPLITS:
-        msg = f"There is no split {split!r}; the splits are {', '.join(SPLITS)}."
-        raise InputValueError(msg)
-    given = dict(given or {})
-    for name in {"rng", "device"} & set(given):
-        msg = f"method_options holds {name!r}; pass {name}= to infer_grn instead."
-        raise InputValueError(msg)
-    options = {**given, "device": device}
-    link_predictor(method, **options)
-    return options
-
-
-def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any], number: int) -> dict[str, str]:
-    """Return what decides the scores of a run, for the store."""
-    inputs = data.inputs
-    expression = () if inputs.expression is None else (inputs.expression.X, inputs.expression.var_names)
-    by_group = groups if is_by_group(method, groups) else []
-    return {
-        "version": scgnn_tools.__version__,
-        "method": method,
-        "method_options": ", ".join(f"{k}={v!r}" for k, v in sorted(options.items()) if k != "device"),
-        "rng": str(number),
-        "prior": digest(inputs.pairs),
-        "gene vectors": digest(inputs.embedding),
-        "genes and factors": digest(inputs.genes, data.tfs),
-        "expression": digest(*expression),
-        "groups": digest(
-            *(part for g in by_group for part in (g.name, np.asarray(g.cells)))
-        ),  # else trained once, for any groups
-    }
-
-
-def _announce(data: Data, method: str, options: dict[str, Any], names: list[str], store: Store, number: int) -> None:
-    """Say how long it will take: a training for each of the results called ``names`` that the store does not have."""
-    todo = [n for n in names if not store.has(n)]
-    size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(data.tfs):,} × {len(data.inputs.genes):,} to score"
-    if not todo:
-        say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")
-        return
-    seconds = estimate(data.inputs, method, data.tfs, n_fits=len(todo), rng=number, options=options)
-    about = "too few to time" if seconds is None else f"about {duration(max(1.0, seconds))} (timed on a part)"
-    there = f" ({len(names) - len(todo)} more are in the store)" if len(todo) < len(names) else ""
-    say(f"infer_grn: {size}, {len(todo)} trainings of {method}{there}: {about}")
-
-
-def _described(
-    edges: pd.DataFrame, data: Data, groups: list[Group], method: str, evaluation: dict[str, Any]
-) -> pd.DataFrame:
-    """Return the edges with probability, known, sign and evidence; what the method itself says comes last, or in place of it."""
-    own = edges.drop(columns=["group", "tf", "target", "score", "stability"])
-    out = edges[["group", "tf", "target", "score", "stability"]]
-    seen = of_data(edges, data.inputs.expression, data.inputs.embedding, groups)
-    told = known_and_signs(edges, seen["correlation"].to_numpy(), data)
-    chance = probability(edges, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
-    out = pd.concat([out.assign(probability=chance), told, seen], axis=1)
-    new = [c for c in own if c not in out]
-    return pd.concat([out, own[new]], axis=1)
 
 
 def _write(adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]) -> None:

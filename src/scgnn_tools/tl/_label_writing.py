@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._keys import UNKNOWN, LabelKeys
-from scgnn_tools.labels._hierarchy import BackOff
-from scgnn_tools.labels._run import Result, column_names
+from scgnn_tools.annotation.hierarchy import BackOff
+from scgnn_tools.annotation.run import AnnotationResult, column_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,7 +25,7 @@ REASONS = (
 def write(
     adata: "AnnData",
     keys: LabelKeys,
-    result: Result,
+    result: AnnotationResult,
     *,
     empty: np.ndarray,
     back_off: BackOff | None,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from scgnn_tools._keys import GRN
 from scgnn_tools._modality import modality
-from scgnn_tools.tl._grn_table import edges_of
+from scgnn_tools.grn.table import edges_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

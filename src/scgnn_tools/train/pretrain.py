@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from scgnn_tools._log import say
 from scgnn_tools._progress import counter
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm import _masking
+from scgnn_tools.fm import masking
 from scgnn_tools.fm._options import one_of
 from scgnn_tools.train.lightning import quiet
 
@@ -75,6 +75,19 @@ class Schedule:
     def factor(self, step: int) -> float:
         """Return what the learning rate is multiplied by at a step."""
         return min(1.0, (step + 1) / (self.warmup + 1)) * self.decay ** (step // self.decay_every)
+
+
+def schedule_for(corpus: "Corpus", epochs: int, devices: int, given: dict[str, Any]) -> Schedule:
+    """Return a schedule of so many epochs, or of the steps that are given."""
+    unknown = sorted(set(given) - {f.name for f in fields(Schedule)})
+    if unknown:
+        msg = f"There is no {unknown[0]!r}; a schedule has {', '.join(f.name for f in fields(Schedule))}."
+        raise InputValueError(msg)
+    out = Schedule(**given)
+    if "steps" in given:
+        return out
+    per_step = out.accumulate * devices
+    return Schedule(**{**given, "steps": max(1, epochs * corpus.n_batches(out.batch_size) // per_step)})
 
 
 class Pretraining(lightning.LightningModule):
@@ -147,7 +160,7 @@ class Pretraining(lightning.LightningModule):
             return sum((p.sum() * 0 for p in self.network.parameters() if p.requires_grad), torch.zeros(()))
         rng = np.random.default_rng(seeds)
         torch.default_generator.manual_seed(int(rng.integers(2**62)))
-        at = _masking.draw(self.model.is_gene(tokens), self.schedule.share, rng)
+        at = masking.draw(self.model.is_gene(tokens), self.schedule.share, rng)
         return self.model.masked_loss(tokens, at, rng)
 
     def configure_optimizers(self) -> Any:

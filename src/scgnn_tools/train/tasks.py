@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm import _masking
+from scgnn_tools.fm import masking
 from scgnn_tools.nn.heads import Classifier, ExpressionDecoder
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Expression(Task):
 
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the squared error."""
-        at = _masking.draw(model.is_gene(tokens), self.share, rng)
+        at = masking.draw(model.is_gene(tokens), self.share, rng)
         cell = np.repeat(cells, tokens.lengths)[at]
         truth = np.asarray(self.values[cell, model.position(tokens)[at]]).ravel()
         return F.mse_loss(self(model, tokens, at), torch.as_tensor(truth, dtype=torch.float32, device=model.device))
@@ -101,7 +101,7 @@ class Masked(Task):
 
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the loss of the published pretraining."""
-        return model.masked_loss(tokens, _masking.draw(model.is_gene(tokens), self.share, rng), rng)
+        return model.masked_loss(tokens, masking.draw(model.is_gene(tokens), self.share, rng), rng)
 
 
 def predict_classes(task: Classification, model: "NetworkModel", tokens: Tokens) -> np.ndarray:

@@ -15,13 +15,13 @@ from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._estimate import encoder_flops
-from scgnn_tools.fm._masking import bin_loss, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of, positive
 from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.graph import GeneGraph
 from scgnn_tools.fm.cgc.network import CGCNetwork
+from scgnn_tools.fm.estimate import encoder_flops
+from scgnn_tools.fm.masking import bin_loss, with_values
 from scgnn_tools.nn import Segments
 
 GRAPH_FILE = "graph.npz"

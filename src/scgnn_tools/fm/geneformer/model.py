@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._estimate import encoder_flops
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of
+from scgnn_tools.fm.estimate import encoder_flops
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.fm.geneformer.network import GeneformerNetwork
 from scgnn_tools.fm.geneformer.tokens import tokenize

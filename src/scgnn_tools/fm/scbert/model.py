@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._estimate import performer_flops
-from scgnn_tools.fm._masking import values_at, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of
+from scgnn_tools.fm.estimate import performer_flops
+from scgnn_tools.fm.masking import values_at, with_values
 from scgnn_tools.fm.scbert.config import ScBERTConfig
 from scgnn_tools.fm.scbert.network import ScBERTNetwork
 from scgnn_tools.fm.scbert.tokens import tokenize

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._estimate import encoder_flops, performer_flops
-from scgnn_tools.fm._masking import values_at
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of
+from scgnn_tools.fm.estimate import encoder_flops, performer_flops
+from scgnn_tools.fm.masking import values_at
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
 from scgnn_tools.fm.scfoundation.network import ScFoundationNetwork
 from scgnn_tools.fm.scfoundation.tokens import parse_resolution, tokenize

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._estimate import encoder_flops
-from scgnn_tools.fm._masking import bin_loss, with_values
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._options import one_of, positive
+from scgnn_tools.fm.estimate import encoder_flops
+from scgnn_tools.fm.masking import bin_loss, with_values
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
 from scgnn_tools.fm.scgpt.network import ScGPTNetwork
 from scgnn_tools.fm.scgpt.tokens import GeneSampling, tokenize

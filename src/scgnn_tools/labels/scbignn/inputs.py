@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools.labels._means import class_means
-from scgnn_tools.labels._pca import column_variance
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.means import class_means
+from scgnn_tools.labels.pca import column_variance
 
 PER_MILLION = 100.0
 """Counts per 10,000, of which the expression is the logarithm, times this are counts per million."""

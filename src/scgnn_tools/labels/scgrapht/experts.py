@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from scgnn_tools.labels._calibration import fit_temperature, log_proba
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.centroid import Centroid
 from scgnn_tools.labels.logreg import LinearHead, LogRegPCA
+from scgnn_tools.labels.temperature import fit_temperature, log_proba
 
 PRIOR = 10.0
 """Cells' worth of belief that all experts are as good: a few held-out cells should not drop one."""

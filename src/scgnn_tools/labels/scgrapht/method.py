@@ -15,9 +15,9 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.labels._means import class_means, telling_genes
-from scgnn_tools.labels._pca import GenePCA, column_variance
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.means import class_means, telling_genes
+from scgnn_tools.labels.pca import GenePCA, column_variance
 from scgnn_tools.labels.scgrapht import fusion, options, saving
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Experts, rarity

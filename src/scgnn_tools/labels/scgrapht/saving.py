@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools.labels._pca import GenePCA
+from scgnn_tools.labels.pca import GenePCA
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Experts
 from scgnn_tools.labels.scgrapht.graphs import Graph

@@ -1,0 +1,129 @@
+"""What ``tl.annotate`` and ``tl.explain`` take from an AnnData: labelled cells, the cells to label, and where all that is from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from scgnn_tools import assets, fm
+from scgnn_tools._errors import InputTypeError, LabelError, MissingKeyError
+from scgnn_tools._log import printable
+from scgnn_tools.annotation.clean import clean_labels
+from scgnn_tools.annotation.inputs import one_object, references_and_query
+from scgnn_tools.labels import Cells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+Reference: TypeAlias = "AnnData | MuData | Sequence[AnnData | MuData] | Mapping[str, AnnData | MuData] | None"
+
+DEFAULT_LABELS = "cell_type"
+BUNDLED = "the bundled immune reference"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Labelled cells and cells to label.
+
+    Attributes
+    ----------
+    labelled, labels
+        Cells with labels, str (n_labelled,).
+    query
+        All cells of the object.
+    unlabeled
+        Positions in ``query`` of those without a label.
+    experiments
+        Which reference each labelled cell is of, int (n_labelled,); None for one.
+    same_experiment
+        Whether the labelled cells are of the object itself.
+    params
+        What was chosen.
+    """
+
+    labelled: Cells
+    labels: np.ndarray
+    query: Cells
+    unlabeled: np.ndarray
+    experiments: np.ndarray | None
+    same_experiment: bool
+    params: dict[str, Any]
+
+
+def modality(adata: "AnnData | MuData", mod: str) -> "AnnData":
+    """Return the AnnData itself, or the modality of a MuData."""
+    modalities = getattr(adata, "mod", None)
+    if modalities is None:
+        if not hasattr(adata, "obsm"):
+            msg = f"An AnnData or MuData is wanted; got {type(adata).__name__}."
+            raise InputTypeError(msg)
+        return adata
+    if mod not in modalities:
+        msg = f"mod={printable(mod)!r} is no modality; there is: {', '.join(map(printable, modalities))}."
+        raise MissingKeyError(msg)
+    return modalities[mod]
+
+
+def collect(
+    adata: "AnnData", labels_key: str | None, reference: "Reference", *, unlabeled_category: str, mod: str, **how: Any
+) -> Inputs:
+    """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism."""
+    model = fm.load(fm.best_bundled())
+    if reference is None and labels_key is None and DEFAULT_LABELS in adata.obs:
+        named = clean_labels(adata.obs[DEFAULT_LABELS], unlabeled_category=unlabeled_category) != ""
+        labels_key = DEFAULT_LABELS if 0 < named.sum() < adata.n_obs else None
+    if reference is None and labels_key is not None:
+        labels = _labels(adata, labels_key, unlabeled_category, "adata")
+        cells, vectors = one_object(adata, model, **how)
+        at = np.flatnonzero(labels != "")
+        params = {
+            "labels": f"obs['{printable(labels_key)}'] ({len(at):,} of {adata.n_obs:,} cells)",
+            "vectors": vectors,
+        }
+        return Inputs(cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), None, True, params)
+    references = _named(reference, mod)
+    if not references:
+        labels_key = DEFAULT_LABELS
+        bundled = assets.immune_reference()
+        sets = bundled.obs["dataset"].astype(str)
+        references = {str(name): bundled[(sets == name).to_numpy()] for name in sets.unique()}
+    name = BUNDLED if reference is None else " and ".join(f"reference {n!r}" if n else "reference" for n in references)
+    parts: dict[str, AnnData] = {}
+    labels_of: list[np.ndarray] = []
+    for one, part in references.items():
+        whose = f"reference[{one!r}]" if one else "reference"
+        labels = _labels(part, labels_key or DEFAULT_LABELS, unlabeled_category, whose)
+        parts[one] = part[labels != ""]
+        labels_of.append(labels[labels != ""])
+    known, query, vectors = references_and_query(parts, adata, model, **how)
+    experiments = np.repeat(np.arange(len(labels_of)), [len(labels) for labels in labels_of])
+    params = {"labels": f"{name} ({len(known):,} cells)", "vectors": vectors}
+    return Inputs(known, np.concatenate(labels_of), query, np.arange(len(query)), experiments, False, params)
+
+
+def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":
+    """Return references by name: "" for a single one, "0", "1", … in a list."""
+    if reference is None:
+        return {}
+    if hasattr(reference, "obs"):
+        return {"": modality(reference, mod)}  # type: ignore[arg-type]
+    if isinstance(reference, Mapping):
+        return {str(name): modality(one, mod) for name, one in reference.items()}
+    if not isinstance(reference, Sequence) or isinstance(reference, str) or not reference:
+        msg = f"reference= is an AnnData, or a list or dict of them; got {printable(repr(reference))}. Read a file with anndata first."
+        raise InputTypeError(msg)
+    return {str(i): modality(one, mod) for i, one in enumerate(reference)}
+
+
+def _labels(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
+    if key not in adata.obs:
+        there = ", ".join(map(printable, adata.obs.columns)) or "none"
+        msg = f"labels_key={key!r} is no column of {whose}.obs; the columns are: {there}."
+        raise MissingKeyError(msg)
+    labels = clean_labels(adata.obs[key], unlabeled_category=unlabeled)
+    if not (labels != "").any():
+        msg = f"{whose}.obs[{key!r}] labels no cell: all are missing, empty or {unlabeled!r}. Pass a column with labels, or reference=."
+        raise LabelError(msg)
+    return labels

@@ -1,0 +1,133 @@
+"""From AnnData to the arrays that the methods see: one object partly labelled, or a reference beside a query."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._errors import GeneMatchError, MissingKeyError, SgtWarning
+from scgnn_tools._keys import ROOT, EmbeddingKeys
+from scgnn_tools._log import printable
+from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.fm import FoundationModel
+from scgnn_tools.genes import gene_names
+from scgnn_tools.labels import Cells
+
+if TYPE_CHECKING:
+    from scgnn_tools.genes import GeneMatch
+
+REFUSE_GENES, WARN_GENES = 100, 500
+
+
+def one_object(
+    adata: ad.AnnData,
+    model: FoundationModel,
+    *,
+    use_rep: str | None,
+    layer: str | None,
+    gene_key: str | None,
+    organism: str | None,
+) -> tuple[Cells, str]:
+    """Return all cells of an object, and where their vectors are from."""
+    expression = open_expression(adata, layer=layer)
+    x = expression.log_normalized()
+    recorded = EmbeddingKeys(model.card.name)
+    if use_rep is None and recorded.uns in adata.uns.get(ROOT, {}) and recorded.obsm in adata.obsm:
+        use_rep = recorded.obsm
+    names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
+    totals = expression.cell_totals()
+    if use_rep is not None:
+        return Cells(x, _vectors(adata, use_rep), names, totals), f"obsm['{use_rep}']"
+    found = model.match(expression, gene_key=gene_key, organism=organism)
+    return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
+
+
+def references_and_query(
+    references: Mapping[str, ad.AnnData],
+    query: ad.AnnData,
+    model: FoundationModel,
+    *,
+    use_rep: str | None,
+    layer: str | None,
+    gene_key: str | None,
+    organism: str | None,
+) -> tuple[Cells, Cells, str]:
+    """Return the cells of all references and those of the query over the genes that all have, and where the vectors are from.
+
+    Genes go by the model's names. Expression is normalised and embedded over the shared genes only, so that a gene that one side lacks
+    tells nothing.
+    """
+    opened = open_expression(query, layer=layer)
+    found = model.match(opened, gene_key=gene_key, organism=organism)
+    sides = {}
+    with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
+        warnings.simplefilter("ignore", SgtWarning)
+        for name, one in references.items():
+            of_reference = open_expression(one, layer=layer if layer in one.layers else None)
+            sides[name] = of_reference, model.match(of_reference, gene_key=gene_key if gene_key in one.var else None)
+    shared = np.unique(found.index[found.matched])
+    n_query = len(shared)
+    for name, (_, match) in sides.items():
+        before = len(shared)
+        shared = np.intersect1d(shared, match.index[match.matched])
+        if len(shared) < REFUSE_GENES:
+            who = f"Reference {printable(name)!r}" if len(sides) > 1 else "The reference"
+            msg = (
+                f"{who} and query share {len(shared)} genes that {model.card.name} knows (of {n_query:,} of the query"
+                f"{f', {before:,} of them in the references before' if before < n_query else ''}, and {match.matched.sum():,}); at least "
+                f"{REFUSE_GENES} are wanted. Pass a reference= measured on more of the genes."
+            )
+            raise GeneMatchError(msg)
+    if len(shared) < WARN_GENES:
+        msg = f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain."
+        warnings.warn(msg, SgtWarning, stacklevel=4)
+    parts = [_over(*side, shared, model) for side in sides.values()]
+    b = _over(opened, found, shared, model)
+    if use_rep is not None:
+        own = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
+        return _joined(own), replace(b, embedding=_vectors(query, use_rep)), use_rep
+    return _joined(parts), b, f"{model.card.name} on {len(shared):,} shared genes"
+
+
+def _joined(parts: list[Cells]) -> Cells:
+    out = parts[0]
+    for part in parts[1:]:
+        out = out.beside(part)
+    return out
+
+
+def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel) -> Cells:
+    """Return cells over some genes of the model's vocabulary, normalised and embedded over these alone."""
+    to_shared = sp.csr_array(found.projection()[:, shared])
+    blocks = []
+    for _, rows in expression.rows():
+        if expression.kind.kind == "log1p":  # undo the logarithm: sums over other genes need new totals
+            rows = sp.csr_array((np.expm1(np.minimum(rows.data, 25)), rows.indices, rows.indptr), shape=rows.shape)
+        blocks.append(sp.csr_array(rows @ to_shared))
+    counts = sp.csr_array(sp.vstack(blocks, format="csr"))
+    x = log_normalize(counts)
+    part = ad.AnnData(
+        sp.csr_matrix(x if model.card.input == "log1p" else counts),
+        var=pd.DataFrame(index=model.vocabulary[shared].astype(object)),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
+        vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
+    totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
+    return Cells(x, vectors, model.vocabulary[shared].astype(object), totals)
+
+
+def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:
+    if use_rep not in adata.obsm:
+        there = ", ".join(map(printable, adata.obsm)) or "none"
+        msg = (
+            f"use_rep={use_rep!r} is not in obsm; there is: {there}. Leave it out to embed with the best bundled model."
+        )
+        raise MissingKeyError(msg)
+    return np.asarray(adata.obsm[use_rep], dtype=np.float32)

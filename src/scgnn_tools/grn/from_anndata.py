@@ -1,0 +1,76 @@
+"""What a network is inferred from, out of an AnnData: one name a gene, the edges of a prior, vectors, expression."""
+
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from scgnn_tools import fm, genes
+from scgnn_tools._errors import InputScaleError, MissingKeyError, SgtWarning
+from scgnn_tools._log import as_text, printable
+from scgnn_tools.data import open_expression
+from scgnn_tools.graph.prior import check_edges
+
+
+class Symbols:
+    """One name for each gene, whoever names it: that of the model where it knows the gene, else the current symbol."""
+
+    def __init__(self, vocabulary: np.ndarray, organism: str) -> None:
+        self._vocabulary, self._organism = vocabulary, organism
+
+    def __call__(self, names: np.ndarray) -> np.ndarray:
+        """Return the symbol of each name, object (n_names,)."""
+        if len(names) == 0:
+            return names
+        found = genes.match(names, self._vocabulary, organism=self._organism)
+        other = genes.canonical_symbols(np.asarray(names, dtype=object), organism=self._organism)
+        return np.where(found.matched, found.vocabulary[found.index], other).astype(object)
+
+
+def prior_edges(
+    adata: ad.AnnData, prior: str | pd.DataFrame, names: np.ndarray, organism: str
+) -> tuple[pd.DataFrame, str]:
+    """Return the edges of a prior, by the names it uses, and what to call it."""
+    if isinstance(prior, pd.DataFrame):
+        return check_edges(prior), "the given table"
+    if prior in ("auto", "trrust"):
+        return genes.prior("trrust", organism), f"TRRUST ({organism})"
+    if prior not in adata.varp:
+        there = ", ".join(["trrust", *map(printable, adata.varp)])
+        msg = f"prior={prior!r} is neither bundled nor in varp; there is: {there}. A DataFrame with source and target works too."
+        raise MissingKeyError(msg)
+    matrix = adata.varp[prior].tocoo()
+    return pd.DataFrame(
+        {"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data}
+    ), f"varp['{prior}']"
+
+
+def gene_vectors(
+    adata: ad.AnnData, model: fm.FoundationModel, use_rep: str | None, symbols: np.ndarray
+) -> tuple[pd.DataFrame, str]:
+    """Return a vector a gene, indexed by symbol, and where they are from: ``varm[use_rep]``, or the table of the model."""
+    if use_rep is None:
+        return pd.DataFrame(model.gene_table(), index=model.vocabulary.astype(object)).dropna(), model.card.name
+    if use_rep not in adata.varm:
+        there = ", ".join(map(printable, adata.varm)) or "none"
+        msg = f"use_rep={use_rep!r} is not in varm; there is: {there}. Leave it out to use the best bundled model."
+        raise MissingKeyError(msg)
+    table = pd.DataFrame(np.asarray(adata.varm[use_rep], dtype=np.float32), index=symbols)
+    return table[~table.index.duplicated() & np.isfinite(table).all(axis=1)], f"varm['{use_rep}']"
+
+
+def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gene_key: str | None) -> ad.AnnData | None:
+    """Return the log-normalised cells with symbols as names, or None if no matrix fits and none was asked for."""
+    try:
+        opened = open_expression(adata, layer=layer)
+    except InputScaleError:
+        if layer is not None:
+            raise
+        warnings.warn("No matrix fits: there are no signs from the data and no pcc.", SgtWarning, stacklevel=5)
+        return None
+    symbols = to_symbol(genes.gene_names(opened.var, gene_key=gene_key if gene_key in opened.var else None))
+    var = pd.DataFrame(index=pd.Index(as_text(symbols)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names may repeat: the first counts
+        return ad.AnnData(opened.log_normalized(), var=var)

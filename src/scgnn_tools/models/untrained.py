@@ -1,0 +1,116 @@
+"""Networks with random weights over the genes of one's own cells, to be pretrained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import say
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.data import open_expression
+from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.coexpressed import with_coexpression
+from scgnn_tools.fm.cgc.sources import read_graph, read_text
+from scgnn_tools.fm.geneformer import Geneformer
+from scgnn_tools.genes import gene_names, human_symbols
+from scgnn_tools.train.corpus import Corpus, corpus_genes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+    from scgnn_tools.train.corpus import OnBad
+
+COEXPRESSION_CELLS = 20_000
+
+
+def untrained_cgc(
+    sources: "Sequence[AnnData | str | Path]",
+    *,
+    graph: bool = True,
+    coexpression: str | Path | None = None,
+    text: str | Path | None = None,
+    assets: "dict[str, str | Path] | None" = None,
+    min_cells: int = 10,
+    gene_key: str | None = None,
+    layer: str | None = None,
+    on_bad: "OnBad" = "raise",
+    rng: RNG = 0,
+    **options: Any,
+) -> cgc.CGC:
+    """Return a Cell-Graph Compass with random weights over the genes of a corpus.
+
+    Parameters
+    ----------
+    sources
+        As in :class:`~scgnn_tools.train.corpus.Corpus`.
+    graph
+        Whether cells are graphs of their genes; False leaves the transformer alone.
+    coexpression
+        "auto" links the genes whose expression correlates (above .6) in up to 20,000 cells of the corpus; a path reads a table
+        ``source``, ``target``, ``weight``. The edges are kept with the model: the vector of a cell still depends on that cell alone.
+    text
+        Table of text features, genes × numbers (``.parquet``, ``.csv``, ``.npz``).
+    assets
+        Files of the other edges, as for ``sgt.fm.load("cgc")``: ``tf_target``, ``positions``; None takes the bundled prior and positions.
+    min_cells
+        Cells that express a gene, at least.
+    gene_key, layer, on_bad
+        As in :class:`~scgnn_tools.train.corpus.Corpus`.
+    rng
+        Seed of the weights.
+    options
+        As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
+        ``variant``, ….
+    """
+    if not graph and coexpression is not None:
+        msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
+        raise InputValueError(msg)
+    genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
+    paths = {k: Path(v) for k, v in (assets or {}).items()}
+    if not graph:
+        options["n_graph_layers"] = 0
+    if coexpression not in (None, "auto"):
+        paths["coexpression"] = Path(coexpression)  # type: ignore[arg-type]
+    vectors = None if text is None else read_text(Path(text), genes)
+    model = cgc.CGC.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
+    if coexpression == "auto":
+        corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
+        before, some = model.graph.n_edges, corpus.sample(COEXPRESSION_CELLS, seed=seed(rng))
+        model.graph = with_coexpression(model.graph, some, variant=model.sizes.variant)
+        say(
+            f"cgc: {model.graph.n_edges - before:,} co-expression edges from {some.shape[0]:,} cells, beside {before:,} others"
+        )
+    return model
+
+
+def untrained_geneformer(
+    adata: "AnnData",
+    *,
+    layer: str | None = None,
+    gene_key: str | None = None,
+    organism: str | None = None,
+    min_cells: int = 10,
+    rng: RNG = 0,
+    **options: Any,
+) -> Geneformer:
+    """Return a Geneformer with random weights over the genes that at least ``min_cells`` cells express, and their medians.
+
+    ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
+    """
+    x = sp.csc_array(open_expression(adata, layer=layer).log_normalized())
+    symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
+    first = np.zeros(len(symbols), dtype=bool)
+    first[np.unique(symbols, return_index=True)[1]] = True
+    enough = np.flatnonzero(first & (symbols != "") & (np.diff(x.indptr) >= min_cells))
+    if len(enough) == 0:
+        msg = f"No gene is expressed in {min_cells} cells. Pass a smaller min_cells."
+        raise InputValueError(msg)
+    kept = sp.csc_array(x[:, enough])
+    medians = np.array(
+        [np.median(np.expm1(kept.data[a:b])) for a, b in zip(kept.indptr[:-1], kept.indptr[1:], strict=True)]
+    )
+    return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)

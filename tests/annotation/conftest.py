@@ -1,0 +1,1 @@
+from tests.labels.conftest import problem  # noqa: F401

@@ -1,0 +1,1 @@
+from tests.links.conftest import inputs, network  # noqa: F401

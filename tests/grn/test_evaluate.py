@@ -1,0 +1,43 @@
+import pandas as pd
+import pytest
+
+from scgnn_tools.grn.candidates import PER_EDGE, labelled_pairs
+from scgnn_tools.grn.evaluate import Inputs, evaluate, verdict
+
+
+def test_candidates():
+    edges = pd.DataFrame({"source": ["A", "A", "B", "C"], "target": ["x", "y", "x", "z"]})
+    pairs = labelled_pairs(edges, rng=0)
+    key = pd.MultiIndex.from_frame(pairs[["tf", "target"]])
+    positive = pd.MultiIndex.from_frame(edges)
+    assert not key.duplicated().any()
+    assert set(key[pairs["label"] == 1]) == set(positive)
+    assert not key[pairs["label"] == 0].isin(positive).any()
+    assert (pairs["label"] == 0).sum() <= 2 * PER_EDGE * len(edges)
+    assert (pairs["tf"] != pairs["target"]).all()
+    pd.testing.assert_frame_equal(pairs, labelled_pairs(edges, rng=0))
+
+
+def test_every_baseline_stands_beside_the_method(inputs):
+    out = evaluate(inputs, "scregnet", split="random_pair", rng=0)
+    assert out["status"] == "ok"
+    assert list(out["table"].index) == ["scregnet", "degree", "collaborative", "cosine", "pcc"]
+    assert out["table"]["n"].nunique() == 1  # all methods on the same pairs
+    assert out["verdict"].split()[1] in {"beats", "ties", "loses"}
+
+
+def test_too_few_edges_are_said_and_do_no_harm(inputs):
+    few = Inputs(inputs.pairs[inputs.pairs["tf"].isin(["T0", "T1", "T2"])].head(60), *list(vars(inputs).values())[1:])
+    out = evaluate(few, "degree", split="unseen_tf", rng=0)
+    assert out["status"].startswith("not evaluated:")
+    assert out["table"]["auprc"].isna().all()
+    assert "not evaluated" in out["verdict"]
+
+
+@pytest.mark.parametrize(("own", "word"), [(0.6, "beats"), (0.505, "ties with"), (0.4, "loses to")])
+def test_the_verdict_is_honest(own, word):
+    table = pd.DataFrame(
+        {"kind": ["method", "baseline"], "auprc": [own, 0.5], "n_positive": 1000, "density": 0.3, "status": "ok"},
+        index=["m", "b"],
+    )
+    assert f"m {word} the best baseline" in verdict(table, "m", "ok")
