@@ -41,3 +41,28 @@ def _pbmc68k():
 def pbmc68k(_pbmc68k):
     """700 real cells that ship inside scanpy: scaled X, log-normalised raw, 765 genes."""
     return _pbmc68k.copy()
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Ctrl-C at the beginning of the epoch after so many, whoever trains."""
+    from scgnn_tools.train import full_batch, lightning
+
+    done = []
+
+    def wait(after, begin):
+        def counted(*args, **kwargs):
+            done.append(1)
+            if len(done) == after + 1:
+                raise KeyboardInterrupt
+            return begin(*args, **kwargs)
+
+        return counted
+
+    def press(*, after):
+        monkeypatch.setattr(full_batch, "_epoch", wait(after, full_batch._epoch))
+        monkeypatch.setattr(
+            lightning.Module, "on_train_epoch_start", wait(after, lightning.Module.on_train_epoch_start)
+        )
+
+    return press

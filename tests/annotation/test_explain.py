@@ -98,4 +98,3 @@ def test_the_parts_of_a_fused_method_and_of_another(graph, problem):
     found = parts(graph, test)
     assert set(found) == {"graph", "vectors"}
     assert min((labels == y).mean() for labels in found.values()) > 0.8
-    assert parts(Linear(), test) == {}

@@ -8,6 +8,7 @@ import torch
 
 from scgnn_tools._errors import InputScaleError, InputValueError
 from scgnn_tools.labels import METHODS, Cells, label_method
+from scgnn_tools.labels._registry import method_options
 
 
 def enough(name):
@@ -66,6 +67,51 @@ def test_a_cell_without_expression_gets_finite_scores(fitted, problem):
     test, _ = problem[2]
     empty = Cells(test.expression[:1] * 0, test.embedding[:1] * 0, totals=np.zeros(1))
     assert np.isfinite(fitted.scores(empty)).all()
+
+
+def test_genes_in_another_order_give_the_same_answer_to_fitted_cells(fitted, problem):
+    """A method goes by columns: the caller brings them into the order of the training, so an order is kept, not guessed."""
+    test, _ = problem[2]
+    with_names = replace(test, genes=np.array([f"g{i}" for i in range(test.expression.shape[1])], dtype=object))
+    np.testing.assert_allclose(fitted.scores(with_names), fitted.scores(test), atol=1e-6)
+
+
+def test_the_registry_says_what_it_is(name):
+    entry, cls = METHODS[name], METHODS[name].load()
+    assert entry.parts == (hasattr(cls, "graph_scores") and hasattr(cls, "other_scores"))
+    options = method_options(name)
+    assert entry.device == (options is None or "device" in options)
+    assert entry.interruptible == hasattr(label_method(name), "interrupted")
+
+
+def test_another_seed_tells_who_draws(name, problem):
+    (train, y), (validation, y_validation), (test, _) = problem
+    a, b = (new(name).fit(train, y, validation, y_validation, rng=r).scores(test) for r in (0, 1))
+    assert METHODS[name].random == (not np.array_equal(a, b))
+
+
+@pytest.mark.parametrize("name", [n for n, e in METHODS.items() if e.interruptible])
+def test_ctrl_c_keeps_the_best_weights_so_far(name, problem, ctrl_c):
+    (train, y), (validation, y_validation), (test, y_test) = problem
+    method = new(name)
+    ctrl_c(after=3 if name == "cgc" else 6)
+    method.fit(train, y, validation, y_validation, rng=0)
+    assert method.interrupted
+    assert np.isfinite(method.scores(test)).all()
+    assert (method.scores(test).argmax(axis=1) == y_test).mean() > 0.4
+
+
+@pytest.mark.parametrize("name", [n for n, e in METHODS.items() if e.interruptible])
+def test_ctrl_c_before_there_are_weights_is_raised(name, problem, ctrl_c):
+    (train, y), (validation, y_validation), _ = problem
+    ctrl_c(after=0)
+    with pytest.raises(KeyboardInterrupt):
+        new(name).fit(train, y, validation, y_validation, rng=0)
+
+
+def test_an_option_that_is_none_is_named(name):
+    with pytest.raises(InputValueError, match=f"{name} has no option 'typo'"):
+        label_method(name, typo=1)
 
 
 def test_scanvi_wants_counts(problem):

@@ -1,5 +1,7 @@
 """What every link predictor has to do."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,45 @@ def test_an_option_that_is_none_names_those_that_are():
     with pytest.raises(InputValueError, match="scregnet has no option hiden; its options are: backbone, batch_size"):
         link_predictor("scregnet", hiden=3)
     link_predictor("degree", rng=0, device="cpu")  # nothing is drawn, nothing computed with PyTorch
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_the_registry_says_what_it_is(name, network):
+    entry, cls = PREDICTORS[name], PREDICTORS[name].load()
+    options = inspect.signature(cls).parameters
+    assert entry.random == ("rng" in options)
+    assert entry.evidence == hasattr(cls, "evidence")
+    assert entry.interruptible == hasattr(link_predictor(name), "interrupted")
+    assert entry.log_odds <= (entry.kind != "baseline" or name in {"degree", "collaborative"})
+
+
+@pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.messages])
+def test_messages_pass_over_training_edges_between_named_nodes(name, network):
+    train = network[0]
+    predictor = fit(name, (train.head(500), *network[1:]))
+    graph = predictor.message_graph.tocoo()
+    edges = train.head(500)[train.head(500)["label"] == 1]
+    known = {frozenset(e) for e in zip(edges["tf"], edges["target"], strict=True)}
+    assert len(graph.row)
+    assert {frozenset(e) for e in zip(predictor.nodes[graph.row], predictor.nodes[graph.col], strict=True)} <= known
+
+
+@pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.evidence])
+def test_evidence_has_a_row_a_pair(name, network):
+    told = fit(name, network).evidence(network[1].head(7))
+    assert len(told) == 7
+    assert told.shape[1]
+
+
+@pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.interruptible])
+def test_ctrl_c_keeps_the_best_weights_so_far(name, network, ctrl_c):
+    train, test, vectors, expression = network
+    options = {k: v for k, v in QUICK.get(name, {}).items() if k != "max_epochs"}
+    predictor = link_predictor(name, **options, max_epochs=4)
+    ctrl_c(after=1)
+    predictor.fit(train.head(500), embedding=vectors, expression=expression)
+    assert predictor.interrupted
+    assert np.isfinite(predictor.score(test.head(20))).all()
 
 
 def test_the_registry_says_what_is_needed():

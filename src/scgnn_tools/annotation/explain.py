@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._progress import progress
-from scgnn_tools.labels import Cells, LabelMethod
+from scgnn_tools.labels import Cells, LabelMethod, WithParts
 
 BLOCK = 4096
 
@@ -72,10 +72,11 @@ def _log_proba(method: LabelMethod, cells: Cells) -> np.ndarray:
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
-def parts(method: LabelMethod, cells: Cells) -> dict[str, np.ndarray]:
-    """Return the class that each part of a fused method gives, int (n_cells,); nothing for a method without parts."""
-    graph, other = getattr(method, "graph_scores", None), getattr(method, "other_scores", None)
-    if graph is None or other is None:
-        return {}
-    vectors = other(cells)
-    return {} if vectors is None else {"graph": graph(cells).argmax(axis=1), "vectors": vectors.argmax(axis=1)}
+def parts(method: WithParts, cells: Cells) -> dict[str, np.ndarray]:
+    """Return the class that each part of a fused method gives, int (n_cells,); nothing if it has a graph alone."""
+    vectors = method.other_scores(cells)
+    return (
+        {}
+        if vectors is None
+        else {"graph": method.graph_scores(cells).argmax(axis=1), "vectors": vectors.argmax(axis=1)}
+    )

@@ -3,7 +3,7 @@
 import time
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.conformal import ConformalSets, Kind, coverage_of
 from scgnn_tools.annotation.novelty import Novelty
-from scgnn_tools.labels import METHODS, Cells, LabelMethod, label_method
+from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.metrics import annotation, reliability
 from scgnn_tools.splits import split_cells
@@ -45,6 +45,8 @@ class AnnotationResult:
         What the sets promise and what they did on the held-out cells.
     fitted
         The method that labelled the query.
+    interrupted
+        Whether Ctrl-C ended the work early: the labels are of the best weights until then, and nothing was trained a second time.
     """
 
     classes: np.ndarray
@@ -58,11 +60,7 @@ class AnnotationResult:
     confusion: pd.DataFrame
     conformal: dict[str, Any]
     fitted: LabelMethod
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training early."""
-        return _interrupted(self.fitted)
+    interrupted: bool
 
     @property
     def unknown(self) -> np.ndarray:
@@ -120,7 +118,8 @@ def run(
     Warns
     -----
     SgtWarning
-        If a class has a single labelled cell, or Ctrl-C ended the training: then the best weights so far label the query.
+        If a class has a single labelled cell, or Ctrl-C ended the work: then the best weights so far label the query, baselines that were
+        not scored yet are missing, and nothing is trained again. Before there are weights KeyboardInterrupt is raised.
     """
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -135,28 +134,17 @@ def run(
     train, validation, test = (np.flatnonzero(part == p) for p in range(3))
     fold = _Fold(labelled, codes, train, validation, None, number)
     scored = labelled.take(test)
-    shown = [method, *(n for n, e in METHODS.items() if e.always and n != method)]
-    seen = None if unlabeled is None else query.take(unlabeled)
-    rows = {}
-    sets = None if coverage is None else ConformalSets(coverage, conformal)
-    of_test = np.zeros((0, len(classes)))
-    promised: dict[str, Any] = {}
-    for name in shown:
-        own = name == method
-        with_query = replace(fold, unlabeled=scored.beside(seen)) if own and seen is not None else fold
-        rows[name], fitted, proba = _score(name, with_query, scored, codes[test], options if own else None)
-        if own:
-            of_test, scored_fit = proba, fitted
-            if sets is not None:
-                sets.fit(fitted.proba(labelled.take(validation)), codes[validation])
-                promised = _promise(sets, proba, codes[test], len(validation))
-    evaluation = pd.DataFrame.from_dict(rows, orient="index")
-    whole = replace(fold, train=np.sort(np.concatenate([train, test])), unlabeled=seen)
-    # who cancelled once does not want to train again: what has been scored labels the query
-    final = scored_fit if _interrupted(scored_fit.method) else _fit(method, whole, options)
-    if _interrupted(final.method):
+    trained = _train(method, fold, scored, codes[test], None if unlabeled is None else query.take(unlabeled), options)
+    if trained.interrupted:
         msg = f"{method}: the training was interrupted; the labels are of its best weights so far."
         warnings.warn(msg, SgtWarning, stacklevel=4)
+    final, of_test = trained.final, trained.of_test
+    evaluation = pd.DataFrame.from_dict(trained.rows, orient="index")
+    sets = None if coverage is None else ConformalSets(coverage, conformal)
+    promised: dict[str, Any] = {}
+    if sets is not None:
+        sets.fit(trained.first.proba(labelled.take(validation)), codes[validation])
+        promised = _promise(sets, of_test, codes[test], len(validation))
     proba = final.proba(query)
     strange, sign = np.zeros(len(query), np.float32), np.zeros(len(query), np.int8)
     if reject:
@@ -181,11 +169,42 @@ def run(
         confusion=_confusion(codes[test], of_test.argmax(axis=1), classes),
         conformal=promised,
         fitted=final.method,
+        interrupted=trained.interrupted,
     )
 
 
-def _interrupted(method: LabelMethod) -> bool:
-    return bool(getattr(method, "interrupted", False))
+@dataclass(frozen=True)
+class _Trained:
+    """A method scored beside its baselines (``first``), and the one that labels (``final``), trained with the scored cells too."""
+
+    rows: dict[str, dict[str, Any]]
+    of_test: np.ndarray
+    first: "_Fitted"
+    final: "_Fitted"
+    interrupted: bool
+
+
+def _train(
+    method: str, fold: "_Fold", scored: Cells, codes: np.ndarray, seen: Cells | None, options: dict[str, Any] | None
+) -> _Trained:
+    """Score the method and its baselines on held-out cells, then train it once more on all of them.
+
+    After Ctrl-C nothing more is trained: what has been scored labels the query.
+    """
+    with_query = fold if seen is None else replace(fold, unlabeled=scored.beside(seen))
+    row, first, of_test = _score(method, with_query, scored, codes, options)
+    rows, final, interrupted = {method: row}, first, first.interrupted
+    try:
+        for name in (n for n, e in METHODS.items() if e.always and n != method):
+            rows[name] = _score(name, fold, scored, codes, None)[0]
+        if not interrupted:
+            held_out = np.setdiff1d(np.arange(len(fold.codes)), fold.validation)
+            again = _fit(method, replace(fold, train=held_out, unlabeled=seen), options)
+            interrupted = again.interrupted
+            final = first if interrupted else again
+    except KeyboardInterrupt:
+        interrupted = True
+    return _Trained(rows, of_test, first, final, interrupted)
 
 
 def _promise(sets: ConformalSets, proba: np.ndarray, codes: np.ndarray, n: int) -> dict[str, Any]:
@@ -216,6 +235,7 @@ def column_names(classes: np.ndarray) -> list[str]:
 class _Fitted:
     method: LabelMethod
     temperature: float
+    interrupted: bool
 
     def proba(self, cells: Cells) -> np.ndarray:
         """Return calibrated probabilities, float32 (n_cells, n_classes)."""
@@ -244,7 +264,8 @@ def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> _Fitted:
         unlabeled=fold.unlabeled,
         rng=fold.rng,
     )
-    return _Fitted(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0)
+    stopped = METHODS[method].interruptible and cast("Interruptible", fitted).interrupted
+    return _Fitted(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0, stopped)
 
 
 def _score(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import generator
-from scgnn_tools.grn.evaluate import MIN_POSITIVE, Inputs, fit, missing
+from scgnn_tools.grn.evaluate import MIN_POSITIVE, Inputs, fit, missing, stop_if_interrupted
 from scgnn_tools.links import PREDICTORS
 
 HELD = 0.1
@@ -33,6 +33,7 @@ def calibrate(inputs: Inputs, method: str, *, rng: int, options: dict[str, Any])
     if train["label"].nunique() < 2:
         return {"seen": NONE, "unseen": NONE}
     fitted = fit(method, inputs, train, None, rng, **options)
+    stop_if_interrupted(method, fitted)
     held = {"seen": pairs[seen], "unseen": pairs[unseen]}
     found = {name: logistic(fitted.score(part), part["label"].to_numpy()) for name, part in held.items()}
     for name, other in (("seen", "unseen"), ("unseen", "seen")):

@@ -69,7 +69,8 @@ def evaluate(
         if out["status"] == "ok":
             mine = options if name == method else {k: v for k, v in options.items() if k == "device"}
             fitted = fit(name, inputs, train, validation, rng, **mine)
-            if hasattr(fitted, "message_graph"):
+            stop_if_interrupted(name, fitted)
+            if fitted is not None and PREDICTORS[name].messages:
                 _audit(train, test, fitted)
             score = np.full(len(test), np.nan) if fitted is None else fitted.score(test)
         else:
@@ -98,6 +99,12 @@ def fit(
     return predictor.fit(train, validation, genes=every, expression=inputs.expression, embedding=inputs.embedding)
 
 
+def stop_if_interrupted(name: str, fitted: Any) -> None:
+    """Raise KeyboardInterrupt after a training that Ctrl-C ended early: what it was for would not be what it is called."""
+    if fitted is not None and PREDICTORS[name].interruptible and fitted.interrupted:
+        raise KeyboardInterrupt
+
+
 def missing(name: str, inputs: Inputs) -> list[str]:
     """Name what a predictor needs and the data do not have."""
     return sorted(n for n in PREDICTORS[name].needs if getattr(inputs, n) is None)
@@ -106,7 +113,7 @@ def missing(name: str, inputs: Inputs) -> list[str]:
 def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
     """Refuse messages over test edges; a pair that is known both ways is passed over one way and is no leak of the other."""
     both = pd.MultiIndex.from_frame(test[["target", "tf"]]).isin(pd.MultiIndex.from_frame(train[["tf", "target"]]))
-    audit_pairs(train, test[~both], message_graph=fitted.message_graph, genes=np.asarray(fitted._genes))
+    audit_pairs(train, test[~both], message_graph=fitted.message_graph, genes=fitted.nodes)
 
 
 def verdict(table: pd.DataFrame, method: str, status: str) -> str:

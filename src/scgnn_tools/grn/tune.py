@@ -8,7 +8,7 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.links import check_pairs, link_predictor, node_features
+from scgnn_tools.links import PREDICTORS, check_pairs, link_predictor, node_features
 from scgnn_tools.metrics import grn
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def tune(
         predictor.fit(pairs, validation, genes=genes, expression=expression, embedding=embedding)
         trial.set_user_attr("options", options)
         trial.set_user_attr("epochs", len(predictor.history))
-        if predictor.interrupted:
+        if PREDICTORS[method].interruptible and predictor.interrupted:
             trial.study.stop()
         return grn(validation["label"], predictor.score(validation))["auprc"]
 

@@ -50,7 +50,10 @@ class Cells:
 
 
 class LabelMethod(Protocol):
-    """A classifier of cells whose answer for a cell depends on that cell alone."""
+    """A classifier of cells whose answer for a cell depends on that cell alone.
+
+    What a method is besides stands in its entry of the registry; :class:`Interruptible` and :class:`WithParts` say what it then has.
+    """
 
     def fit(
         self,
@@ -71,4 +74,22 @@ class LabelMethod(Protocol):
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log-probability of each class, up to a constant a cell, float64 (n_cells, n_classes)."""
+        ...
+
+
+class Interruptible(LabelMethod, Protocol):
+    """``Entry.interruptible``: Ctrl-C leaves it with the best weights so far; KeyboardInterrupt is raised only if there are none."""
+
+    interrupted: bool
+
+
+class WithParts(LabelMethod, Protocol):
+    """``Entry.parts``: a graph network and a classifier of vectors, fused."""
+
+    def graph_scores(self, cells: Cells) -> np.ndarray:
+        """Return the log-probabilities of the graph alone, (n_cells, n_classes)."""
+        ...
+
+    def other_scores(self, cells: Cells) -> np.ndarray | None:
+        """Return those of the classifier of vectors; None if this one has none."""
         ...

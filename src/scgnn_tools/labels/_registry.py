@@ -24,6 +24,14 @@ class Entry:
         Whether every result is printed beside it.
     transductive
         Whether it learns from the unlabelled cells unasked, so that a cell's answer depends on the cells beside it.
+    interruptible
+        Whether Ctrl-C ends its training early: it then has the best weights so far, and ``interrupted`` is True.
+    random
+        Whether two trainings with different seeds differ.
+    parts
+        Whether it is made of parts that can be asked apart: ``graph_scores`` and ``other_scores``.
+    device
+        Whether it computes with PyTorch: it takes ``device``.
     """
 
     module: str
@@ -31,20 +39,30 @@ class Entry:
     kind: Literal["method", "baseline"]
     always: bool = False
     transductive: bool = False
+    interruptible: bool = False
+    random: bool = False
+    parts: bool = False
+    device: bool = False
 
+    def load(self) -> type:
+        """Return the class."""
+        return getattr(import_module(self.module), self.cls)
+
+
+_NETWORK: dict[str, bool] = {"interruptible": True, "random": True, "device": True}
 
 METHODS = {
-    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method"),
-    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True),
+    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, **_NETWORK),
+    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, **_NETWORK),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),
     "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline", always=True),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline", always=True),
     "logreg_rep": Entry("scgnn_tools.labels.logreg", "LogRegRep", "baseline"),
     "knn_rep": Entry("scgnn_tools.labels.knn", "KnnRep", "baseline"),
-    "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline"),
-    "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline"),
-    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline"),
-    "cgc": Entry("scgnn_tools.labels.cgc", "CGC", "method"),
+    "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline", random=True),
+    "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline", **_NETWORK),
+    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", random=True, device=True),
+    "cgc": Entry("scgnn_tools.labels.cgc", "CGC", "method", random=True, device=True),
 }
 
 
@@ -61,9 +79,9 @@ def label_method(name: str, **options: Any) -> LabelMethod:
     an error.
     """
     has = method_options(name)
+    if not METHODS[name].device:
+        options.pop("device", None)
     if has is not None:
-        if "device" not in has:
-            options.pop("device", None)
         for option in (o for o in options if o not in has):
             msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
             raise InputValueError(msg)
@@ -74,4 +92,4 @@ def _cls(name: str) -> type:
     if name not in METHODS:
         msg = f"There is no annotation method {printable(name)!r}; the methods are {', '.join(METHODS)}."
         raise InputValueError(msg)
-    return getattr(import_module(METHODS[name].module), METHODS[name].cls)
+    return METHODS[name].load()

@@ -56,7 +56,7 @@ class Mlp:
         self, *, max_epochs: int = 50, patience: int = 10, batch_size: int = 128, lr: float = 1e-3, device: str = "auto"
     ) -> None:
         self.max_epochs, self.patience, self.batch_size, self.lr = max_epochs, patience, batch_size, lr
-        self._device = resolve_device(device)
+        self._device, self.interrupted = resolve_device(device), False
 
     def fit(
         self,
@@ -92,6 +92,7 @@ class Mlp:
             rng=number,
             what="mlp",
         )
+        self.interrupted = bool(self.history.attrs["interrupted"])
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:

@@ -66,7 +66,8 @@ class GraphPredictor:
     """
 
     name: ClassVar[str]
-    _network: Network
+    _network: Network | None = None
+    _x: Any = None
 
     def __init__(
         self,
@@ -241,11 +242,16 @@ class GraphPredictor:
         return x, vectors if self._with_vectors else None
 
     @property
+    def nodes(self) -> np.ndarray:
+        """Genes between which messages pass, object (n_genes,)."""
+        return np.asarray(self._genes)
+
+    @property
     def _d_vectors(self) -> int:
         return 0 if self._vectors is None else self._vectors.shape[1]
 
     def _fitted(self) -> tuple[Network, Any]:
-        if not hasattr(self, "_network") or not hasattr(self, "_x"):
+        if self._network is None or self._x is None:
             msg = f"This {type(self).__name__} knows no genes yet. Call fit() first, or bind() after from_checkpoint()."
             raise InputValueError(msg)
         return self._network, self._graph

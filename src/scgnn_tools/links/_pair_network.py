@@ -70,6 +70,12 @@ class PairNetwork:
         self._max_epochs, self._patience, self._batch_size, self._lr = max_epochs, patience, batch_size, lr
         self._decay, self._decay_every = decay, decay_every
         self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
+        self.interrupted = False
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """Genes that can be asked for, object (n_genes,)."""
+        return np.asarray(self._genes)
 
     def _prepare(self, columns: GeneColumns, edges: tuple[np.ndarray, np.ndarray]) -> None:
         """Keep what the network reads of the expression and of the positive training pairs."""
@@ -119,6 +125,7 @@ class PairNetwork:
         # a network that saw as many positive as negative pairs is brought to the share of the training pairs
         self._shift = float(np.log(share / (1 - share))) if self.balanced else 0.0
         self._network, self.history = self._train(train, held)
+        self.interrupted = bool(self.history.attrs["interrupted"])
         with torch.no_grad(), seeded(self._seed):
             self._scored = self._state(self._network)
         return self

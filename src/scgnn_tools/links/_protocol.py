@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class LinkPredictor(Protocol):
-    """Learns from labelled pairs of genes and scores others."""
+    """Learns from labelled pairs of genes and scores others.
+
+    What a predictor is besides stands in its entry of the registry; :class:`Interruptible`, :class:`WithMessages` and
+    :class:`WithEvidence` say what it then has.
+    """
 
     def fit(
         self,
@@ -42,6 +47,31 @@ class LinkPredictor(Protocol):
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return a score for each pair, higher is likelier, float64 (n_pairs,); NaN where the method cannot tell."""
+        ...
+
+
+class Interruptible(LinkPredictor, Protocol):
+    """``Entry.interruptible``: Ctrl-C leaves it with the best weights so far."""
+
+    interrupted: bool
+
+
+class WithMessages(LinkPredictor, Protocol):
+    """``Entry.messages``: the edges that messages pass over, CSR (n_nodes, n_nodes), and the names of the nodes."""
+
+    message_graph: sp.csr_array
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """Names of the nodes, object (n_nodes,)."""
+        ...
+
+
+class WithEvidence(LinkPredictor, Protocol):
+    """``Entry.evidence``."""
+
+    def evidence(self, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return what the score of each pair is made of, a row a pair."""
         ...
 
 

@@ -28,6 +28,14 @@ class Entry:
         Shown beside every result; the others are compared on request.
     log_odds
         A score is a logit, so its logistic is a probability.
+    random
+        Two trainings with different seeds differ: it takes ``rng``.
+    interruptible
+        Ctrl-C ends its training early: it then has the best weights so far, and ``interrupted`` is True.
+    messages
+        It passes messages over edges: ``message_graph`` between ``nodes``, which must hold no test edge.
+    evidence
+        ``evidence(pairs)`` says what its score of a pair is made of.
     """
 
     module: str
@@ -37,42 +45,42 @@ class Entry:
     needs: frozenset[str] = frozenset()
     always: bool = False
     log_odds: bool = False
+    random: bool = False
+    interruptible: bool = False
+    messages: bool = False
+    evidence: bool = False
+
+    def load(self) -> type:
+        """Return the class."""
+        return getattr(import_module(self.module), self.cls)
 
 
 EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
 _HERE = "scgnn_tools.links."
+_NETWORK: dict[str, bool] = {"random": True, "interruptible": True}
 
 PREDICTORS = {
-    "scregnet": Entry(
-        _HERE + "scregnet", "ScRegNet", "method", "gene vectors, training edges", EMBEDDING, log_odds=True
-    ),
-    "sctransnet": Entry(
-        _HERE + "sctransnet",
-        "ScTransNet",
-        "method",
-        "gene vectors, expression, training edges",
-        EMBEDDING | EXPRESSION,
-        log_odds=True,
-    ),
+    "scregnet": Entry(_HERE + "scregnet", "ScRegNet", "method",
+        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, **_NETWORK),
+    "sctransnet": Entry(_HERE + "sctransnet", "ScTransNet", "method",
+        "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, **_NETWORK),
     "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True),
-    "collaborative": Entry(
-        _HERE + "collaborative", "Collaborative", "baseline", "training labels", always=True, log_odds=True
-    ),
+    "collaborative": Entry(_HERE + "collaborative", "Collaborative", "baseline", "training labels", always=True, log_odds=True),
     "cosine": Entry(_HERE + "cosine", "Cosine", "baseline", "gene vectors", EMBEDDING, always=True),
     "pcc": Entry(_HERE + "pcc", "PCC", "baseline", "expression", EXPRESSION, always=True),
-    "sgt": Entry(
-        _HERE + "sgt", "SGT", "method", "training labels, gene vectors, expression, bundled knowledge", log_odds=True
-    ),
+    "sgt": Entry(_HERE + "sgt", "SGT", "method",
+        "training labels, gene vectors, expression, bundled knowledge", log_odds=True, random=True, evidence=True),
     "spearman": Entry(_HERE + "spearman", "Spearman", "baseline", "expression", EXPRESSION),
     "mi": Entry(_HERE + "mutual_information", "MutualInformation", "baseline", "expression", EXPRESSION),
-    "gne": Entry(_HERE + "gne", "GNE", "peer", "expression, training labels", EXPRESSION, log_odds=True),
-    "cnnc": Entry(_HERE + "cnnc", "CNNC", "peer", "expression, training labels", EXPRESSION, log_odds=True),
-    "deepdrim": Entry(_HERE + "deepdrim", "DeepDRIM", "peer", "expression, training labels", EXPRESSION, log_odds=True),
-    "genie3": Entry(_HERE + "trees", "GENIE3", "peer", "expression", EXPRESSION),
-    "genelink": Entry(_HERE + "genelink", "GENELink", "peer", "expression, training edges", EXPRESSION, log_odds=True),
-    "gnnlink": Entry(_HERE + "gnnlink", "GNNLink", "peer", "expression, training edges", EXPRESSION),
-    "grnboost2": Entry(_HERE + "trees", "GRNBoost2", "peer", "expression", EXPRESSION),
-}
+    "gne": Entry(_HERE + "gne", "GNE", "peer", "expression, training labels", EXPRESSION, log_odds=True, **_NETWORK),
+    "cnnc": Entry(_HERE + "cnnc", "CNNC", "peer", "expression, training labels", EXPRESSION, log_odds=True, **_NETWORK),
+    "deepdrim": Entry(_HERE + "deepdrim", "DeepDRIM", "peer", "expression, training labels", EXPRESSION, log_odds=True, **_NETWORK),
+    "genie3": Entry(_HERE + "trees", "GENIE3", "peer", "expression", EXPRESSION, random=True),
+    "genelink": Entry(_HERE + "genelink", "GENELink", "peer",
+        "expression, training edges", EXPRESSION, log_odds=True, messages=True, **_NETWORK),
+    "gnnlink": Entry(_HERE + "gnnlink", "GNNLink", "peer", "expression, training edges", EXPRESSION, messages=True, **_NETWORK),
+    "grnboost2": Entry(_HERE + "trees", "GRNBoost2", "peer", "expression", EXPRESSION, random=True),
+}  # fmt: skip
 
 
 def link_predictor(name: str, **options: Any) -> LinkPredictor:
@@ -94,8 +102,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     if name not in PREDICTORS:
         msg = f"There is no link predictor {printable(name)!r}; there are {', '.join(PREDICTORS)}."
         raise InputValueError(msg)
-    entry = PREDICTORS[name]
-    cls = getattr(import_module(entry.module), entry.cls)
+    cls = PREDICTORS[name].load()
     known = set(inspect.signature(cls).parameters)
     unknown = set(options) - known - {"rng", "device"}
     if unknown:

@@ -209,7 +209,7 @@ class ScRegNet(GraphPredictor):
         """
         pairs = check_pairs(pairs)
         self._read(pairs, node_features.nodes(pairs, genes), expression, embedding)
-        network = self._network
+        network, _ = self._fitted()
         for what, seen, need in (
             (f"{self._features} features a gene", self._x.shape[1], network.input_width),
             ("numbers a gene vector", self._d_vectors, network.vector_width),

@@ -1,6 +1,6 @@
 """``tl.explain``: which genes and which dimensions of the vectors a label rests on, and where the parts of a method disagree."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scgnn_tools._write import check_writable, writing
 from scgnn_tools.annotation.collect import Inputs, collect, modality
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.annotation.run import column_names
-from scgnn_tools.labels import METHODS, Cells, LabelMethod, label_method
+from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
 
@@ -113,9 +113,9 @@ def explain(
         "dimensions": pd.DataFrame(dimensions, columns=columns, index=[str(d) for d in range(len(dimensions))]),
         "params": data.params | {"method": method, "how": how, "n_cells": n_cells, "seed": number},
     }
-    each = parts(fitted, data.query)
+    each = parts(cast("WithParts", fitted), data.query) if METHODS[method].parts else {}
     if each:
-        entry["parts"] = _score_parts(fitted, scored, codes)
+        entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
     keys = ExplainKeys(key_added)
     whole = adata.copy() if copy and adata is not inner else adata
     with writing(modality(whole, mod), copy=copy and adata is inner) as out:
@@ -183,7 +183,7 @@ def _genes(
     return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(fitted, cells, own)
 
 
-def _score_parts(fitted: LabelMethod, scored: Cells, codes: np.ndarray) -> pd.DataFrame:
+def _score_parts(fitted: WithParts, scored: Cells, codes: np.ndarray) -> pd.DataFrame:
     if len(codes) == 0:
         return pd.DataFrame(columns=["accuracy", "accuracy_where_they_disagree", "n", "n_disagree"], dtype=float)
     given = {**parts(fitted, scored), "both": fitted.scores(scored).argmax(axis=1)}

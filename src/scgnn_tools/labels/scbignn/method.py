@@ -73,6 +73,7 @@ class ScBiGNN:
         self.config, self.read_out = Config(**options), read_out
         self.max_epochs, self.patience = max_epochs, patience
         self._checkpoint, self._device = checkpoint, resolve_device(device)
+        self.interrupted = False
 
     def fit(
         self,

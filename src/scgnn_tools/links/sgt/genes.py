@@ -36,6 +36,8 @@ class Vectors:
     worth knowing too.
     """
 
+    weight = 1.0
+
     table: np.ndarray
     index: pd.Index
     width: float
@@ -121,6 +123,8 @@ class Coexpression:
 
     Only blocks of genes by anchors are dense; no matrix of cells.
     """
+
+    weight = 1.0
 
     def __init__(self, expression: "AnnData", anchors: np.ndarray, rng: np.random.Generator) -> None:
         opened = open_expression(expression)
@@ -227,7 +231,7 @@ class GeneKernel:
     def kin(self, names: np.ndarray, tfs: np.ndarray) -> np.ndarray:
         """Return how alike genes and factors are, from 0 to 1, float32 (n, n_tfs); 0 of a factor with itself."""
         out = self.block(names, tfs)
-        most = sum(getattr(s, "weight", 1.0) for s in self._sources.values()) or 1.0
+        most = sum(s.weight for s in self._sources.values()) or 1.0
         out = (out / np.float32(most)) ** 2
         out[_same(*_codes(pd.Series(names), pd.Series(tfs)))] = 0
         return out
