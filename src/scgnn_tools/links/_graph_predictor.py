@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator, seed
@@ -82,9 +83,9 @@ class GraphPredictor:
         device: str,
         checkpoint: str | Path | None,
     ) -> None:
-        check_choice("features", features, FEATURES)
-        check_choice("select", training.select, ("loss", "auroc", "auprc"))
-        check_choice("optimizer", training.optimizer, ("Adam", "RMSprop", "SGD"))
+        choice("features", features, FEATURES)
+        choice("select", training.select, ("loss", "auroc", "auprc"))
+        choice("optimizer", training.optimizer, ("Adam", "RMSprop", "SGD"))
         for what in ("lr", "max_epochs", "patience", "every"):
             if not getattr(training, what) > 0:
                 msg = f"{what} is positive; got {getattr(training, what)!r}."
@@ -326,14 +327,6 @@ class GraphPredictor:
         }
         self._network.load_state_dict(weights)
         return self
-
-
-def check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
-    """Refuse a value that is none of the choices."""
-    if value not in choices:
-        shown = list(map(repr, choices))
-        msg = f"{name} is {', '.join(shown[:-1])} or {shown[-1]}; got {value!r}."
-        raise InputValueError(msg)
 
 
 def _widths(name: str, value: Any) -> tuple[int, ...]:

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG
 from scgnn_tools.graph import canonical
 from scgnn_tools.links._expression import GeneColumns
-from scgnn_tools.links._graph_predictor import check_choice
 from scgnn_tools.links._pair_network import PairNetwork, Protocol
 from scgnn_tools.nn import AttentionHeads, Edges
 
@@ -111,8 +111,8 @@ class GENELink(PairNetwork):
         rng: RNG = 0,
         device: str = "auto",
     ) -> None:
-        check_choice("protocol", protocol, ("clean", "paper"))
-        check_choice("score", score, ("dot", "mlp"))
+        choice("protocol", protocol, ("clean", "paper"))
+        choice("score", score, ("dot", "mlp"))
         paper = protocol == "paper"
         super().__init__(
             max_epochs=max_epochs,

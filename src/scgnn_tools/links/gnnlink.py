@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG
 from scgnn_tools.links._expression import GeneColumns
-from scgnn_tools.links._graph_predictor import check_choice
 from scgnn_tools.links._pair_network import PairNetwork, Protocol, Rows
 from scgnn_tools.nn import Propagation
 
@@ -63,7 +63,7 @@ class GNNLink(PairNetwork):
         rng: RNG = 0,
         device: str = "auto",
     ) -> None:
-        check_choice("protocol", protocol, ("clean", "paper"))
+        choice("protocol", protocol, ("clean", "paper"))
         self._paper = protocol == "paper"
         super().__init__(
             max_epochs=max_epochs or (100 if self._paper else 400),

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG
 from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import KINDS
 from scgnn_tools.links._graph_network import Shape
-from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training, check_choice
+from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
 from scgnn_tools.links._heads import HEADS
 from scgnn_tools.links._protocol import check_pairs
 
@@ -108,12 +109,12 @@ class ScRegNet(GraphPredictor):
         batch_size: int | None = None,
         select: Literal["loss", "auroc", "auprc"] | None = None,
     ) -> None:
-        check_choice("protocol", protocol, tuple(PROTOCOLS))
+        choice("protocol", protocol, tuple(PROTOCOLS))
         given = {"hidden": hidden, "out": out, "head": head, "features": features}
         sizes = PROTOCOLS[protocol][0] | {k: v for k, v in given.items() if v is not None}
-        check_choice("backbone", backbone, (*KINDS, None))
-        check_choice("head", sizes["head"], HEADS)
-        check_choice("reduction", reduction, ("concat", "mean"))
+        choice("backbone", backbone, (*KINDS, None))
+        choice("head", sizes["head"], HEADS)
+        choice("reduction", reduction, ("concat", "mean"))
         paper = protocol == "paper"
         self._protocol = protocol
         many = heads if isinstance(heads, int) else tuple(heads)

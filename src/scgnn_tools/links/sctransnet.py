@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.links._backbones import KINDS
 from scgnn_tools.links._graph_network import Shape
-from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training, check_choice
+from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
 from scgnn_tools.links._heads import HEADS
 
 PROTOCOLS = ("specific", "hard-balanced")
@@ -84,11 +85,11 @@ class ScTransNet(GraphPredictor):
         batch_size: int | None = None,
         select: Literal["loss", "auroc", "auprc"] = "auprc",
     ) -> None:
-        check_choice("protocol", protocol, PROTOCOLS)
-        check_choice("backbone", backbone, ("relational", *KINDS, None))
-        check_choice("head", head, HEADS)
-        check_choice("channels", channels, ("separate", "shared"))
-        check_choice("reduction", reduction, ("concat", "mean"))
+        choice("protocol", protocol, PROTOCOLS)
+        choice("backbone", backbone, ("relational", *KINDS, None))
+        choice("head", head, HEADS)
+        choice("channels", channels, ("separate", "shared"))
+        choice("reduction", reduction, ("concat", "mean"))
         self._protocol = protocol
         many = heads if isinstance(heads, int) else tuple(heads)
         super().__init__(

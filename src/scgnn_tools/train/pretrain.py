@@ -17,13 +17,13 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
 from scgnn_tools._progress import counter
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
-from scgnn_tools.fm._options import one_of
 from scgnn_tools.train.lightning import quiet
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Schedule:
         if not 0 < self.share < 1:
             msg = f"share lies between 0 and 1; got {self.share!r}."
             raise InputValueError(msg)
-        one_of("gene_sampling", self.gene_sampling, ("random", "top"))
+        choice("gene_sampling", self.gene_sampling, ("random", "top"))
 
     def factor(self, step: int) -> float:
         """Return what the learning rate is multiplied by at a step."""

@@ -124,7 +124,7 @@ def test_hidden_values_do_not_reach_their_own_prediction(graph, rows):
 
 
 def test_no_such_variant(graph):
-    with pytest.raises(InputValueError, match="variant is one of repo, paper; got 'thesis'"):
+    with pytest.raises(InputValueError, match="variant is 'repo' or 'paper'; got 'thesis'"):
         CGC.untrained(GENES, graph=graph, variant="thesis", **SIZES)
 
 

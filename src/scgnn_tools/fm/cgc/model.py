@@ -10,13 +10,13 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._options import one_of, positive
 from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.graph import GeneGraph
 from scgnn_tools.fm.cgc.network import CGCNetwork
@@ -85,9 +85,9 @@ class CGC(NetworkModel):
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes, self.graph = config, graph
         self.text = None if text is None else torch.as_tensor(text, device=self.device)
-        self.gene_sampling = one_of("gene_sampling", gene_sampling, ("top", "random"))
-        self.binning = one_of("binning", binning, ("lower", "random"))
-        self.max_length = config.max_length if max_length is None else positive("max_length", max_length, least=2)
+        self.gene_sampling = choice("gene_sampling", gene_sampling, ("top", "random"))
+        self.binning = choice("binning", binning, ("lower", "random"))
+        self.max_length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
 
     @classmethod
     def untrained(
@@ -114,7 +114,7 @@ class CGC(NetworkModel):
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
         config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": True, **sizes})
-        one_of("variant", config.variant, ("repo", "paper"))
+        choice("variant", config.variant, ("repo", "paper"))
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.estimate import encoder_flops
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.fm.geneformer.network import GeneformerNetwork
@@ -79,7 +79,7 @@ class Geneformer(NetworkModel):
         super().__init__(card, vocabulary, ids, report, network, {**vars(config), **extra}, **where)
         self.sizes, self.medians, self.synonyms = config, medians, mapping
         words = ("auto", "cls", "mean") if config.ends else ("auto", "mean")
-        chosen = one_of("pooling", pooling, words)
+        chosen = choice("pooling", pooling, words)
         self.pooling = ("cls" if config.ends else "mean") if chosen == "auto" else chosen
         self.config |= {"gene_key": card.gene_key, "pooling": self.pooling}
 

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.estimate import performer_flops
 from scgnn_tools.fm.masking import values_at, with_values
 from scgnn_tools.fm.scbert.config import ScBERTConfig
@@ -54,8 +54,8 @@ class ScBERT(NetworkModel):
         ids = np.arange(len(vocabulary))
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes = config
-        self.pooling = one_of("pooling", pooling, ("expressed", "all"))
-        self.stabiliser = one_of("stabiliser", stabiliser, ("cell", "published"))
+        self.pooling = choice("pooling", pooling, ("expressed", "all"))
+        self.stabiliser = choice("stabiliser", stabiliser, ("cell", "published"))
 
     @property
     def blocks(self) -> nn.ModuleList:

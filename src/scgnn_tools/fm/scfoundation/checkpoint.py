@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import WeightsError
 from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
 from scgnn_tools.fm.scfoundation.model import GENES_FOLDER, ScFoundation
 from scgnn_tools.fm.scfoundation.network import ScFoundationNetwork
@@ -78,7 +78,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
     ``weights`` is "cell", "rde" (trained for enhancing read depth) or "gene", the set that cell vectors come from.
     """
     path = _native.needs_checkpoint(checkpoint, card(), "models.ckpt, or its folder")
-    one_of("weights", weights, SETS)
+    choice("weights", weights, SETS)
     if _checkpoint.is_own(path):
         return _own(path, options)
     path = _file(path)

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._options import one_of
 from scgnn_tools.fm.estimate import encoder_flops, performer_flops
 from scgnn_tools.fm.masking import values_at
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
@@ -58,9 +58,9 @@ class ScFoundation(NetworkModel):
         stabiliser: Stabiliser = "cell",
         **where: Any,
     ) -> None:
-        self.pooling = one_of("pooling", pooling, ("all", "max"))
+        self.pooling = choice("pooling", pooling, ("all", "max"))
         self.resolution = parse_resolution(resolution)
-        self.stabiliser = one_of("stabiliser", stabiliser, ("cell", "published"))
+        self.stabiliser = choice("stabiliser", stabiliser, ("cell", "published"))
         card = replace(card, dimension=config.dim * (4 if pooling == "all" else 1))
         ids = np.arange(len(vocabulary))
         super().__init__(card, vocabulary, ids, report, network, {**vars(config), "n_tokens": config.n_tokens}, **where)

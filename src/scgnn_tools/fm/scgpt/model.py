@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._options import one_of, positive
 from scgnn_tools.fm.estimate import encoder_flops
 from scgnn_tools.fm.masking import bin_loss, with_values
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
@@ -56,9 +56,9 @@ class ScGPT(NetworkModel):
     ) -> None:
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes = config
-        self.gene_sampling = one_of("gene_sampling", gene_sampling, ("top", "random"))
-        self.binning = one_of("binning", binning, ("lower", "random"))
-        self.max_length = config.max_length if max_length is None else positive("max_length", max_length, least=2)
+        self.gene_sampling = choice("gene_sampling", gene_sampling, ("top", "random"))
+        self.binning = choice("binning", binning, ("lower", "random"))
+        self.max_length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
 
     @property
     def blocks(self) -> nn.ModuleList:
