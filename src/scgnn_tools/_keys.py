@@ -35,6 +35,9 @@ SETUP_SCNETFORMER = "setup_scnetformer"
 SETUP_LINKS = {"scregnet": "setup_scregnet", "sctransnet": "setup_sctransnet"}
 """Entries of ``uns["sgt"]`` that ``setup_anndata`` of the link models writes, by method."""
 
+MATRIX = "_sgt_matrix"
+"""Entry of ``uns`` of objects that the package makes for itself: what ``X`` holds. Never written into an object of the user."""
+
 UNKNOWN = "Unknown"
 """Category of a cell that gets no label."""
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import GeneMatchError, MissingKeyError, SgtWarning
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import printable
-from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data import Expression, noted, open_expression
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.genes import gene_names
@@ -118,6 +118,7 @@ def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
+        noted(part, "log1p" if model.card.input == "log1p" else "counts")
         vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
     totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
     return Cells(x, vectors, model.vocabulary[shared].astype(object), totals)

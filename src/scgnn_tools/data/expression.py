@@ -2,23 +2,28 @@
 
 import warnings
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
 from scgnn_tools.data import rows as _rows
 from scgnn_tools.data.batches import CHUNK
-from scgnn_tools.data.kind import MatrixKind, describe_matrix
+from scgnn_tools.data.kind import SAME, MatrixKind, describe_matrix, share_log
 from scgnn_tools.data.normalize import log_normalize, renormalize
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+CHECKED_ROWS = 32
+"""Rows of each block that are compared with what the matrix was found to hold."""
+CONTENT_ROWS = 2000
+"""Rows that are looked at, chosen by their content, where the cells of a first sample do not agree."""
 WANTED = {"counts": "raw counts", "log1p": "log-normalised values"}
 
 
@@ -64,7 +69,25 @@ class Expression:
                 f"{start + block.shape[0] - 1}; expression is not negative. Pass layer= for another matrix."
             )
             raise InputValueError(msg)
+        self._check_kind(block, start)
         return block
+
+    def _check_kind(self, block: sp.csr_array, start: int) -> None:
+        """Refuse a block whose cells hold something else than the matrix was found to hold: objects put together from two sources."""
+        some = np.unique(np.linspace(0, block.shape[0] - 1, CHECKED_ROWS).astype(np.int64))
+        rows = sp.csr_array(block[some])
+        if len(some) < CHECKED_ROWS or not rows.nnz:
+            return
+        log = self.kind.kind == "log1p"
+        if not log and self.kind.integer and (rows.data == np.rint(rows.data)).all():
+            return
+        share = share_log(rows)
+        if (share if not log else 1 - share) > SAME:
+            msg = (
+                f"{self.name} holds two kinds of values: cells {start} to {start + block.shape[0] - 1} look like "
+                f"{'counts' if log else 'logarithms'}, the others do not. Bring them to one scale first, or pass layer=."
+            )
+            raise InputScaleError(msg)
 
     def log_normalized(self) -> sp.csr_array:
         """Return all cells log-normalised, CSR float32 (n_obs, n_vars): for training sets, which fit into memory."""
@@ -111,16 +134,19 @@ def open_expression(
     if adata.n_obs == 0:
         msg = "The AnnData holds no cells (0 rows). Pass one with at least one cell."
         raise InputValueError(msg)
-    found = [_describe(adata, name) for name in _names(adata, layer)]
-    if layer is not None:
-        ranked = [e for e in found if e.kind.kind in accept]
-    else:
-        order = {"layers['counts']": 0, "X": 1, "raw": 2}
-        fitting = [e for e in found if e.kind.kind in accept]
-        ranked = sorted(fitting, key=lambda e: (e.kind.kind != "counts", order[e.name]))
-    if not ranked:
+    found: list[Expression] = []
+    for name in _names(adata, layer):
+        try:
+            found.append(_describe(adata, name))
+        except (InputTypeError, InputValueError):
+            if name != "raw" or not any(e.kind.kind in accept for e in found):
+                raise
+        if found and found[-1].kind.kind == "counts" and "counts" in accept:
+            break  # what comes later is not used: it is not looked at
+    fitting = [e for e in found if e.kind.kind in accept]
+    if not fitting:
         raise InputScaleError(_nothing_fits(adata, found, accept))
-    chosen = ranked[0]
+    chosen = min(fitting, key=lambda e: e.kind.kind != "counts")  # the first of counts, else the first
     if chosen.kind.kind == "counts" and not chosen.kind.integer:
         msg = f"{chosen.name} holds {chosen.kind}; it is used as counts."
         warnings.warn(msg, SgtWarning, stacklevel=3)
@@ -159,7 +185,18 @@ def _describe(adata: "AnnData", name: str) -> Expression:
     matrix = _rows.prepare(matrix)
     some = _rows.sample(matrix, adata.n_obs)
     _rows.check_values(some, name)
-    return Expression(name=name, kind=describe_matrix(some), var=var, n_obs=adata.n_obs, _matrix=matrix)
+    kind = describe_matrix(some)
+    if kind.agreement < SAME and adata.n_obs > _rows.SAMPLED_ROWS:
+        kind = describe_matrix(_rows.sample_by_content(matrix, adata.n_obs, CONTENT_ROWS, CHUNK))
+    if name == "X" and adata.uns.get(MATRIX) in WANTED:
+        kind = replace(kind, kind=adata.uns[MATRIX])
+    return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix)
+
+
+def noted(adata: "AnnData", kind: Literal["counts", "log1p"]) -> "AnnData":
+    """Note in an object of ours what its ``X`` holds, so that nothing has to find it out again; returns the object."""
+    adata.uns[MATRIX] = kind
+    return adata
 
 
 def _nothing_fits(adata: "AnnData", found: list[Expression], accept: Collection[str]) -> str:

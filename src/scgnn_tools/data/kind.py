@@ -6,10 +6,12 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools.data.scale import log_votes
+
 Kind = Literal["counts", "log1p", "scaled"]
 
-# log1p of a count below 10^10: nothing larger is a logarithm of expression
-MAX_LOG = 25.0
+SAME = 0.95
+"""Share of the values that has to lie in cells of one kind for a sample to stand for the whole matrix."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class MatrixKind:
     min: float
     share_non_integer: float
     row_sums: tuple[float, float]
+    agreement: float = 1.0
+    """Share of the values that lie in cells which look of this kind by themselves."""
 
     @property
     def integer(self) -> bool:
@@ -49,8 +53,9 @@ def describe_matrix(rows: sp.csr_array) -> MatrixKind:
     Returns
     -------
     MatrixKind
-        ``kind`` is "scaled" if anything is negative, "counts" if all values are whole numbers or some are too large for a
-        logarithm, else "log1p".
+        ``kind`` is "scaled" if anything is negative, "counts" if all values are whole numbers, else what most of the cells say by
+        themselves (:func:`scgnn_tools.data.scale.log_votes`), the larger cells counting for more: so one cell is taken as it is
+        taken among others, and neither the order of the cells nor that of the genes matters.
     """
     values = rows.data[rows.data != 0]
     if values.size == 0:
@@ -58,5 +63,17 @@ def describe_matrix(rows: sp.csr_array) -> MatrixKind:
     sums = np.asarray(rows.sum(axis=1, dtype=np.float64)).ravel()
     whole = values == np.rint(values)
     low, high = float(values.min()), float(values.max())
-    kind: Kind = "scaled" if low < 0 else "counts" if whole.all() or high > MAX_LOG else "log1p"
-    return MatrixKind(kind, high, min(low, 0.0), float(1 - whole.mean()), (float(sums.min()), float(sums.max())))
+    about = (high, min(low, 0.0), float(1 - whole.mean()), (float(sums.min()), float(sums.max())))
+    if low < 0:
+        return MatrixKind("scaled", *about)
+    if whole.all():
+        return MatrixKind("counts", *about)
+    share = share_log(rows)
+    return MatrixKind("log1p" if share > 0.5 else "counts", *about, agreement=max(share, 1 - share))
+
+
+def share_log(rows: sp.csr_array) -> float:
+    """Return the share of the evidence, cell by cell, that says that rows hold logarithms; 0 without values."""
+    votes = log_votes(rows) * np.diff(rows.indptr)
+    weight = np.abs(votes).sum()
+    return float(votes[votes > 0].sum() / weight) if weight else 0.0

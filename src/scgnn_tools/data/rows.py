@@ -58,6 +58,32 @@ def sample(matrix: Any, n_obs: int) -> sp.csr_array:
     return sp.csr_array(sp.vstack([take(matrix, s, s + run) for s in starts], format="csr"))
 
 
+def sample_by_content(matrix: Any, n_obs: int, size: int, chunk_size: int) -> sp.csr_array:
+    """Return ``size`` rows that are chosen by what they hold, whatever their order; reads the matrix once, a chunk at a time."""
+    kept, keys = [], np.zeros(0, dtype=np.uint64)
+    for start in range(0, n_obs, chunk_size):
+        block = take(matrix, start, min(start + chunk_size, n_obs))
+        here = _fingerprints(block)
+        best = np.argsort(np.concatenate([keys, here]), kind="stable")[:size]
+        new = np.sort(best[best >= len(keys)]) - len(keys)
+        old = np.sort(best[best < len(keys)])
+        rows = sp.vstack([kept[0][old], block[new]], format="csr") if kept else block[new]
+        kept, keys = [sp.csr_array(rows)], np.concatenate([keys[old], here[new]])
+    return kept[0]
+
+
+def _fingerprints(rows: sp.csr_array) -> np.ndarray:
+    """Return a number for each row that depends on its values alone, not on the order of the columns, uint64 (n_rows,)."""
+    bits = rows.data.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits *= np.uint64(0x9E3779B97F4A7C15)
+    bits ^= bits >> np.uint64(29)
+    total = np.concatenate(
+        [np.zeros(1, dtype=np.uint64), np.cumsum(bits, dtype=np.uint64)]
+    )  # wraps around, and so does the difference
+    mixed = (total[rows.indptr[1:]] - total[rows.indptr[:-1]]) * np.uint64(0xBF58476D1CE4E5B9)
+    return mixed ^ (mixed >> np.uint64(32))
+
+
 def check_dtype(dtype: Any) -> None:
     """Refuse what holds no real numbers."""
     if np.dtype(dtype).kind not in "fiub":

@@ -9,7 +9,7 @@ import pandas as pd
 from scgnn_tools import fm, genes
 from scgnn_tools._errors import InputScaleError, MissingKeyError, SgtWarning
 from scgnn_tools._log import as_text, printable
-from scgnn_tools.data import open_expression
+from scgnn_tools.data import noted, open_expression
 from scgnn_tools.graph.prior import check_edges
 
 
@@ -73,4 +73,4 @@ def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gen
     var = pd.DataFrame(index=pd.Index(as_text(symbols)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
-        return ad.AnnData(opened.log_normalized(), var=var)
+        return noted(ad.AnnData(opened.log_normalized(), var=var), "log1p")
