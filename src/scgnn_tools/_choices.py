@@ -28,13 +28,19 @@ def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     raise InputValueError(msg)
 
 
-def integer(name: str, value: Any, *, least: int = 1, most: int | None = None, or_none: bool = False) -> Any:
-    """Return ``value`` as an int if it is a whole number in the range; 2.5, True, NaN and "2" are none."""
-    if value is None and or_none:
+def integer(
+    name: str, value: Any, *, least: int = 1, most: int | None = None, or_none: bool = False, or_auto: bool = False
+) -> Any:
+    """Return ``value`` as an int if it is a whole number in the range; 2.5, True, NaN and "2" are none.
+
+    With ``or_none`` None may stand in its place and is returned, with ``or_auto`` "auto", which gives None.
+    """
+    if (value is None and or_none) or (or_auto and isinstance(value, str) and value == "auto"):
         return None
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     if isinstance(value, bool | np.bool_) or not whole or value < least or (most is not None and value > most):
         wanted = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        wanted = f"'auto' or {wanted}" if or_auto else wanted
         msg = f"{name} is {wanted}{'' if most is None else f' and at most {most:,}'}{' or None' if or_none else ''}; got {_seen(value)}."
         raise InputValueError(msg)
     return int(value)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scgnn_tools._errors import InputValueError
+
 if TYPE_CHECKING:
     import torch
 
@@ -12,11 +14,20 @@ RNG = int | np.random.Generator | None
 
 def generator(rng: RNG) -> np.random.Generator:
     """Return ``rng`` as a numpy Generator; an int is its seed, None draws one from the operating system."""
-    return np.random.default_rng(rng)
+    return np.random.default_rng(_checked(rng))
+
+
+def _checked(rng: RNG) -> RNG:
+    whole = isinstance(rng, int | np.integer) and not isinstance(rng, bool) and rng >= 0
+    if not (rng is None or whole or isinstance(rng, np.random.Generator)):
+        msg = f"rng is an integer from 0 on, a numpy Generator or None; got {rng!r}."
+        raise InputValueError(msg)
+    return rng
 
 
 def seed(rng: RNG) -> int:
     """Return a 31-bit seed for a library that takes no Generator; an int is handed on as it is."""
+    rng = _checked(rng)
     if isinstance(rng, int | np.integer):
         return int(rng) % 2**31
     return int(generator(rng).integers(2**31))

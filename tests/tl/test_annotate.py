@@ -337,9 +337,9 @@ def test_boolean_labels_and_trailing_spaces(pbmc68k):
 @pytest.mark.parametrize(
     ("kwargs", "says"),
     [
-        ({"coverage": 90}, "coverage is a share between 0 and 1"),
+        ({"coverage": 90}, "coverage is a number above 0 and below 1 or None; got 90"),
         ({"conformal": "mondrian"}, "conformal is 'marginal' or 'class'"),
-        ({"min_confidence": 0}, r"min_confidence is a probability in \(0, 1\]"),
+        ({"min_confidence": 0}, "min_confidence is a number above 0 and at most 1; got 0"),
     ],
 )
 def test_shares_are_shares(pbmc68k, kwargs, says):

@@ -46,7 +46,7 @@ def test_it_survives_files_and_a_baseline_has_no_parts(explained, pbmc68k, tmp_p
 
 
 def test_wrong_calls(pbmc68k, monkeypatch):
-    with pytest.raises(InputValueError, match="how is one of occlusion, gradcam"):
+    with pytest.raises(InputValueError, match="how is 'occlusion', 'gradcam' or 'integrated_gradients'; got"):
         sgt.tl.explain(pbmc68k, "bulk_labels", how="saliency")
     with pytest.raises(InputValueError, match="needs the graph of scgrapht; the method is 'knn_pca'"):
         sgt.tl.explain(pbmc68k, "bulk_labels", method="knn_pca", how="gradcam")

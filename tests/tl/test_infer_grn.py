@@ -170,7 +170,11 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ({"n_top": 0}, InputValueError, "n_top is a positive integer"),
         ({"use_rep": "scGPT"}, MissingKeyError, "use_rep='scGPT' is not in varm; there is: PCs"),
         ({"layer": "umi"}, MissingKeyError, "no layer 'umi'"),
-        ({"groupby": "celltype"}, MissingKeyError, "groupby='celltype' is no column of obs; there is: bulk_labels"),
+        (
+            {"groupby": "celltype"},
+            MissingKeyError,
+            "groupby='celltype' is no column of obs; the columns are: bulk_labels",
+        ),
         ({"groupby": "single"}, InputValueError, r"No group of obs\['single'\] has 10 cells; the largest has 1"),
         ({"groupby": "bulk_labels", "min_expressed": 2}, InputValueError, "min_expressed is a share"),
         ({"method_options": {"hiden": 3}}, InputValueError, "no option hiden; its options are: "),

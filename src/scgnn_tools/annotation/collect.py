@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from scgnn_tools import assets, fm
+from scgnn_tools._choices import column
 from scgnn_tools._errors import InputTypeError, LabelError, MissingKeyError
 from scgnn_tools._log import printable
 from scgnn_tools.annotation.clean import clean_labels
@@ -109,7 +110,7 @@ def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":
         return {}
     if hasattr(reference, "obs"):
         return {"": modality(reference, mod)}  # type: ignore[arg-type]
-    if isinstance(reference, Mapping):
+    if isinstance(reference, Mapping) and reference:
         return {str(name): modality(one, mod) for name, one in reference.items()}
     if not isinstance(reference, Sequence) or isinstance(reference, str) or not reference:
         msg = f"reference= is an AnnData, or a list or dict of them; got {printable(repr(reference))}. Read a file with anndata first."
@@ -118,10 +119,7 @@ def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":
 
 
 def _labels(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
-    if key not in adata.obs:
-        there = ", ".join(map(printable, adata.obs.columns)) or "none"
-        msg = f"labels_key={key!r} is no column of {whose}.obs; the columns are: {there}."
-        raise MissingKeyError(msg)
+    column("labels_key", key, adata.obs, f"{whose}.obs")
     labels = clean_labels(adata.obs[key], unlabeled_category=unlabeled)
     if not (labels != "").any():
         msg = f"{whose}.obs[{key!r}] labels no cell: all are missing, empty or {unlabeled!r}. Pass a column with labels, or reference=."

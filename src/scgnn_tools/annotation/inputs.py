@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GeneMatchError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools.data import Expression, noted, open_expression
 from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.genes import gene_names
 from scgnn_tools.labels import Cells
@@ -35,15 +36,16 @@ def one_object(
     organism: str | None,
 ) -> tuple[Cells, str]:
     """Return all cells of an object, and where their vectors are from."""
-    expression = open_expression(adata, layer=layer)
-    x = expression.log_normalized()
     recorded = EmbeddingKeys(model.card.name)
     if use_rep is None and recorded.uns in adata.uns.get(ROOT, {}) and recorded.obsm in adata.obsm:
         use_rep = recorded.obsm
+    vectors = None if use_rep is None else _vectors(adata, use_rep)
+    expression = open_expression(adata, layer=layer)
+    x = expression.log_normalized()
     names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
     totals = expression.cell_totals()
-    if use_rep is not None:
-        return Cells(x, _vectors(adata, use_rep), names, totals), f"obsm['{use_rep}']"
+    if vectors is not None:
+        return Cells(x, vectors, names, totals), f"obsm['{use_rep}']"
     found = model.match(expression, gene_key=gene_key, organism=organism)
     return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
 
@@ -91,7 +93,9 @@ def references_and_query(
     b = _over(opened, found, shared, model)
     if use_rep is not None:
         own = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
-        return _joined(own), replace(b, embedding=_vectors(query, use_rep)), use_rep
+        of_query = _vectors(query, use_rep)
+        _same_width(own, of_query, use_rep)
+        return _joined(own), replace(b, embedding=of_query), use_rep
     return _joined(parts), b, f"{model.card.name} on {len(shared):,} shared genes"
 
 
@@ -125,10 +129,14 @@ def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model:
 
 
 def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:
-    if use_rep not in adata.obsm:
-        there = ", ".join(map(printable, adata.obsm)) or "none"
+    return read_vectors(adata, use_rep, "obsm", todo="Leave it out to embed with the best bundled model.")
+
+
+def _same_width(parts: list[Cells], query: np.ndarray, use_rep: str) -> None:
+    widths = sorted({part.embedding.shape[1] for part in parts})
+    if widths != [query.shape[1]]:
         msg = (
-            f"use_rep={use_rep!r} is not in obsm; there is: {there}. Leave it out to embed with the best bundled model."
+            f"obsm[{printable(use_rep)!r}] has {query.shape[1]} columns in the query and {', '.join(map(str, widths))} in the "
+            "reference; both have to be of one model. Embed both the same way, or leave use_rep out."
         )
-        raise MissingKeyError(msg)
-    return np.asarray(adata.obsm[use_rep], dtype=np.float32)
+        raise InputValueError(msg)

@@ -13,10 +13,12 @@ from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.conformal import ConformalSets, Kind, coverage_of
 from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.metrics import annotation, reliability
 from scgnn_tools.splits import split_cells
+from scgnn_tools.splits.cells import VALIDATION
 
 
 @dataclass(frozen=True)
@@ -126,15 +128,20 @@ def run(
         msg = f"Annotation needs at least two classes; the labels hold {len(classes)}: {', '.join(map(printable, classes))}."
         raise LabelError(msg)
     number = seed(rng)
-    part, alone = split_cells(codes, rng=number)
+    order = by_content(labelled.expression, labelled.genes)  # who is drawn does not depend on the order of the object
+    part, alone = split_cells(codes[order], rng=number)
     if len(alone):
         names = ", ".join(printable(classes[c]) for c in alone)
         msg = f"{len(alone)} classes have a single labelled cell, which trains and is never scored: {names}."
         warnings.warn(msg, SgtWarning, stacklevel=4)
-    train, validation, test = (np.flatnonzero(part == p) for p in range(3))
+    train, validation, test = (order[part == p] for p in range(3))
     fold = _Fold(labelled, codes, train, validation, None, number)
     scored = labelled.take(test)
-    trained = _train(method, fold, scored, codes[test], None if unlabeled is None else query.take(unlabeled), options)
+    seen = None if unlabeled is None else query.take(unlabeled)
+    if seen is not None:
+        seen = seen.take(by_content(seen.expression, seen.genes))
+    everyone = order[part != VALIDATION]
+    trained = _train(method, fold, everyone, scored, codes[test], seen, options)
     if trained.interrupted:
         msg = f"{method}: the training was interrupted; the labels are of its best weights so far."
         warnings.warn(msg, SgtWarning, stacklevel=4)
@@ -185,9 +192,15 @@ class _Trained:
 
 
 def _train(
-    method: str, fold: "_Fold", scored: Cells, codes: np.ndarray, seen: Cells | None, options: dict[str, Any] | None
+    method: str,
+    fold: "_Fold",
+    everyone: np.ndarray,
+    scored: Cells,
+    codes: np.ndarray,
+    seen: Cells | None,
+    options: dict[str, Any] | None,
 ) -> _Trained:
-    """Score the method and its baselines on held-out cells, then train it once more on all of them.
+    """Score the method and its baselines on held-out cells, then train it once more on ``everyone`` but the validation cells.
 
     After Ctrl-C nothing more is trained: what has been scored labels the query.
     """
@@ -198,8 +211,7 @@ def _train(
         for name in (n for n, e in METHODS.items() if e.always and n != method):
             rows[name] = _score(name, fold, scored, codes, None)[0]
         if not interrupted:
-            held_out = np.setdiff1d(np.arange(len(fold.codes)), fold.validation)
-            again = _fit(method, replace(fold, train=held_out, unlabeled=seen), options)
+            again = _fit(method, replace(fold, train=everyone, unlabeled=seen), options)
             interrupted = again.interrupted
             final = first if interrupted else again
     except KeyboardInterrupt:

@@ -60,7 +60,8 @@ def sample(matrix: Any, n_obs: int) -> sp.csr_array:
 
 def sample_by_content(matrix: Any, n_obs: int, size: int, chunk_size: int) -> sp.csr_array:
     """Return ``size`` rows that are chosen by what they hold, whatever their order; reads the matrix once, a chunk at a time."""
-    kept, keys = [], np.zeros(0, dtype=np.uint64)
+    kept: list[sp.csr_array] = []
+    keys = np.zeros(0, dtype=np.uint64)
     for start in range(0, n_obs, chunk_size):
         block = take(matrix, start, min(start + chunk_size, n_obs))
         here = _fingerprints(block)

@@ -69,12 +69,16 @@ def _looks_like_log(values: np.ndarray) -> bool:
     """
     if values[0] == values[-1] and len(values) > 1:
         return _one_read_of_many(float(values[0]))
+    mean = float(values.mean())
+    spread = float(values.std()) / mean
+    # many values far below one read: logarithms of a deep cell, if none is above log1p(10,000) and they spread little
+    if float((values < 0.5).mean()) > 0.25 and values[-1] < 9.3 and spread < 0.9:
+        return True
     if (
         len(values) < 8
-    ):  # too few for a shape: fractions of single reads are below 1, logarithms of one read in a shallow cell are not
-        return float(values.mean()) > 1.2
+    ):  # no shape: fractions of one read are below 1, the logarithm of one read in a shallow cell is not
+        return mean > 1.2
     total = float(np.exp2(values).sum())
-    spread = float(values.std() / values.mean())
     return 250 < total < 2e6 and spread < 0.3 + 0.12 * min(np.log10(total), 4.3)
 
 

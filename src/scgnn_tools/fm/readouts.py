@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from scgnn_tools._choices import column
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 from scgnn_tools._progress import counter
@@ -204,9 +205,7 @@ def _match_object(model: "NetworkModel", adata: "AnnData", names: dict[str, Any]
 def _groups(adata: "AnnData", groupby: str | None) -> tuple[np.ndarray, list[str]]:
     if groupby is None:
         return np.zeros(adata.n_obs, dtype=np.int64), [""]
-    if groupby not in adata.obs:
-        msg = f"groupby={groupby!r} is no column of obs; there are: {', '.join(map(printable, adata.obs.columns)) or 'none'}."
-        raise MissingKeyError(msg)
+    column("groupby", groupby, adata.obs)
     codes, names = pd.factorize(adata.obs[groupby].astype(str), sort=True)
     return codes.astype(np.int64), [str(n) for n in names]
 

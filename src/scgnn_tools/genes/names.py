@@ -5,7 +5,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import GeneMatchError, MissingKeyError
+from scgnn_tools import _choices
+from scgnn_tools._errors import GeneMatchError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.genes import tables
 from scgnn_tools.genes.ids import strip_version
@@ -32,12 +33,7 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
         If the index holds numbers and a column holds gene names; the message says which.
     """
     if gene_key is not None:
-        if gene_key not in var:
-            columns = ", ".join(map(printable, var.columns)) or "none"
-            msg = (
-                f"gene_key={gene_key!r} is no column of var; the columns are: {columns}. Leave it out to use var_names."
-            )
-            raise MissingKeyError(msg)
+        _choices.column("gene_key", gene_key, var, "var")
         return var[gene_key].astype(str).to_numpy(dtype=object)
     names = var.index.astype(str)
     if len(names) and names.str.fullmatch(r"\d+").all():

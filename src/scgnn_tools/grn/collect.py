@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import GraphError
+from scgnn_tools._errors import GraphError, InputTypeError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
@@ -92,10 +92,11 @@ def collect(
         msg = f"No edge of the prior ({prior_name}) lies between genes that have a vector ({vectors})."
         raise GraphError(msg)
 
-    factors = set(to_symbol(np.array(list(tfs), dtype=object))) if tfs is not None else None
+    factors = None if tfs is None else _given_factors(tfs, to_symbol)
     if factors is None:
         factors = set(to_symbol(genes.transcription_factors(organism).astype(object))) | set(edges["source"])
-    scored = column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=object)
+    # sorted: the order of the columns must not decide what a method draws
+    scored = np.sort(column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=object))
     here = scored[np.isin(scored, list(factors))]
     if len(here) == 0:
         msg = (
@@ -107,3 +108,14 @@ def collect(
     inputs = Inputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}
     return Data(inputs, edges, here, column_of, params)
+
+
+def _given_factors(tfs: Sequence[str], to_symbol: Symbols) -> set[str]:
+    if isinstance(tfs, str) or not isinstance(tfs, Sequence | np.ndarray | pd.Index | pd.Series | set | frozenset):
+        msg = f"tfs is a list of names of genes, such as ['SPI1', 'IRF8']; got {printable(repr(tfs))}."
+        raise InputTypeError(msg)
+    names = [n for n in tfs if not pd.isna(n)]
+    if not names:
+        msg = "tfs names no gene. Leave it out to take all transcription factors that are known."
+        raise InputValueError(msg)
+    return set(to_symbol(np.array(names, dtype=object)))

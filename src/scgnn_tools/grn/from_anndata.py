@@ -5,11 +5,13 @@ import warnings
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import InputScaleError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputScaleError, InputTypeError, MissingKeyError, SgtWarning
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import noted, open_expression
+from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.graph.prior import check_edges
 
 
@@ -34,16 +36,18 @@ def prior_edges(
     """Return the edges of a prior, by the names it uses, and what to call it."""
     if isinstance(prior, pd.DataFrame):
         return check_edges(prior), "the given table"
+    if not isinstance(prior, str):
+        msg = f"prior is a name, a key of varp or a DataFrame with source and target; got {type(prior).__name__}."
+        raise InputTypeError(msg)
     if prior in ("auto", "trrust"):
         return genes.prior("trrust", organism), f"TRRUST ({organism})"
     if prior not in adata.varp:
         there = ", ".join(["trrust", *map(printable, adata.varp)])
         msg = f"prior={prior!r} is neither bundled nor in varp; there is: {there}. A DataFrame with source and target works too."
         raise MissingKeyError(msg)
-    matrix = adata.varp[prior].tocoo()
-    return pd.DataFrame(
-        {"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data}
-    ), f"varp['{prior}']"
+    matrix = sp.coo_array(adata.varp[prior])
+    edges = pd.DataFrame({"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data})
+    return check_edges(edges), f"varp['{prior}']"
 
 
 def gene_vectors(
@@ -52,12 +56,10 @@ def gene_vectors(
     """Return a vector a gene, indexed by symbol, and where they are from: ``varm[use_rep]``, or the table of the model."""
     if use_rep is None:
         return pd.DataFrame(model.gene_table(), index=model.vocabulary.astype(object)).dropna(), model.card.name
-    if use_rep not in adata.varm:
-        there = ", ".join(map(printable, adata.varm)) or "none"
-        msg = f"use_rep={use_rep!r} is not in varm; there is: {there}. Leave it out to use the best bundled model."
-        raise MissingKeyError(msg)
-    table = pd.DataFrame(np.asarray(adata.varm[use_rep], dtype=np.float32), index=symbols)
-    return table[~table.index.duplicated() & np.isfinite(table).all(axis=1)], f"varm['{use_rep}']"
+    vectors = read_vectors(adata, use_rep, "varm", todo="Leave it out to use the best bundled model.")
+    table = pd.DataFrame(vectors, index=symbols)
+    table = table[~table.index.duplicated() & np.isfinite(table).all(axis=1)].sort_index()
+    return table, f"varm['{use_rep}']"
 
 
 def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gene_key: str | None) -> ad.AnnData | None:

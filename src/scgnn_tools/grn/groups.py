@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._choices import column, number
+from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._log import printable
 from scgnn_tools.grn.checks import MIN_CELLS, Data
 from scgnn_tools.grn.score import Group, everything
@@ -20,15 +21,10 @@ MIN_EXPRESSING = 5
 
 def check_groups(adata: "AnnData", groupby: str | None, min_expressed: float) -> None:
     """Refuse, before any work, groups that cannot be formed."""
-    if not 0 <= min_expressed < 1:
-        msg = f"min_expressed is a share of cells, at least 0 and below 1; got {min_expressed!r}."
-        raise InputValueError(msg)
+    number("min_expressed", min_expressed, least=0, below=1)
     if groupby is None:
         return
-    if groupby not in adata.obs:
-        there = ", ".join(map(printable, adata.obs)) or "none"
-        msg = f"groupby={groupby!r} is no column of obs; there is: {there}."
-        raise MissingKeyError(msg)
+    column("groupby", groupby, adata.obs)
     sizes = adata.obs[groupby].dropna().astype(str).value_counts()
     if sizes.empty or sizes.max() < MIN_CELLS:
         most = int(sizes.max()) if len(sizes) else 0

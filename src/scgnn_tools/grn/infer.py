@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 import scgnn_tools
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import duration, say
 from scgnn_tools.grn.calibration import calibrate, probability
@@ -84,17 +85,9 @@ def infer(
     return Network(_described(edges, data, groups, method, evaluation), evaluation)
 
 
-def check_options(
-    method: str, given: Mapping[str, Any] | None, device: str, split: str, *, n_top: int, n_runs: int
-) -> dict[str, Any]:
+def check_options(method: str, given: Mapping[str, Any] | None, device: str, split: str) -> dict[str, Any]:
     """Return the options of the method; a wrong name is an error before any work."""
-    for name, value in (("n_top", n_top), ("n_runs", n_runs)):
-        if value < 1:
-            msg = f"{name} is a positive integer; got {value!r}."
-            raise InputValueError(msg)
-    if split not in SPLITS:
-        msg = f"There is no split {split!r}; the splits are {', '.join(SPLITS)}."
-        raise InputValueError(msg)
+    choice("split", split, tuple(SPLITS))
     given = dict(given or {})
     for name in {"rng", "device"} & set(given):
         msg = f"method_options holds {name!r}; pass {name}= to infer_grn instead."

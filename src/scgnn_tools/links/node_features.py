@@ -12,7 +12,7 @@ from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph import canonical
-from scgnn_tools.links._expression import GeneColumns, read_expression
+from scgnn_tools.links._expression import GeneColumns, drawn, read_expression
 from scgnn_tools.links._protocol import needs
 
 if TYPE_CHECKING:
@@ -101,11 +101,8 @@ def expression_rows(
         opened = open_expression(expression)  # type: ignore[arg-type]
         names = pd.Index(as_text(opened.var.index))
         first = np.flatnonzero(~names.duplicated())
-        x = sp.csc_array(sp.vstack([block for _, block in opened.rows()]))
-        columns = GeneColumns(sp.csc_array(x[:, first]), names[first])
-        if max_cells is not None and columns.n_cells > max_cells:
-            some = np.sort(generator(rng).choice(columns.n_cells, size=max_cells, replace=False))
-            columns = GeneColumns(sp.csc_array(columns.x[some]), columns.genes)
+        x = drawn(sp.csr_array(sp.vstack([block for _, block in opened.rows()], format="csr")), names, max_cells, rng)
+        columns = GeneColumns(sp.csc_array(sp.csc_array(x)[:, first]), names[first])
     else:
         columns = read_expression(expression, method, max_cells=max_cells, rng=rng)
     at = columns.at(genes)

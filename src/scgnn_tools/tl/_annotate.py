@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._choices import choice, number, share
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG
@@ -203,15 +203,7 @@ def annotate(
 
 
 def _check(*, unknown: object, coverage: float | None, conformal: str, min_confidence: float) -> None:
-    if unknown not in ("auto", None):
-        msg = f"unknown is 'auto' or None; got {unknown!r}."
-        raise InputValueError(msg)
-    if coverage is not None and not 0 < coverage < 1:
-        msg = f"coverage is a share between 0 and 1, or None for no sets; got {coverage!r}."
-        raise InputValueError(msg)
-    if conformal not in ("marginal", "class"):
-        msg = f"conformal is 'marginal' or 'class'; got {conformal!r}."
-        raise InputValueError(msg)
-    if not 0 < min_confidence <= 1:
-        msg = f"min_confidence is a probability in (0, 1]; got {min_confidence!r}."
-        raise InputValueError(msg)
+    choice("unknown", unknown, ("auto", None))
+    share("coverage", coverage, or_none=True)
+    choice("conformal", conformal, ("marginal", "class"))
+    number("min_confidence", min_confidence, above=0, most=1)

@@ -3,9 +3,8 @@
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from scgnn_tools import fm
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import say
@@ -99,12 +98,8 @@ def embed(
     InputScaleError, InputValueError, MissingKeyError, GeneMatchError, WeightsError
         Before anything is written.
     """
-    if batch_size != "auto" and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
-        msg = f"batch_size is 'auto' or a positive integer; got {batch_size!r}."
-        raise InputValueError(msg)
-    if genes not in ("static", "context", False):
-        msg = f"genes is 'static', 'context' or False; got {genes!r}."
-        raise InputValueError(msg)
+    most = integer("batch_size", batch_size, or_auto=True)
+    choice("genes", genes, ("static", "context", False))
     check_writable(adata, copy=copy)
     loaded = _load(model, checkpoint, assets, device, precision)
     if genes == "context" and not loaded.has_context:
@@ -114,9 +109,7 @@ def embed(
         loaded = _adapted(loaded, adata, layer, gene_key, organism)
     expression = open_expression(adata, layer=layer)
     found = loaded.match(expression, gene_key=gene_key, organism=organism)
-    vectors, empty = loaded.embed_expression(
-        expression, found, batch_size=None if batch_size == "auto" else int(batch_size), rng=rng
-    )
+    vectors, empty = loaded.embed_expression(expression, found, batch_size=most, rng=rng)
     of_genes = None
     if genes == "static":
         of_genes = loaded.embed_genes(adata, gene_key=gene_key, organism=found.organism)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
 from scgnn_tools._log import say
@@ -13,6 +14,7 @@ from scgnn_tools._write import check_writable, writing
 from scgnn_tools.annotation.collect import Inputs, collect, modality
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.annotation.run import column_names
+from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
@@ -127,16 +129,12 @@ def explain(
 
 
 def _check(how: str, method: str, *, n_cells: int, n_genes: int) -> None:
-    if how not in HOW:
-        msg = f"how is one of {', '.join(HOW)}; got {how!r}."
-        raise InputValueError(msg)
+    choice("how", how, tuple(HOW))
     if how != "occlusion" and method != "scgrapht":
         msg = f"how={how!r} needs the graph of scgrapht; the method is {method!r}. Pass how='occlusion'."
         raise InputValueError(msg)
-    for name, value in (("n_cells", n_cells), ("n_genes", n_genes)):
-        if value < 1:
-            msg = f"{name} is a positive integer; got {value!r}."
-            raise InputValueError(msg)
+    integer("n_cells", n_cells)
+    integer("n_genes", n_genes)
 
 
 def _train(
@@ -146,8 +144,9 @@ def _train(
     if len(classes) < 2:
         msg = f"An explanation needs at least two classes; the labels hold {len(classes)}."
         raise InputValueError(msg)
-    part, _ = split_cells(codes, rng=number)
-    train, validation, test = (np.flatnonzero(part == p) for p in range(3))
+    order = by_content(data.labelled.expression, data.labelled.genes)
+    part, _ = split_cells(codes[order], rng=number)
+    train, validation, test = (order[part == p] for p in range(3))
     scored = data.labelled.take(test)
     fitted = label_method(method, **options).fit(
         data.labelled.take(train),

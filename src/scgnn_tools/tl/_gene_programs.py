@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import column, integer
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import ProgramKeys
 from scgnn_tools._log import printable, say
@@ -88,10 +89,9 @@ def gene_programs(
     Source: Cui et al., Nature Methods 2024 (scGPT); Fang et al., bioRxiv 2024.06.04.597354.
     """
     check_writable(adata, copy=copy)
-    if groupby is not None and groupby not in adata.obs:
-        there = ", ".join(map(printable, adata.obs.columns)) or "none"
-        msg = f"groupby={printable(groupby)!r} is no column of obs; there is: {there}."
-        raise MissingKeyError(msg)
+    if groupby is not None:
+        column("groupby", groupby, adata.obs)
+    n_neighbors, min_genes = integer("n_neighbors", n_neighbors), integer("min_genes", min_genes)
     rep, vectors, _ = gene_vectors(adata, use_rep, None)
     expression = open_expression(adata, layer=layer, accept=("counts", "log1p"))
     if len(expression.var) != adata.n_vars:

@@ -9,6 +9,7 @@ from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.genes import canonical_symbols, gene_names
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def gene_vectors(adata: "AnnData", use_rep: str | None, gene_key: str | None) ->
         there = ", ".join(map(printable, adata.varm)) or "none"
         msg = f"varm holds no gene vectors {printable(use_rep)!r}; there is: {there}. Run sgt.tl.embed(adata) first."
         raise MissingKeyError(msg)
-    vectors = np.asarray(adata.varm[use_rep], dtype=np.float32)
+    vectors = read_vectors(adata, use_rep, "varm")
     names = gene_names(adata.var, gene_key=gene_key)
     return use_rep, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer
 from scgnn_tools._keys import GRN, GrnKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import modality
@@ -130,7 +131,8 @@ def infer_grn(
     check_groups(target, groupby, min_expressed)
     folder = None if store is None else Path(store)
     check_folder(folder)
-    options = check_options(method, method_options, device, split, n_top=n_top, n_runs=n_runs)
+    n_top, n_runs = integer("n_top", n_top), integer("n_runs", n_runs)
+    options = check_options(method, method_options, device, split)
     number = seed(rng)
     data = collect(
         target, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer
 from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
 from scgnn_tools._log import printable, say
@@ -84,9 +85,7 @@ def tf_activity(
     if method not in METHODS:
         msg = f"There is no method {printable(method)!r}; decoupler has {', '.join(METHODS)}."
         raise InputValueError(msg)
-    if min_targets < 1:
-        msg = f"min_targets is a positive integer; got {min_targets!r}."
-        raise InputValueError(msg)
+    min_targets = integer("min_targets", min_targets)
     net = regulons(target, key, group=group, n_targets=n_targets)
     decoupler = _decoupler()
     expression = open_expression(target, layer=layer)

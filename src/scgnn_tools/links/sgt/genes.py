@@ -11,6 +11,7 @@ from scgnn_tools import fm, genes
 from scgnn_tools.data import open_expression
 from scgnn_tools.genes import tables
 from scgnn_tools.graph.coexpression import correlation
+from scgnn_tools.links._expression import drawn
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -130,9 +131,7 @@ class Coexpression:
         opened = open_expression(expression)
         names = pd.Index(opened.var.index.astype(str))
         self._columns = pd.Series(np.flatnonzero(~names.duplicated()), index=names[~names.duplicated()])
-        x = opened.log_normalized()
-        if x.shape[0] > MAX_CELLS:
-            x = x[np.sort(rng.choice(x.shape[0], MAX_CELLS, replace=False))]
+        x = drawn(opened.log_normalized(), names, MAX_CELLS, rng)
         self._x = sp.csc_array(x)
         mean, share = (np.asarray(m.mean(axis=0)).ravel() for m in (self._x, self._x > 0))
         spread = np.sqrt(np.maximum(np.asarray(self._x.multiply(self._x).mean(axis=0)).ravel() - mean**2, 0))
