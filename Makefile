@@ -23,6 +23,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 docs: $(VENV)/.doc
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -10,12 +10,29 @@ from scgnn_tools import _accessor as _accessor  # registers adata.sgt
 from scgnn_tools._settings import settings
 
 if TYPE_CHECKING:
-    from scgnn_tools import fm, metrics, models, pl, pp, tl
+    from scgnn_tools import annotation, data, fm, genes, graph, grn, labels, links, metrics, models, nn, pl, pp, splits, tl
 
 __version__ = "0.1.0"
-__all__ = ["fm", "metrics", "models", "pl", "pp", "settings", "tl"]
+__all__ = [
+    "annotation",
+    "data",
+    "fm",
+    "genes",
+    "graph",
+    "grn",
+    "labels",
+    "links",
+    "metrics",
+    "models",
+    "nn",
+    "pl",
+    "pp",
+    "settings",
+    "splits",
+    "tl",
+]
 
-_ROOMS = frozenset({"fm", "metrics", "models", "pl", "pp", "tl"})
+_ROOMS = frozenset(__all__) - {"settings"}
 
 
 def __getattr__(name: str) -> Any:

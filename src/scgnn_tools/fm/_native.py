@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-import pickle
+import pickle  # noqa: TID251 - the one unpickler, which names what a file may name
 import re
 import warnings
 import zipfile
@@ -51,7 +51,8 @@ def read_tensors(path: Path) -> Any:
             return load_file(path)
         with torch.serialization.safe_globals([argparse.Namespace, *_numpy_globals()]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # read or refused, both are said
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            mapped = zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)  # noqa: TID251 - tensors only
     except pickle.UnpicklingError as error:
         raise WeightsError(_refused(path, error)) from error
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -165,7 +165,8 @@ def run(
         trainer.fit(module, ckpt_path=again, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)  # noqa: TID251 - Lightning's own file
+    state = saved["state_dict"]
     module.load_state_dict(state)
     module.to(device)
     return pd.DataFrame(module.history).rename_axis("epoch")
