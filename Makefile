@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-slow lint docs bench clean
+.PHONY: demo test test-slow lint docs bench check-install clean
 
 demo: $(VENV)/.package
 	$(BIN)/sgt demo
@@ -30,6 +30,10 @@ docs: $(VENV)/.doc
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+# Into an empty environment, with and without each extra; nothing of .venv is used
+check-install:
+	$(PYTHON) scripts/check_install.py --tests tests/test_docs.py tests/test_packaging.py tests/golden
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/tutorials demo

@@ -1,0 +1,237 @@
+"""Kept graphs as objects of torch-geometric, and back.
+
+An edge goes from the row of its matrix to the column, as torch-geometric itself reads a scipy matrix, and its value is ``edge_weight``.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
+from scgnn_tools._log import printable
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from torch_geometric.data import Data, HeteroData
+
+CELL, GENE = "cell", "gene"
+EXPRESSES = "expresses"
+
+
+def to_pyg(
+    adata: "AnnData",
+    *,
+    obsp: str | Sequence[str] = (),
+    varp: str | Sequence[str] = (),
+    expression: bool = False,
+    layer: str | None = None,
+    use_rep: str | None = None,
+    gene_rep: str | None = None,
+    labels_key: str | None = None,
+) -> "Data | HeteroData":
+    """Return graphs of an AnnData as torch-geometric's ``Data`` or ``HeteroData``.
+
+    Parameters
+    ----------
+    adata
+        Cells and genes with the graphs that ``pp`` or scanpy wrote.
+    obsp, varp
+        Keys of graphs of cells and of genes.
+    expression
+        Whether to add the bipartite graph of cells and the genes that they express.
+    layer
+        Layer whose entries are the weights of that graph; None takes ``X``.
+    use_rep
+        Key of ``obsm``: the features of the cells.
+    gene_rep
+        Key of ``varm``: the features of the genes.
+    labels_key
+        Column of ``obs``: the classes of the cells.
+
+    Returns
+    -------
+    Data or HeteroData
+        ``Data`` for one graph of cells or of genes, else ``HeteroData`` with the nodes "cell" and "gene" and the edges
+        ("cell", key, "cell"), ("gene", key, "gene") and ("cell", "expresses", "gene"). Nodes hold ``x`` float32 and ``num_nodes``; cells
+        ``y`` int64, -1 where there is no label, and ``classes``; edges ``edge_index`` and ``edge_weight`` float32.
+
+    Raises
+    ------
+    GraphError
+        If no graph is asked for.
+    MissingKeyError
+        If a key is not there.
+    InputTypeError
+        If the expression is not in memory.
+
+    Notes
+    -----
+    ``pp.cell_graph`` holds the neighbours of a cell in its row: here each cell sends to its neighbours. Where it is to hear from them,
+    make the graph symmetric (``torch_geometric.transforms.ToUndirected``) or turn it round (``data.edge_index.flip(0)``).
+    """
+    from torch_geometric.data import Data, HeteroData
+
+    cells, genes = _names(obsp), _names(varp)
+    if not cells and not genes and not expression:
+        msg = f"No graph is asked for. Pass obsp= ({_there(adata.obsp)}), varp= ({_there(adata.varp)}) or expression=True."
+        raise GraphError(msg)
+    one = len(cells) + len(genes) == 1 and not expression
+    out: Any = Data() if one else HeteroData()
+    if cells or expression:
+        _cells(out if one else out[CELL], adata, use_rep, labels_key)
+    if genes or expression:
+        _nodes(out if one else out[GENE], adata.n_vars, adata, "varm", gene_rep)
+    for kind, where, keys in ((CELL, "obsp", cells), (GENE, "varp", genes)):
+        for key in keys:
+            _edges(out if one else out[kind, key, kind], sp.csr_array(_get(adata, where, key)))
+    if expression:
+        _edges(out[CELL, EXPRESSES, GENE], _matrix(adata, layer))
+    return out
+
+
+def from_pyg(
+    data: "Data | HeteroData",
+    *,
+    genes: bool = False,
+    obs_names: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    key_added: str = "pyg",
+    use_rep: str = "X_pyg",
+    gene_rep: str = "pyg",
+    labels_key: str = "label",
+) -> "AnnData":
+    """Return a new AnnData with the graphs of a ``Data`` or ``HeteroData``: what :func:`to_pyg` gives, or of any other source.
+
+    Parameters
+    ----------
+    data
+        ``HeteroData`` has nodes "cell" and "gene" alone.
+    genes
+        Whether the nodes of a ``Data`` are genes; else they are cells.
+    obs_names, var_names
+        Names of cells and genes, which torch-geometric does not keep; None numbers them.
+    key_added
+        Name of the graph of a ``Data``; those of ``HeteroData`` have names.
+    use_rep, gene_rep
+        Keys of ``obsm`` and ``varm`` for the features.
+    labels_key
+        Column of ``obs`` for the classes.
+
+    Returns
+    -------
+    AnnData
+        ``obsp``, ``varp`` and ``X``: the graphs, CSR float32, weight 1 where edges have none; ``obsm``, ``varm``, ``obs``: features and
+        classes. ``X`` is empty without a graph of cells and genes.
+
+    Raises
+    ------
+    GraphError
+        If there are other nodes, or edges between others than these.
+    """
+    from anndata import AnnData
+    from torch_geometric.data import HeteroData
+
+    nodes = {t: data[t] for t in data.node_types} if isinstance(data, HeteroData) else {GENE if genes else CELL: data}
+    other = set(nodes) - {CELL, GENE}
+    if other:
+        msg = f"The nodes of an AnnData are {CELL!r} and {GENE!r}; there is {', '.join(map(printable, sorted(other)))}. Rename them."
+        raise GraphError(msg)
+    n_obs, n_vars = (int(nodes[t].num_nodes or 0) if t in nodes else 0 for t in (CELL, GENE))
+    out = AnnData(
+        sp.csr_matrix((n_obs, n_vars), dtype=np.float32),
+        obs=pd.DataFrame(index=_index(obs_names, n_obs)),
+        var=pd.DataFrame(index=_index(var_names, n_vars)),
+    )
+    if CELL in nodes:
+        _write_cells(out, nodes[CELL], use_rep, labels_key)
+    if GENE in nodes and nodes[GENE].get("x") is not None:
+        out.varm[gene_rep] = nodes[GENE]["x"].detach().cpu().numpy()
+    if not isinstance(data, HeteroData):
+        where = out.varp if genes else out.obsp
+        where[key_added] = _adjacency(data, (n_vars, n_vars) if genes else (n_obs, n_obs))
+        return out
+    for source, key, target in data.edge_types:
+        edges = data[source, key, target]
+        if (source, target) == (CELL, CELL):
+            out.obsp[key] = _adjacency(edges, (n_obs, n_obs))
+        elif (source, target) == (GENE, GENE):
+            out.varp[key] = _adjacency(edges, (n_vars, n_vars))
+        elif (source, target) == (CELL, GENE):
+            out.X = _adjacency(edges, (n_obs, n_vars))
+        else:
+            msg = f"Edges from {source!r} to {target!r} have no place in an AnnData; turn {key!r} round, from {CELL!r} to {GENE!r}."
+            raise GraphError(msg)
+    return out
+
+
+def _names(keys: str | Sequence[str]) -> list[str]:
+    return [keys] if isinstance(keys, str) else list(keys)
+
+
+def _there(mapping: Any) -> str:
+    return f"there is {', '.join(printable(k) for k in mapping) or 'none'}"
+
+
+def _get(adata: "AnnData", where: str, key: str) -> Any:
+    mapping = getattr(adata, where)
+    if key not in mapping:
+        msg = f"{printable(key)!r} is not in {where}; {_there(mapping)}."
+        raise MissingKeyError(msg)
+    return mapping[key]
+
+
+def _matrix(adata: "AnnData", layer: str | None) -> sp.csr_array:
+    x = adata.X if layer is None else _get(adata, "layers", layer)
+    if not sp.issparse(x) and not isinstance(x, np.ndarray):
+        msg = f"The graph of cells and genes is made in memory; seen {type(x).__name__}. Call adata.to_memory() first, or take fewer cells."
+        raise InputTypeError(msg)
+    return sp.csr_array(x)
+
+
+def _nodes(out: Any, n: int, adata: "AnnData", where: str, key: str | None) -> None:
+    import torch
+
+    out.num_nodes = n
+    if key is not None:
+        out.x = torch.as_tensor(np.asarray(_get(adata, where, key), dtype=np.float32))
+
+
+def _cells(out: Any, adata: "AnnData", use_rep: str | None, labels_key: str | None) -> None:
+    import torch
+
+    _nodes(out, adata.n_obs, adata, "obsm", use_rep)
+    if labels_key is not None:
+        labels = pd.Categorical(_get(adata, "obs", labels_key)).remove_unused_categories()
+        out.y, out.classes = torch.as_tensor(labels.codes.astype(np.int64)), list(labels.categories)
+
+
+def _edges(out: Any, matrix: sp.csr_array) -> None:
+    import torch
+
+    coo = matrix.tocoo()  # a stored zero is an edge, such as to an equal cell
+    out.edge_index = torch.as_tensor(np.stack([coo.row, coo.col]).astype(np.int64))
+    out.edge_weight = torch.as_tensor(coo.data.astype(np.float32))
+
+
+def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
+    row, column = edges["edge_index"].cpu().numpy()
+    weight = edges.get("edge_weight")
+    values = np.ones(len(row), dtype=np.float32) if weight is None else weight.detach().cpu().numpy()
+    return sp.csr_matrix((values, (row, column)), shape=shape, dtype=np.float32)
+
+
+def _index(names: Sequence[str] | None, n: int) -> pd.Index:
+    return pd.Index([str(i) for i in range(n)] if names is None else list(names), dtype=object)
+
+
+def _write_cells(out: "AnnData", cells: Any, use_rep: str, labels_key: str) -> None:
+    if cells.get("x") is not None:
+        out.obsm[use_rep] = cells["x"].detach().cpu().numpy()
+    y = cells.get("y")
+    if y is None:
+        return
+    codes, classes = y.cpu().numpy(), cells.get("classes")
+    out.obs[labels_key] = codes if classes is None else pd.Categorical.from_codes(codes, classes)

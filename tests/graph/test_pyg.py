@@ -1,0 +1,89 @@
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+from anndata import AnnData
+from torch_geometric.data import Data, HeteroData
+
+from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
+from scgnn_tools.graph import from_pyg, to_pyg
+
+
+@pytest.fixture
+def adata():
+    rng = np.random.default_rng(0)
+    x = sp.random_array((6, 4), density=0.5, format="csr", rng=rng, dtype=np.float32)
+    out = AnnData(x, obs=pd.DataFrame({"type": pd.Categorical(["B", "T", None, "B", "T", "B"])}, index=list("abcdef")))
+    out.obsm["X_pca"] = rng.normal(size=(6, 3)).astype(np.float32)
+    out.varm["v"] = rng.normal(size=(4, 2)).astype(np.float32)
+    cells = sp.csr_matrix(np.eye(6, k=1, dtype=np.float32) * 2)
+    cells.data[0] = 0  # two equal cells: a distance of zero is an edge
+    out.obsp["near"], out.obsp["far"] = cells, sp.csr_matrix(np.eye(6, k=3, dtype=np.float32))
+    out.varp["prior"] = sp.csr_matrix(np.eye(4, k=-1, dtype=np.float32))
+    out.layers["counts"] = x * 3
+    return out
+
+
+def test_one_graph_is_data_and_comes_back(adata):
+    data = to_pyg(adata, obsp="near", use_rep="X_pca", labels_key="type")
+    assert isinstance(data, Data)
+    assert data.validate()
+    assert data.edge_index.tolist() == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5]]  # from the row to the column
+    assert data.edge_weight.tolist() == [0, 2, 2, 2, 2]
+    assert data.y.tolist() == [0, 1, -1, 0, 1, 0]
+    back = from_pyg(data, obs_names=adata.obs_names, key_added="near", use_rep="X_pca", labels_key="type")
+    assert back.obsp["near"].nnz == 5
+    assert (back.obsp["near"] != adata.obsp["near"]).nnz == 0
+    np.testing.assert_array_equal(back.obsm["X_pca"], adata.obsm["X_pca"])
+    pd.testing.assert_series_equal(back.obs["type"], adata.obs["type"])
+
+
+def test_a_graph_of_genes(adata):
+    data = to_pyg(adata, varp="prior", gene_rep="v")
+    back = from_pyg(data, genes=True, key_added="prior", gene_rep="v")
+    assert back.shape == (0, 4)
+    assert (back.varp["prior"] != adata.varp["prior"]).nnz == 0
+    np.testing.assert_array_equal(back.varm["v"], adata.varm["v"])
+
+
+def test_several_graphs_are_heterogeneous_and_come_back(adata):
+    data = to_pyg(
+        adata, obsp=["near", "far"], varp="prior", expression=True, layer="counts", use_rep="X_pca", gene_rep="v"
+    )
+    assert isinstance(data, HeteroData)
+    assert data.validate()
+    assert set(data.edge_types) == {
+        ("cell", "near", "cell"), ("cell", "far", "cell"), ("gene", "prior", "gene"), ("cell", "expresses", "gene"),
+    }  # fmt: skip
+    back = from_pyg(data, use_rep="X_pca", gene_rep="v")
+    assert back.shape == adata.shape
+    assert (adata.layers["counts"] != back.X).nnz == 0
+    for where, keys in (("obsp", ("near", "far")), ("varp", ("prior",))):
+        for key in keys:
+            assert (getattr(back, where)[key] != getattr(adata, where)[key]).nnz == 0
+
+
+def test_edges_without_weights_weigh_one():
+    back = from_pyg(Data(edge_index=torch.tensor([[0, 1], [1, 2]]), num_nodes=3))
+    assert back.obsp["pyg"].toarray().tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_what_is_not_there_is_said(adata):
+    with pytest.raises(GraphError, match=r"obsp= \(there is near, far\), varp= \(there is prior\)"):
+        to_pyg(adata)
+    with pytest.raises(MissingKeyError, match="'nearer' is not in obsp; there is near, far"):
+        to_pyg(adata, obsp="nearer")
+    adata.layers["lazy"] = da.from_array(adata.X.toarray())
+    with pytest.raises(InputTypeError, match=r"seen Array\. Call adata\.to_memory"):
+        to_pyg(adata, expression=True, layer="lazy")
+    other = HeteroData()
+    other["drug"].num_nodes = 2
+    with pytest.raises(GraphError, match="'cell' and 'gene'; there is drug"):
+        from_pyg(other)
+    turned = HeteroData()
+    turned["cell"].num_nodes = turned["gene"].num_nodes = 1
+    turned["gene", "in", "cell"].edge_index = torch.zeros((2, 1), dtype=torch.int64)
+    with pytest.raises(GraphError, match="turn 'in' round"):
+        from_pyg(turned)

@@ -1,0 +1,88 @@
+"""What pyproject.toml and meta.yaml say of the package is so."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+import scgnn_tools as sgt
+
+ROOT = Path(__file__).parents[1]
+SRC = Path(sgt.__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DISTRIBUTION = {"sklearn": "scikit-learn", "scvi": "scvi-tools"}
+"""Distributions that are not called as what is imported from them."""
+
+THROUGH_OTHERS = {"dask"}
+"""Extras that another package imports: AnnData hands us its arrays."""
+
+NOT_YET = {"huggingface-hub", "rich", "scib-metrics"}
+"""Extras that nothing imports yet; a test fails once something does, so that they leave this list."""
+
+
+def names(requirements):
+    return {re.match(r"[\w.-]+", r)[0].lower() for r in requirements}
+
+
+CORE = names(PROJECT["dependencies"])
+EXTRAS = {d for extra in PROJECT["optional-dependencies"].values() for d in names(extra)}
+
+
+def imports(path):
+    """Yield (distribution, whether it is imported on use only) of what is neither ours nor Python's."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    on_use = {inner for outer in typing + functions for inner in ast.walk(outer)}
+    for node in ast.walk(tree):
+        found = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        found += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith("import_module")
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            found.append(node.args[0].value)
+        for top in {name.split(".")[0] for name in found} - sys.stdlib_module_names - {"scgnn_tools"}:
+            yield DISTRIBUTION.get(top, top.replace("_", "-")).lower(), node in on_use
+
+
+@pytest.fixture(scope="module")
+def imported():
+    found = defaultdict(set)
+    for path in SRC.rglob("*.py"):
+        for distribution, on_use in imports(path):
+            found[distribution].add((str(path.relative_to(SRC)), on_use))
+    return found
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported(imported):
+    assert set(imported) - CORE - EXTRAS == set()
+    assert CORE - set(imported) == set()
+    assert EXTRAS - set(imported) - THROUGH_OTHERS == NOT_YET
+
+
+def test_extras_are_imported_where_they_are_used(imported):
+    """Else the package does not import without them."""
+    assert [(d, path) for d in EXTRAS - CORE for path, on_use in imported[d] if not on_use] == []
+
+
+def test_the_entry_of_the_ecosystem_list_is_what_its_schema_asks_for():
+    entry = yaml.safe_load((ROOT / "meta.yaml").read_text(encoding="utf-8"))
+    required = {"name", "description", "project_home", "documentation_home", "install", "license", "tags"}
+    assert required | {"primary_category", "language", "category"} <= set(entry)
+    assert "version" not in entry  # read from the package index
+    assert 1 <= len(entry["tags"]) == len(set(entry["tags"])) <= 10
+    assert {"foundation model", "deep learning", "cell-type annotation", "gene regulatory networks"} <= set(
+        entry["tags"]
+    )
+    assert (entry["name"], entry["license"]) == (PROJECT["name"], PROJECT["license"])
+    assert (entry["documentation_home"].rstrip("/"), entry["project_home"]) == (
+        PROJECT["urls"]["Documentation"],
+        PROJECT["urls"]["Source"],
+    )
