@@ -45,7 +45,14 @@ def test_a_gene_without_vector_keeps_its_place(network):
 
 @pytest.mark.parametrize(
     ("backbone", "features"),
-    [("gcn", "embedding"), ("gcn", "random"), ("sage", "expression"), ("gat", "counts"), (None, "embedding")],
+    [
+        ("gcn", "embedding"),
+        ("gcn", "random"),
+        ("sage", "expression"),
+        ("gat", "counts"),
+        ("GATv2Conv", "embedding"),
+        (None, "embedding"),
+    ],
 )
 def test_any_backbone_on_any_features(network, backbone, features):
     train, test, vectors, expression = network
@@ -150,7 +157,10 @@ def test_ctrl_c_keeps_the_best_weights(network, monkeypatch):
     ("options", "message"),
     [
         ({"head": "sum"}, "head is 'product', 'concat', 'mlp', 'dot' or 'cosine'; got 'sum'"),
-        ({"backbone": "gin"}, "backbone is 'gcn', 'sage', 'gat' or None; got 'gin'"),
+        (
+            {"backbone": "gin"},
+            "backbone is 'gcn', 'sage', 'gat', None or a convolution of torch-geometric such as 'GATv2Conv'; got 'gin'",
+        ),
         ({"protocol": "real"}, "protocol is 'clean' or 'paper'; got 'real'"),
         ({"features": "genes"}, "features is 'embedding'"),
         ({"hidden": 64}, r"hidden is the width of each layer, such as \(64, 64\); got 64"),

@@ -10,7 +10,7 @@ from scgnn_tools.links.sctransnet import ScTransNet, hard_balanced
 from scgnn_tools.metrics import grn
 
 
-@pytest.mark.parametrize("backbone", ["relational", "gcn", "sage", "gat", None])
+@pytest.mark.parametrize("backbone", ["relational", "gcn", "sage", "gat", "TransformerConv", None])
 @pytest.mark.parametrize("head", ["mlp", "dot"])
 def test_any_backbone_and_head(network, backbone, head):
     train, test, vectors, expression = network

@@ -1,3 +1,4 @@
+import inspect
 import sys
 from itertools import pairwise
 
@@ -37,6 +38,43 @@ def test_flash_where_it_cannot_run_says_what_is_missing(qkv):
         attention(*qkv, Segments(OFFSETS), backend="flash")
     with pytest.raises(InputValueError, match="one of auto, sdpa, flash, eager"):
         attention(*qkv, Segments(OFFSETS), backend="fast")
+
+
+@pytest.mark.parametrize("source", ["flash_attn", "torch"])
+def test_a_variable_length_kernel_is_handed_the_packed_cells(qkv, monkeypatch, source):
+    """The kernels need CUDA: what they are handed is what the signatures of both say."""
+    module, seen = sys.modules["scgnn_tools.nn.attention"], {}
+
+    def kernel(q, k, v, cu_q, cu_k, max_q, max_k, **options):
+        seen.update(cu=cu_q.tolist(), longest=(max_q, max_k), options=options)
+        return one_by_one(q, k, v)
+
+    monkeypatch.setattr(module, "_flash_attn", lambda: kernel if source == "flash_attn" else None)
+    monkeypatch.setattr(module, "_torch_varlen", lambda device: kernel)
+    torch.testing.assert_close(module._flash(*qkv, Segments(OFFSETS), 0.0), one_by_one(*qkv))
+    assert seen == {"cu": OFFSETS.tolist(), "longest": (7, 7), "options": {}}
+    if source == "flash_attn":
+        module._flash(*qkv, Segments(OFFSETS), 0.5)
+        assert seen["options"] == {"dropout_p": 0.5}
+    else:  # PyTorch's has none, and wants heads of a multiple of 8
+        assert module._flash_kernel(qkv[0], 0.5) is None
+        assert module._flash_kernel(qkv[0][..., :6], 0.0) is None
+
+
+def test_pytorchs_kernel_takes_what_it_is_handed():
+    varlen = pytest.importorskip("torch.nn.attention.varlen")
+    names = list(inspect.signature(varlen.varlen_attn).parameters)
+    assert names[:7] == ["query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="variable-length kernels need CUDA")
+def test_flash_is_attention_on_a_gpu():
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(20, 3, 8, generator=generator).to("cuda", torch.float16) for _ in range(3))
+    got = attention(q, k, v, Segments(OFFSETS, "cuda"), backend="flash")
+    torch.testing.assert_close(
+        got.float().cpu(), one_by_one(*(x.float().cpu() for x in (q, k, v))), atol=5e-3, rtol=1e-2
+    )
 
 
 def test_attention_received_sums_to_one_in_each_cell(qkv, monkeypatch):

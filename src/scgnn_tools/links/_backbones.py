@@ -11,10 +11,20 @@ from torch import Tensor, nn
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.nn import AttentionHeads, Edges, GraphConv, Propagation, SAGEConv, row_normalized, symmetric_normalized
+from scgnn_tools.nn.pyg import PygConvolution, edge_index, is_convolution
 from scgnn_tools.nn.relational import RelationalAttention, RelationalGraph, Relations, relational_graph
 
 KINDS = ("gcn", "sage", "gat")
-Operator = Propagation | Edges | RelationalGraph
+LAYERS: dict[str, type[nn.Module]] = {"gcn": GraphConv, "sage": SAGEConv}
+Operator = Propagation | Edges | RelationalGraph | Tensor
+
+
+def check_backbone(backbone: object, choices: tuple[str | None, ...]) -> None:
+    """Refuse what is none of the choices and no convolution of torch-geometric."""
+    if backbone not in choices and not is_convolution(backbone):
+        shown = ", ".join(map(repr, choices))
+        msg = f"backbone is {shown} or a convolution of torch-geometric such as 'GATv2Conv'; got {backbone!r}."
+        raise InputValueError(msg)
 
 
 def operator(kind: str, directed: sp.csr_array, is_tf: np.ndarray, *, device: torch.device | None = None) -> Operator:
@@ -23,7 +33,7 @@ def operator(kind: str, directed: sp.csr_array, is_tf: np.ndarray, *, device: to
     Parameters
     ----------
     kind
-        "gcn", "sage", "gat" or "relational".
+        "gcn", "sage", "gat", "relational", or the name of a convolution of torch-geometric.
     directed
         The known edges, source in the row, (n, n); messages go both ways.
     is_tf
@@ -36,6 +46,8 @@ def operator(kind: str, directed: sp.csr_array, is_tf: np.ndarray, *, device: to
     both = directed.maximum(directed.T)
     if kind == "gat":
         return Edges(both, device=device)
+    if kind not in KINDS:
+        return edge_index(both, device=device)
     matrix = symmetric_normalized(both) if kind == "gcn" else row_normalized(both)
     return Propagation(matrix, device=device)
 
@@ -43,13 +55,13 @@ def operator(kind: str, directed: sp.csr_array, is_tf: np.ndarray, *, device: to
 class Backbone(nn.Module):
     """A stack of graph layers of one kind, as in scRegNet's code.
 
-    "gcn" and "sage" have ReLU and dropout between layers, and none after the last; "gat" has several heads a layer, ELU between layers,
-    and averages the heads of the last one.
+    "gcn", "sage" and the convolutions of torch-geometric have ReLU and dropout between layers, and none after the last; "gat" has several
+    heads a layer, ELU between layers, and averages the heads of the last one.
 
     Parameters
     ----------
     kind
-        "gcn" (Kipf and Welling), "sage" (GraphSAGE, mean) or "gat" (GENELink's attention).
+        "gcn" (Kipf and Welling), "sage" (GraphSAGE, mean), "gat" (GENELink's attention), or the name of a convolution of torch-geometric.
     in_features, widths
         Width of the input and of each layer.
     dropout
@@ -91,7 +103,7 @@ class Backbone(nn.Module):
                 layer: nn.Module = AttentionHeads(in_features, width, many[i], reduction=how, slope=slope)
                 in_features = layer.out_features  # type: ignore[assignment]
             else:
-                layer = GraphConv(in_features, width) if kind == "gcn" else SAGEConv(in_features, width)
+                layer = LAYERS[kind](in_features, width) if kind in LAYERS else PygConvolution(kind, in_features, width)
                 in_features = width
             if kind == "gcn":
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # as torch-geometric, which the published code uses

@@ -16,7 +16,7 @@ from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG
 from scgnn_tools.links import node_features
-from scgnn_tools.links._backbones import KINDS
+from scgnn_tools.links._backbones import KINDS, check_backbone
 from scgnn_tools.links._graph_network import Shape
 from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
 from scgnn_tools.links._heads import HEADS
@@ -50,7 +50,8 @@ class ScRegNet(GraphPredictor):
         batches of 256 pairs, of which each runs the whole graph; every fifth epoch is scored by AUROC on ``validation``, **which was the
         test set there**, and the best is kept; the perceptron's dropout stays on, so that a score is the mean of 50.
     backbone
-        "gcn", "sage", "gat", or None for no graph network.
+        "gcn", "sage", "gat", the name of a convolution of torch-geometric that is made of two widths ("GATv2Conv", …), or None for no graph
+        network.
     hidden, out
         Widths of the graph layers and of the perceptron; None takes those of the protocol.
     head
@@ -86,7 +87,7 @@ class ScRegNet(GraphPredictor):
         self,
         *,
         protocol: Literal["clean", "paper"] = "clean",
-        backbone: Literal["gcn", "sage", "gat"] | None = "gcn",
+        backbone: str | None = "gcn",
         hidden: Sequence[int] | None = None,
         out: Sequence[int] | None = None,
         head: Literal["product", "concat", "mlp", "dot", "cosine"] | None = None,
@@ -112,7 +113,7 @@ class ScRegNet(GraphPredictor):
         choice("protocol", protocol, tuple(PROTOCOLS))
         given = {"hidden": hidden, "out": out, "head": head, "features": features}
         sizes = PROTOCOLS[protocol][0] | {k: v for k, v in given.items() if v is not None}
-        choice("backbone", backbone, (*KINDS, None))
+        check_backbone(backbone, (*KINDS, None))
         choice("head", sizes["head"], HEADS)
         choice("reduction", reduction, ("concat", "mean"))
         paper = protocol == "paper"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG, generator
-from scgnn_tools.links._backbones import KINDS
+from scgnn_tools.links._backbones import KINDS, check_backbone
 from scgnn_tools.links._graph_network import Shape
 from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
 from scgnn_tools.links._heads import HEADS
@@ -30,7 +30,8 @@ class ScTransNet(GraphPredictor):
         Which pairs are trained on. "specific": all of them, as in scRegNet. "hard-balanced", the paper's: for each edge one pair of the
         same factor that is none.
     backbone
-        "relational" (the paper's equations), "gcn" (its text), "sage", "gat", or None for no graph network.
+        "relational" (the paper's equations), "gcn" (its text), "sage", "gat", the name of a convolution of torch-geometric that is made of
+        two widths, or None for no graph network.
     hidden, out
         Widths of the graph layers and of the two channels.
     head
@@ -61,7 +62,7 @@ class ScTransNet(GraphPredictor):
         self,
         *,
         protocol: Literal["specific", "hard-balanced"] = "specific",
-        backbone: Literal["relational", "gcn", "sage", "gat"] | None = "relational",
+        backbone: str | None = "relational",
         hidden: Sequence[int] = (256, 128),
         out: Sequence[int] = (64, 32),
         head: Literal["mlp", "dot", "product", "concat", "cosine"] = "mlp",
@@ -86,7 +87,7 @@ class ScTransNet(GraphPredictor):
         select: Literal["loss", "auroc", "auprc"] = "auprc",
     ) -> None:
         choice("protocol", protocol, PROTOCOLS)
-        choice("backbone", backbone, ("relational", *KINDS, None))
+        check_backbone(backbone, ("relational", *KINDS, None))
         choice("head", head, HEADS)
         choice("channels", channels, ("separate", "shared"))
         choice("reduction", reduction, ("concat", "mean"))

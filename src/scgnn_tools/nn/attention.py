@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,9 @@ def attention(
     segments
         Where each cell lies.
     backend
-        "sdpa", PyTorch's own kernels; "flash", the variable-length kernel of flash-attn (CUDA, half precision); "eager", written
-        out; None or "auto" takes ``settings.attention``, which is flash where it can run and else sdpa.
+        "sdpa", PyTorch's own kernels; "flash", a variable-length kernel (CUDA, half precision): flash-attn's where it is installed, else
+        PyTorch's, which has no dropout; "eager", written out; None or "auto" takes ``settings.attention``, which is flash-attn's kernel
+        where it can run and else sdpa.
     dropout
         Share of attention weights set to zero; 0 outside training.
 
@@ -40,26 +42,27 @@ def attention(
     Raises
     ------
     InputValueError
-        If flash-attn is asked for and cannot run here.
+        If flash is asked for and cannot run here.
     """
-    return BACKENDS[resolve_backend(backend, q)](q, k, v, segments, dropout)
+    return BACKENDS[resolve_backend(backend, q, dropout)](q, k, v, segments, dropout)
 
 
-def resolve_backend(backend: str | None, q: Tensor) -> str:
+def resolve_backend(backend: str | None, q: Tensor, dropout: float = 0.0) -> str:
     """Return the back-end to use for tensors like ``q``; see :func:`attention`."""
     wanted = settings.attention if backend in (None, "auto") else backend
     if wanted not in ("auto", *BACKENDS):
         msg = f"attention back-end is one of auto, {', '.join(BACKENDS)}; got {wanted!r}."
         raise InputValueError(msg)
-    can_flash = q.is_cuda and q.dtype in (torch.float16, torch.bfloat16) and _flash_kernel() is not None
-    if wanted == "flash" and not can_flash:
+    half = q.is_cuda and q.dtype in (torch.float16, torch.bfloat16)
+    if wanted == "auto":
+        return "flash" if half and _flash_attn() is not None else "sdpa"
+    if wanted == "flash" and not (half and _flash_kernel(q, dropout) is not None):
         msg = (
-            "attention='flash' needs the package flash-attn (pip install 'scgnn_tools[flash]'), a CUDA device and half precision; "
-            f"seen {q.dtype} on {q.device}. Pass attention='sdpa', or precision='bfloat16' on the GPU."
+            "attention='flash' needs a CUDA device of compute capability 8 or newer and half precision, and without the package flash-attn "
+            f"(pip install 'scgnn_tools[flash]') heads of a multiple of 8 up to 256 and no dropout; seen {q.dtype} on {q.device}, heads of "
+            f"{q.shape[-1]}, dropout {dropout}. Pass attention='sdpa', or precision='bfloat16' on the GPU."
         )
         raise InputValueError(msg)
-    if wanted == "auto":
-        return "flash" if can_flash else "sdpa"
     return str(wanted)
 
 
@@ -170,20 +173,38 @@ def _eager(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) 
 
 
 def _flash(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
-    kernel = _flash_kernel()
+    kernel = _flash_kernel(q, dropout)
     if kernel is None:
-        msg = "flash-attn is not installed."
+        msg = "No variable-length kernel can run here; pass attention='sdpa'."
         raise InputValueError(msg)
     at, longest = segments.cumulative, segments.longest
-    return kernel(q, k, v, at, at, longest, longest, dropout_p=dropout)
+    options = {"dropout_p": dropout} if dropout else {}
+    return kernel(q, k, v, at, at, longest, longest, **options)
 
 
-def _flash_kernel() -> Callable[..., Tensor] | None:
+def _flash_kernel(q: Tensor, dropout: float) -> Callable[..., Tensor] | None:
+    """Return flash-attn's kernel, else that of PyTorch where it does what is asked."""
+    width = q.shape[-1]
+    fits = dropout == 0 and width % 8 == 0 and width <= 256
+    return _flash_attn() or (_torch_varlen(q.device) if fits else None)
+
+
+def _flash_attn() -> Callable[..., Tensor] | None:
     try:
         from flash_attn import flash_attn_varlen_func
     except ImportError:
         return None
     return flash_attn_varlen_func
+
+
+def _torch_varlen(device: torch.device) -> Callable[..., Tensor] | None:
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
+        return None
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return cast("Callable[..., Tensor]", varlen_attn)  # it returns more than a tensor only where that is asked for
 
 
 BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, Segments, float], Tensor]] = {

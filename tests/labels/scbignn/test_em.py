@@ -104,6 +104,16 @@ def test_a_cell_of_the_training_is_answered_from_the_graph(transductive, problem
         np.testing.assert_allclose(one, log_p[i], atol=1e-5)
 
 
+def test_a_convolution_of_torch_geometric_passes_the_messages(problem):
+    (train, y), (validation, y_validation), (test, y_test) = problem
+    method = ScBiGNN(**QUICK, conv="GATConv").fit(train, y, validation, y_validation, rng=0)
+    assert (method.both(test)[1].argmax(axis=1) == y_test).mean() > 0.8
+    one = method.both(test.take(np.array([7])))[1][0]  # a new cell hears from the graph and from no other new cell
+    np.testing.assert_allclose(one, method.both(test)[1][7], atol=1e-5)
+    tensors, config = method.state()
+    np.testing.assert_allclose(ScBiGNN(**QUICK).restore(tensors, config).scores(test), method.scores(test), atol=1e-6)
+
+
 def test_the_state_is_all_of_it(transductive, problem):
     test, _ = problem[2]
     tensors, config = transductive.state()

@@ -21,6 +21,7 @@ class Config:
     readout: Literal["alpha", "mean"] = "alpha"  # a learnt weight a gene, or the mean over the cell's genes
     k: int = 5  # neighbours in the cell graph
     n_hops: int = 3  # of cell-level message passing
+    conv: str | None = None  # a convolution of torch-geometric by name, such as "SAGEConv"; None takes the paper's mean
     iterations: int = 2  # rounds of E and M after the first M; paper: 3 at most
     sample: bool = True  # pseudo-labels are drawn anew at each step; False takes their probabilities
     gamma: float = 0.1  # weight of a pseudo-label of q in the M-step; paper: that of a label, 1
@@ -44,6 +45,12 @@ class Config:
         if self.genes not in ("classes", "variance"):
             msg = f"genes is 'classes' or 'variance'; got {self.genes!r}."
             raise InputValueError(msg)
+        if self.conv is not None:
+            from scgnn_tools.nn.pyg import is_convolution
+
+            if not is_convolution(self.conv):
+                msg = f"conv is None or a convolution of torch-geometric such as 'SAGEConv'; got {self.conv!r}."
+                raise InputValueError(msg)
         for name, least in (("n_genes", 1), ("n_tokens", 1), ("n_layers", 1), ("k", 1), ("iterations", 0)):
             if getattr(self, name) < least:
                 msg = f"{name} is at least {least}; got {getattr(self, name)}."

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches
 from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
-from scgnn_tools.labels.scbignn.cell_network import CellNetwork
+from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork, tokens
 from scgnn_tools.labels.scbignn.inputs import Genes, Inputs
@@ -194,7 +194,7 @@ class Steps:
         scale = float(np.sqrt((h**2).mean())) or 1.0
         h /= scale
         a = neighbors(h, c.k, rng=self.plan.seed)
-        inputs = (self._tensor(h), self.features, Propagation(a, device=device))
+        inputs = (self._tensor(h), self.features, messages(c, a, device))
         said = self._tensor(log_q[self.nodes.n_train :])
         rows, y = self._tensor(self.nodes.validation), self._tensor(self.nodes.validation_labels)
 

@@ -14,7 +14,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scbignn.cell_graph import Attach
-from scgnn_tools.labels.scbignn.cell_network import CellNetwork
+from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
@@ -179,7 +179,7 @@ class ScBiGNN:
         self._h, self._log_q, self._log_p = best.h, best.log_q, best.log_p
         features = Propagation(inputs.features, device=self._device)
         with torch.no_grad():
-            a = Propagation(best.a, device=self._device)
+            a = messages(self.config, best.a, self._device)
             self._z = self._p.states(torch.as_tensor(self._h, device=self._device), features, a)
         self._prints, self._attach = fingerprint(inputs), Attach(self._h, self.config.k)
 
@@ -198,7 +198,7 @@ class ScBiGNN:
             z = self._p.attached(
                 torch.as_tensor(h, device=self._device),
                 Propagation(inputs.features, device=self._device),
-                Propagation(self._attach(h), device=self._device),
+                messages(self.config, self._attach(h), self._device),
                 self._z,
             )
         return z, log_q, known_again(fingerprint(inputs), self._prints)
