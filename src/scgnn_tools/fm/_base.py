@@ -31,6 +31,11 @@ class FoundationModel(ABC):
     A model says how cells become tokens (:meth:`_tokenize_rows`) and how tokens become vectors (:meth:`_cell_vectors`);
     reading, matching of genes, batching and order are the same for all and live here.
 
+    Parameters
+    ----------
+    card, vocabulary, report
+        The attributes of these names.
+
     Attributes
     ----------
     card

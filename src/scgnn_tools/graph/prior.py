@@ -77,6 +77,13 @@ def _weights(edges: pd.DataFrame) -> np.ndarray:
 def prior(edges: pd.DataFrame, genes: np.ndarray) -> sp.csr_array:
     """Return the edges between these genes as a matrix, source in the row, CSR float32 (n_genes, n_genes).
 
+    Parameters
+    ----------
+    edges
+        ``source``, ``target`` and, where edges have one, ``weight``.
+    genes
+        Names of the rows and columns.
+
     Raises
     ------
     GraphError

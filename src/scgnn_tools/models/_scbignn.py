@@ -21,6 +21,8 @@ class ScBiGNN(CellLabelModel):
     ----------
     adata
         Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
+    use_rep, model
+        As in :class:`~scgnn_tools.models._cell_labels.CellLabelModel`; both networks read expression alone.
     rng
         Seed.
     options
