@@ -44,7 +44,7 @@ class ScGraPhT(CellLabelModel):
     >>> sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
     >>> model = sgt.models.ScGraPhT(adata).train()
     >>> adata.obs["predicted"] = model.predict()
-    >>> model.predict(query, soft=True)
+    >>> proba = model.predict(query, soft=True)
     >>> model.save("model")
     """
 
