@@ -10,7 +10,23 @@ from scgnn_tools import _accessor as _accessor  # registers adata.sgt
 from scgnn_tools._settings import settings
 
 if TYPE_CHECKING:
-    from scgnn_tools import annotation, data, fm, genes, graph, grn, labels, links, metrics, models, nn, pl, pp, splits, tl
+    from scgnn_tools import (
+        annotation,
+        data,
+        fm,
+        genes,
+        graph,
+        grn,
+        labels,
+        links,
+        metrics,
+        models,
+        nn,
+        pl,
+        pp,
+        splits,
+        tl,
+    )
 
 __version__ = "0.1.0"
 __all__ = [

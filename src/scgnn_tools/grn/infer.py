@@ -66,6 +66,8 @@ def infer(
         What the evaluation holds back.
     n_top, n_runs
         Targets kept of each factor, and trainings whose mean is the score.
+    rng
+        Seed.
     store
         Folder of finished runs.
     """

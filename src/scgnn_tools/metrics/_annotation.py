@@ -47,6 +47,8 @@ def reliability(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> pd.D
         Whether each label is right, shape (n_cells,).
     proba
         Probability of each label, shape (n_cells,).
+    n_bins
+        Bins; fewer where there are fewer cells.
     """
     bins = np.array_split(np.argsort(proba, kind="stable"), max(min(n_bins, len(proba)), 1))
     rows = [(proba[b].mean(), hit[b].mean(), len(b)) for b in bins if len(b)]
@@ -54,6 +56,12 @@ def reliability(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> pd.D
 
 
 def expected_calibration_error(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> float:
-    """Return the mean distance of confidence and accuracy over bins of equal size (Naeini et al. 2015)."""
+    """Return the mean distance of confidence and accuracy over bins of equal size (Naeini et al. 2015).
+
+    Parameters
+    ----------
+    hit, proba, n_bins
+        As in :func:`reliability`.
+    """
     bins = reliability(hit, proba, n_bins=n_bins)
     return float(((bins["confidence"] - bins["accuracy"]).abs() * bins["n"]).sum() / len(proba))

@@ -75,7 +75,17 @@ def grn(
 
 
 def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return AUROC and average precision within each of ``n`` groups, NaN for one without both kinds; one sort for all groups."""
+    """Return AUROC and average precision within each of ``n`` groups, NaN for one without both kinds; one sort for all groups.
+
+    Parameters
+    ----------
+    y_true, score
+        Whether each pair is an edge, and its score, shape (n_pairs,).
+    code
+        Group of each pair, int from 0 to ``n`` - 1.
+    n
+        Groups.
+    """
     order = np.lexsort((-score, code))
     y, s, g = y_true[order].astype(float), score[order], code[order]
     size, positive = np.bincount(g, minlength=n), np.bincount(g, weights=y, minlength=n)
@@ -96,7 +106,13 @@ def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> t
 
 
 def curves(y_true: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return recall, precision and false positive rate along the ranking, a point a block of ties; pairs without a score are left out."""
+    """Return recall, precision and false positive rate along the ranking, a point a block of ties; pairs without a score are left out.
+
+    Parameters
+    ----------
+    y_true, score
+        Whether each pair is an edge, and its score, shape (n_pairs,).
+    """
     y, s = np.asarray(y_true).astype(float), np.asarray(score, dtype=float)
     order = np.argsort(-s[~np.isnan(s)], kind="stable")
     y, s = y[~np.isnan(s)][order], s[~np.isnan(s)][order]
