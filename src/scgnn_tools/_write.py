@@ -1,16 +1,27 @@
-"""Writing: into an AnnData, on a copy if asked and on a view without anndata's warning; and files, whole or not at all."""
+"""Writing: into an AnnData, on a copy if asked and on a view without anndata's warning; files and folders, whole or not at all."""
 
+import ctypes
+import errno
 import os
+import re
+import secrets
+import shutil
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from platform import node
 from typing import TYPE_CHECKING
 
 from scgnn_tools._errors import InputValueError
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+EXCHANGE = 2
+"""Flag of renameat2 (Linux) and renamex_np (macOS): two names change places in one step."""
 
 
 def check_writable(adata: "AnnData", *, copy: bool) -> None:
@@ -37,10 +48,251 @@ def writing(adata: "AnnData", *, copy: bool) -> Iterator["AnnData"]:
 
 
 def write_whole(path: Path, save: Callable[[Path], object]) -> None:
-    """Call ``save`` with a temporary name beside ``path``, then rename: a reader never sees half a file."""
-    part = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    """Call ``save`` with a temporary name beside ``path``, then rename: a reader never sees half a file.
+
+    Writers do not meet: each has a name of its own. What ``path`` links to is replaced; the link stays.
+    """
+    path = target_of(path)
+    part = _beside(path)
     try:
+        _create(part)
         save(part)
+        _to_disk(part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    _to_disk(path.parent)
+
+
+def write_new(path: Path, save: Callable[[Path], object]) -> bool:
+    """Write as :func:`write_whole` where nothing is yet, and tell whether this call did; of several writers one does."""
+    part = _beside(path)
+    try:
+        _create(part)
+        save(part)
+        _to_disk(part)
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            try:
+                _create(path)
+            except FileExistsError:
+                return False
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _to_disk(path.parent)
+    return True
+
+
+def write_folder(
+    folder: str | Path, fill: Callable[[Path], object], *, overwrite: bool, known: Callable[[Path], Collection[str]]
+) -> None:
+    """Write a folder whole: a new one beside it, on disk before it takes the name in one step; the old one stays until then.
+
+    Parameters
+    ----------
+    folder
+        Where; what it links to is replaced and the link stays.
+    fill
+        Writes the content into the folder that it is given.
+    overwrite
+        Replace what is there, all of it: nothing of an older save stays behind.
+    known
+        Names that a folder may hold and be replaced; others are somebody else's.
+
+    Raises
+    ------
+    InputValueError
+        If the folder is there and ``overwrite`` is not set, if it holds something that no save wrote, or cannot be written.
+    """
+    folder = target_of(Path(folder).expanduser())
+    _check_replaceable(folder, overwrite=overwrite, known=known)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = _beside(folder)
+        try:
+            part.mkdir()
+            if folder.exists():
+                shutil.copymode(folder, part)
+            fill(part)
+            for p in sorted(part.rglob("*"), reverse=True):
+                _to_disk(p)
+            _to_disk(part)
+            _take_place(part, folder, overwrite=overwrite)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        _to_disk(folder.parent)
+    except OSError as error:
+        msg = (
+            f"{folder} cannot be written: {error.strerror or error}. What was there is as it was. Pass another folder."
+        )
+        raise InputValueError(msg) from error
+
+
+def free_space(folder: Path) -> int:
+    """Return how many bytes a file in ``folder`` can have: what the disk has left, or the limit of the process."""
+    free = shutil.disk_usage(folder).free
+    with suppress(ImportError, OSError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        free = free if limit == resource.RLIM_INFINITY else min(free, limit)
+    return free
+
+
+@contextmanager
+def alone(lock: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock file: of several processes and threads one goes on, the others wait; a dead one's lock is free.
+
+    The file is gone afterwards. Where the system has no such locks, nobody waits.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    told = False
+    while True:
+        handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(handle, lock):
+                break
+        except BlockingIOError:
+            if not told:
+                waiting()
+                told = True
+            time.sleep(0.05)
+        except OSError:  # a file system without locks
+            break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def target_of(path: Path) -> Path:
+    """Return what a path links to, the path itself if it is no link."""
+    if not path.is_symlink():
+        return path
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        msg = f"{path} is a link that leads nowhere ({error}). Pass another path."
+        raise InputValueError(msg) from error
+    if target.is_symlink() or not target.parent.is_dir():
+        msg = f"{path} is a link to {target}, whose folder is not there. Pass another path."
+        raise InputValueError(msg)
+    return target
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Tell whether an open file still has its name: the one who held the lock before takes it away."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _beside(path: Path) -> Path:
+    """Return a name of nobody else's beside ``path``, after taking away what processes that are dead left there."""
+    here = f"{zlib.crc32(node().encode()):08x}"
+    pattern = re.compile(rf"\.{re.escape(path.stem)}\.part-{here}-(\d+)-[0-9a-f]{{8}}{re.escape(path.suffix)}")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            found = pattern.fullmatch(other.name)
+            if found and not _is_alive(int(found[1])):
+                shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
+    return path.with_name(f".{path.stem}.part-{here}-{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
+
+
+def _is_alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _create(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names of a folder, are on the disk."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:  # not every system can, above all for folders; a full or broken disk is said
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+
+
+def _check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], Collection[str]]) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        msg = f"{folder} is a file; a folder is written. Pass another folder."
+        raise InputValueError(msg)
+    there = {p.name for p in folder.iterdir()}
+    if there and not overwrite:
+        msg = f"{folder} is there already. Pass another folder, or overwrite=True."
+        raise InputValueError(msg)
+    strange = sorted(there - set(known(folder)))
+    if strange:
+        some = ", ".join(repr(n) for n in strange[:5])
+        msg = f"{folder} holds what no save wrote ({some}); overwrite=True would remove it. Pass another folder, or move it away."
+        raise InputValueError(msg)
+
+
+def _take_place(part: Path, folder: Path, *, overwrite: bool) -> None:
+    """Give ``part`` the name ``folder``; what was there is at ``part`` afterwards."""
+    if overwrite and folder.exists() and any(folder.iterdir()):
+        if _exchange(part, folder):
+            return
+        old = _beside(folder)
+        folder.rename(old)
+        try:
+            part.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    if os.name != "posix" and folder.exists():
+        folder.rmdir()
+    try:
+        part.rename(folder)  # over an empty folder, or over nothing
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            msg = f"{folder} is there already: another process wrote it. Pass another folder, or overwrite=True."
+            raise InputValueError(msg) from error
+        raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change names in one step; False where the system cannot."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if hasattr(libc, "renameat2"):
+            here = ctypes.c_int(-100)  # AT_FDCWD
+            done = libc.renameat2(here, os.fsencode(one.absolute()), here, os.fsencode(other.absolute()), EXCHANGE)
+        elif hasattr(libc, "renamex_np"):
+            done = libc.renamex_np(os.fsencode(one.absolute()), os.fsencode(other.absolute()), EXCHANGE)
+        else:
+            return False
+    except (OSError, TypeError):
+        return False
+    return done == 0

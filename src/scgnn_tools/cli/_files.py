@@ -1,13 +1,24 @@
 """Reading and writing of the files that the commands work on: nothing lost, nothing half-written."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools._write import free_space, target_of
+from scgnn_tools.data.bounds import check_object
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+HEADER, TABLE = 2**18, 2**11
+"""Bytes of an ``.h5ad`` file without data, and of a group in it."""
 
 
 def read(path: Path) -> "AnnData":
@@ -24,10 +35,49 @@ def read(path: Path) -> "AnnData":
         msg = f"There is no file {path}. Pass the path of an .h5ad file or of a .zarr folder."
         raise InputValueError(msg)
     try:
-        return ad.io.read_zarr(path) if path.is_dir() else ad.io.read_h5ad(path)
+        adata = ad.io.read_zarr(path) if path.is_dir() else ad.io.read_h5ad(path)
+        check_object(adata)
     except Exception as error:
-        msg = f"{path} cannot be read as {'zarr' if path.is_dir() else '.h5ad'}: {error}"
+        msg = f"{path} cannot be read as {'zarr' if path.is_dir() else '.h5ad'}: {printable(error, limit=300)}"
         raise InputValueError(msg) from error
+    return adata
+
+
+def check_space(path: Path, adata: "AnnData") -> None:
+    """Refuse an output that the disk has no space for; HDF5 does not say it in a line, if it gets that far.
+
+    Raises
+    ------
+    InputValueError
+        If less is left than the object has in memory.
+    """
+    needed, folder = size_of(adata), target_of(path).parent
+    free = free_space(folder)
+    if needed > free:
+        msg = f"{path} needs up to {needed / 1e6:,.1f} MB, and {folder} has {free / 1e6:,.1f} MB left. Pass another --output."
+        raise InputValueError(msg)
+
+
+def size_of(adata: "AnnData") -> int:
+    """Return the bytes that an object can have in a file, its text and the file's own tables among them."""
+    parts: list[Any] = [adata.X, adata.obs, adata.var, adata.uns]
+    parts += [v for slot in ("layers", "obsm", "varm", "obsp", "varp") for v in getattr(adata, slot).values()]
+    if adata.raw is not None:
+        parts += [adata.raw.X, adata.raw.var]
+    return HEADER + sum(map(_bytes, parts))
+
+
+def _bytes(part: Any) -> int:
+    if part is None:
+        return 0
+    if sp.issparse(part):
+        arrays = (getattr(part, k) for k in ("data", "indices", "indptr", "row", "col") if hasattr(part, k))
+        return sum(a.nbytes for a in arrays)
+    if isinstance(part, pd.DataFrame | pd.Series):
+        return int(np.sum(part.memory_usage(index=True, deep=True)))
+    if isinstance(part, Mapping):
+        return TABLE + sum(_bytes(v) for v in part.values())
+    return int(getattr(part, "nbytes", TABLE))
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -47,7 +97,10 @@ def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool
     if path.suffix not in endings:
         msg = f"{option} ends in {', '.join(endings[:-1])} or {endings[-1]}; got {path}."
         raise InputValueError(msg)
-    folder = path.parent
+    if path.is_dir():
+        msg = f"{path} is a folder; {option} is a file. Pass another {option}."
+        raise InputValueError(msg)
+    folder = target_of(path).parent  # a link stays, what it leads to is replaced
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         msg = f"The folder {folder.resolve()} is missing or cannot be written to. Pass another {option}."
         raise InputValueError(msg)

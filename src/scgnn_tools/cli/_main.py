@@ -8,6 +8,7 @@ from pathlib import Path
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
+from scgnn_tools._log import printable
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import _files, _pretrain
 
@@ -93,6 +94,7 @@ def _run(args: argparse.Namespace) -> None:
     for path in exports:
         _files.check_export(path, overwrite=args.overwrite)
     adata = _files.read(args.input)
+    _files.check_space(args.output, adata)
     calls: dict[str, Callable[..., object]] = {
         "embed": sgt.tl.embed,
         "annotate": sgt.tl.annotate,
@@ -103,6 +105,7 @@ def _run(args: argparse.Namespace) -> None:
         edges = adata.uns[GrnKeys().uns]["edges"]
         write_whole(args.output, lambda part: edges.to_csv(part, index=False))
     else:
+        _files.check_space(args.output, adata)
         write_whole(args.output, adata.write_h5ad)
     print(f"{args.output} written")
     for path in exports:
@@ -120,6 +123,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run(args)
     except SgtError as error:
         print(f"sgt: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"sgt: {printable(error, limit=300)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sgt: interrupted", file=sys.stderr)

@@ -14,6 +14,7 @@ from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
 from scgnn_tools.data import rows as _rows
 from scgnn_tools.data.batches import CHUNK
+from scgnn_tools.data.bounds import check_parent
 from scgnn_tools.data.kind import SAME, MatrixKind, describe_matrix, share_log
 from scgnn_tools.data.normalize import log_normalize, renormalize
 
@@ -134,6 +135,7 @@ def open_expression(
     if adata.n_obs == 0:
         msg = "The AnnData holds no cells (0 rows). Pass one with at least one cell."
         raise InputValueError(msg)
+    check_parent(adata)
     found: list[Expression] = []
     for name in _names(adata, layer):
         try:
@@ -182,7 +184,7 @@ def _describe(adata: "AnnData", name: str) -> Expression:
         matrix = adata.X if name == "X" else adata.layers[name[len("layers['") : -len("']")]]
         var = adata.var
     _rows.check_dtype(matrix.dtype)
-    matrix = _rows.prepare(matrix)
+    matrix = _rows.prepare(matrix, name)
     some = _rows.sample(matrix, adata.n_obs)
     _rows.check_values(some, name)
     kind = describe_matrix(some)

@@ -6,12 +6,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools.data.bounds import check_backed, check_sparse
 
 SAMPLED_ROWS = 384
 
 
-def prepare(matrix: Any) -> Any:
-    """Return a matrix whose rows are quick to take: CSC and other sparse formats in memory become CSR once."""
+def prepare(matrix: Any, where: str = "The matrix") -> Any:
+    """Return a matrix whose rows are quick to take, its bounds checked: CSC and other sparse formats in memory become CSR once."""
+    check_sparse(matrix, where)
+    check_backed(matrix, where)
     if sp.issparse(matrix) and matrix.format != "csr":
         return matrix.tocsr()
     return matrix
@@ -36,6 +39,7 @@ def take(matrix: Any, start: int, stop: int) -> sp.csr_array:
 def canonical(block: Any) -> sp.csr_array:
     """Return a block of rows as canonical CSR float32."""
     check_dtype(block.dtype)
+    check_sparse(block, "The matrix")
     sparse = sp.issparse(block)
     out = sp.csr_array(block if sparse else np.asarray(block, dtype=np.float32))
     if out.data.dtype != np.float32:

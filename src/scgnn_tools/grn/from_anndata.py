@@ -11,6 +11,7 @@ from scgnn_tools import fm, genes
 from scgnn_tools._errors import InputScaleError, InputTypeError, MissingKeyError, SgtWarning
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import noted, open_expression
+from scgnn_tools.data.bounds import check_sparse
 from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.graph.prior import check_edges
 
@@ -45,6 +46,7 @@ def prior_edges(
         there = ", ".join(["trrust", *map(printable, adata.varp)])
         msg = f"prior={prior!r} is neither bundled nor in varp; there is: {there}. A DataFrame with source and target works too."
         raise MissingKeyError(msg)
+    check_sparse(adata.varp[prior], f"varp[{prior!r}]")
     matrix = sp.coo_array(adata.varp[prior])
     edges = pd.DataFrame({"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data})
     return check_edges(edges), f"varp['{prior}']"

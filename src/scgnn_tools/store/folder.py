@@ -11,7 +11,7 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, say
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import write_new, write_whole
 from scgnn_tools.store.digest import digest
 
 PLAN, MATRIX = "plan.json", "scores"
@@ -37,8 +37,8 @@ class RunFolder:
             return
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / PLAN
-        if not path.exists():
-            write_whole(path, lambda part: part.write_text(json.dumps(dict(plan), indent=1), encoding="utf-8"))
+        text = json.dumps(dict(plan), indent=1)
+        if write_new(path, lambda part: part.write_text(text, encoding="utf-8")):  # of several at once, one
             return
         there = _read_json(path) or {}
         other = [k for k in {**plan, **there} if plan.get(k) != there.get(k)]
