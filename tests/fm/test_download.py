@@ -112,14 +112,14 @@ def test_geneformer_comes_with_the_dictionaries_of_its_series(server, folders, t
     monkeypatch.setenv("HF_TOKEN", "secret")
     folder = sgt.fm.download("geneformer", folder=tmp_path / "here")
     assert sgt.fm.load("geneformer", checkpoint=folder, device="cpu").series == "V2"
-    assert {token for *_, token in server.log} == {"Bearer secret"}
+    assert {token for *_, token in server.log} == {None}  # the token is sent by https only
 
 
 def test_a_broken_connection_is_resumed(server, big, tmp_path):
     server.faults["/big.bin"] = "cut"
     path = _download.fetch(big, list(big.urls), tmp_path)
     assert path.read_bytes() == (server.root / "big.bin").read_bytes()
-    assert [r for _, r, _ in server.log] == [None, f"bytes={2**20}-"]  # whole pieces are kept
+    assert [r for _, r, _ in server.log] == [None, "bytes=1600000-"]  # every byte that came is kept
 
 
 def test_a_later_call_goes_on_and_a_server_without_ranges_starts_again(server, big, tmp_path):

@@ -1,27 +1,21 @@
 """Published weights from where they are: resumed, from mirrors, checked, and never half there."""
 
 import json
-import os
-import re
-import shutil
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
-from scgnn_tools._progress import counter
 from scgnn_tools._settings import settings
-from scgnn_tools._write import write_whole
-from scgnn_tools.fm._native import sha256 as sha256_of
+from scgnn_tools._write import alone, write_whole
+from scgnn_tools.fm._fetched import RECORD
+from scgnn_tools.fm._fetched import sha256 as sha256_of
 from scgnn_tools.fm._registry import card
 from scgnn_tools.fm._sources import HUB, SOURCES, RemoteFile
-
-if TYPE_CHECKING:
-    import requests
+from scgnn_tools.fm._transfer import AbsentError, BrokenError, hub, transfer
 
 TRIES = 3
-PIECE = 2**20
-RECORD = "download.json"
+LOCK = ".download.lock"
 
 
 def download(
@@ -64,7 +58,10 @@ def download(
 
     Notes
     -----
-    The environment variables ``HF_ENDPOINT`` (another address of the hub) and ``HF_TOKEN`` are used as the hub's own client does.
+    The environment variable ``HF_ENDPOINT`` is another address of the hub. ``HF_TOKEN`` is sent by https to the host of the hub, or of
+    that address, and to no other: neither to a mirror nor where the hub leads on to. Without a known sha256 a file has to have the length
+    that the server announces and the form that its name promises, and what was cut off is resumed only where the server says that it is
+    the same file.
     """
     about = card(name)
     if name not in SOURCES:
@@ -101,120 +98,42 @@ def download(
 
 
 def fetch(file: RemoteFile, urls: list[str], folder: Path) -> Path:
-    """Return ``folder / file.name``, fetched from the first address that gives it whole."""
-    path, record = folder / file.name, _read_record(folder)
-    known = file.sha256 or record.get(file.name, {}).get("sha256")
-    if path.is_file() and known is not None and sha256_of(path) == known:
-        return path
-    failures = []
-    for url in urls:
-        for _ in range(TRIES):
-            try:
-                digest = _from(url, path, file.sha256)
-            except _BrokenError as error:
-                failures.append(f"{url}: {error}")
-                continue
-            except _AbsentError as error:
-                failures.append(f"{url}: {error}")
-                break
-            record[file.name] = {"url": url, "sha256": digest}
-            _write_record(folder, record)
+    """Return ``folder / file.name``, fetched from the first address that gives it whole; of several processes one fetches."""
+    path = folder / file.name
+    with alone(folder / LOCK, waiting=lambda: say(f"download: another process fetches into {folder}; waiting for it")):
+        known = file.sha256 or _read_record(folder).get(file.name, {}).get("sha256")
+        if path.is_file() and known is not None and sha256_of(path) == known:
             return path
+        failures = []
+        for url in urls:
+            for _ in range(TRIES):
+                try:
+                    digest = transfer(url, path, file.sha256)
+                except BrokenError as error:
+                    failures.append(f"{url}: {error}")
+                    continue
+                except AbsentError as error:
+                    failures.append(f"{url}: {error}")
+                    break
+                _write_record(folder, _read_record(folder) | {file.name: {"url": url, "sha256": digest}})
+                return path
     msg = f"{file.name} could not be downloaded. " + "; ".join(dict.fromkeys(failures))
     msg += ". Fetch it by hand into the same folder, or pass mirror= with an address that you can reach."
     raise WeightsError(msg)
 
 
-class _BrokenError(Exception):
-    """The connection broke; the same address may go on."""
-
-
-class _AbsentError(Exception):
-    """The file is not at that address."""
-
-
-def _from(url: str, path: Path, sha256: str | None) -> str:
-    """Download to ``path`` by way of a part file that a later call goes on with; return the sha256."""
-    import requests
-
-    part = path.with_name(f".{path.name}.part")
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    if "HF_TOKEN" in os.environ and url.startswith(_hub()):
-        headers["Authorization"] = f"Bearer {os.environ['HF_TOKEN']}"
-    try:
-        with requests.get(url, headers=headers, stream=True, timeout=(10, 60)) as answer:
-            whole = _check(answer, have, path)
-            wanted = sha256 or _announced(answer)
-            if whole is not None:
-                with part.open("ab" if answer.status_code == 206 else "wb") as out:
-                    _copy(answer, out, path.name, whole)
-                if part.stat().st_size < whole:
-                    msg = f"the connection ended after {part.stat().st_size:,} of {whole:,} bytes"
-                    raise _BrokenError(msg)
-    except requests.RequestException as error:
-        raise _BrokenError(printable(error, limit=200)) from error
-    with part.open("rb") as file:
-        start = file.read(256).lstrip().lower()
-    seen = sha256_of(part)
-    if start.startswith((b"<!doctype html", b"<html")):
-        part.unlink()
-        msg = "it sent a web page instead of the file"
-        raise _AbsentError(msg)
-    if wanted is not None and seen != wanted:
-        part.unlink()
-        msg = f"sha256 {seen[:12]}, wanted {wanted[:12]}"
-        raise (_BrokenError if have else _AbsentError)(msg)  # what was resumed may have been of another file
-    part.replace(path)
-    return seen
-
-
-def _check(answer: "requests.Response", have: int, path: Path) -> int | None:
-    """Return the size of the whole file, None if all of it is here already; refuse what is no file and what does not fit."""
-    if answer.status_code == 416 and have:
-        return None
-    if answer.status_code not in (200, 206):
-        msg = f"HTTP {answer.status_code} {answer.reason}"
-        raise (_BrokenError if answer.status_code in (429, 500, 502, 503, 504) else _AbsentError)(msg)
-    length = int(answer.headers.get("Content-Length", 0))
-    free = shutil.disk_usage(path.parent).free
-    if length > free:
-        msg = f"{path.name} needs {length / 1e9:.1f} GB and {path.parent} has {free / 1e9:.1f} GB left. Pass folder= on another disk."
-        raise WeightsError(msg)
-    return length + (have if answer.status_code == 206 else 0)
-
-
-def _announced(answer: "requests.Response") -> str | None:
-    """Return the sha256 that the hub gives for a large file, on the answer itself or on the redirection to its store."""
-    for one in [*answer.history, answer]:
-        tag = one.headers.get("X-Linked-Etag", "").strip('"')
-        if re.fullmatch(r"[0-9a-f]{64}", tag):
-            return tag
-    return None
-
-
-def _copy(answer: "requests.Response", out: IO[bytes], name: str, whole: int) -> None:
-    with counter(whole // PIECE, what=name, unit="MiB") as advance:
-        advance(out.tell() // PIECE)
-        for piece in answer.iter_content(PIECE):
-            out.write(piece)
-            advance(len(piece) // PIECE)
-
-
 def _addresses(file: RemoteFile, mirror: str | None) -> list[str]:
-    urls = [url.replace(HUB, _hub(), 1) for url in file.urls]
+    urls = [hub() + url.removeprefix(HUB) if url.startswith(f"{HUB}/") else url for url in file.urls]
     return [f"{mirror}/{file.name}", *urls] if mirror else urls
-
-
-def _hub() -> str:
-    return os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    entries = record.items() if isinstance(record, dict) else ()
+    return {k: v for k, v in entries if isinstance(v, dict)}
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -1,36 +1,32 @@
 """Published checkpoints: read without running anything that is in them, and fitted to a network strictly."""
 
 import argparse
-import hashlib
-import json
-import pickle  # noqa: TID251 - the one unpickler, which names what a file may name
+import pickle  # noqa: TID251 - for the name of its error
 import re
+import threading
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from scgnn_tools._errors import SgtWarning, WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools.fm import _sizes
+from scgnn_tools.fm._fetched import check_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scgnn_tools.fm._card import ModelCard
 
-ALLOWED = {
-    ("builtins", "dict"), ("builtins", "list"), ("builtins", "set"), ("builtins", "tuple"),
-    ("collections", "OrderedDict"), ("collections", "defaultdict"),
-    ("numpy", "dtype"), ("numpy", "ndarray"),
-    ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"),
-    ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-    ("_codecs", "encode"),
-}  # fmt: skip
-"""What a pickled dictionary may name: containers, numpy scalars and arrays. Nothing of it runs code of the file."""
+C = TypeVar("C")
+N = TypeVar("N", bound="nn.Module")
+ONE_AT_A_TIME = threading.Lock()
+"""PyTorch keeps the names that a checkpoint may hold for the whole process: a second thread would take them away from the first."""
 
 
 def read_tensors(path: Path) -> Any:
@@ -39,53 +35,33 @@ def read_tensors(path: Path) -> Any:
     Raises
     ------
     WeightsError
-        If the file is missing or damaged, or if it would run code when read.
+        If the file is missing, damaged or not what was downloaded, or if it would run code when read.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    _exists(path)
+    check_file(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([argparse.Namespace, *_numpy_globals()]), warnings.catch_warnings():
+        with (
+            ONE_AT_A_TIME,
+            torch.serialization.safe_globals([argparse.Namespace, *_numpy_globals()]),
+            warnings.catch_warnings(),
+        ):
             warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)  # read or refused, both are said
             mapped = zipfile.is_zipfile(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)  # noqa: TID251 - tensors only
     except pickle.UnpicklingError as error:
-        raise WeightsError(_refused(path, error)) from error
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        msg = (
+            f"{path} was not read: {printable(error, limit=200)}. Only tensors, numbers, text and containers of them are read from a "
+            "pickle, because anything else could run code. If you trust its source, save its tensors as safetensors yourself."
+        )
+        raise WeightsError(msg) from error
+    # what is damaged can fail anywhere in PyTorch's reader; nothing of ours runs in it
+    except Exception as error:
         msg = f"{path} is truncated or damaged: {printable(error, limit=200)}. Fetch it again and compare its size and sha256."
         raise WeightsError(msg) from error
-
-
-def read_dictionary(path: Path) -> dict[str, Any]:
-    """Return a dictionary that was saved as JSON or as a pickle of plain values."""
-    _exists(path)
-    try:
-        if path.suffix == ".json":
-            out = json.loads(path.read_text(encoding="utf-8"))
-        else:
-            with path.open("rb") as file:
-                out = _Unpickler(file).load()
-    except pickle.UnpicklingError as error:
-        raise WeightsError(_refused(path, error)) from error
-    except (ValueError, EOFError, OSError, IndexError, KeyError, AttributeError, TypeError) as error:
-        msg = f"{path} is truncated or no dictionary: {printable(error, limit=200)}. Fetch it again."
-        raise WeightsError(msg) from error
-    if not isinstance(out, dict):
-        msg = f"{path} holds a {type(out).__name__}; a dictionary is wanted."
-        raise WeightsError(msg)
-    return out
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ALLOWED:
-            msg = f"it names {module}.{name}"
-            raise pickle.UnpicklingError(msg)
-        return super().find_class(module, name)
 
 
 def _numpy_globals() -> list[Any]:
@@ -94,27 +70,6 @@ def _numpy_globals() -> list[Any]:
     # the scalar types' dtypes are classes of their own
     kinds = [type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.int16, np.bool_)]
     return [multiarray.scalar, np.dtype, np.ndarray, multiarray._reconstruct, *kinds]  # type: ignore[attr-defined]
-
-
-def _refused(path: Path, error: Exception) -> str:
-    return (
-        f"{path} was not read: {printable(error, limit=200)}. Only tensors, numbers, text and containers of them are read from a "
-        "pickle, because anything else could run code. If you trust its source, save its tensors as safetensors yourself."
-    )
-
-
-def _exists(path: Path) -> None:
-    if not path.is_file():
-        there = (
-            ", ".join(sorted(p.name for p in path.parent.iterdir())[:12]) if path.parent.is_dir() else "no such folder"
-        )
-        msg = f"There is no {path.name} in {path.parent} ({there or 'empty'})."
-        raise WeightsError(msg)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object, or say what is wrong with the file."""
-    return read_dictionary(path)
 
 
 def state_dict(content: Any, path: Path, *keys: str) -> dict[str, "Tensor"]:
@@ -126,7 +81,30 @@ def state_dict(content: Any, path: Path, *keys: str) -> dict[str, "Tensor"]:
     if not tensors:
         msg = f"{path} holds no tensors by name, but a {type(content).__name__}; a state dict is wanted."
         raise WeightsError(msg)
+    odd = [f"{printable(name)} is {what}" for name, t in tensors.items() if (what := _odd(t))]
+    if odd:
+        msg = f"{path} holds tensors that are no plain arrays of numbers: {_some(odd)}. Save them as such."
+        raise WeightsError(msg)
     return tensors
+
+
+def _odd(tensor: "Tensor") -> str | None:
+    """Say what is unusual about a tensor: it holds no numbers, or not as many as it claims."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        return f"a {type(tensor).__name__}"
+    if tensor.is_quantized:
+        return f"quantised ({tensor.dtype})"
+    if tensor.layout != torch.strided:
+        return f"sparse ({tensor.layout})"
+    if tensor.is_meta:
+        return "on the meta device, without numbers"
+    if tensor.is_complex():
+        return f"complex ({tensor.dtype})"
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        return f"of shape {tuple(tensor.shape)}, of which the file holds {tensor.untyped_storage().nbytes():,} bytes"
+    return None
 
 
 def needs_checkpoint(checkpoint: Path | None, card: "ModelCard", what: str) -> Path:
@@ -140,19 +118,24 @@ def needs_checkpoint(checkpoint: Path | None, card: "ModelCard", what: str) -> P
     return checkpoint
 
 
-def sha256(path: Path) -> str:
-    """Return the checksum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def find(folder: Path, patterns: Iterable[str], argument: str) -> Path | None:
+    """Return the file of ``folder`` that fits a glob pattern; of several, ask which.
 
-
-def find(folder: Path, patterns: Iterable[str]) -> Path | None:
-    """Return the first file of ``folder`` that fits a glob pattern, tried in their order."""
-    for pattern in patterns:
-        found = sorted(folder.glob(pattern))
-        if found:
-            return found[0]
-    return None
+    Parameters
+    ----------
+    folder
+        Where to look.
+    patterns
+        What its name is like.
+    argument
+        What a caller passes to choose.
+    """
+    found = sorted({p for pattern in patterns for p in folder.glob(pattern)})
+    if len(found) > 1:
+        names = ", ".join(printable(p.name) for p in found[:6])
+        msg = f"{len(found)} files of {folder} fit: {names}. Say which: pass {argument.format(found[0])}."
+        raise WeightsError(msg)
+    return found[0] if found else None
 
 
 def rename(tensors: Mapping[str, "Tensor"], rules: Iterable[tuple[str, str]]) -> dict[str, "Tensor"]:
@@ -179,73 +162,61 @@ def fuse_qkv(tensors: dict[str, "Tensor"], q: str, k: str, v: str, to: str) -> N
             tensors[f"{to.format(prefix)}.{kind}"] = torch.cat([tensors.pop(n) for n in names])
 
 
-def fit(
-    network: "nn.Module",
+def build(
+    make: Callable[[C], N],
+    config: C,
     tensors: Mapping[str, "Tensor"],
     *,
     source: Path,
     optional: Iterable[str] = (),
     ignored: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Put tensors into a network, strictly.
+) -> tuple[N, dict[str, str]]:
+    """Return the network of a configuration with tensors in it, strictly; sizes are compared before it is made.
 
     Parameters
     ----------
-    network
-        Its ``state_dict`` says what is wanted.
+    make
+        Gives the network of a configuration.
+    config
+        A dataclass of sizes.
     tensors
-        What the checkpoint held, under the network's names.
+        By the network's own names.
     source
         The file, for messages.
     optional
-        Prefixes of parts that a checkpoint may lack as a whole.
+        Beginnings of names: parts of the network that may be absent as a whole.
     ignored
-        Regular expressions of tensors that are known and not used, with the reason.
+        Patterns of tensors that are known and not used, and why.
 
     Returns
     -------
-    dict
-        One line a tensor: read, absent, not used and why.
+    network, report
+        The report has one line a tensor: read, absent, not used and why.
 
     Raises
     ------
     WeightsError
-        If a tensor is missing, misshaped or not finite.
+        If a size is no size, or a tensor missing, misshaped, of no number type or not finite.
 
     Warns
     -----
     SgtWarning
         If there are tensors that nobody knows.
     """
-    import torch
-
-    wanted = network.state_dict()
-    report, state, missing, wrong = OrderedDict(), {}, [], []
-    present = {p for p in optional if any(n.startswith(p) for n in tensors)}
-    for name, parameter in wanted.items():
-        if name not in tensors:
-            if any(name.startswith(p) for p in optional if p not in present):
-                report[name] = "absent; this part of the network is not in the checkpoint"
-                state[name] = parameter
-            else:
-                missing.append(name)
-        elif tensors[name].shape != parameter.shape:
-            wrong.append(f"{name} has {tuple(tensors[name].shape)}, wanted {tuple(parameter.shape)}")
-        elif tensors[name].is_floating_point() and not bool(torch.isfinite(tensors[name]).all()):
-            wrong.append(f"{name} holds NaN or infinity")
-        else:
-            state[name] = tensors[name].to(parameter.dtype)
+    shapes = _sizes.draft(make, config, {n: t.shape for n, t in tensors.items()}, source)
+    absent = tuple(p for p in optional if not any(n.startswith(p) for n in tensors))
+    _compare(shapes, tensors, absent, source)
+    network = make(config)
+    report, state = OrderedDict(), {}
+    for name, parameter in network.state_dict().items():
+        if name in tensors:
+            state[name] = _as(tensors[name], parameter, f"{source}: {name}")
             report[name] = f"read, {tuple(parameter.shape)}"
-    if missing or wrong:
-        msg = f"{source} does not fit the network."
-        if missing:
-            msg += f" {len(missing)} of {len(wanted)} tensors are missing: {_some(missing)}."
-        if wrong:
-            msg += f" {len(wrong)} are wrong: {_some(wrong)}."
-        msg += " Nothing was loaded: a network with random parts gives vectors that look right and are not."
-        raise WeightsError(msg)
+        else:
+            state[name] = parameter
+            report[name] = "absent; this part of the network is not in the checkpoint"
     for name in tensors:
-        if name not in wanted:
+        if name not in shapes:
             why = next((w for p, w in (ignored or {}).items() if re.match(p, name)), None)
             report[name] = f"not used: {why}" if why else "not used: unknown to this network"
     network.load_state_dict(state, assign=True)
@@ -256,7 +227,44 @@ def fit(
             "differ from those of the code that wrote it; model.report lists every tensor."
         )
         warnings.warn(msg, SgtWarning, stacklevel=5)
-    return dict(report)
+    return network, dict(report)
+
+
+def _compare(
+    shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, "Tensor"], absent: tuple[str, ...], source: Path
+) -> None:
+    missing = [n for n in shapes if n not in tensors and not n.startswith(absent or ("\0",))]
+    wrong = [
+        f"{name} has {tuple(tensors[name].shape)}, wanted {shape}"
+        for name, shape in shapes.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
+    if missing or wrong:
+        msg = f"{source} does not fit the network."
+        if missing:
+            msg += f" {len(missing)} of {len(shapes)} tensors are missing: {_some(missing)}."
+        if wrong:
+            msg += f" {len(wrong)} are wrong: {_some(wrong)}."
+        msg += " Nothing was loaded: a network with random parts gives vectors that look right and are not."
+        raise WeightsError(msg)
+
+
+def _as(tensor: "Tensor", parameter: "Tensor", what: str) -> "Tensor":
+    """Return a tensor in the type of the network's own; refuse what would be another number there."""
+    import torch
+
+    kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    if parameter.is_floating_point() and tensor.dtype not in kinds:
+        msg = f"{what} is {tensor.dtype}; floating-point numbers (float16, bfloat16, float32, float64) are wanted. Nothing was loaded."
+        raise WeightsError(msg)
+    if not parameter.is_floating_point() and (tensor.is_floating_point() or tensor.dtype == torch.bool):
+        msg = f"{what} is {tensor.dtype}; whole numbers ({parameter.dtype}) are wanted. Nothing was loaded."
+        raise WeightsError(msg)
+    out = tensor.to(parameter.dtype)
+    if out.is_floating_point() and not bool(torch.isfinite(out).all()):
+        msg = f"{what} holds NaN or infinity. Nothing was loaded."
+        raise WeightsError(msg)
+    return out
 
 
 def unknown(report: Mapping[str, str]) -> list[str]:

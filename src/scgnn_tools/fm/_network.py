@@ -234,11 +234,31 @@ class NetworkModel(FoundationModel):
         """
         return readouts.attention_map(self, adata, genes, **names)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the model to a folder as safetensors and JSON; ``fm.load(name, checkpoint=folder)`` reads it at once."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model to a folder as safetensors and JSON, whole or not at all; ``fm.load(name, checkpoint=folder)`` reads it.
+
+        Parameters
+        ----------
+        folder
+            A new folder.
+        overwrite
+            Replace a folder that a save wrote.
+
+        Raises
+        ------
+        InputValueError
+            If the folder is there and ``overwrite`` is not set, or holds something that no save wrote.
+        """
+        _checkpoint.save(folder, *self._saved(), beside=self._save_beside, overwrite=overwrite)
+
+    def _saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return tensors and configuration."""
         tensors = {k: v.detach().cpu().numpy() for k, v in self.network.state_dict().items()}
         config = {**self.config, "model": self.card.name, "genes": self.vocabulary.tolist(), "ids": self.ids.tolist()}
-        _checkpoint.save(Path(folder), tensors, config)
+        return tensors, config
+
+    def _save_beside(self, folder: Path) -> None:
+        """Write what a model has beside its network."""
 
 
 class _Computing(AbstractContextManager[None]):

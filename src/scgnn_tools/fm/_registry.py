@@ -6,11 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.fm import _checkpoint
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._dictionary import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,19 @@ MODELS = {
     "cgc": "scgnn_tools.fm.cgc",
     "scnetformer": "scgnn_tools.fm.scnetformer",
 }
+
+DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+)
+"""What code that reads a file can raise on one that nobody thought of; the checks before it say more."""
 
 
 def best_bundled() -> str:
@@ -82,12 +96,20 @@ def load(
     paths = {role: Path(path) for role, path in (assets or {}).items()}
     try:
         return module.load(None if checkpoint is None else Path(checkpoint).expanduser(), paths, **options)
-    except TypeError as error:
+    except SgtError:
+        raise
+    except DAMAGED as error:
         wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if wrong is None or wrong[1] not in options:
+        if wrong is not None and wrong[1] in options:
+            msg = f"{name} has no option {wrong[1]!r}; see its page for those that it has."
+            raise InputValueError(msg) from error
+        if checkpoint is None:
             raise
-        msg = f"{name} has no option {wrong[1]!r}; see its page for those that it has."
-        raise InputValueError(msg) from error
+        msg = (
+            f"{printable(checkpoint)} is no sound checkpoint of {name} ({type(error).__name__}: {printable(error, limit=200)}). "
+            "Fetch or save it again."
+        )
+        raise WeightsError(msg) from error
 
 
 def convert(source: str | Path, target: str | Path, *, model: str | None = None, **options: Any) -> FoundationModel:
@@ -122,7 +144,7 @@ def recognise(path: str | Path) -> str:
     """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
     path = Path(path).expanduser()
     if _checkpoint.is_own(path):
-        return str(_checkpoint.read_raw(path).get("model", ""))
+        return str(read_json(path / _checkpoint.CONFIG).get("model", ""))
     found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
     if len(found) != 1:
         seen = ", ".join(found) or "none fits"

@@ -140,9 +140,12 @@ class CGC:
         names = self._names if adata is None or not is_recorded(adata, SETUP) else recorded(adata, SETUP, "CGC")
         return self.model.embed_cells(self.adata if adata is None else adata, **names)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the network; ``sgt.models.CGC.load(folder, adata)`` and ``sgt.fm.load("cgc", checkpoint=folder)`` read it."""
-        self.model.save(folder)
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the network; ``sgt.models.CGC.load(folder, adata)`` and ``sgt.fm.load("cgc", checkpoint=folder)`` read it.
+
+        ``overwrite`` replaces a folder that a save wrote.
+        """
+        self.model.save(folder, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "CGC":

@@ -236,9 +236,12 @@ class ScNetFormer:
             out[full[batch]] = self.model._cell_vectors(tokens.select(full[batch]))
         return out
 
-    def save(self, folder: str | Path) -> None:
-        """Write the network and its graphs; :meth:`load` and ``sgt.fm.load("scnetformer", checkpoint=folder)`` read them."""
-        self.model.save(folder)
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the network and its graphs; :meth:`load` and ``sgt.fm.load("scnetformer", checkpoint=folder)`` read them.
+
+        ``overwrite`` replaces a folder that a save wrote.
+        """
+        self.model.save(folder, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "ScNetFormer":

@@ -282,7 +282,7 @@ def pretrain(
     network.to(model.device).eval().requires_grad_(False)
     history = pd.DataFrame(module.history).drop_duplicates("step").reset_index(drop=True)
     if trainer.is_global_zero:
-        model.save(folder / "model")
+        model.save(folder / "model", overwrite=True)
         write_whole(folder / HISTORY, lambda part: history.to_csv(part, index=False))
         seen = schedule.steps * schedule.batch_size * schedule.accumulate * trainer.world_size
         say(

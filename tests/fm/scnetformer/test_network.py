@@ -223,7 +223,7 @@ def test_it_comes_back_from_a_folder_and_damage_is_named(geneformer, tokens, tmp
     assert torch.equal(again.forward(tokens), model.forward(tokens))
     assert again.card.gene_key == "symbol"
     (tmp_path / "m/graph.npz").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match=r"graph\.npz is missing or damaged"):
+    with pytest.raises(WeightsError, match=r"graph\.npz is missing, damaged or was changed"):
         sgt.fm.load("scnetformer", checkpoint=tmp_path / "m")
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.data.bounds import check_csr
+from scgnn_tools.fm import _checkpoint, _native, _sizes
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._dictionary import read_arrays
+from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
 from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.graph import GeneGraph
@@ -84,7 +87,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
     if _checkpoint.is_own(path) and (path / GRAPH_FILE).is_file():
         return _own(path, assets, options)
     path = (
-        (_native.find(path, ("*pretrain*.pt", "*.pt")) or path / "CGCompass_pretrain_weights.pt")
+        (_native.find(path, ("*.pt",), "checkpoint={!r}") or path / "CGCompass_pretrain_weights.pt")
         if path.is_dir()
         else path
     )
@@ -96,27 +99,38 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
         raise WeightsError(msg)
     tensors.setdefault("batch_norm.num_batches_tracked", _zero())
     config = _config(tensors, words, path)
-    network = CGCNetwork(config)
-    report = _native.fit(network, tensors, source=path, optional=HEADS, ignored=IGNORED)
+    network, report = _native.build(CGCNetwork, config, tensors, source=path, optional=HEADS, ignored=IGNORED)
     genes, ids = genes_of(words)
-    found = replace(card(), sha256=_native.sha256(path), dimension=config.dim, n_genes=len(genes))
+    found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
     graph, text = read_graph(genes, assets), _text(config, words, assets, path)
     return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
 
 
 def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGC:
     config, raw = _checkpoint.read_config(folder, "cgc", CGCConfig)
-    network = CGCNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(CGCNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     genes, ids = np.array(raw["genes"], dtype=object), np.array(raw["ids"])
-    with np.load(folder / GRAPH_FILE, allow_pickle=False) as file:
-        own, text = (
-            GeneGraph(**{k: file[k] for k in GeneGraph.__annotations__}),
-            file["text"] if config.n_text else None,
-        )
+    own, text = _graph(folder / GRAPH_FILE, len(genes), config)
     graph = read_graph(genes, assets) if set(EDGES) & set(assets) else own
     return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
+
+
+def _graph(path: Path, n_genes: int, config: CGCConfig) -> tuple[GeneGraph, np.ndarray | None]:
+    """Return the edges and text features that a save wrote, after looking at what they index."""
+    arrays = read_arrays(path)
+    try:
+        graph = GeneGraph(**{k: arrays[k] for k in GeneGraph.__annotations__})
+        text = arrays["text"] if config.n_text else None
+    except KeyError as error:
+        msg = f"{path} lacks {error}. Save the model again."
+        raise WeightsError(msg) from error
+    check_csr(graph.offsets, graph.targets, (n_genes, n_genes), str(path), error=WeightsError)
+    sides = {len(getattr(graph, k)) for k in ("regulates", "correlation", "distance")}
+    if sides != {graph.n_edges} or (text is not None and text.shape != (config.n_tokens, config.n_text)):
+        msg = f"{path}: its edges have attributes of {sides} edges, its text features shape {getattr(text, 'shape', None)}."
+        raise WeightsError(msg)
+    return graph, text
 
 
 def _unwrap(content: Any) -> Any:
@@ -157,18 +171,16 @@ def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCCo
         msg = f"{path}: {len(words):,} tokens in the vocabulary, {len(table):,} rows in the gene embedding: they are not of one model."
         raise WeightsError(msg)
 
-    def depth(prefix: str, part: int) -> int:
-        return max((int(n.split(".")[part]) for n in tensors if n.startswith(prefix)), default=-1) + 1
-
     out, text = tensors.get("classifier.out.bias"), tensors.get("text.0.weight")
+    linear = sum(n.startswith("classifier.hidden.") and t.ndim == 2 for n, t in tensors.items())
     return CGCConfig(
         n_tokens=len(words),
         dim=table.shape[1],
         heads=8,
         hidden=len(tensors["encoder.layers.0.up.weight"]),
-        n_layers=depth("encoder.layers.", 2),
-        n_graph_layers=depth("graph.", 1),
-        n_class_layers=depth("classifier.hidden.", 2) // 3 + 1 if out is not None else 3,
+        n_layers=_sizes.count(tensors, "encoder.layers.", path),
+        n_graph_layers=_sizes.count(tensors, "graph.", path),
+        n_class_layers=3 if out is None else 1 + linear,
         n_classes=1 if out is None else len(out),
         n_text=0 if text is None else text.shape[1],
         pad_id=words["<pad>"],

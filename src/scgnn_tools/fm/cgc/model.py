@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
@@ -182,10 +181,8 @@ class CGC(NetworkModel):
         of_graph = by_edge * EDGES_A_GENE * float(lengths.sum())
         return encoder_flops(lengths, c.n_layers, c.dim, c.hidden) + of_graph
 
-    def save(self, folder: str | Path) -> None:
-        """Write the model, its graph and its text features to a folder; ``fm.load("cgc", checkpoint=folder)`` reads it at once."""
-        super().save(folder)
+    def _save_beside(self, folder: Path) -> None:
         arrays = dict(vars(self.graph))
         if self.text is not None:
             arrays["text"] = self.text.cpu().numpy()
-        write_whole(Path(folder) / GRAPH_FILE, lambda part: np.savez_compressed(part, **arrays))
+        np.savez_compressed(folder / GRAPH_FILE, **arrays)

@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools._log import printable
+from scgnn_tools.data.bounds import check_csr
+from scgnn_tools.fm import _checkpoint, _sizes
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.cgc_mini.network import BITS, CGCMini, Settings
 
@@ -65,17 +67,21 @@ def load(checkpoint: Path | None, assets: dict[str, Path]) -> CGCMini:
 def _read(folder: Path) -> CGCMini:
     tensors, config = _checkpoint.load(folder, SHAPES)
     n, trained, ends = len(config.get("genes", [])), tensors["trained"], tensors["targets"]
+    if not len(tensors["offsets"]) or any(tensors[k].dtype.kind != "i" for k in ("trained", "offsets", "targets")):
+        msg = f"{folder}: trained, offsets and targets are no whole numbers. Fetch or save it again."
+        raise WeightsError(msg)
     pairs = [
         (len(trained), len(tensors["vectors"])),
         (len(ends), len(tensors["correlation"])),
         (len(ends), tensors["offsets"][-1]),
         *((len(tensors[name]) - extra, n) for name, extra in (("rarity", 0), ("own", 0), ("offsets", 1))),
     ]
-    if any(a != b for a, b in pairs) or max(trained.max(initial=0), ends.max(initial=0)) >= n:
+    if any(a != b for a, b in pairs) or not ((trained >= 0) & (trained < n)).all():
         msg = f"{folder}: vectors, graph and vocabulary ({n:,} genes) do not fit together. Fetch or save it again."
         raise WeightsError(msg)
     vectors = np.zeros((n, DIMENSION))
     vectors[trained] = tensors["vectors"]
+    check_csr(tensors["offsets"], ends, (n, n), str(folder), error=WeightsError)
     edges = (tensors["correlation"].astype(np.float64), ends, tensors["offsets"])
     return CGCMini(
         _card(config, tensors["own"].shape[1]),
@@ -83,7 +89,17 @@ def _read(folder: Path) -> CGCMini:
         vectors=vectors,
         rarity=tensors["rarity"].astype(np.float64),
         graph=sp.csr_array(edges, shape=(n, n)),
-        settings=Settings(**config["settings"]),
+        settings=_settings(config, folder),
         config=config,
         own=tensors["own"],
     )
+
+
+def _settings(config: dict[str, Any], folder: Path) -> Settings:
+    try:
+        out = Settings(**config["settings"])
+    except (KeyError, TypeError) as error:
+        msg = f"{folder / _checkpoint.CONFIG}: its settings do not fit ({printable(error)}). Fetch or save it again."
+        raise WeightsError(msg) from error
+    _sizes.check_values(out, folder / _checkpoint.CONFIG)
+    return out

@@ -147,8 +147,8 @@ class CGCMini(FoundationModel):
         }
         return CGCMini(**{**parts, **changes})
 
-    def save(self, folder: str | Path) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into ``folder``."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a new folder; with ``overwrite`` over one that a save wrote."""
         trained = np.flatnonzero(self._stored.any(axis=1))
         tensors = {
             "vectors": self._stored[trained].astype(np.float16),
@@ -165,7 +165,7 @@ class CGCMini(FoundationModel):
             "settings": asdict(self.settings),
             "genes": self.vocabulary.tolist(),
         }
-        _checkpoint.save(Path(folder), tensors, config)
+        _checkpoint.save(folder, tensors, config, overwrite=overwrite)
 
 
 def spread(vectors: np.ndarray, graph: sp.csr_array, step: float) -> np.ndarray:

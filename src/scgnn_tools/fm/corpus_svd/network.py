@@ -56,7 +56,8 @@ class CorpusSVD(FoundationModel):
         """
         return self._loadings * self._singular_values
 
-    def save(self, folder: str | Path) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into ``folder``."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a new folder; with ``overwrite`` over one that a save wrote."""
         tensors = {"loadings": self._loadings.astype(np.float16), "singular_values": self._singular_values}
-        _checkpoint.save(Path(folder), tensors, {**self._config, "genes": self.vocabulary.tolist()})
+        config = {**self._config, "genes": self.vocabulary.tolist()}
+        _checkpoint.save(folder, tensors, config, overwrite=overwrite)

@@ -10,8 +10,11 @@ import pandas as pd
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.fm import _checkpoint, _native, _sizes
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._dictionary import read_json, read_words
+from scgnn_tools.fm._fetched import fingerprint
+from scgnn_tools.fm._vocabulary import check_ids
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.fm.geneformer.model import Geneformer
 from scgnn_tools.fm.geneformer.network import GeneformerNetwork
@@ -72,7 +75,7 @@ def card() -> ModelCard:
 def recognises(path: Path) -> bool:
     """Tell whether a path is a published Geneformer folder."""
     try:
-        return _native.read_json(path / CONFIG).get("model_type") == "bert"
+        return read_json(path / CONFIG).get("model_type") == "bert"
     except WeightsError:
         return False
 
@@ -82,21 +85,22 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Ge
     folder = _native.needs_checkpoint(checkpoint, card(), "the folder with config.json and model.safetensors")
     if _checkpoint.is_own(folder):
         return _own(folder, options)
-    folder = folder if folder.is_dir() else folder.parent
-    raw = _native.read_json(folder / CONFIG)
+    given, folder = (None, folder) if folder.is_dir() else (folder, folder.parent)
+    raw = read_json(folder / CONFIG)
     files = {role: assets.get(role) or _beside(folder, role) for role in ASSETS}
-    tokens = {str(k): int(v) for k, v in _needs(files, "token_dictionary", folder).items()}
-    medians = {str(k): float(v) for k, v in _needs(files, "gene_median", folder).items()}
+    tokens = _needs(files, "token_dictionary", folder, int)
+    medians = _needs(files, "gene_median", folder, float)
     config = _config(raw, tokens, folder)
     genes = _genes(tokens, medians, config, files, folder)
 
-    weights = _native.find(folder, WEIGHTS) or folder / WEIGHTS[0]
+    weights = given or _native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / WEIGHTS[0]
     tensors = _native.rename(_native.state_dict(_native.read_tensors(weights), weights), RULES)
     _native.fuse_qkv(tensors, "{}.query", "{}.key", "{}.value", "{}.qkv")
     _check_tied(tensors, weights)
-    network = GeneformerNetwork(config)
-    report = _native.fit(network, tensors, source=weights, optional=("head.",), ignored=IGNORED)
-    found = replace(card(), sha256=_native.sha256(weights), dimension=config.dim, n_genes=len(genes))
+    network, report = _native.build(
+        GeneformerNetwork, config, tensors, source=weights, optional=("head.",), ignored=IGNORED
+    )
+    found = replace(card(), sha256=fingerprint(weights), dimension=config.dim, n_genes=len(genes))
     return Geneformer(
         found,
         np.array(genes, dtype=object),
@@ -112,8 +116,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Ge
 
 def _own(folder: Path, options: dict[str, Any]) -> Geneformer:
     config, raw = _checkpoint.read_config(folder, "geneformer", GeneformerConfig)
-    network = GeneformerNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(GeneformerNetwork, config, raw, folder)
     found = replace(
         card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]
     )
@@ -132,8 +135,13 @@ def _beside(folder: Path, role: str) -> Path | None:
     for place in (folder, folder.parent, folder.parent / "geneformer", folder / "geneformer"):
         found = [p for pattern in FILES[role] for p in sorted(place.glob(pattern))]
         fitting = [p for p in found if wanted is None or _version(p.name) in (None, wanted)]
-        if fitting:
-            return fitting[0]
+        named = [p for p in fitting if _version(p.name) == wanted] or fitting
+        if len(named) > 1:
+            names = ", ".join(printable(p.name) for p in named[:6])
+            msg = f"{len(named)} files of {place} fit: {names}. Say which: pass assets={{'{role}': '{named[0]}'}}."
+            raise WeightsError(msg)
+        if named:
+            return named[0]
     return None
 
 
@@ -143,7 +151,7 @@ def _version(name: str) -> str | None:
     return found[1] if found else None
 
 
-def _needs(files: dict[str, Path | None], role: str, folder: Path) -> dict[str, Any]:
+def _needs(files: dict[str, Path | None], role: str, folder: Path, kind: "type[int] | type[float]") -> dict[str, Any]:
     path = files[role]
     if path is None:
         msg = (
@@ -151,7 +159,7 @@ def _needs(files: dict[str, Path | None], role: str, folder: Path) -> dict[str, 
             f"Pass assets={{'{role}': '<path>'}} with the file of the same series as the weights."
         )
         raise WeightsError(msg)
-    return _native.read_dictionary(path)
+    return read_words(path, kind)
 
 
 def _config(raw: dict[str, Any], tokens: dict[str, int], folder: Path) -> GeneformerConfig:
@@ -177,7 +185,8 @@ def _config(raw: dict[str, Any], tokens: dict[str, int], folder: Path) -> Genefo
     except KeyError as error:
         msg = f"{folder / CONFIG} lacks {error}."
         raise WeightsError(msg) from error
-    if len(tokens) != config.n_tokens or max(tokens.values()) >= config.n_tokens:
+    _sizes.check_values(config, folder / CONFIG)
+    if len(tokens) != config.n_tokens:
         series = "V2" if config.cls_id >= 0 else "V1"
         msg = (
             f"The token dictionary is of another series than {folder}: it has {len(tokens):,} tokens (like {series}), the weights "
@@ -200,10 +209,7 @@ def _genes(
 ) -> list[str]:
     """Return the genes that have a token and a median, after checking that both are of one series."""
     words = [t for t in sorted(tokens, key=tokens.__getitem__) if not t.startswith("<")]
-    ids = np.sort(np.fromiter(tokens.values(), dtype=np.int64))
-    if not np.array_equal(ids, np.arange(len(ids))):
-        msg = f"{files['token_dictionary']}: the ids of a vocabulary run from 0 without a hole or a repeat."
-        raise WeightsError(msg)
+    check_ids(tokens, files["token_dictionary"])  # type: ignore[arg-type]
     genes = [g for g in words if g in medians]
     names = [str(files[r].name) for r in ("token_dictionary", "gene_median") if files[r] is not None]  # type: ignore[union-attr]
     versions = {v for v in map(_version, [*names, folder.name]) if v is not None}
@@ -226,7 +232,7 @@ def _mapping(path: Path | None, genes: list[str]) -> "pd.Series | None":
     if path is None:
         return None
     known = set(genes)
-    table = {str(k).upper(): str(v) for k, v in _native.read_dictionary(path).items()}
+    table = {k.upper(): v for k, v in read_words(path, str).items()}
     return pd.Series({k: v for k, v in table.items() if v in known and k != v}, dtype=object)
 
 

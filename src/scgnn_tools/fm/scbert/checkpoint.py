@@ -9,8 +9,10 @@ import pandas as pd
 import torch
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools._log import printable
+from scgnn_tools.fm import _checkpoint, _native, _sizes
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._fetched import check_file, fingerprint
 from scgnn_tools.fm.scbert.config import ScBERTConfig
 from scgnn_tools.fm.scbert.model import ScBERT
 from scgnn_tools.fm.scbert.network import ScBERTNetwork
@@ -70,31 +72,36 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
     tensors = _native.rename(_native.state_dict(_native.read_tensors(path), path), RULES)
     _native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
     genes = read_gene_order(
-        assets.get("gene_order") or _native.find(path.parent, ("panglao_*.h5ad", "gene_order*")), path
+        assets.get("gene_order")
+        or _native.find(path.parent, ("panglao_*.h5ad", "gene_order*"), "assets={{'gene_order': {!r}}}"),
+        path,
     )
     if "places" not in tensors:
-        tensors["places"] = _gene2vec(assets.get("gene2vec") or _native.find(path.parent, ("gene2vec_*.npy",)), path)
+        of_genes = assets.get("gene2vec") or _native.find(
+            path.parent, ("gene2vec_*.npy",), "assets={{'gene2vec': {!r}}}"
+        )
+        tensors["places"] = _gene2vec(of_genes, path)
     config = _config(tensors, path)
     if config.n_genes != len(genes):
         msg = f"{path} was trained on {config.n_genes:,} genes, the gene order holds {len(genes):,}: they are not of one model."
         raise WeightsError(msg)
-    network = ScBERTNetwork(config)
-    report = _native.fit(network, tensors, source=path, optional=("to_values.",), ignored=IGNORED)
-    found = replace(card(), sha256=_native.sha256(path), dimension=config.dim, n_genes=len(genes))
+    network, report = _native.build(
+        ScBERTNetwork, config, tensors, source=path, optional=("to_values.",), ignored=IGNORED
+    )
+    found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
     return ScBERT(found, genes, report, config, network, **options)
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScBERT:
     config, raw = _checkpoint.read_config(folder, "scbert", ScBERTConfig)
-    network = ScBERTNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(ScBERTNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScBERT(found, np.array(raw["genes"], dtype=object), report, config, network, **options)
 
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        return _native.find(path, ("*pretrain*.pth", "*.pth")) or path / "panglao_pretrained.pth"
+        return _native.find(path, ("*.pth",), "checkpoint={!r}") or path / "panglao_pretrained.pth"
     return path
 
 
@@ -106,6 +113,7 @@ def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
             "assets={'gene_order': '<panglao_10000.h5ad, or a text file with one symbol a line>'}."
         )
         raise WeightsError(msg)
+    check_file(path)
     try:
         if path.suffix == ".h5ad":
             import anndata
@@ -113,8 +121,8 @@ def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
             genes = anndata.read_h5ad(path, backed="r").var_names.astype(str).to_numpy(dtype=object)
         else:
             genes = pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)[0].to_numpy(dtype=object)
-    except (OSError, ValueError) as error:
-        msg = f"{path} holds no genes: {error}"
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{path} holds no genes: {printable(error, limit=200)}"
         raise WeightsError(msg) from error
     repeated = pd.Index(genes)[pd.Index(genes).duplicated()]
     if len(repeated):
@@ -130,11 +138,15 @@ def _gene2vec(path: Path | None, checkpoint: Path) -> torch.Tensor:
             "Pass assets={'gene2vec': '<path>'}."
         )
         raise WeightsError(msg)
+    check_file(path)
     try:
-        table = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        msg = f"{path} is no array: {error}"
+        table = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        msg = f"{path} is no array: {printable(error, limit=200)}"
         raise WeightsError(msg) from error
+    if table.ndim != 2 or table.dtype.kind != "f":
+        msg = f"{path} holds {table.dtype} of shape {table.shape}; a table of numbers, genes × width, is wanted."
+        raise WeightsError(msg)
     return torch.from_numpy(np.concatenate([table, np.zeros((1, table.shape[1]))]))
 
 
@@ -147,14 +159,13 @@ def _config(tensors: dict[str, Any], path: Path) -> ScBERTConfig:
     except KeyError as error:
         msg = f"{path} is no scBERT: tensor {error} is missing."
         raise WeightsError(msg) from error
-    layers = {int(name.split(".")[2]) for name in tensors if name.startswith("performer.layers.")}
     return ScBERTConfig(
         n_genes=len(places) - 1,
         dim=values.shape[1],
         heads=inner // d_head,
         d_head=d_head,
         hidden=hidden,
-        n_layers=max(layers) + 1,
+        n_layers=_sizes.count(tensors, "performer.layers.", path),
         n_features=features,
         n_values=len(values),
     )

@@ -11,8 +11,10 @@ import pandas as pd
 
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import WeightsError
+from scgnn_tools._log import printable
 from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._fetched import check_file, fingerprint
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
 from scgnn_tools.fm.scfoundation.model import GENES_FOLDER, ScFoundation
 from scgnn_tools.fm.scfoundation.network import ScFoundationNetwork
@@ -82,17 +84,16 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
     if _checkpoint.is_own(path):
         return _own(path, options)
     path = _file(path)
-    genes = read_gene_order(assets.get("gene_order") or _native.find(path.parent, ("OS_scRNA_gene_index*.tsv",)), path)
+    genes = read_gene_order(assets.get("gene_order") or _order(path.parent), path)
     content = _native.read_tensors(path)
-    digest = _native.sha256(path)
+    digest = fingerprint(path)
 
     def build(which: str, genes_network: Any = None) -> ScFoundation:
         config, tensors = _unpack(content, which, path)
         if config.n_genes != len(genes):
             msg = f"{path} was trained on {config.n_genes:,} genes, the gene list holds {len(genes):,}: they are not of one model."
             raise WeightsError(msg)
-        network = ScFoundationNetwork(config)
-        report = _native.fit(network, tensors, source=path, ignored=IGNORED)
+        network, report = _native.build(ScFoundationNetwork, config, tensors, source=path, ignored=IGNORED)
         found = replace(card(), sha256=digest, n_genes=len(genes))
         return ScFoundation(found, genes, report, config, network, genes_network=genes_network, **options)
 
@@ -104,8 +105,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
 
 def _own(folder: Path, options: dict[str, Any]) -> ScFoundation:
     config, raw = _checkpoint.read_config(folder, "scfoundation", ScFoundationConfig)
-    network = ScFoundationNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(ScFoundationNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], n_genes=len(raw["genes"]))
     genes, of_genes = np.array(raw["genes"], dtype=object), folder / GENES_FOLDER
     genes_network = cache(lambda: _own(of_genes, options)) if _checkpoint.is_own(of_genes) else None
@@ -114,8 +114,12 @@ def _own(folder: Path, options: dict[str, Any]) -> ScFoundation:
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        return _native.find(path, ("models.ckpt", "*.ckpt", "models/models.ckpt")) or path / "models.ckpt"
+        return _native.find(path, ("*.ckpt", "models/*.ckpt"), "checkpoint={!r}") or path / "models.ckpt"
     return path
+
+
+def _order(folder: Path) -> Path | None:
+    return _native.find(folder, ("OS_scRNA_gene_index*.tsv",), "assets={{'gene_order': {!r}}}")
 
 
 def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
@@ -126,10 +130,11 @@ def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
             "repository (model/). Pass assets={'gene_order': '<path>'}."
         )
         raise WeightsError(msg)
+    check_file(path)
     try:
         table = pd.read_csv(path, sep="\t")
     except (OSError, ValueError) as error:
-        msg = f"{path} is no table: {error}"
+        msg = f"{path} is no table: {printable(error, limit=200)}"
         raise WeightsError(msg) from error
     if "gene_name" not in table or table["gene_name"].duplicated().any() or table["gene_name"].isna().any():
         msg = f"{path}: a column gene_name without repeats is wanted; the columns are {', '.join(map(str, table.columns))}."
@@ -150,11 +155,11 @@ def _unpack(content: Any, which: str, path: Path) -> tuple[ScFoundationConfig, d
         msg = f"{path} holds no weights {which!r} with a config; it holds: {there}."
         raise WeightsError(msg)
     raw = part["config"]
-    if isinstance(raw.get("model"), str) and "model_config" in raw:
-        raw = {**raw["model_config"][raw["model"]], **raw.get("dataset_config", {}).get("rnaseq", {})}
     tensors = _native.rename(_native.state_dict(part, path), RULES)
     _native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
     try:
+        if isinstance(raw.get("model"), str) and "model_config" in raw:
+            raw = {**raw["model_config"][raw["model"]], **raw.get("dataset_config", {}).get("rnaseq", {})}
         encoder, decoder = raw["encoder"], raw["decoder"]
         config = ScFoundationConfig(
             n_genes=raw["seq_len"] - 2,
@@ -171,7 +176,7 @@ def _unpack(content: Any, which: str, path: Path) -> tuple[ScFoundationConfig, d
             decoder_d_head=decoder.get("dim_head", 64),
             n_features=len(tensors.get("decoder.layers.0.projection", np.empty(266))),
         )
-    except (KeyError, TypeError) as error:
-        msg = f"{path}: the config of its weights {which!r} lacks {error}."
+    except (KeyError, TypeError, AttributeError) as error:
+        msg = f"{path}: the config of its weights {which!r} lacks {printable(error)}."
         raise WeightsError(msg) from error
     return config, tensors

@@ -98,11 +98,10 @@ class ScFoundation(NetworkModel):
         """Return the learnt place of each gene, float32 (n_genes, dim)."""
         return self.network.places.weight[: self.sizes.n_genes].float().cpu().numpy()
 
-    def save(self, folder: str | Path) -> None:
-        """Write the model to a folder, and its weights for genes, where it has them, to ``folder/genes``."""
-        super().save(folder)
+    def _save_beside(self, folder: Path) -> None:
+        """Write the weights for genes, where there are any, to ``folder/genes``."""
         if self._genes_network is not None:
-            self._genes_network().save(Path(folder) / GENES_FOLDER)
+            self._genes_network().save(folder / GENES_FOLDER)
 
     def flops(self, lengths: np.ndarray) -> float:
         """Return the operations of the encoder."""

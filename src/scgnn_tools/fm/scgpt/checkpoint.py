@@ -10,13 +10,15 @@ from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._dictionary import read_json
+from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
 from scgnn_tools.fm.scgpt.model import ScGPT
 from scgnn_tools.fm.scgpt.network import ScGPTNetwork
 
 ASSETS = ("vocabulary",)
-ARGS, VOCABULARY, WEIGHTS = "args.json", "vocab.json", ("best_model.pt", "*.pt", "*.safetensors")
+ARGS, VOCABULARY, WEIGHTS = "args.json", "vocab.json", ("*.pt", "*.safetensors")
 
 LAYER = r"transformer_encoder\.layers\.(\d+)\."
 RULES = [
@@ -74,26 +76,24 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
     folder = _native.needs_checkpoint(checkpoint, card(), "the folder with args.json, vocab.json and best_model.pt")
     if _checkpoint.is_own(folder):
         return _own(folder, options)
-    folder = folder if folder.is_dir() else folder.parent
-    args = _native.read_json(folder / ARGS)
-    words = read_vocabulary(assets.get("vocabulary", folder / VOCABULARY), args.get("pad_token", "<pad>"))
-    weights = _native.find(folder, WEIGHTS) or folder / WEIGHTS[0]
+    given, folder = (None, folder) if folder.is_dir() else (folder, folder.parent)
+    args = read_json(folder / ARGS)
+    words = read_vocabulary(assets.get("vocabulary", folder / VOCABULARY), str(args.get("pad_token", "<pad>")))
+    weights = given or _native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / "best_model.pt"
     tensors = _native.rename(_native.state_dict(_native.read_tensors(weights), weights), RULES)
     if any(name.startswith("dsbn.") for name in tensors):
         msg = f"{weights} has a batch norm for each batch of its training (dsbn.*); cells of other data have none of these batches."
         raise WeightsError(msg)
     config = _config(args, words, tensors, folder)
-    network = ScGPTNetwork(config)
-    report = _native.fit(network, tensors, source=weights, optional=HEADS, ignored=IGNORED)
+    network, report = _native.build(ScGPTNetwork, config, tensors, source=weights, optional=HEADS, ignored=IGNORED)
     genes, ids = genes_of(words)
-    found = replace(card(), sha256=_native.sha256(weights), dimension=config.dim, n_genes=len(genes))
+    found = replace(card(), sha256=fingerprint(weights), dimension=config.dim, n_genes=len(genes))
     return ScGPT(found, genes, ids, report, config, network, **options)
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScGPT:
     config, raw = _checkpoint.read_config(folder, "scgpt", ScGPTConfig)
-    network = ScGPTNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(ScGPTNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScGPT(found, np.array(raw["genes"], dtype=object), np.array(raw["ids"]), report, config, network, **options)
 
@@ -111,7 +111,7 @@ def _config(args: dict[str, Any], words: dict[str, int], tensors: dict[str, Any]
     if embedding is not None and len(embedding) != len(words):
         msg = f"{folder}: {len(words):,} tokens in {VOCABULARY}, {len(embedding):,} rows in the gene embedding: they are not of one model."
         raise WeightsError(msg)
-    out = tensors.get("classifier.out.bias")
+    out, pad_value = tensors.get("classifier.out.bias"), args.get("pad_value", -2)
     return ScGPTConfig(
         n_tokens=len(words),
         dim=args["embsize"],
@@ -121,8 +121,8 @@ def _config(args: dict[str, Any], words: dict[str, int], tensors: dict[str, Any]
         n_class_layers=args.get("n_layers_cls", 3),
         n_classes=1 if out is None else len(out),
         dropout=args.get("dropout", 0.2),
-        pad_id=words[args.get("pad_token", "<pad>")],
+        pad_id=words[str(args.get("pad_token", "<pad>"))],
         cls_id=words["<cls>"],
-        cls_value=float(args.get("pad_value", -2)),
+        cls_value=float(pad_value) if isinstance(pad_value, int) else pad_value,
         batch_norm=any(name.startswith("batch_norm.") for name in tensors),
     )

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import WeightsError
+from scgnn_tools._log import printable
 from scgnn_tools.fm import _checkpoint, _native
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._dictionary import read_arrays
 from scgnn_tools.fm.scnetformer.config import ScNetFormerConfig
 from scgnn_tools.fm.scnetformer.graph import TokenGraph
 from scgnn_tools.fm.scnetformer.model import CONTRAST_FILE, GRAPH_FILE, ScNetFormer
@@ -40,10 +42,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
     """Load a folder that ``save`` wrote."""
     folder = _native.needs_checkpoint(checkpoint, card(), "a folder that model.save() wrote")
     config, raw = _checkpoint.read_config(folder, "scnetformer", ScNetFormerConfig)
-    heads = None if config.masked_heads is None else tuple(config.masked_heads)
-    config = replace(config, masked_layers=tuple(config.masked_layers), masked_heads=heads)
-    network = ScNetFormerNetwork(config)
-    report = _checkpoint.load_into(network, folder)
+    network, report = _checkpoint.build(ScNetFormerNetwork, config, raw, folder)
     found = replace(
         card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]
     )
@@ -64,8 +63,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
 
 def _graph(path: Path) -> TokenGraph:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return TokenGraph.from_arrays({k: file[k] for k in file.files})
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        msg = f"{path} is missing or damaged ({error}). Save the model again."
+        return TokenGraph.from_arrays(read_arrays(path))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        msg = f"{path} is damaged ({printable(error)}). Save the model again."
         raise WeightsError(msg) from error

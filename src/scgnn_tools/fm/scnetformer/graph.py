@@ -11,6 +11,7 @@ import torch
 from scgnn_tools._errors import GraphError
 from scgnn_tools._log import printable
 from scgnn_tools.data import Tokens
+from scgnn_tools.data.bounds import check_csr
 from scgnn_tools.fm.cgc.graph import within_cells
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.nn.sparse import Propagation, symmetric_normalized
@@ -109,6 +110,7 @@ class TokenGraph:
         n, out = int(arrays["n_genes"]), {}
         for i, name in enumerate(arrays["tissues"].tolist()):
             indices = arrays[f"indices{i}"]
+            check_csr(arrays[f"indptr{i}"], indices, (n, n), f"the graph {printable(name)}", error=GraphError)
             values = np.ones(len(indices), dtype=np.float32)
             out[name] = sp.csr_array((values, indices, arrays[f"indptr{i}"]), shape=(n, n))
         return cls(out)

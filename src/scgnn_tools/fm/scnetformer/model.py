@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._write import write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
@@ -185,11 +184,9 @@ class ScNetFormer(Geneformer):
             msg = "The attention of the last block is limited to the graph; what reads attention sees whole cells. Mask other layers."
             raise InputValueError(msg)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the model and its graphs to a folder; ``fm.load("scnetformer", checkpoint=folder)`` reads it at once."""
-        super().save(folder)
+    def _save_beside(self, folder: Path) -> None:
         for name, graph in ((GRAPH_FILE, self.graph), (CONTRAST_FILE, self.contrast_graph)):
-            write_whole(Path(folder) / name, partial(_write, graph))
+            np.savez_compressed(folder / name, **graph.arrays())  # type: ignore[arg-type]
 
 
 def _along(
@@ -198,11 +195,6 @@ def _along(
 ) -> Tensor:  # fmt: skip
     edges = {"source": source, "target": target, "everywhere": everywhere}
     return attention_along(q, k, v, segments, **edges, heads=heads, dropout=dropout)
-
-
-def _write(graph: TokenGraph, path: Path) -> None:
-    with path.open("wb") as file:  # savez adds a suffix to a name without one
-        np.savez_compressed(file, **graph.arrays())  # type: ignore[arg-type]
 
 
 def _check(config: ScNetFormerConfig) -> None:
