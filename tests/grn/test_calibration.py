@@ -5,7 +5,7 @@ import pytest
 from scgnn_tools.grn.calibration import calibrate, logistic, probability
 from scgnn_tools.grn.columns import coexpressed, of_data
 from scgnn_tools.grn.estimate import _whole, estimate
-from scgnn_tools.grn.evaluate import Inputs
+from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.score import Group, everything
 
 
@@ -42,9 +42,9 @@ def test_calibration_of_a_method(inputs):
     found = calibrate(inputs, "degree", rng=0, options={})
     assert found["seen"]["slope"] > 0.3  # popular targets are popular with factors seen and not
     assert found["unseen"]["n"] == inputs.pairs["tf"].value_counts().iloc[0] * 2
-    few = Inputs(inputs.pairs.head(60), inputs.embedding, inputs.genes, inputs.expression)
+    few = LinkInputs(inputs.pairs.head(60), inputs.embedding, inputs.genes, inputs.expression)
     assert np.isnan(calibrate(few, "degree", rng=0, options={})["seen"]["slope"])
-    bare = Inputs(inputs.pairs, inputs.embedding, inputs.genes, None)
+    bare = LinkInputs(inputs.pairs, inputs.embedding, inputs.genes, None)
     assert np.isnan(calibrate(bare, "pcc", rng=0, options={})["unseen"]["slope"])
 
 
@@ -63,7 +63,7 @@ def test_an_estimate_grows_with_the_job(inputs):
     slow = now | {"clock": lambda: float(next(calls))}
     assert estimate(inputs, "degree", n_fits=3, **slow) == 10 * (3 + 3)
     assert next(calls) == 10 * 4 * 2 * 2
-    few = Inputs(inputs.pairs[inputs.pairs["label"] == 1], inputs.embedding, inputs.genes, None)
+    few = LinkInputs(inputs.pairs[inputs.pairs["label"] == 1], inputs.embedding, inputs.genes, None)
     assert estimate(few, "degree", n_fits=3, **now) is None
 
 

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from scgnn_tools.grn.candidates import PER_EDGE, labelled_pairs
-from scgnn_tools.grn.evaluate import Inputs, evaluate, verdict
+from scgnn_tools.grn.evaluate import evaluate, verdict
+from scgnn_tools.grn.inputs import LinkInputs
 
 
 def test_candidates():
@@ -27,7 +28,9 @@ def test_every_baseline_stands_beside_the_method(inputs):
 
 
 def test_too_few_edges_are_said_and_do_no_harm(inputs):
-    few = Inputs(inputs.pairs[inputs.pairs["tf"].isin(["T0", "T1", "T2"])].head(60), *list(vars(inputs).values())[1:])
+    few = LinkInputs(
+        inputs.pairs[inputs.pairs["tf"].isin(["T0", "T1", "T2"])].head(60), *list(vars(inputs).values())[1:]
+    )
     out = evaluate(few, "degree", split="unseen_tf", rng=0)
     assert out["status"].startswith("not evaluated:")
     assert out["table"]["auprc"].isna().all()

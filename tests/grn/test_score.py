@@ -8,7 +8,7 @@ from scgnn_tools.links import PREDICTORS, Entry
 from scgnn_tools.store.folder import RunFolder
 
 TFS = np.array(["T0", "T1", "T2"])
-KNOWN = pd.MultiIndex.from_tuples([("T0", "g99"), ("T1", "g98"), ("T9", "g1")])
+KNOWN = pd.DataFrame({"tf": ["T0", "T1", "T9"], "target": ["g99", "g98", "g1"], "mode": [1.0, np.nan, -1.0]})
 
 
 def run(inputs, method="degree", *, groups=None, tfs=TFS, known=KNOWN, n_top=5, n_runs=1, store=None, options=None):
@@ -24,7 +24,10 @@ def test_scores_of_all_pairs(inputs):
     assert edges["score"].is_monotonic_decreasing
     assert edges["score"].between(0, 1).all()
     assert (edges["tf"] != edges["target"]).all()
-    assert pd.MultiIndex.from_frame(edges[["tf", "target"]]).isin(KNOWN).sum() == 2
+    known = edges[edges["known"]].set_index("tf")
+    assert known["target"].to_dict() == {"T0": "g99", "T1": "g98"}
+    assert known["mode"]["T0"] == 1
+    assert np.isnan(known["mode"]["T1"])
     assert set(edges["stability"]) <= {0.0, 1.0}  # the same counts each time
     assert run(inputs)["stability"].isna().all()
 

@@ -26,8 +26,8 @@ def network():
 @pytest.fixture(scope="package")
 def inputs(network):
     """What an inference takes from such a network."""
-    from scgnn_tools.grn.evaluate import Inputs
+    from scgnn_tools.grn.inputs import LinkInputs
 
     train, test, vectors, expression = network
     pairs = pd.concat([train, test], ignore_index=True)
-    return Inputs(pairs, vectors, expression.var_names.to_numpy(dtype=str), expression)
+    return LinkInputs(pairs, vectors, expression.var_names.to_numpy(dtype=str), expression)

@@ -190,8 +190,8 @@ def test_wrong_input_changes_nothing_and_trains_nothing(pbmc68k, kwargs, error, 
     def no(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("scgnn_tools.tl._infer_grn.evaluate", no)
-    monkeypatch.setattr("scgnn_tools.tl._infer_grn.networks", no)
+    monkeypatch.setattr("scgnn_tools.grn.infer.evaluate", no)
+    monkeypatch.setattr("scgnn_tools.grn.infer.networks", no)
     with pytest.raises(error, match=says):
         sgt.tl.infer_grn(pbmc68k, **kwargs)
     assert changed(before, pbmc68k) == set()

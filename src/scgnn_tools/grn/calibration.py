@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import generator
-from scgnn_tools.grn.evaluate import MIN_POSITIVE, Inputs, fit, missing, stop_if_interrupted
+from scgnn_tools.grn.evaluate import MIN_POSITIVE
+from scgnn_tools.grn.inputs import LinkInputs, fit, missing, stop_if_interrupted
 from scgnn_tools.links import PREDICTORS
 
 HELD = 0.1
 NONE = {"slope": float("nan"), "intercept": float("nan"), "n": 0.0}
 
 
-def calibrate(inputs: Inputs, method: str, *, rng: int, options: dict[str, Any]) -> dict[str, dict[str, float]]:
+def calibrate(inputs: LinkInputs, method: str, *, rng: int, options: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Fit the method once more without a tenth of the factors and a tenth of the pairs of the others, and see what its scores mean.
 
     Returns
@@ -65,11 +66,17 @@ def logistic(score: np.ndarray, label: np.ndarray) -> dict[str, float]:
 def probability(
     edges: pd.DataFrame, method: str, found: dict[str, dict[str, float]], seen: np.ndarray | pd.Index
 ) -> np.ndarray:
-    """Return the calibrated probability of edges with a ``score``, by whether the factor is among those ``seen``; NaN if unknown."""
-    x = edges["score"].to_numpy(dtype=float)
-    if PREDICTORS[method].log_odds:
-        p = np.clip(x, 1e-12, 1 - 1e-12)
-        x = np.log(p / (1 - p))
+    """Return the calibrated probability of edges with a ``score``, by whether the factor is among those ``seen``; NaN if unknown.
+
+    The odds are ``exp(intercept)`` times the odds of the score, if it is a probability, to the power of ``slope``; else times
+    ``exp(slope * score)``.
+    """
+    score = edges["score"].to_numpy(dtype=float)
     known = edges["tf"].isin(seen).to_numpy()
     slope, intercept = (np.where(known, found["seen"][k], found["unseen"][k]) for k in ("slope", "intercept"))
-    return 1 / (1 + np.exp(-(intercept + slope * x)))
+    if PREDICTORS[method].log_odds:
+        score = np.clip(score, 1e-12, 1 - 1e-12)
+        odds = np.exp(intercept) * (score / (1 - score)) ** slope
+    else:
+        odds = np.exp(np.clip(intercept + slope * score, None, 500))
+    return odds / (1 + odds)

@@ -13,9 +13,10 @@ from scgnn_tools._errors import GraphError, InputTypeError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
-from scgnn_tools.grn.evaluate import Inputs
 from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, prior_edges
+from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
+from scgnn_tools.grn.signs import known_edges
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Data:
     ----------
     inputs
         What the predictors use.
-    edges
-        The prior between genes that have a vector.
+    known
+        The edges of the prior between genes that have a vector: ``tf``, ``target``, ``mode``.
     tfs
         Factors of the data, shape (n_tfs,).
     column_of
@@ -36,8 +37,8 @@ class Data:
         What was chosen.
     """
 
-    inputs: Inputs
-    edges: pd.DataFrame
+    inputs: LinkInputs
+    known: pd.DataFrame
     tfs: np.ndarray
     column_of: pd.Series
     params: dict[str, Any]
@@ -105,9 +106,9 @@ def collect(
         )
         raise GraphError(msg)
     expression = log_expression(adata, layer, to_symbol, gene_key)
-    inputs = Inputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
+    inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}
-    return Data(inputs, edges, here, column_of, params)
+    return Data(inputs, known_edges(edges), here, column_of, params)
 
 
 def _given_factors(tfs: Sequence[str], to_symbol: Symbols) -> set[str]:

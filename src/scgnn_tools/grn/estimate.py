@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._random import generator
-from scgnn_tools.grn.evaluate import Inputs, fit, missing
+from scgnn_tools.grn.inputs import LinkInputs, fit, missing
 from scgnn_tools.grn.score import score_matrix
 from scgnn_tools.links import PREDICTORS
 
@@ -20,7 +20,7 @@ ENOUGH = 3.0
 
 
 def estimate(
-    inputs: Inputs,
+    inputs: LinkInputs,
     method: str,
     tfs: np.ndarray,
     *,

@@ -1,48 +1,23 @@
-"""Fit a predictor, and evaluate it beside the baselines on a prior."""
+"""Evaluate a predictor beside the baselines on a prior."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import GraphError
 from scgnn_tools.grn.candidates import STATED
-from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.grn.inputs import LinkInputs, fit, stop_if_interrupted
+from scgnn_tools.links import PREDICTORS
 from scgnn_tools.metrics import grn as grn_metrics
 from scgnn_tools.splits import audit_pairs, split_pairs
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 MIN_POSITIVE = 20
 """Fewer edges than that in a test set are not worth a number that others would quote."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What the predictors may use.
-
-    Attributes
-    ----------
-    pairs
-        Labelled pairs over the whole prior: ``tf``, ``target``, ``label``.
-    embedding
-        Vector of each gene, indexed by symbol.
-    genes
-        Symbols of the data that can be scored.
-    expression
-        The data, ``var_names`` the symbols; None if no matrix fits.
-    """
-
-    pairs: pd.DataFrame
-    embedding: pd.DataFrame
-    genes: np.ndarray
-    expression: "AnnData | None"
-
-
 def evaluate(
-    inputs: Inputs, method: str, *, split: str, rng: int, options: dict[str, Any] | None = None
+    inputs: LinkInputs, method: str, *, split: str, rng: int, options: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Score the method, made with ``options``, and every baseline on the same held-out pairs of the prior.
 
@@ -84,30 +59,6 @@ def evaluate(
     out["table"] = pd.DataFrame.from_dict(rows, orient="index")
     out["verdict"] = verdict(out["table"], method, out["status"])
     return out
-
-
-def fit(
-    name: str, inputs: Inputs, train: pd.DataFrame, validation: pd.DataFrame | None, rng: int, **options: Any
-) -> Any:
-    """Fit a predictor; None if it needs an expression that there is not."""
-    if missing(name, inputs):
-        return None
-    predictor = link_predictor(name, rng=rng, **options)
-    # every gene of the prior and of the data is a node, so that all methods score the same pairs; which genes there are is
-    # no label
-    every = np.union1d(inputs.genes, inputs.pairs[["tf", "target"]].to_numpy(dtype=object).ravel())
-    return predictor.fit(train, validation, genes=every, expression=inputs.expression, embedding=inputs.embedding)
-
-
-def stop_if_interrupted(name: str, fitted: Any) -> None:
-    """Raise KeyboardInterrupt after a training that Ctrl-C ended early: what it was for would not be what it is called."""
-    if fitted is not None and PREDICTORS[name].interruptible and fitted.interrupted:
-        raise KeyboardInterrupt
-
-
-def missing(name: str, inputs: Inputs) -> list[str]:
-    """Name what a predictor needs and the data do not have."""
-    return sorted(n for n in PREDICTORS[name].needs if getattr(inputs, n) is None)
 
 
 def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:

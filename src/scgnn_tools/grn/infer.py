@@ -18,10 +18,12 @@ from scgnn_tools.grn.columns import of_data
 from scgnn_tools.grn.estimate import estimate
 from scgnn_tools.grn.evaluate import evaluate
 from scgnn_tools.grn.score import Group, is_by_group, networks, run_names
-from scgnn_tools.grn.signs import known_and_signs
+from scgnn_tools.grn.signs import signs
 from scgnn_tools.links import link_predictor
 from scgnn_tools.splits import SPLITS
 from scgnn_tools.store import RunFolder, digest
+
+EDGE, OF_RUNS = ["group", "tf", "target", "score"], ["known", "stability"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,8 @@ def infer(
     evaluation["calibration"] = kept.record(
         "calibration", lambda: calibrate(data.inputs, method, rng=rng, options=options)
     )
-    known = pd.MultiIndex.from_frame(data.edges[["source", "target"]])
     edges = networks(
-        data.inputs, method, data.tfs, groups, known=known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
+        data.inputs, method, data.tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
     )  # fmt: skip
     return Network(_described(edges, data, groups, method, evaluation), evaluation)
 
@@ -137,12 +138,10 @@ def _announce(
 def _described(
     edges: pd.DataFrame, data: Data, groups: list[Group], method: str, evaluation: dict[str, Any]
 ) -> pd.DataFrame:
-    """Return the edges with probability, known, sign and evidence; what the method itself says comes last, or in place of it."""
-    own = edges.drop(columns=["group", "tf", "target", "score", "stability"])
-    out = edges[["group", "tf", "target", "score", "stability"]]
+    """Return the edges with probability, sign and evidence; what the method itself says comes last, or in place of it."""
     seen = of_data(edges, data.inputs.expression, data.inputs.embedding, groups)
-    told = known_and_signs(edges, seen["correlation"].to_numpy(), data)
+    told = signs(edges["mode"].to_numpy(), seen["correlation"].to_numpy())
     chance = probability(edges, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
-    out = pd.concat([out.assign(probability=chance), told, seen], axis=1)
-    new = [c for c in own if c not in out]
-    return pd.concat([out, own[new]], axis=1)
+    out = pd.concat([edges[EDGE].assign(probability=chance), edges[OF_RUNS], told, seen], axis=1)
+    new = [c for c in edges.columns.drop("mode") if c not in out]
+    return pd.concat([out, edges[new]], axis=1)

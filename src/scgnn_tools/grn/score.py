@@ -10,7 +10,7 @@ import pandas as pd
 
 from scgnn_tools._errors import GraphError
 from scgnn_tools._progress import progress
-from scgnn_tools.grn.evaluate import Inputs, fit
+from scgnn_tools.grn.inputs import LinkInputs, fit
 from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.store import RunFolder, digest
 
@@ -36,7 +36,7 @@ class Group:
     genes: np.ndarray
 
 
-def everything(inputs: Inputs) -> Group:
+def everything(inputs: LinkInputs) -> Group:
     """Return the group of all cells and all genes."""
     return Group("", None, np.ones(len(inputs.genes), dtype=bool))
 
@@ -53,12 +53,12 @@ def run_names(method: str, groups: list[Group], n_runs: int) -> list[str]:
 
 
 def networks(
-    inputs: Inputs,
+    inputs: LinkInputs,
     method: str,
     tfs: np.ndarray,
     groups: list[Group],
     *,
-    known: pd.MultiIndex,
+    known: pd.DataFrame,
     n_top: int,
     n_runs: int,
     rng: int,
@@ -67,35 +67,36 @@ def networks(
 ) -> pd.DataFrame:
     """Train on all pairs of the prior and score every factor × gene of the data, once or, if the method reads expression, by group.
 
+    Parameters
+    ----------
+    known
+        Edges of the prior, ``tf``, ``target``, ``mode``; kept whatever their score.
+
     Returns
     -------
     DataFrame
-        ``group``, ``tf``, ``target``, ``score``, ``stability``: of each group the ``n_top`` best targets of each factor by the mean score
-        of the runs and the ``known`` ones, best first; ``stability`` is the share of runs that have the edge among their own ``n_top``,
-        NaN with one run. Then what the method says of each edge, if it has ``evidence``.
+        ``group``, ``tf``, ``target``, ``score``, ``known``, ``mode``, ``stability``: of each group the ``n_top`` best targets of each
+        factor by the mean score of the runs and the ``known`` ones, best first; ``stability`` is the share of runs that have the edge
+        among their own ``n_top``, NaN with one run. Then what the method says of each edge, if it has ``evidence``.
     """
     store = store or RunFolder(None, {})
     draws = n_runs if is_random(method) else 1  # the others would say the same again
     by_group = is_by_group(method, groups)
     sets = [[g] for g in groups] if by_group else [groups]
-    place = _places(known, tfs, inputs.genes)
+    modes = _modes(known, tfs, inputs.genes)
     parts = []
     for number, some in enumerate(sets):
         mine = replace(inputs, expression=inputs.expression[some[0].cells]) if by_group else inputs  # type: ignore[index]
         prefix = f"group{number}-" if by_group else ""
         runs = _Runs(mine, method, tfs, rng, options, store, prefix)
         what = f"train and score{' ' + some[0].name if by_group else ''}"
-        scores = (runs.scores(r) for r in range(draws))
-        mine_edges = []
-        mean, kept = _tally(progress(scores, total=draws, what=what, unit="run"), some, tfs, inputs.genes, n_top)
-        for group, mine_kept in zip(some, kept, strict=True):
-            stability = mine_kept / draws if n_runs > 1 else np.full(mean.shape, np.nan, dtype=np.float32)
-            best = _top(_within(mean, group, tfs, inputs.genes), n_top)
-            best[place] = np.isfinite(_within(mean, group, tfs, inputs.genes)[place])
-            i, j = np.nonzero(best)
-            edges = pd.DataFrame({"group": group.name, "tf": tfs[i], "target": inputs.genes[j]})
-            mine_edges.append(edges.assign(score=mean[i, j], stability=stability[i, j].astype(float)))
-        edges = pd.concat(mine_edges, ignore_index=True)
+        scores = progress((runs.scores(r) for r in range(draws)), total=draws, what=what, unit="run")
+        mean, kept = _tally(scores, some, tfs, inputs.genes, n_top)
+        stability = [k / draws if n_runs > 1 else np.full_like(k, np.nan) for k in kept]
+        edges = pd.concat(
+            [_kept(mean, s, g, tfs, inputs.genes, modes, n_top) for s, g in zip(stability, some, strict=True)],
+            ignore_index=True,
+        )
         parts.append(pd.concat([edges, runs.evidence(edges)], axis=1))
     out = pd.concat(parts, ignore_index=True)
     if out.empty:
@@ -104,12 +105,32 @@ def networks(
     return out.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
+def _kept(
+    mean: np.ndarray,
+    stability: np.ndarray,
+    group: Group,
+    tfs: np.ndarray,
+    genes: np.ndarray,
+    modes: pd.Series,
+    n_top: int,
+) -> pd.DataFrame:
+    """Return the edges of a group that are kept: the best of each factor and the known ones."""
+    score = _within(mean, group, tfs, genes)
+    best = _top(score, n_top)
+    best.flat[modes.index] = np.isfinite(score.flat[modes.index])
+    place = np.flatnonzero(best)
+    i, j = np.divmod(place, len(genes))
+    told = {"known": np.isin(place, modes.index), "mode": modes.reindex(place).to_numpy()}
+    edges = pd.DataFrame({"group": group.name, "tf": tfs[i], "target": genes[j], "score": score[i, j], **told})
+    return edges.assign(stability=stability[i, j].astype(float))
+
+
 class _Runs:
     """The trainings of one method on one set of inputs."""
 
     def __init__(
         self,
-        inputs: Inputs,
+        inputs: LinkInputs,
         method: str,
         tfs: np.ndarray,
         rng: int,
@@ -136,7 +157,7 @@ class _Runs:
             return {"table": fitted.evidence(pairs).reset_index(drop=True)}
 
         told = self._store.record(f"{self._prefix}evidence-{digest(pairs)[:16]}", make)["table"]
-        at = pd.MultiIndex.from_frame(pairs).get_indexer(pd.MultiIndex.from_frame(edges[["tf", "target"]]))
+        at = edges.groupby(["tf", "target"], sort=False).ngroup()  # numbered as they first occur, as pairs are
         return told.iloc[at].set_axis(edges.index)
 
     def _fit(self, run: int) -> Any:
@@ -205,9 +226,8 @@ def _top(score: np.ndarray, n_top: int) -> np.ndarray:
     return (above | (tied & (np.cumsum(tied, axis=1, dtype=np.int32) <= room))) & np.isfinite(filled)
 
 
-def _places(known: pd.MultiIndex, tfs: np.ndarray, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the known pairs are in (tfs, genes)."""
-    i = pd.Index(tfs).get_indexer(known.get_level_values(0))
-    j = pd.Index(genes).get_indexer(known.get_level_values(1))
+def _modes(known: pd.DataFrame, tfs: np.ndarray, genes: np.ndarray) -> pd.Series:
+    """Return the mode of each known pair, indexed by its place in (tfs, genes), the genes counting fastest."""
+    i, j = pd.Index(tfs).get_indexer(known["tf"]), pd.Index(genes).get_indexer(known["target"])
     there = (i >= 0) & (j >= 0)
-    return i[there], j[there]
+    return pd.Series(known["mode"].to_numpy()[there], index=i[there] * len(genes) + j[there])

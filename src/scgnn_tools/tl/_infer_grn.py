@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-COLUMNS = ("score", "probability", "known", "stability", "sign", "sign_from", "correlation", "cosine")
-
 
 def infer_grn(
     adata: "AnnData | MuData",
@@ -165,12 +163,9 @@ def infer_grn(
 def _write(adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]) -> None:
     i, j = (edges[c].map(column_of).to_numpy(dtype=np.int64) for c in ("tf", "target"))
     names = adata.var_names.to_numpy(dtype=object)
-    table = pd.DataFrame({"source": names[i], "target": names[j]})
-    if "groupby" in rest["params"]:
-        table.insert(0, "group", edges["group"].to_numpy(dtype=object))
-    extra = [c for c in edges if c not in {"group", "tf", "target", *COLUMNS}]
-    for column in (*COLUMNS, *extra):
-        table[column] = edges[column].to_numpy()
+    table = edges.rename(columns={"tf": "source"}).assign(source=names[i], target=names[j])
+    if "groupby" not in rest["params"]:
+        table = table.drop(columns="group")
     _, first = np.unique(np.stack([i, j]), axis=1, return_index=True)  # best first: of several groups the best
     score = edges["score"].to_numpy(dtype=np.float32)
     matrix = sp.csr_matrix((score[first], (i[first], j[first])), shape=(adata.n_vars, adata.n_vars))
