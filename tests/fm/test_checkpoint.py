@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import WeightsError
+from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.fm import _checkpoint
 
 SHAPES = {"a": (None, 2), "b": (3,)}
@@ -71,3 +71,74 @@ def test_a_vocabulary_with_a_hole(tmp_path):
     _checkpoint.seal(tmp_path, {**config, "genes": config["genes"][:-1]})
     with pytest.raises(WeightsError, match="genes in the vocabulary"):
         sgt.fm.load("corpus-svd", checkpoint=tmp_path)
+
+
+def test_one_bit_anywhere_in_a_folder_is_an_error(tmp_path):
+    def beside(folder):
+        np.savez_compressed(folder / "graph.npz", a=np.arange(5))
+        (folder / "genes").mkdir()
+        (folder / "genes" / "x").write_text("text")
+
+    _checkpoint.save(tmp_path / "m", TENSORS, {"x": 1, "genes": ["ü", "B"], "t": 0.1}, beside=beside)
+    _checkpoint.load(tmp_path / "m", SHAPES)
+    rng = np.random.default_rng(0)
+    for path in sorted(p for p in (tmp_path / "m").rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        wanted = json.loads(content) if path.suffix == ".json" else None
+        for at in rng.integers(len(content), size=60):
+            damaged = bytearray(content)
+            damaged[at] ^= 1 << rng.integers(8)
+            path.write_bytes(bytes(damaged))
+            try:
+                _, config = _checkpoint.load(tmp_path / "m", SHAPES)
+            except WeightsError:
+                continue
+            assert config == wanted, (path.name, at)  # a blank became another blank
+        path.write_bytes(content)
+    for path in ("graph.npz", "genes/x"):
+        (tmp_path / "m" / path).unlink()
+        with pytest.raises(WeightsError, match=path):
+            _checkpoint.load(tmp_path / "m", SHAPES)
+        beside_again = tmp_path / "again"
+        _checkpoint.save(beside_again, TENSORS, {}, beside=beside, overwrite=True)
+        (tmp_path / "m" / path).write_bytes((beside_again / path).read_bytes())
+
+
+def test_folders_of_releases_without_a_seal_are_read(tmp_path):
+    _checkpoint.save(tmp_path / "m", TENSORS, {"x": 1})
+    path = tmp_path / "m" / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in config.items() if k not in ("files", "seal")}))
+    assert _checkpoint.load(tmp_path / "m", SHAPES)[1]["x"] == 1
+
+
+@pytest.mark.parametrize("which", ["cgc-mini", "corpus-svd"])
+def test_the_bundled_weights_are_sealed(which):
+    from importlib import import_module
+
+    folder = import_module(f"scgnn_tools.fm.{which.replace('-', '_')}.checkpoint").WEIGHTS
+    assert {"seal", "files"} <= set(_checkpoint.read_raw(folder))
+
+
+def test_saving_replaces_only_what_a_save_wrote_and_only_if_asked(tmp_path):
+    model = sgt.fm.load("corpus-svd")
+    model.save(tmp_path / "m")
+    with pytest.raises(InputValueError, match="overwrite=True"):
+        model.save(tmp_path / "m")
+    model.save(tmp_path / "m", overwrite=True)
+    (tmp_path / "m" / "notes.txt").write_text("mine")
+    with pytest.raises(InputValueError, match=r"no save wrote \('notes.txt'\)"):
+        model.save(tmp_path / "m", overwrite=True)
+    assert (tmp_path / "m" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.bool_, np.complex64])
+def test_own_tensors_of_another_type_are_refused(models, tmp_path, kind):
+    models["scgpt"].save(tmp_path / "m")
+    tensors, config = _checkpoint.load(
+        tmp_path / "m", {k: tuple(v.shape) for k, v in models["scgpt"].network.state_dict().items()}
+    )
+    changed = {k: (v * 50).astype(kind) if v.dtype.kind == "f" else v for k, v in tensors.items()}
+    _checkpoint.save(tmp_path / "m", changed, config, overwrite=True)
+    with pytest.raises(WeightsError, match=r"is wanted|NaN|no safetensors"):
+        sgt.fm.load("scgpt", checkpoint=tmp_path / "m", device="cpu")

@@ -1,8 +1,10 @@
 """Broken, wrong and hostile files: each gets its own error, and none gives a network with random parts."""
 
+import hashlib
 import json
 import pickle
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -198,3 +200,109 @@ def test_an_own_folder_that_was_changed_is_an_error(model, tmp_path):
     path.write_bytes(bytes(data))
     with pytest.raises(WeightsError, match="damaged or was changed"):
         sgt.fm.load(model.card.name, checkpoint=tmp_path)
+
+
+ODD = {
+    "bool": (lambda t: t > 0, "floating-point numbers"),
+    "int8": (lambda t: (t * 50).to(torch.int8), "floating-point numbers"),
+    "int64": (lambda t: t.long(), "floating-point numbers"),
+    "complex": (lambda t: t.to(torch.complex64), "complex"),
+    "quantised": (lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "quantised"),
+    "sparse": (lambda t: t.to_sparse(), "sparse"),
+    "meta": (lambda t: t.to("meta"), "meta device"),
+    "stride 0": (lambda t: torch.zeros(1).expand(t.shape), "of which the file holds 4 bytes"),
+    "float16 beyond its range": (lambda t: (t * 1e9).half(), "NaN or infinity"),
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*quantize.*", "ignore:.*Sparse.*", "ignore:TypedStorage"
+)  # of PyTorch, in making them
+@pytest.mark.parametrize("how", ODD)
+def test_tensors_that_are_no_plain_numbers_are_refused_by_name(folders, tmp_path, how):
+    folder = shutil.copytree(folders["scgpt"], tmp_path / "scgpt")
+    path, (make, says) = folder / FILES["scgpt"], ODD[how]
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, BODY["scgpt"]: make(content[BODY["scgpt"]])}, path)
+    with pytest.raises(WeightsError, match=rf"layers\.1\.(linear1|up)\.weight.*{says}"):
+        sgt.fm.load("scgpt", checkpoint=folder)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_floating_point_numbers_are_read(folders, tmp_path, cells, models, kind):
+    folder = shutil.copytree(folders["scgpt"], tmp_path / "scgpt")
+    change(folder, "scgpt", lambda t: t.update({k: v.to(kind) for k, v in t.items()}))
+    model = sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+    np.testing.assert_allclose(model.embed_cells(cells), models["scgpt"].embed_cells(cells), atol=0.05)
+
+
+def test_of_two_files_that_fit_it_asks_which(name, copied, models, cells):
+    given = copied / FILES[name]
+    other = given.with_name(f"other{given.suffix}" if name != "geneformer" else "pytorch_model.bin")
+    shutil.copy(given, other)
+    with pytest.raises(WeightsError, match=r"2 files of .* fit: .*Say which: pass checkpoint="):
+        sgt.fm.load(name, checkpoint=copied)
+    model = sgt.fm.load(name, checkpoint=given, device="cpu")
+    np.testing.assert_array_equal(model.embed_cells(cells), models[name].embed_cells(cells))
+
+
+def test_of_two_dictionaries_that_fit_it_asks_which(folders, tmp_path):
+    folder = shutil.copytree(folders["geneformer"], tmp_path / "g")
+    shutil.copy(folder / "token_dictionary.pkl", folder / "token_dictionary_old.pkl")
+    with pytest.raises(WeightsError, match=r"2 files of .* fit: .*assets=\{'token_dictionary'"):
+        sgt.fm.load("geneformer", checkpoint=folder)
+    sgt.fm.load("geneformer", checkpoint=folder, assets={"token_dictionary": folder / "token_dictionary.pkl"})
+
+
+def test_more_layers_than_the_configuration_says(folders, tmp_path):
+    folder = shutil.copytree(folders["scgpt"], tmp_path / "scgpt")
+    args = json.loads((folder / "args.json").read_text())
+    (folder / "args.json").write_text(json.dumps({**args, "nlayers": 1}))
+    with pytest.raises(WeightsError, match="more layers than its configuration speaks of"):
+        sgt.fm.load("scgpt", checkpoint=folder)
+
+
+@pytest.mark.parametrize("file", ["best_model.pt", "vocab.json", "args.json"])
+def test_a_downloaded_file_is_compared_with_its_record(folders, tmp_path, file):
+    folder = shutil.copytree(folders["scgpt"], tmp_path / "scgpt")
+    record = {
+        p.name: {"url": "https://x", "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in folder.iterdir()
+    }
+    (folder / "download.json").write_text(json.dumps(record))
+    model = sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+    assert model.card.sha256 == record["best_model.pt"]["sha256"]
+    path = folder / file
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(WeightsError, match="was changed since it was downloaded"):
+        sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+    (folder / "download.json").write_text("{")
+    with pytest.raises(WeightsError, match=r"download\.json is damaged"):
+        sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+
+
+def test_threads_load_sound_files(folders):
+    failed = []
+
+    def go(name):
+        try:
+            sgt.fm.load(name, checkpoint=folders[name], device="cpu")
+        except WeightsError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=go, args=(name,)) for _ in range(3) for name in ("scbert", "cgc", "scgpt")]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed
+
+
+def test_an_error_that_nobody_thought_of_is_ours(folders, tmp_path, monkeypatch):
+    from scgnn_tools.fm import scgpt
+
+    def fail(*args, **options):
+        raise OverflowError("too much")
+
+    monkeypatch.setattr(scgpt, "load", fail)
+    with pytest.raises(WeightsError, match=r"no sound checkpoint of scgpt \(OverflowError: too much\)"):
+        sgt.fm.load("scgpt", checkpoint=folders["scgpt"])

@@ -1,17 +1,22 @@
 """Downloads from a server on this machine: resumed, mirrored, checked, never half there."""
 
+import contextlib
+import gzip
 import hashlib
 import json
+import os
 import shutil
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, WeightsError
-from scgnn_tools.fm import _download, _sources
+from scgnn_tools.fm import _download, _sources, _transfer
 from scgnn_tools.fm._sources import RemoteFile
 
 
@@ -174,6 +179,225 @@ def test_a_web_page_is_no_checkpoint(server, big, tmp_path):
     server.faults["/big.bin"] = "page"
     with pytest.raises(WeightsError, match="a web page instead of the file"):
         _download.fetch(RemoteFile(big.name, big.urls), list(big.urls), tmp_path)
+
+
+def reply(handler, data, *, code=200, length=True, **headers):
+    handler.send_response(code)
+    if length is not False:
+        handler.send_header("Content-Length", str(len(data) if length is True else length))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        handler.wfile.write(data)
+
+
+def start(handler):
+    wanted = handler.headers.get("Range")
+    return int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0
+
+
+@contextlib.contextmanager
+def served(behave):
+    """An address whose answers are what ``behave(handler, number of the request)`` sends."""
+
+    class Behaves(Handler):
+        def do_GET(self) -> None:
+            self.server.log.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
+            behave(self, len(self.server.log))
+
+    server = Server(Path())
+    server.RequestHandlerClass = Behaves
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+DATA = np.random.default_rng(0).bytes(3_000_000)
+OTHER = DATA[::-1]
+TAG = {"ETag": '"1"'}
+
+
+def ranged(handler, n, data=DATA, cut=None, **headers):
+    """Answer as a server should, ranges and all; ``cut`` ends the first answer early."""
+    at = start(handler)
+    if at and handler.headers.get("If-Range", headers.get("ETag")) != headers.get("ETag"):
+        at = 0
+    body = data[at : cut if n == 1 else None]
+    more = {"Content_Range": f"bytes {at}-{len(data) - 1}/{len(data)}"} if at else {}
+    reply(handler, body, code=206 if at else 200, length=len(data) - at, **headers, **more)
+
+
+WHOLE = {
+    "at once": lambda h, n: reply(h, DATA),
+    "kept open": lambda h, n: reply(h, DATA, Connection="keep-alive"),
+    "cut once, no name of the version": lambda h, n: ranged(h, n, cut=1_100_000),
+    "cut once, with an ETag": lambda h, n: ranged(h, n, cut=1_100_000, **TAG),
+    "cut once, with a date": lambda h, n: ranged(h, n, cut=1_100_000, Last_Modified="Mon, 05 Jan 2026 10:00:00 GMT"),
+    "500 and 500 first": lambda h, n: reply(h, b"no", code=500) if n < 3 else reply(h, DATA),
+    "redirected": lambda h, n: reply(h, b"", code=302, Location="/there") if n == 1 else reply(h, DATA),
+}
+
+
+@pytest.mark.parametrize("how", WHOLE)
+def test_sound_servers_without_a_known_sha256(tmp_path, how):
+    with served(WHOLE[how]) as server:
+        path = _download.fetch(RemoteFile("big.bin"), [f"{server.url}/big.bin"], tmp_path)
+    assert path.read_bytes() == DATA
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["big.bin", "download.json"]
+    if how == "cut once, with an ETag":
+        assert [wanted for _, wanted, _ in server.log] == [None, "bytes=1100000-"]
+
+
+def then(second):
+    return lambda h, n: reply(h, DATA[:1_100_000], length=3_000_000, **TAG) if n == 1 else second(h)
+
+
+REFUSED = {
+    "ends early each time": lambda h, n: reply(h, DATA[:1000], length=3_000_000),
+    "no length, cut off": lambda h, n: reply(h, DATA[:1_000_000], length=False),
+    "goes on behind its length": lambda h, n: reply(h, DATA, length=1_000_000),
+    "a length of letters": lambda h, n: reply(h, DATA, length="abc"),
+    "a negative length": lambda h, n: reply(h, DATA, length="-5"),
+    "nothing": lambda h, n: reply(h, b""),
+    "an error as JSON": lambda h, n: reply(h, b'{"error": "rate limited"}'),
+    "a Git LFS pointer": lambda h, n: reply(h, b"version https://git-lfs.github.com/spec/v1\nsize 3000000\n"),
+    "an error as XML": lambda h, n: reply(h, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>"),
+    "packed": lambda h, n: reply(h, gzip.compress(b"\0" * 10_000_000, 1), Content_Encoding="gzip"),
+    "to a file": lambda h, n: reply(h, b"", code=302, Location="file:///etc/passwd"),
+    "to ftp": lambda h, n: reply(h, b"", code=302, Location="ftp://127.0.0.1/x"),
+    "to nowhere": lambda h, n: reply(h, b"", code=302, Location="http://[bad"),
+    "in a circle": lambda h, n: reply(h, b"", code=302, Location=h.path),
+    "a part that nobody asked for": lambda h, n: reply(h, DATA, code=206, Content_Range="bytes 0-2999999/3000000"),
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_what_is_no_whole_file_is_refused_and_leaves_nothing(tmp_path, how):
+    with served(REFUSED[how]) as server, pytest.raises(WeightsError, match=r"big\.bin could not be downloaded"):
+        _download.fetch(RemoteFile("big.bin"), [f"{server.url}/big.bin"], tmp_path)
+    assert not (tmp_path / "big.bin").exists()
+    assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= 3_000_000
+
+
+RESUMED = {
+    "the whole from 0 as a part": then(lambda h: reply(h, DATA, code=206, Content_Range="bytes 0-2999999/3000000")),
+    "from another place": then(
+        lambda h: reply(h, DATA[start(h) - 5000 :], code=206, Content_Range=f"bytes {start(h) - 5000}-2999999/3000000")
+    ),
+    "no word of the place": then(lambda h: reply(h, DATA[start(h) :], code=206)),
+    "another version": then(lambda h: ranged(h, 2, OTHER, ETag='"2"')),
+    "a part of another version": then(
+        lambda h: reply(h, OTHER[start(h) :], code=206, ETag='"2"', Content_Range=f"bytes {start(h)}-2999999/3000000")
+    ),
+}
+
+
+@pytest.mark.parametrize("how", RESUMED)
+def test_halves_of_two_files_are_never_one(tmp_path, how):
+    with served(RESUMED[how]) as server:
+        try:
+            got = _download.fetch(RemoteFile("big.bin"), [f"{server.url}/big.bin"], tmp_path).read_bytes()
+        except WeightsError:
+            got = None
+    assert got in (None, DATA, OTHER)
+
+
+def test_a_part_is_of_one_address(tmp_path):
+    def breaks(h, n):
+        return ranged(h, n, OTHER, cut=1_200_000, **TAG) if n == 1 else reply(h, b"", code=404)
+
+    with served(breaks) as mirror, served(lambda h, n: ranged(h, n, **TAG)) as publisher:
+        urls = [f"{mirror.url}/big.bin", f"{publisher.url}/big.bin"]
+        assert _download.fetch(RemoteFile("big.bin"), urls, tmp_path).read_bytes() == DATA
+
+
+def test_a_trickle_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(_transfer, "WINDOW", 0.5)
+
+    def drip(h, n):
+        h.send_response(200)
+        h.send_header("Content-Length", "3000000")
+        h.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                h.wfile.write(b"x")
+                time.sleep(0.05)
+
+    with served(drip) as server, pytest.raises(WeightsError, match=r"it sent \d+ bytes in"):
+        _download.fetch(RemoteFile("big.bin"), [f"{server.url}/big.bin"], tmp_path)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_part_that_is_a_link_is_not_followed(server, big, tmp_path, link):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "into").mkdir()
+    link(victim, tmp_path / "into" / ".big.bin.part")
+    _download.fetch(big, list(big.urls), tmp_path / "into")
+    assert victim.read_text() == "mine"
+
+
+def test_threads_that_download_one_file_get_it_whole_and_fetch_it_once(tmp_path):
+    def slowly(h, n):
+        h.send_response(200)
+        h.send_header("Content-Length", str(len(DATA)))
+        h.end_headers()
+        for i in range(0, len(DATA), 2**20):
+            h.wfile.write(DATA[i : i + 2**20])
+            time.sleep(0.05)
+
+    got = []
+    with served(slowly) as server:
+        urls = [f"{server.url}/big.bin"]
+        call = lambda: got.append(_download.fetch(RemoteFile("big.bin"), urls, tmp_path).read_bytes())  # noqa: E731
+        threads = [threading.Thread(target=call) for _ in range(3)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert [g == DATA for g in got] == [True] * 3
+    assert len(server.log) == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["big.bin", "download.json"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url", "sent"),
+    [
+        (None, "https://huggingface.co/x", True),
+        (None, "https://HuggingFace.co/x", True),
+        (None, "http://huggingface.co/x", False),
+        (None, "https://huggingface.co.evil.org/x", False),
+        (None, "https://huggingface.community/x", False),
+        (None, "https://huggingface.co@evil.org/x", False),
+        (None, "https://cdn.huggingface.co/x", False),
+        (None, "https://huggingface.co:444/x", False),
+        ("", "https://huggingface.co/x", True),
+        ("", "https://mirror.org/x", False),
+        ("", "http://127.0.0.1/x", False),
+        ("https://hub.org", "https://hub.org/x", True),
+        ("https://hub.org", "https://hub.organisation.org/x", False),
+        ("https://hub.org", "https://huggingface.co/x", False),
+        ("http://hub.org", "http://hub.org/x", False),
+    ],
+)
+def test_the_token_goes_to_the_hub_alone(monkeypatch, endpoint, url, sent):
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    if endpoint is not None:
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    assert _transfer.may_have_token(url) is sent
+    monkeypatch.setenv("HF_TOKEN", "")
+    assert not _transfer.may_have_token(url)
+
+
+def test_the_token_is_not_sent_where_the_hub_leads_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(_transfer, "may_have_token", lambda url: True)
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with served(WHOLE["redirected"]) as server:
+        _download.fetch(RemoteFile("big.bin"), [f"{server.url}/big.bin"], tmp_path)
+    assert [token for *_, token in server.log] == ["Bearer secret", None]
 
 
 def test_no_server_at_all(tmp_path):

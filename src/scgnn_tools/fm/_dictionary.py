@@ -25,6 +25,7 @@ DICTIONARIES = {"collections OrderedDict", "collections defaultdict", "builtins 
 SCALARS = {"numpy.core.multiarray scalar", "numpy._core.multiarray scalar"}
 ENCODERS = {"_codecs encode"}
 DTYPES = {"numpy dtype"}
+NAMES = DICTIONARIES | SCALARS | ENCODERS | DTYPES
 TEXT = {"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
 BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
 NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
@@ -137,6 +138,20 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.size = size
+        self.without: dict[str, Callable[[], object]] = {
+            "MARK": lambda: self.stack.append(MARK),
+            "EMPTY_DICT": lambda: self.push({}),
+            "DICT": lambda: self.fill({}, self.marked()),
+            "SETITEM": lambda: self.set_items(self.take(2)),
+            "SETITEMS": lambda: self.set_items(self.marked()),
+            "TUPLE": lambda: self.push(tuple(self.plain(v) for v in self.marked())),
+            "POP": lambda: self.stack.pop(),
+            "POP_MARK": self.marked,
+            "STACK_GLOBAL": lambda: self.push(_Named(" ".join(map(str, self.take(2))))),
+            "REDUCE": self.reduce,
+            "BUILD": self.build,
+        }
+        """Instructions without an argument."""
 
     def run(self, content: bytes) -> Any:
         for opcode, argument, _ in pickletools.genops(content):
@@ -156,35 +171,20 @@ class _Machine:
         raise ValueError(msg)
 
     def other(self, name: str, argument: Any) -> None:
-        run: dict[str, Callable[[], None]] = {
-            "PROTO": lambda: None,
-            "FRAME": lambda: None,
-            "MARK": lambda: self.stack.append(MARK),
-            "EMPTY_DICT": lambda: self.push({}),
-            "DICT": lambda: self.fill({}, self.marked()),
-            "SETITEM": lambda: self.set_items(self.take(2)),
-            "SETITEMS": lambda: self.set_items(self.marked()),
-            "TUPLE": lambda: self.push(tuple(self.plain(v) for v in self.marked())),
-            "POP": lambda: (self.stack.pop(), None)[1],
-            "POP_MARK": lambda: (self.marked(), None)[1],
-            "MEMOIZE": lambda: self.keep(len(self.memo)),
-            "GLOBAL": lambda: self.push(_Named(argument)),
-            "STACK_GLOBAL": lambda: self.push(_Named(" ".join(map(str, self.take(2))))),
-            "REDUCE": self.reduce,
-            "BUILD": self.build,
-        }
-        if name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            self.keep(int(argument))
+        if name in self.without:
+            self.without[name]()
+        elif name in ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"):
+            self.keep(len(self.memo) if name == "MEMOIZE" else int(argument))
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self.push(self.memo[int(argument)])
-        elif name in run:
-            run[name]()
-        else:
+        elif name == "GLOBAL":
+            self.push(_Named(argument))
+        elif name not in ("PROTO", "FRAME"):
             msg = f"it holds the instruction {name}"
             raise Refused(msg)
 
     def push(self, value: Any) -> None:
-        if isinstance(value, _Named) and value not in DICTIONARIES | SCALARS | ENCODERS | DTYPES:
+        if isinstance(value, _Named) and value not in NAMES:
             msg = f"it names {value.replace(' ', '.')}"
             raise Refused(msg)
         self.stack.append(value)

@@ -239,6 +239,14 @@ def _compare(
         for name, shape in shapes.items()
         if name in tensors and tuple(tensors[name].shape) != shape
     ]
+    known, digits = {re.sub(r"\d+", "#", n) for n in shapes}, re.compile(r"\d+")
+    more = [n for n in tensors if n not in shapes and digits.sub("#", n) in known]
+    if more and not missing:
+        msg = (
+            f"{source} holds more layers than its configuration speaks of: {_some(more)}. Nothing was loaded: a network without its last "
+            "layers gives vectors that look right and are not."
+        )
+        raise WeightsError(msg)
     if missing or wrong:
         msg = f"{source} does not fit the network."
         if missing:

@@ -15,22 +15,26 @@ from scgnn_tools._log import printable
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.overrides import TorchFunctionMode
 
 C = TypeVar("C")
 LARGEST = 2**31
 SPARE_LAYERS = 8
 """Layers of heads that a file may leave out."""
+NONE_AT_ALL = ("n_text", "n_graph_layers", "seed", "masked_layers", "masked_heads")
+"""What a network can have none of, and positions, which are counted from 0; all other sizes are at least 1."""
+FILLS = {"normal_", "uniform_", "fill_", "zero_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "constant_"}
 
 
 def check_values(config: Any, source: Path) -> None:
-    """Refuse a configuration whose values are of another type than its fields, negative, or beyond any network."""
+    """Refuse a configuration whose values are of another type than its fields, too small, or beyond any network."""
     hints = get_type_hints(type(config))
     for field in fields(config):
         value = getattr(config, field.name)
         if not _fits(value, hints[field.name]):
             msg = f"{source}: {field.name} is {printable(repr(value), limit=60)}; {_name(hints[field.name])} is wanted."
             raise WeightsError(msg)
-        low = -1 if field.name.endswith("_id") else 0
+        low = -1 if field.name.endswith("_id") else int(field.name not in NONE_AT_ALL)
         for number in value if isinstance(value, tuple) else (value,):
             whole = isinstance(number, int) and not isinstance(number, bool) and hints[field.name] is not float
             if whole and not low <= number < LARGEST:
@@ -57,7 +61,7 @@ def draft(
             msg = f"{source}: {field.name} is {value:,}; the file holds {len(shapes):,} tensors."
             raise WeightsError(msg)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _uninitialised():
             network = make(config)
     except SgtError:
         raise
@@ -65,6 +69,19 @@ def draft(
         msg = f"{source}: no network has these sizes ({printable(error, limit=200)})."
         raise WeightsError(msg) from error
     return {name: tuple(t.shape) for name, t in network.state_dict().items()}
+
+
+def _uninitialised() -> "TorchFunctionMode":
+    """Return a context in which nothing draws starting values: on the meta device this would import PyTorch's compiler."""
+    from torch.overrides import TorchFunctionMode
+
+    class Skip(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(func, "__name__", "") in FILLS:
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    return Skip()
 
 
 def count(names: Mapping[str, Any], prefix: str, source: Path) -> int:

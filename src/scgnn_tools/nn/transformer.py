@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._errors import InputValueError
 from scgnn_tools.nn.attention import attention
 from scgnn_tools.nn.segments import Segments
 
@@ -27,6 +28,9 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, dim: int, heads: int, hidden: int, *, dropout: float = 0.0, eps: float = 1e-5) -> None:
         super().__init__()
+        if heads < 1 or dim % heads:
+            msg = f"dim is a multiple of heads; got {dim} and {heads}."
+            raise InputValueError(msg)
         self.heads, self.dropout = heads, dropout
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
