@@ -74,7 +74,7 @@ def main() -> None:
         "genes": symbols.tolist(),
     }
     tensors = {"loadings": loadings.astype(np.float16), "singular_values": singular.astype(np.float32)}
-    _checkpoint.save(WEIGHTS, tensors, config)
+    _checkpoint.save(WEIGHTS, tensors, config, overwrite=True)
     size = sum(f.stat().st_size for f in WEIGHTS.iterdir()) / 1e6
     print(f"{config['trained_on']}\n{len(symbols):,} genes, {DIMENSION} components, {size:.1f} MB")
 

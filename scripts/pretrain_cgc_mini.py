@@ -98,7 +98,8 @@ def main() -> None:
     model = train(x, source, every, graph, best)
     trained_on = f"{x.shape[0]:,} cells of {len(files)} sets: " + ", ".join(f.stem for f in files)
     model._config = {"trained_on": trained_on, "licence": LICENCE}
-    model.save(mini.WEIGHTS)
+    (mini.WEIGHTS / "choice.csv").unlink(missing_ok=True)  # no part of the model
+    model.save(mini.WEIGHTS, overwrite=True)
     table.round(4).to_csv(mini.WEIGHTS / "choice.csv")
     size = sum((mini.WEIGHTS / name).stat().st_size for name in (_checkpoint.CONFIG, _checkpoint.TENSORS)) / 1e6
     print(f"{trained_on}\n{asdict(best)}\n{len(every):,} genes, {graph.nnz:,} edges, {size:.1f} MB")

@@ -1,12 +1,17 @@
 import os
+import shutil
 
 import anndata as ad
+import h5py
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli._files import check_output, read
+from scgnn_tools.cli import main
+from scgnn_tools.cli._files import check_output, check_space, read, size_of
 
 
 @pytest.fixture
@@ -78,3 +83,50 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(small):
 def test_write_replaces(small):
     write_whole(small, lambda part: part.write_text("new"))
     assert small.read_text() == "new"
+
+
+def test_a_damaged_matrix_is_refused_when_it_is_read(tmp_path):
+    path = tmp_path / "bad.h5ad"
+    ad.AnnData(sp.csr_matrix(np.eye(9, dtype="float32"))).write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        file["X/indices"][::2] = 1_000_000
+    with pytest.raises(InputValueError, match=r"bad\.h5ad cannot be read .*X is a damaged sparse matrix"):
+        read(path)
+
+
+def test_the_space_is_looked_at_first(small, monkeypatch):
+    adata = read(small)
+    size = size_of(adata)
+    assert small.stat().st_size < size < 10 * small.stat().st_size
+    check_space(small, adata)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(size, 1, size - 1))
+    with pytest.raises(InputValueError, match=r"needs up to 0\.1 MB, .* MB left"):
+        check_space(small, adata)
+
+
+def test_a_full_disk_is_a_line_and_leaves_nothing(small, tmp_path, capsys, monkeypatch):
+    def full(adata, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "Can't close file (" + "file write failed, " * 100)
+
+    monkeypatch.setattr(sgt.tl, "embed", lambda adata, **given: None)
+    monkeypatch.setattr(ad.AnnData, "write_h5ad", full)
+    assert main(["embed", str(small), "--output", str(tmp_path / "out.h5ad")]) == 1
+    assert capsys.readouterr().err == "sgt: No space left on device: nothing was written\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["small.h5ad"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_an_output_that_is_a_link(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(sgt.tl, "embed", lambda adata, **given: None)
+    target, link = tmp_path / "target.h5ad", tmp_path / "link.h5ad"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert main(["embed", str(small), "--output", str(link)]) == 1
+    assert main(["embed", str(small), "--output", str(link), "--overwrite"]) == 0
+    assert link.is_symlink()
+    assert read(target).shape == (3, 3)
+    (tmp_path / "dangling.h5ad").symlink_to(tmp_path / "nowhere" / "x.h5ad")
+    assert main(["embed", str(small), "--output", str(tmp_path / "dangling.h5ad")]) == 1
+    (tmp_path / "folder.h5ad").mkdir()
+    assert main(["embed", str(small), "--output", str(tmp_path / "folder.h5ad"), "--overwrite"]) == 1

@@ -1,4 +1,5 @@
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -82,3 +83,24 @@ def test_a_digest_sees_every_part():
     ]  # fmt: skip
     assert len(set(seen)) == len(seen)
     assert digest(frame) == digest(frame.copy())
+
+
+def test_of_two_plans_in_one_new_store_one_is_accepted(tmp_path):
+    for i in range(10):
+        accepted, refused = [], []
+
+        def open_store(plan, folder=tmp_path / str(i), accepted=accepted, refused=refused):
+            try:
+                Store(folder, {"method": plan})
+            except InputValueError:
+                refused.append(plan)
+            else:
+                accepted.append(plan)
+
+        threads = [threading.Thread(target=open_store, args=(plan,)) for plan in ("a", "b") * 3]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert len(set(accepted)) == 1
+        assert len(accepted) == len(refused) == 3

@@ -1,5 +1,6 @@
 """Reading and writing of the files that the commands work on: nothing lost, nothing half-written."""
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from scgnn_tools.data.bounds import check_object
 if TYPE_CHECKING:
     from anndata import AnnData
 
-HEADER, TABLE = 2**18, 2**11
+HEADER, TABLE = 2**16, 2**11
 """Bytes of an ``.h5ad`` file without data, and of a group in it."""
 
 
@@ -56,6 +57,13 @@ def check_space(path: Path, adata: "AnnData") -> None:
     if needed > free:
         msg = f"{path} needs up to {needed / 1e6:,.1f} MB, and {folder} has {free / 1e6:,.1f} MB left. Pass another --output."
         raise InputValueError(msg)
+
+
+def reason(error: OSError) -> str:
+    """Say in a line what the system refused; HDF5 says it in many."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        return f"{os.strerror(error.errno)}: nothing was written"
+    return printable(error, limit=300)
 
 
 def size_of(adata: "AnnData") -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
-from scgnn_tools._log import printable
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import _files, _pretrain
 
@@ -125,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"sgt: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"sgt: {printable(error, limit=300)}", file=sys.stderr)
+        print(f"sgt: {_files.reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sgt: interrupted", file=sys.stderr)

@@ -83,8 +83,11 @@ class FoundationModel(ABC):
         """Return the vector of each gene of the vocabulary, float32 (n_vocabulary, dimension)."""
 
     @abstractmethod
-    def save(self, folder: str | Path) -> None:
-        """Write the model to a folder as safetensors and JSON; ``fm.load(name, checkpoint=folder)`` reads it."""
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model to a folder as safetensors and JSON; ``fm.load(name, checkpoint=folder)`` reads it.
+
+        ``overwrite`` replaces a folder that a save wrote.
+        """
 
     def match(self, expression: Expression, *, gene_key: str | None = None, organism: str | None = None) -> "GeneMatch":
         """Find the genes of a matrix in the vocabulary; refuse or warn if too few are there."""
