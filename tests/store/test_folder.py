@@ -91,7 +91,7 @@ def test_of_two_plans_in_one_new_store_one_is_accepted(tmp_path):
 
         def open_store(plan, folder=tmp_path / str(i), accepted=accepted, refused=refused):
             try:
-                Store(folder, {"method": plan})
+                RunFolder(folder, {"method": plan})
             except InputValueError:
                 refused.append(plan)
             else:
