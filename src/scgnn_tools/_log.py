@@ -9,13 +9,21 @@ import numpy as np
 from scgnn_tools._settings import settings
 
 logger = logging.getLogger("scgnn_tools")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNWRITABLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+)  # what no XML, and partly no HDF5, may hold
 
 
 def printable(text: object, *, limit: int = 80) -> str:
     """Return ``text`` without control characters and cut to ``limit``, so that no name can forge a line of the log."""
     clean = _CONTROL.sub("�", str(text))
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def writable(text: str) -> str:
+    """Return ``text`` as every file takes it: control characters and halves of characters are replaced, the rest stays."""
+    return _UNWRITABLE.sub("�", text)
 
 
 def as_text(values: Iterable[object]) -> np.ndarray:

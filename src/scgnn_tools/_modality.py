@@ -1,7 +1,12 @@
-"""The AnnData that a tool works on: the object itself, or one modality of a MuData."""
+"""The one door: the AnnData that a function works on, out of whatever a user hands in."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from scgnn_tools._choices import listed
 from scgnn_tools._errors import InputTypeError, MissingKeyError
 from scgnn_tools._log import printable
 
@@ -9,23 +14,101 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+RNA = "rna"
+"""The modality of a MuData that holds the expression, if the user names no other."""
 
-def modality(data: "AnnData | MuData", mod: str | None) -> "AnnData":
-    """Return the AnnData called ``mod`` of a MuData; an AnnData is handed on, and has no modality to name."""
+
+def modality(data: "AnnData | MuData", mod: str = RNA, *, name: str = "adata") -> "AnnData":
+    """Return the AnnData to read from: the object itself, or the modality ``mod`` of a MuData.
+
+    The tables of an object that was opened with ``read_lazy`` are read; its matrices stay where they are. What is written goes through
+    :func:`scgnn_tools._fields.write`, into the object that the user holds.
+    """
+    return _with_tables(inside(data, mod, name))
+
+
+def inside(data: Any, mod: str = RNA, name: str = "adata") -> "AnnData":
+    """Return the AnnData to write to: the object itself, or the modality ``mod`` of a MuData.
+
+    Raises
+    ------
+    InputTypeError
+        If ``data``, which the user passed as ``name``, is something else; the message says what to type.
+    MissingKeyError
+        If there is no such modality.
+    """
     from anndata import AnnData
 
     if isinstance(data, AnnData):
-        if mod is not None:
-            msg = f"mod={mod!r} names a modality of a MuData; this is an AnnData. Leave mod out."
-            raise InputTypeError(msg)
         return data
-    if not hasattr(data, "mod"):
-        msg = f"An AnnData or a MuData is wanted; got {type(data).__name__}."
+    modalities = getattr(data, "mod", None)
+    if not isinstance(modalities, Mapping):
+        msg = f"{name} is an AnnData or a MuData; got {_seen(data)}. {_todo(data)}"
         raise InputTypeError(msg)
-    if mod is None or mod not in data.mod:
-        there = ", ".join(map(printable, data.mod)) or "none"
+    if not isinstance(mod, str) or mod not in modalities:
         msg = (
-            f"mod={mod!r} is no modality of this MuData; there is: {there}. Pass mod= with the one that holds the RNA."
+            f"mod={printable(repr(mod))} is no modality of this MuData; there is: {listed(modalities)}. "
+            "Pass mod= with the one that holds the RNA."
         )
         raise MissingKeyError(msg)
-    return data.mod[mod]
+    return inside(modalities[mod], mod, f"{name}.mod[{printable(mod)!r}]")
+
+
+def _seen(data: Any) -> str:
+    if data is None:
+        return "None"
+    if isinstance(data, str | Path):
+        return f"a path, {printable(repr(str(data)))}"
+    return type(data).__name__
+
+
+def _todo(data: Any) -> str:
+    if data is None:
+        return "Functions that write into an object return None unless copy=True: pass the object itself."
+    if isinstance(data, str | Path):
+        zarr = str(data).rstrip("/").endswith(".zarr")
+        return f"Read it first: anndata.{'read_zarr' if zarr else 'read_h5ad'}({printable(repr(str(data)))})."
+    if hasattr(data, "tables"):  # of spatialdata
+        return "Pass one of its tables: sdata.tables['table']."
+    if hasattr(data, "to_adata"):  # adata.raw, collections of anndata
+        return "Pass what its to_adata() returns."
+    if isinstance(data, pd.DataFrame):
+        return "Make one: anndata.AnnData(table), cells in the rows, genes in the columns."
+    if hasattr(data, "shape"):
+        return "Make one: anndata.AnnData(matrix), cells in the rows, and set its var_names to the genes."
+    if isinstance(data, list | tuple | dict):
+        return "Join several with anndata.concat."
+    return "Make one with anndata.AnnData, or read a file with anndata.read_h5ad."
+
+
+def _with_tables(adata: "AnnData") -> "AnnData":
+    """Return the object, or for one whose tables lie in a file an object that shares its matrices and holds them as pandas' own."""
+    if isinstance(adata.obs, pd.DataFrame) and isinstance(adata.var, pd.DataFrame):
+        return adata
+    from anndata import AnnData
+
+    raw = None if adata.raw is None else {"X": adata.raw.X, "var": _frame(adata.raw.var)}
+    fields = {n: {k: _frame(v) for k, v in getattr(adata, n).items()} for n in ("obsm", "varm", "obsp", "varp")}
+    layers = {k: v for k, v in adata.layers.items() if k is not None}
+    return AnnData(
+        adata.X,
+        obs=_frame(adata.obs),
+        var=_frame(adata.var),
+        uns=_frames(adata.uns),
+        layers=layers,
+        raw=raw,
+        shape=None if adata.X is not None else adata.shape,
+        **fields,
+    )
+
+
+def _frame(value: Any) -> Any:
+    return value.to_memory() if hasattr(value, "to_memory") and not isinstance(value, pd.DataFrame) else value
+
+
+def _frames(value: Any) -> Any:
+    return (
+        {k: _frames(v) for k, v in value.items()}
+        if isinstance(value, Mapping) and not hasattr(value, "to_memory")
+        else _frame(value)
+    )

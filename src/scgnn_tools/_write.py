@@ -1,4 +1,4 @@
-"""Writing: into an AnnData, on a copy if asked and on a view without anndata's warning; files and folders, whole or not at all."""
+"""Writing files and folders, whole or not at all."""
 
 import ctypes
 import errno
@@ -7,44 +7,16 @@ import re
 import secrets
 import shutil
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
-from typing import TYPE_CHECKING
 
 from scgnn_tools._errors import InputValueError
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 EXCHANGE = 2
 """Flag of renameat2 (Linux) and renamex_np (macOS): two names change places in one step."""
-
-
-def check_writable(adata: "AnnData", *, copy: bool) -> None:
-    """Refuse, before any work, an object that could not be written to."""
-    if adata.isbacked and adata.is_view and not copy:
-        msg = "This is a view of a backed AnnData, which cannot be written to. Pass view.to_memory(), or copy=True."
-        raise InputValueError(msg)
-
-
-@contextmanager
-def writing(adata: "AnnData", *, copy: bool) -> Iterator["AnnData"]:
-    """Yield the object to write to: ``adata``, or a copy of it (in memory, if it is backed).
-
-    A view becomes an object of its own when it is written to; that is what the caller asked for, so there is no warning.
-    The parent stays as it is.
-    """
-    from anndata import ImplicitModificationWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImplicitModificationWarning)
-        if copy:
-            adata = adata.to_memory() if adata.isbacked else adata.copy()
-        yield adata
 
 
 def write_whole(path: Path, save: Callable[[Path], object]) -> None:

@@ -177,8 +177,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ),
         ({"groupby": "single"}, InputValueError, r"No group of obs\['single'\] has 10 cells; the largest has 1"),
         ({"groupby": "bulk_labels", "min_expressed": 2}, InputValueError, "min_expressed is a share"),
-        ({"method_options": {"hiden": 3}}, InputValueError, "no option hiden; its options are: "),
-        ({"method_options": {"device": "cpu"}}, InputValueError, "pass device= to infer_grn"),
+        ({"hiden": 3}, InputValueError, "no option hiden; its options are: "),
         ({"mod": "rna"}, InputTypeError, "names a modality of a MuData; this is an AnnData"),
         ({"store": __file__}, InputValueError, "exists and is no folder of finished runs"),
     ],
@@ -291,7 +290,7 @@ from scgnn_tools import genes
 adata = sc.datasets.pbmc68k_reduced()
 prior = genes.prior()
 prior = prior[prior["source"].isin(prior["source"].unique()[::5])]
-sgt.tl.infer_grn(adata, prior, method="scregnet", method_options={"max_epochs": 3}, n_runs=4, store=sys.argv[1])
+sgt.tl.infer_grn(adata, prior, method="scregnet", max_epochs=3, n_runs=4, store=sys.argv[1])
 adata.uns["sgt_grn"]["edges"].to_pickle(sys.argv[1] + ".edges")
 """
 
@@ -326,7 +325,7 @@ def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
 
 
 def test_the_same_seed_the_same_network(pbmc68k):
-    quick = {"method": "scregnet", "n_runs": 1, "method_options": {"max_epochs": 3}}
+    quick = {"method": "scregnet", "n_runs": 1, "max_epochs": 3}
     a, b = (sgt.tl.infer_grn(pbmc68k, SOME, copy=True, **quick) for _ in range(2))
     pd.testing.assert_frame_equal(a.uns["sgt_grn"]["edges"], b.uns["sgt_grn"]["edges"])
     assert "sgt_grn" not in pbmc68k.uns

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._log import writable
+
 NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned"})
 
 
@@ -13,6 +15,6 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
     """
     text = labels.astype(object).where(labels.notna(), "")
     # whole numbers that pandas holds as floats because others are missing are the numbers that they were
-    text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v).strip())
+    text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else writable(str(v)).strip())
     none = text.str.lower().isin(NOT_A_LABEL | {unlabeled_category.strip().lower()})
     return text.where(~none, "").to_numpy(dtype=object)

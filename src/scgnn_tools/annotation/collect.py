@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from scgnn_tools import assets, fm
-from scgnn_tools._choices import column
-from scgnn_tools._errors import InputTypeError, LabelError, MissingKeyError
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable
+from scgnn_tools._modality import modality
 from scgnn_tools.annotation.clean import clean_labels
 from scgnn_tools.annotation.inputs import one_object, references_and_query
 from scgnn_tools.labels import Cells
@@ -53,27 +54,14 @@ class Inputs:
     params: dict[str, Any]
 
 
-def modality(adata: "AnnData | MuData", mod: str) -> "AnnData":
-    """Return the AnnData itself, or the modality of a MuData."""
-    modalities = getattr(adata, "mod", None)
-    if modalities is None:
-        if not hasattr(adata, "obsm"):
-            msg = f"An AnnData or MuData is wanted; got {type(adata).__name__}."
-            raise InputTypeError(msg)
-        return adata
-    if mod not in modalities:
-        msg = f"mod={printable(mod)!r} is no modality; there is: {', '.join(map(printable, modalities))}."
-        raise MissingKeyError(msg)
-    return modalities[mod]
-
-
 def collect(
     adata: "AnnData", labels_key: str | None, reference: "Reference", *, unlabeled_category: str, mod: str, **how: Any
 ) -> Inputs:
     """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism."""
     model = fm.load(fm.best_bundled())
     if reference is None and labels_key is None and DEFAULT_LABELS in adata.obs:
-        named = clean_labels(adata.obs[DEFAULT_LABELS], unlabeled_category=unlabeled_category) != ""
+        default = column_of(adata.obs, DEFAULT_LABELS, "labels_key")
+        named = clean_labels(default, unlabeled_category=unlabeled_category) != ""
         labels_key = DEFAULT_LABELS if 0 < named.sum() < adata.n_obs else None
     if reference is None and labels_key is not None:
         labels = _labels(adata, labels_key, unlabeled_category, "adata")
@@ -96,6 +84,8 @@ def collect(
     for one, part in references.items():
         whose = f"reference[{one!r}]" if one else "reference"
         labels = _labels(part, labels_key or DEFAULT_LABELS, unlabeled_category, whose)
+        if part.isbacked and part.is_view:  # of which anndata takes no part again
+            part = part.to_memory()
         parts[one] = part[labels != ""]
         labels_of.append(labels[labels != ""])
     known, query, vectors = references_and_query(parts, adata, model, **how)
@@ -108,19 +98,17 @@ def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":
     """Return references by name: "" for a single one, "0", "1", … in a list."""
     if reference is None:
         return {}
-    if hasattr(reference, "obs"):
-        return {"": modality(reference, mod)}  # type: ignore[arg-type]
-    if isinstance(reference, Mapping) and reference:
-        return {str(name): modality(one, mod) for name, one in reference.items()}
-    if not isinstance(reference, Sequence) or isinstance(reference, str) or not reference:
-        msg = f"reference= is an AnnData, or a list or dict of them; got {printable(repr(reference))}. Read a file with anndata first."
-        raise InputTypeError(msg)
-    return {str(i): modality(one, mod) for i, one in enumerate(reference)}
+    if hasattr(reference, "obs") or not isinstance(reference, Mapping | list | tuple):
+        return {"": modality(reference, mod, name="reference")}  # type: ignore[arg-type]
+    if not reference:
+        msg = f"reference={reference!r} holds no object. Pass an AnnData, or a list or dict of them; or leave it out."
+        raise InputValueError(msg)
+    named = reference.items() if isinstance(reference, Mapping) else enumerate(reference)
+    return {str(k): modality(one, mod, name=f"reference[{printable(repr(k))}]") for k, one in named}
 
 
 def _labels(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
-    column("labels_key", key, adata.obs, f"{whose}.obs")
-    labels = clean_labels(adata.obs[key], unlabeled_category=unlabeled)
+    labels = clean_labels(column_of(adata.obs, key, "labels_key", f"{whose}.obs"), unlabeled_category=unlabeled)
     if not (labels != "").any():
         msg = f"{whose}.obs[{key!r}] labels no cell: all are missing, empty or {unlabeled!r}. Pass a column with labels, or reference=."
         raise LabelError(msg)

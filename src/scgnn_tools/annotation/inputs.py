@@ -11,7 +11,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
-from scgnn_tools._keys import ROOT, EmbeddingKeys
+from scgnn_tools._fields import root
+from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools.data import Expression, noted, open_expression
 from scgnn_tools.data.normalize import log_normalize
@@ -37,7 +38,7 @@ def one_object(
 ) -> tuple[Cells, str]:
     """Return all cells of an object, and where their vectors are from."""
     recorded = EmbeddingKeys(model.card.name)
-    if use_rep is None and recorded.uns in adata.uns.get(ROOT, {}) and recorded.obsm in adata.obsm:
+    if use_rep is None and recorded.uns in root(adata) and recorded.obsm in adata.obsm:
         use_rep = recorded.obsm
     vectors = None if use_rep is None else _vectors(adata, use_rep)
     expression = open_expression(adata, layer=layer)

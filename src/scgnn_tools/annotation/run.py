@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import LabelError, SgtWarning
+from scgnn_tools._keys import safe_names
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.conformal import ConformalSets, Kind, coverage_of
@@ -234,13 +235,8 @@ def _promise(sets: ConformalSets, proba: np.ndarray, codes: np.ndarray, n: int) 
 def _confusion(true: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> pd.DataFrame:
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
-    names = column_names(classes)
+    names = safe_names(classes)
     return pd.DataFrame(counts, index=names, columns=names)
-
-
-def column_names(classes: np.ndarray) -> list[str]:
-    """Return classes as names of columns, which become names in a file, where "/" parts folders."""
-    return [str(c).replace("/", "|") for c in classes]
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,15 @@ def _names(adata: "AnnData", layer: str | None) -> list[str]:
             ("raw", adata.raw is not None),
         ]
         return [name for name, exists in there if exists]
-    if layer == "X" or (layer == "raw" and adata.raw is not None):
+    if (layer == "X" and adata.X is not None) or (layer == "raw" and adata.raw is not None):
         return [layer]
     if layer not in _layers(adata):
-        names = [f"'{printable(k)}'" for k in _layers(adata)] + ["'X'"] + ["'raw'"] * (adata.raw is not None)
-        msg = f"There is no layer {printable(layer)!r}; layer= can be {', '.join(names)}."
+        names = (
+            [f"'{printable(k)}'" for k in _layers(adata)]
+            + ["'X'"] * (adata.X is not None)
+            + ["'raw'"] * (adata.raw is not None)
+        )
+        msg = f"There is no layer {printable(layer)!r}; layer= can be {', '.join(names) or 'nothing: the object has no matrix'}."
         raise MissingKeyError(msg)
     return [f"layers['{layer}']"]
 

@@ -13,6 +13,14 @@ SAMPLED_ROWS = 384
 
 def prepare(matrix: Any, where: str = "The matrix") -> Any:
     """Return a matrix whose rows are quick to take, its bounds checked: CSC and other sparse formats in memory become CSR once."""
+    if isinstance(matrix, np.ma.MaskedArray):
+        if np.ma.is_masked(matrix):
+            msg = (
+                f"{where} is a masked array, and what its masked entries count as is not said. Fill them, for example "
+                "adata.X = adata.X.filled(0)."
+            )
+            raise InputTypeError(msg)
+        return matrix.data
     check_sparse(matrix, where)
     check_backed(matrix, where)
     if sp.issparse(matrix) and matrix.format != "csr":

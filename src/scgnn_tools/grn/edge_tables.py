@@ -1,10 +1,12 @@
 """Edge tables of any tool against a known network: one form for both, and the pairs that are judged."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import listed
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.graph.prior import check_edges
@@ -17,6 +19,38 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """What a column is called by us and others (arboreto, BEELINE, decoupler, SCENIC), in any case."""
 
 
+def columns_of(edges: pd.DataFrame, *, optional: Collection[str] = ()) -> dict[str, Any]:
+    """Return which column is the factor, the target and the score, by the names of ``NAMES``; None for an optional one that is missing.
+
+    Raises
+    ------
+    InputValueError
+        If another is missing.
+    """
+    own = {str(c).lower(): c for c in edges.columns}
+    found = {name: next((own[n] for n in among if n in own), None) for name, among in NAMES.items()}
+    missing = [f"{n} ({', '.join(NAMES[n])})" for n, column in found.items() if column is None and n not in optional]
+    if missing:
+        msg = f"A table of edges needs a column each for {'; '.join(missing)}; there is: {listed(edges.columns)}."
+        raise InputValueError(msg)
+    return found
+
+
+def numbers(scores: pd.Series) -> np.ndarray:
+    """Return the scores of edges as floats.
+
+    Raises
+    ------
+    InputValueError
+        If they are no numbers.
+    """
+    try:
+        return scores.to_numpy(dtype=float)
+    except (TypeError, ValueError) as error:
+        msg = f"The scores of edges are numbers; {scores.name!r} holds {printable(scores.iloc[0])!r}."
+        raise InputValueError(msg) from error
+
+
 def edge_scores(edges: pd.DataFrame) -> pd.DataFrame:
     """Return ``tf``, ``target``, ``score`` of an edge table of any tool; of an edge named twice the best.
 
@@ -25,19 +59,9 @@ def edge_scores(edges: pd.DataFrame) -> pd.DataFrame:
     InputValueError
         If a column is missing, or the scores are no numbers.
     """
-    own = {str(c).lower(): c for c in edges.columns}
-    found = {name: next((own[n] for n in among if n in own), None) for name, among in NAMES.items()}
-    missing = [f"{n} ({', '.join(NAMES[n])})" for n, column in found.items() if column is None]
-    if missing:
-        there = ", ".join(map(printable, edges.columns)) or "none"
-        msg = f"A table of edges needs a column each for {'; '.join(missing)}; there is: {there}."
-        raise InputValueError(msg)
+    found = columns_of(edges)
     out = pd.DataFrame({"tf": as_text(edges[found["tf"]]), "target": as_text(edges[found["target"]])})
-    try:
-        out["score"] = edges[found["score"]].to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
-        msg = f"The scores of edges are numbers; {found['score']!r} holds {printable(edges[found['score']].iloc[0])!r}."
-        raise InputValueError(msg) from error
+    out["score"] = numbers(edges[found["score"]])
     out = out[np.isfinite(out["score"]) & (out["tf"] != out["target"])]
     if out.empty:
         msg = "The table of edges holds no edge between two genes with a score."

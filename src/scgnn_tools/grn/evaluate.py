@@ -80,4 +80,10 @@ def verdict(table: pd.DataFrame, method: str, status: str) -> str:
     # of a share of that size among so many edges (Boyd et al. 2013)
     error = float(np.sqrt(own * (1 - own) / table.loc[method, "n_positive"]))
     word = "ties with" if abs(own - others[best]) <= error else "beats" if own > others[best] else "loses to"
-    return f"{method} {word} the best baseline: AUPRC {own:.3f}, {best} {others[best]:.3f}, chance {table.loc[method, 'density']:.3f}"
+    told = f"AUPRC {short(own)}, {best} {short(others[best])}, chance {short(table.loc[method, 'density'])}"
+    return f"{method} {word} the best baseline: {told}"
+
+
+def short(value: float) -> str:
+    """Return a metric with three decimals, or what is below 0.01 with two digits: an AUPRC of 0.0004 is not 0.000."""
+    return f"{value:.2g}" if 0 < abs(value) < 0.01 else f"{value:.3f}"

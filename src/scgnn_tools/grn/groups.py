@@ -1,14 +1,18 @@
 """The groups of cells that get a network of their own."""
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
-from scgnn_tools._choices import column, number
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._choices import number
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputScaleError, InputValueError, SgtWarning
 from scgnn_tools._log import printable
+from scgnn_tools.data import open_expression
 from scgnn_tools.grn.checks import MIN_CELLS, Data
 from scgnn_tools.grn.score import Group, everything
 
@@ -24,12 +28,35 @@ def check_groups(adata: "AnnData", groupby: str | None, min_expressed: float) ->
     number("min_expressed", min_expressed, least=0, below=1)
     if groupby is None:
         return
-    column("groupby", groupby, adata.obs)
-    sizes = adata.obs[groupby].dropna().astype(str).value_counts()
+    sizes = column_of(adata.obs, groupby, "groupby").dropna().astype(str).value_counts()
     if sizes.empty or sizes.max() < MIN_CELLS:
         most = int(sizes.max()) if len(sizes) else 0
         msg = f"No group of obs[{groupby!r}] has {MIN_CELLS} cells; the largest has {most}. Group the cells more coarsely."
         raise InputValueError(msg)
+
+
+def expresses(x: sp.csr_array, min_expressed: float) -> np.ndarray:
+    """Return which genes enough of the cells express that a group's network may hold them, bool (n_genes,)."""
+    share = np.asarray((x > 0).sum(axis=0)).ravel() / x.shape[0]
+    return share >= max(min_expressed, MIN_EXPRESSING / x.shape[0])
+
+
+def genes_of_group(adata: "AnnData", params: Mapping[str, Any], group: str) -> np.ndarray | None:
+    """Return the genes that the network of a group could hold, by what infer_grn noted; None if they are not to be told."""
+    groupby = params.get("groupby")
+    if groupby is None or groupby not in adata.obs:
+        return None
+    cells = (adata.obs[groupby].astype(object).map(str) == group).to_numpy()
+    try:
+        expression = open_expression(adata)
+    except InputScaleError:
+        return None
+    if not cells.any() or not expression.var.index.equals(adata.var_names):
+        return None
+    x = sp.csr_array(
+        sp.vstack([rows[cells[start : start + rows.shape[0]]] for start, rows in expression.rows()], format="csr")
+    )
+    return adata.var_names[expresses(x, float(params.get("min_expressed", 0.0)))].to_numpy(dtype=object)
 
 
 def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: float) -> list[Group]:
@@ -42,14 +69,13 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
         raise InputValueError(msg)
     label = adata.obs[groupby].astype(object).map(lambda v: v if pd.isna(v) else str(v))
     first = ~expression.var_names.duplicated()
-    column = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(data.inputs.genes)
+    at = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(data.inputs.genes)
     groups, left = [], []
     for name in sorted(label.dropna().unique()):
         cells = np.flatnonzero((label == name).to_numpy())
-        share = np.asarray((expression.X[cells] > 0).sum(axis=0)).ravel() / len(cells)
-        here = np.zeros(len(column), dtype=bool)
-        known = column.notna().to_numpy()
-        here[known] = share[column[known].to_numpy(dtype=np.int64)] >= max(min_expressed, MIN_EXPRESSING / len(cells))
+        here = np.zeros(len(at), dtype=bool)
+        known = at.notna().to_numpy()
+        here[known] = expresses(expression.X[cells], min_expressed)[at[known].to_numpy(dtype=np.int64)]
         if len(cells) < MIN_CELLS or not np.isin(data.tfs, data.inputs.genes[here]).any():
             left.append(f"{printable(name)} ({len(cells)} cells)")
         else:

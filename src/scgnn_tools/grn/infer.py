@@ -93,7 +93,7 @@ def check_options(method: str, given: Mapping[str, Any] | None, device: str, spl
     choice("split", split, tuple(SPLITS))
     given = dict(given or {})
     for name in {"rng", "device"} & set(given):
-        msg = f"method_options holds {name!r}; pass {name}= to infer_grn instead."
+        msg = f"{name} is no option of the method; pass {name}= to infer_grn instead."
         raise InputValueError(msg)
     options = {**given, "device": device}
     link_predictor(method, **options)

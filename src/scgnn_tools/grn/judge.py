@@ -9,7 +9,7 @@ import pandas as pd
 from scgnn_tools._errors import GraphError
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.grn.evaluate import verdict
+from scgnn_tools.grn.evaluate import short, verdict
 from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.metrics import grn as grn_metrics
 
@@ -43,8 +43,8 @@ class GrnEvaluation:
     verdict: str
 
     def __repr__(self) -> str:
-        shown = self.table[SHOWN].astype({"n": int, "n_positive": int}).round(3)
-        return f"{shown.to_string()}\ncandidates: {self.candidates}\n{self.verdict}"
+        shown = self.table[SHOWN].astype({"n": int, "n_positive": int})
+        return f"{shown.to_string(float_format=short)}\ncandidates: {self.candidates}\n{self.verdict}"
 
 
 def judge(

@@ -1,24 +1,56 @@
 """The edges of a network that ``tl.infer_grn`` wrote, of all cells or of one group."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._log import printable
+from scgnn_tools.grn.edge_tables import columns_of, numbers
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+NEEDED = ("source", "target", "score", "known", "sign")
+
 
 def network(adata: "AnnData", key: str) -> dict[str, Any]:
-    """Return what ``uns`` holds of the network; an error that says what to type if it is not there."""
+    """Return what ``uns`` holds of the network, of :func:`scgnn_tools.tl.infer_grn` or the user's own.
+
+    An own one is a table of edges, or a dict with such a table as ``edges``; what it lacks is filled in: no edge is known beforehand, and a
+    negative weight is a negative sign.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError
+        If it is not there or is no network; the message says what to type.
+    """
     entry = adata.uns.get(GrnKeys(key).uns)
-    if entry is None or "edges" not in entry:
-        msg = f"uns[{key!r}] holds no network. Run sgt.tl.infer_grn(adata, key_added={key!r}) first."
+    entry = {"edges": entry} if isinstance(entry, pd.DataFrame) else entry
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("edges"), pd.DataFrame):
+        msg = (
+            f"uns[{printable(repr(key))}] holds no network. Run sgt.tl.infer_grn(adata, key_added={printable(repr(key))}) first, or put a "
+            "table with source, target and perhaps weight there."
+        )
         raise MissingKeyError(msg)
-    return entry
+    return {**entry, "edges": _completed(entry["edges"])}
+
+
+def _completed(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return edges with all that the tools and figures look at: ``source``, ``target``, ``score``, ``known``, ``sign``."""
+    if set(NEEDED) <= set(edges.columns):
+        return edges
+    named = edges.rename(columns={v: k for k, v in columns_of(edges, optional=("score",)).items() if v})
+    named = named.rename(columns={"tf": "source"})
+    out = named.dropna(subset=["source", "target"]).reset_index(drop=True)
+    score = numbers(out["score"]) if "score" in out else np.ones(len(out))
+    known = out["known"].to_numpy(dtype=bool) if "known" in out else np.zeros(len(out), dtype=bool)
+    sign = numbers(out["sign"]) if "sign" in out else np.where(score < 0, -1.0, np.nan)
+    return out.assign(score=np.abs(score), known=known, sign=sign)
 
 
 def edges_of(
@@ -44,10 +76,7 @@ def edges_of(
     edges = edges.sort_values("score", ascending=False, kind="stable")
     if group is None and merge:
         edges = edges.drop_duplicates(["source", "target"])
-    if n_targets is not None:
-        if n_targets < 1:
-            msg = f"n_targets is a positive integer or None; got {n_targets!r}."
-            raise InputValueError(msg)
+    if integer("n_targets", n_targets, or_none=True) is not None:
         by = ["source"] if merge or "group" not in edges else ["group", "source"]
         edges = edges[edges.groupby(by, observed=True, sort=False).cumcount() < n_targets]
     return edges.reset_index(drop=True)

@@ -203,6 +203,8 @@ class CGC:
             return
         dense = np.asarray(x.todense())
         dense = (dense - dense.mean(axis=0)) / (dense.std(axis=0) + 1e-6)
+        if np.abs(dense).max() < 1e-3:  # all cells are equal: genes are alike in nothing
+            return
         _, s, vt = svds(dense, k, rng=np.random.default_rng(0))
         vectors = vt.T * s
         vectors *= np.sqrt(table.shape[1]) / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)

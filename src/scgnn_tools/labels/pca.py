@@ -5,6 +5,9 @@ import scipy.sparse as sp
 
 from scgnn_tools.labels._protocol import Cells
 
+LEAST_VARIANCE = 1e-12
+"""What rounding leaves of the variance of a constant."""
+
 
 class GenePCA:
     """Centred PCA of log-normalised expression.
@@ -24,10 +27,11 @@ class GenePCA:
         """Choose genes and components, (n_cells, n_genes)."""
         from sklearn.decomposition import PCA
 
-        self.genes = np.sort(np.argsort(-column_variance(x), kind="stable")[: self.n_genes])
+        spread = column_variance(x)
+        self.genes = np.sort(np.argsort(-spread, kind="stable")[: self.n_genes])
         k = min(self.n_components, x.shape[0] - 1, len(self.genes) - 1)
-        self._components: np.ndarray | None = None  # one training cell or one gene: nothing to rotate
-        if k > 0:
+        self._components: np.ndarray | None = None  # one training cell, one gene, or all cells equal: nothing to rotate
+        if k > 0 and spread.max() > LEAST_VARIANCE:
             pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(x[:, self.genes]))
             self._components, self._mean = pca.components_, pca.mean_
         return self

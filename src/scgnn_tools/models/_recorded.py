@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._fields import root
 from scgnn_tools._keys import ROOT
 
 if TYPE_CHECKING:
@@ -11,12 +12,12 @@ if TYPE_CHECKING:
 
 def record(adata: "AnnData", entry: str, **given: Any) -> None:
     """Write what is not None to ``uns["sgt"][entry]``."""
-    adata.uns[ROOT] = {**adata.uns.get(ROOT, {}), entry: {k: v for k, v in given.items() if v is not None}}
+    adata.uns[ROOT] = {**root(adata), entry: {k: v for k, v in given.items() if v is not None}}
 
 
 def is_recorded(adata: "AnnData", entry: str) -> bool:
     """Return whether the object was set up."""
-    return entry in adata.uns.get(ROOT, {})
+    return entry in root(adata)
 
 
 def recorded(adata: "AnnData", entry: str, model: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scgnn_tools._errors import MissingKeyError
+from scgnn_tools import _choices as choices
+from scgnn_tools._columns import column_of
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
-from scgnn_tools._log import printable
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._label_result import result
 from scgnn_tools.pl._style import Figure
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from mudata import MuData
 
 
 def annotation(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     key: str = LABEL,
     *,
     basis: str = "X_umap",
     labels_key: str | None = None,
+    mod: str = RNA,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the predicted labels on a map of the cells, beside the scores of the method and its baselines.
@@ -37,6 +40,8 @@ def annotation(
         Key of ``obsm`` with the map, for example after ``sc.tl.umap(adata)``; its first two columns are drawn.
     labels_key
         Column of ``obs`` with the true labels, drawn as another map if given.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -49,18 +54,14 @@ def annotation(
     MissingKeyError
         If there is no such annotation, map or column.
     """
+    adata = modality(adata, mod)
     keys = LabelKeys(key)
     entry = result(adata, key)
-    if basis not in adata.obsm:
-        there = ", ".join(map(printable, adata.obsm)) or "none"
-        msg = f"basis={basis!r} is not in obsm; there is: {there}. Run sc.pp.neighbors(adata, use_rep=…) and sc.tl.umap(adata)."
-        raise MissingKeyError(msg)
-    if labels_key is not None and labels_key not in adata.obs:
-        msg = f"labels_key={labels_key!r} is no column of obs."
-        raise MissingKeyError(msg)
+    todo = "Run sc.pp.neighbors(adata, use_rep=…) and sc.tl.umap(adata)."
+    choices.key("basis", basis, adata.obsm, "obsm", todo=todo)
     maps = [(f"predicted: {entry['params']['method']}", adata.obs[keys.obs])]
     if labels_key is not None:
-        maps.insert(0, (f"known: {labels_key}", adata.obs[labels_key]))
+        maps.insert(0, (f"known: {style.text(labels_key)}", column_of(adata.obs, labels_key, "labels_key")))
     figure = Figure(figsize=figsize or (5.4 * len(maps) + 3.4, 5.2), facecolor="white", layout="constrained")
     axes = figure.subplots(1, len(maps) + 1, width_ratios=[1.0] * len(maps) + [0.62])
     names = sorted({str(v) for _, labels in maps for v in labels.dropna().unique()} - {UNKNOWN})
@@ -69,7 +70,7 @@ def annotation(
     for ax, (title, labels) in zip(axes, maps, strict=False):
         _map(ax, xy, labels.astype(object).where(labels.notna(), UNKNOWN).astype(str).to_numpy(), colour, title)
     _scores(axes[-1], entry["evaluation"])
-    handles = [figure.axes[0].scatter([], [], s=28, color=c, label=n) for n, c in colour.items()]
+    handles = [figure.axes[0].scatter([], [], s=28, color=c, label=style.text(n)) for n, c in colour.items()]
     figure.legend(
         handles=handles,
         loc="outside lower center",

@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scgnn_tools._keys import LABEL
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._label_result import result
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
-def calibration(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, float] | None = None) -> Figure:
+def calibration(
+    adata: "AnnData | MuData", key: str = LABEL, *, mod: str = RNA, figsize: tuple[float, float] | None = None
+) -> Figure:
     """Draw how often labels of each confidence are right, on the held-out labelled cells: a reliability diagram.
 
     Bins hold equally many cells; the bars on them are 95 % intervals of the accuracy (Wilson).
@@ -24,6 +28,8 @@ def calibration(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, flo
         Object that :func:`scgnn_tools.tl.annotate` was called on.
     key
         Name of the result.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -36,7 +42,7 @@ def calibration(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, flo
     MissingKeyError
         If there is no such annotation, or no cell was held out.
     """
-    entry = result(adata, key, needs="calibration")
+    entry = result(modality(adata, mod), key, needs="calibration")
     bins, method = entry["calibration"], entry["params"]["method"]
     n, x, y = (bins[c].to_numpy(dtype=float) for c in ("n", "confidence", "accuracy"))
     low, high = _wilson(y, n)

@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scgnn_tools._keys import LABEL
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._label_result import result
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 MOST_NUMBERS = 30
 """Classes up to which the share is written into each field."""
 
 
-def confusion(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, float] | None = None) -> Figure:
+def confusion(
+    adata: "AnnData | MuData", key: str = LABEL, *, mod: str = RNA, figsize: tuple[float, float] | None = None
+) -> Figure:
     """Draw predicted against true labels of the held-out cells, each row scaled to one; the number of cells beside its name.
 
     Parameters
@@ -25,6 +29,8 @@ def confusion(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, float
         Object that :func:`scgnn_tools.tl.annotate` was called on.
     key
         Name of the result.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -37,12 +43,12 @@ def confusion(adata: "AnnData", key: str = LABEL, *, figsize: tuple[float, float
     MissingKeyError
         If there is no such annotation, or no cell was held out.
     """
-    entry = result(adata, key, needs="confusion")
+    entry = result(modality(adata, mod), key, needs="confusion")
     table = entry["confusion"]
     counts = table.to_numpy(dtype=float)
     total = counts.sum(axis=1)
     share = np.divide(counts, total[:, None], out=np.full_like(counts, np.nan), where=total[:, None] > 0)
-    names = [str(n).replace("|", "/") for n in table.index]
+    names = [style.text(n) for n in entry["classes"]]
     side = 0.42 * len(names)
     longest = max(map(len, names))
     figure = Figure(

@@ -7,18 +7,25 @@ import pandas as pd
 
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import EXPLAIN, ExplainKeys
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from mudata import MuData
 
 COLUMNS = 4
 
 
 def explain(
-    adata: "AnnData", key: str = EXPLAIN, *, n_genes: int = 8, figsize: tuple[float, float] | None = None
+    adata: "AnnData | MuData",
+    key: str = EXPLAIN,
+    *,
+    n_genes: int = 8,
+    mod: str = RNA,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the most important genes of each class, and beside them how often each part of the method is right.
 
@@ -30,6 +37,8 @@ def explain(
         Name of the result.
     n_genes
         Genes of a class.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -42,12 +51,14 @@ def explain(
     MissingKeyError
         If there is no such explanation.
     """
+    adata = modality(adata, mod)
     keys = ExplainKeys(key)
     if keys.uns not in adata.uns or "genes" not in adata.uns[keys.uns]:
         msg = f"uns[{key!r}] holds no explanation. Run sgt.tl.explain(adata, key_added={key!r}) first."
         raise MissingKeyError(msg)
     entry = adata.uns[keys.uns]
-    genes = entry["genes"].dropna(axis=1, how="all")
+    names = entry.get("classes", entry["genes"].columns)
+    genes = entry["genes"].set_axis(list(names), axis=1).dropna(axis=1, how="all")
     panels = len(genes.columns) + ("parts" in entry and len(entry["parts"]) > 0)
     columns = min(COLUMNS, panels)
     rows = -(-panels // columns)
@@ -58,7 +69,7 @@ def explain(
     )
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
     for ax, (name, values) in zip(axes, genes.items(), strict=False):
-        _bars(ax, str(name).replace("|", "/"), values.sort_values(ascending=False, kind="stable").head(n_genes))
+        _bars(ax, style.text(name, limit=34), values.sort_values(ascending=False, kind="stable").head(n_genes))
     for ax in axes[panels:]:
         ax.axis("off")
     if panels > len(genes.columns):
@@ -75,7 +86,7 @@ def explain(
 def _bars(ax: "Axes", title: str, values: pd.Series) -> None:
     y = np.arange(len(values))[::-1]
     ax.barh(y, values.to_numpy(), color=style.UP, height=0.68)
-    ax.set_yticks(y, values.index, fontsize=8.5)
+    ax.set_yticks(y, [style.text(g, limit=24) for g in values.index], fontsize=8.5)
     ax.set_title(title, fontsize=10, fontweight="bold", color=style.INK, loc="left")
     ax.set_xlim(min(0.0, float(values.min())), max(float(values.max()) * 1.05, 1e-9))
     ax.tick_params(length=0, labelsize=8)

@@ -6,15 +6,22 @@ import numpy as np
 
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import ProgramKeys
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def gene_programs(
-    adata: "AnnData", key: str = "sgt_programs", *, n_programs: int = 25, figsize: tuple[float, float] | None = None
+    adata: "AnnData | MuData",
+    key: str = "sgt_programs",
+    *,
+    n_programs: int = 25,
+    mod: str = RNA,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the programs that differ most between the groups: a row a program, a column a group, scaled along each row.
 
@@ -26,6 +33,8 @@ def gene_programs(
         Name of the result.
     n_programs
         Programs that are drawn, those with the largest ``eta2``.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -38,6 +47,7 @@ def gene_programs(
     MissingKeyError
         If there are no programs, or they were made without ``groupby``.
     """
+    adata = modality(adata, mod)
     keys = ProgramKeys(key)
     if keys.uns not in adata.uns or "scores" not in adata.uns[keys.uns]:
         msg = f"uns[{key!r}] holds no programs of groups. Run sgt.tl.gene_programs(adata, groupby='cell_type', key_added={key!r}) first."
@@ -51,12 +61,19 @@ def gene_programs(
     for name in best[order]:
         first, n = separation.loc[name, "top_genes"], int(separation.loc[name, "n_genes"])
         more = n - len(first.split(", "))
-        rows.append(f"{name}  {first}" + (f", +{more}" if more > 0 else ""))
+        rows.append(style.text(f"{name}  {first}") + (f", +{more}" if more > 0 else ""))
     height = 0.27 * len(rows) + 1.8
     figure = Figure(figsize=figsize or (4.6 + 0.42 * len(scores), height), facecolor="white", layout="constrained")
     ax, right = figure.subplots(1, 2, width_ratios=[max(len(scores) * 0.42, 1.5), 1.1], sharey=True)
     image = ax.imshow(z[order], aspect="auto", cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_xticks(range(len(scores)), scores.index, rotation=45, ha="right", fontsize=8, rotation_mode="anchor")
+    ax.set_xticks(
+        range(len(scores)),
+        [style.text(g, limit=34) for g in scores.index],
+        rotation=45,
+        ha="right",
+        fontsize=8,
+        rotation_mode="anchor",
+    )
     ax.set_yticks(range(len(rows)), rows, fontsize=8)
     ax.tick_params(length=0)
     at = np.arange(len(rows))

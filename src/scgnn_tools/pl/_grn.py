@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from scgnn_tools._choices import integer, listed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
-from scgnn_tools._log import printable
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._write import write_whole
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.pl import _grn_modules, _grn_regulon, _grn_rings
@@ -19,6 +20,7 @@ from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 RINGS, REGULON, PAGE = 60, 40, 8000
 """Edges that are drawn if the user does not say how many."""
@@ -28,7 +30,7 @@ MOST_IN_RINGS = 130
 
 
 def grn(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     key: str = GRN,
     *,
     n_edges: int | None = None,
@@ -37,6 +39,7 @@ def grn(
     group: str | None = None,
     interactive: bool = False,
     path: str | Path | None = None,
+    mod: str = RNA,
     figsize: tuple[float, float] | None = None,
 ) -> Figure | Page:
     """Draw a gene regulatory network.
@@ -65,6 +68,8 @@ def grn(
         opens without a network.
     path
         Where to write the page, or the figure (in the format of its ending).
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -79,19 +84,21 @@ def grn(
     InputValueError
         If there is no such group or factor, or no edge to draw.
     """
+    adata = modality(adata, mod)
     entry = network(adata, key)
     every = edges_of(adata, key, group=group, merge=not interactive)
     if tf is not None and tfs is not None:
         msg = "tf= draws one regulon, tfs= a network of some factors. Pass one of them."
         raise InputValueError(msg)
-    wanted = [tf] if tf is not None else tfs
+    integer("n_edges", n_edges, or_none=True)
+    wanted = [tf] if tf is not None else [tfs] if isinstance(tfs, str) else tfs
     edges = every if wanted is None else every[every["source"].isin(list(wanted))]
-    if edges.empty or (n_edges is not None and n_edges < 1):
-        some = ", ".join(map(printable, every["source"].unique()[:5])) or "none"
-        msg = f"There is no edge to draw (n_edges={n_edges}, factors {wanted}); factors of the network are {some}, …"
+    if edges.empty:
+        asked = "" if wanted is None else f" from {listed(wanted)}"
+        msg = f"There is no edge to draw{asked}; factors of the network are {listed(every['source'].unique()[:5])}, …"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})
-    verdict = f"{evaluation['verdict']} (split {evaluation['split']})" if evaluation.get("verdict") else ""
+    verdict = f"{evaluation['verdict']} (split {evaluation.get('split', '?')})" if evaluation.get("verdict") else ""
     title = "Gene regulatory network" + (f" of {group}" if group is not None else "")
     if interactive:
         shown = best_of_each(edges, n_edges or PAGE)

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scgnn_tools._choices import listed
 from scgnn_tools._errors import InputValueError
+from scgnn_tools.grn.evaluate import short
 from scgnn_tools.metrics import curves, per_tf
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._style import Figure
@@ -49,7 +51,7 @@ def grn_evaluation(
     table, pairs = evaluation.table, evaluation.pairs
     unknown = [r for r in rows or [] if r not in table.index]
     if unknown:
-        msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {', '.join(table.index)}."
+        msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {listed(table.index)}."
         raise InputValueError(msg)
     names = [n for n in (table.index if rows is None else rows) if np.isfinite(table.loc[n, "auprc"])]
     colour, line, own = {}, {}, 0
@@ -64,12 +66,12 @@ def grn_evaluation(
     for name in reversed(names):  # the edges lie above the baselines
         recall, precision, fall_out = curves(label, pairs[name].to_numpy())
         look = {"color": colour[name], "ls": line[name], "lw": 2.2 if table.loc[name, "kind"] != "baseline" else 1.5}
-        precision_recall.plot(recall, precision, label=f"{name}  {table.loc[name, 'auprc']:.3f}", **look)
-        roc.plot(fall_out, recall, label=f"{name}  {table.loc[name, 'auroc']:.3f}", **look)
+        precision_recall.plot(recall, precision, label=f"{style.text(name)}  {short(table.loc[name, 'auprc'])}", **look)
+        roc.plot(fall_out, recall, label=f"{style.text(name)}  {table.loc[name, 'auroc']:.3f}", **look)
     density = float(label.mean())
     precision_recall.axhline(density, color=style.PALE, ls=":", lw=1.2)
     precision_recall.annotate(
-        f"chance {density:.3f}", (1, density), xytext=(0, -4), textcoords="offset points", ha="right", va="top", fontsize=8.5,
+        f"chance {short(density)}", (1, density), xytext=(0, -4), textcoords="offset points", ha="right", va="top", fontsize=8.5,
         color=style.OPEN, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
     )  # fmt: skip
     roc.plot([0, 1], [0, 1], color=style.PALE, ls=":", lw=1.2)
@@ -117,7 +119,7 @@ def _within(ax: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: d
             )
         ax.plot([mean], [y], marker="D", ms=6, color=colour[name], mec=style.INK, mew=1.1)
         ax.text(1.015, y, f"{mean:.3f}", va="center", fontsize=8.5, color=style.INK, transform=ax.get_yaxis_transform())
-    ax.set_yticks(range(len(names)), names[::-1])
+    ax.set_yticks(range(len(names)), [style.text(n) for n in names[::-1]])
     ax.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="AUROC within one factor")
     n_tfs = int(evaluation.table.loc[names, "n_tfs"].max()) if names else 0
     n, n_positive = len(pairs), int(pairs["label"].sum())

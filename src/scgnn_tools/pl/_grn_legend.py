@@ -43,4 +43,4 @@ def heading(figure: Figure, title: str, subtitle: str, verdict: str) -> None:
     )
     for text, size, weight, colour, down in lines:
         at = (0.3 / width, 1 - down / height)
-        figure.text(*at, text, fontsize=size, fontweight=weight, color=colour, va="center")
+        figure.text(*at, style.text(text, limit=200), fontsize=size, fontweight=weight, color=colour, va="center")

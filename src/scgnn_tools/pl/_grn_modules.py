@@ -34,7 +34,12 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
         label = f"{n_others} other factors" if name == REST else name
         size = float(np.clip(270 / len(left), 6.5, 9.5))
         at = {"x": LEFT - WIDTH - 0.008, "y": (low + high) / 2, "ha": "right", "va": "center", "fontsize": size}
-        ax.text(**at, s=f"{label}  {n:,}", color=style.TF, fontweight="bold" if name != REST else "normal")
+        ax.text(
+            **at,
+            s=f"{style.text(label, limit=24)}  {n:,}",
+            color=style.TF,
+            fontweight="bold" if name != REST else "normal",
+        )
     for number, name in enumerate(right, start=1):
         low, high = spots["module"][name]
         here = table[table["module"] == name]
@@ -125,7 +130,7 @@ def _members(here: pd.DataFrame, limit: int = 52) -> str:
     best = here.groupby("target")["score"].sum().sort_values(ascending=False, kind="stable").index
     line = ""
     for done, name in enumerate(best):
-        more = f"{line}{', ' if line else ''}{name}"
+        more = f"{line}{', ' if line else ''}{style.text(name, limit=24)}"
         if len(more) > limit and line:
             return f"{line}, +{len(best) - done:,}"
         line = more

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import as_text, say
+from scgnn_tools._log import as_text, say, writable
 from scgnn_tools._write import write_whole
 from scgnn_tools.pl._layout import disk
 
 START = 400
 """Edges that are shown at first; the slider shows the others."""
+
+_NOT_IN_SCRIPT = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 HIDDEN = {"source", "target", "group", "known", "sign"}
 """Columns that the page shows in its own way."""
@@ -61,18 +64,16 @@ def page(edges: pd.DataFrame, *, title: str, subtitle: str, verdict: str) -> Pag
     parts = {name: (folder / f"grn.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
     content = payload(edges)
     content |= {"title": title, "subtitle": subtitle, "verdict": verdict}
-    fill = {"title": html.escape(title), "css": parts["css"], "js": parts["js"], "data": embedded(content)}
+    fill = {"title": html.escape(writable(title)), "css": parts["css"], "js": parts["js"], "data": embedded(content)}
     pieces = parts["html"].split("%")
     # the template's marks stand alone between two signs; what is filled in is never looked at again
     return Page("".join(fill.get(p, p) if i % 2 else p for i, p in enumerate(pieces)))
 
 
 def embedded(content: Any) -> str:
-    """Return JSON that can stand inside a ``script`` element whatever the names hold: no ``<``, no ``&``, no line separator."""
+    """Return JSON that can stand inside a ``script`` element whatever the names hold: no ``<``, no ``&``, no half of a character."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
+    return _NOT_IN_SCRIPT.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def payload(edges: pd.DataFrame) -> dict[str, Any]:

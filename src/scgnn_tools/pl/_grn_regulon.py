@@ -59,7 +59,13 @@ def _fan(ax: Axes, tf: str, edges: pd.DataFrame, y: np.ndarray, regulators: pd.D
         _edge(ax, (x_tf, middle), (0.82, at), sign=e.sign, known=bool(e.known), strength=s, shrink=16)
         ax.scatter(0.82, at, s=20, color=style.TARGET, edgecolor="white", linewidth=0.6, zorder=4)
         ax.text(
-            0.84, at, e.target, fontsize=8.5, color=style.INK, va="center", fontweight="bold" if e.known else "normal"
+            0.84,
+            at,
+            style.text(e.target, limit=24),
+            fontsize=8.5,
+            color=style.INK,
+            va="center",
+            fontweight="bold" if e.known else "normal",
         )
     if has:
         span = max(np.ptp(y), 1.0) * min(0.86, 0.12 * len(regulators))
@@ -68,7 +74,7 @@ def _fan(ax: Axes, tf: str, edges: pd.DataFrame, y: np.ndarray, regulators: pd.D
         for e, at, s in zip(regulators.itertuples(), heights, inward, strict=True):
             _edge(ax, (0.15, at), (x_tf, middle), sign=e.sign, known=bool(e.known), strength=s, shrink=17)
             ax.scatter(0.15, at, s=46, color=style.TF, edgecolor="white", linewidth=0.8, zorder=4)
-            ax.text(0.13, at, e.source, fontsize=8, color=style.TF, va="center", ha="right")
+            ax.text(0.13, at, style.text(e.source, limit=24), fontsize=8, color=style.TF, va="center", ha="right")
         more = f" ({len(regulators)} of {n_regulators})" if n_regulators > len(regulators) else ""
         ax.text(
             0.15, max(heights) + 0.9, f"its regulators{more}", fontsize=8, color=style.OPEN, ha="center", va="bottom"
@@ -76,7 +82,14 @@ def _fan(ax: Axes, tf: str, edges: pd.DataFrame, y: np.ndarray, regulators: pd.D
     ax.scatter(x_tf, middle, s=760, color=style.TF, edgecolor="white", linewidth=2, zorder=5)
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     text = ax.annotate(
-        tf, (x_tf, middle), (0, -24), textcoords="offset points", ha="center", va="center", zorder=6, bbox=box
+        style.text(tf, limit=24),
+        (x_tf, middle),
+        (0, -24),
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        zorder=6,
+        bbox=box,
     )
     text.set(fontsize=12, fontweight="bold", color=style.TF)
     ax.set(xlim=(0, 1.02), ylim=(y.min() - 0.8, y.max() + 1.6))

@@ -37,7 +37,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
         ax.text(
             inward * np.cos(angle),
             inward * np.sin(angle),
-            gene,
+            style.text(gene, limit=24),
             fontsize=float(np.clip(200 / len(tf_angle), 6.0, 10.0)),
             fontweight="bold",
             color=style.TF,
@@ -50,7 +50,15 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
     for gene, angle in target_angle.items():
         ax.scatter(*place[gene], s=min(26.0, 1600 / n), color=style.TARGET, edgecolor="white", linewidth=0.6, zorder=4)
         x, y = (OUTER + 0.03) * np.cos(angle), (OUTER + 0.03) * np.sin(angle)
-        ax.text(x, y, gene, fontsize=fontsize, color=style.INK, zorder=5, **_outward(angle, inward=False))
+        ax.text(
+            x,
+            y,
+            style.text(gene, limit=24),
+            fontsize=fontsize,
+            color=style.INK,
+            zorder=5,
+            **_outward(angle, inward=False),
+        )
     ax.set(xlim=(-1.3, 1.3), ylim=(-1.29, 1.29), aspect="equal")
     ax.axis("off")
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._columns import column_of
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
-from scgnn_tools._log import printable
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._label_result import result
 from scgnn_tools.pl._style import Figure
@@ -15,17 +15,19 @@ from scgnn_tools.pl._style import Figure
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from mudata import MuData
 
 GAP, NARROW = 0.022, 0.03
 NONE = "(none)"
 
 
 def annotation_sankey(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     labels_key: str,
     key: str = LABEL,
     *,
     min_share: float = 0.002,
+    mod: str = RNA,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw bands from the old labels, on the left, to the new ones, as wide as there are cells.
@@ -40,6 +42,8 @@ def annotation_sankey(
         Name of the result.
     min_share
         Bands with a smaller share of the cells are not drawn.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -52,14 +56,10 @@ def annotation_sankey(
     MissingKeyError
         If there is no such annotation or column.
     """
+    adata = modality(adata, mod)
     entry = result(adata, key)
-    if labels_key not in adata.obs:
-        msg = f"labels_key={labels_key!r} is no column of obs; the columns are: {', '.join(map(printable, adata.obs.columns))}."
-        raise MissingKeyError(msg)
-    old, new = (
-        adata.obs[c].astype(object).where(adata.obs[c].notna(), NONE).astype(str)
-        for c in (labels_key, LabelKeys(key).obs)
-    )
+    both = column_of(adata.obs, labels_key, "labels_key"), adata.obs[LabelKeys(key).obs]
+    old, new = (labels.astype(object).where(labels.notna(), NONE).astype(str) for labels in both)
     flow = pd.crosstab(old.to_numpy(), new.to_numpy()) / len(old)
     flow = flow.loc[flow.sum(axis=1).sort_values(ascending=False, kind="stable").index, _order(flow)]
     rows = max(len(flow), flow.shape[1])
@@ -91,7 +91,9 @@ def annotation_sankey(
     bottom = max(max(p.values()) for p in (used_left, used_right))
     ax.set(xlim=(-0.62, 1.62), ylim=(bottom + 0.01, -0.03))
     ax.axis("off")
-    ax.set_title(f"{labels_key}  →  {key} ({entry['params']['method']})", fontsize=11, color=style.INK)
+    ax.set_title(
+        f"{style.text(labels_key)}  →  {style.text(key)} ({entry['params']['method']})", fontsize=11, color=style.INK
+    )
     return figure
 
 
@@ -126,4 +128,4 @@ def _block(ax: "Axes", x: float, top: float, height: float, colour: str, text: s
 
 
 def _short(name: str) -> str:
-    return printable(name, limit=34)
+    return style.text(name, limit=34)

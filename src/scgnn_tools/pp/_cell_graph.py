@@ -3,24 +3,26 @@
 from typing import TYPE_CHECKING, Literal
 
 from scgnn_tools import graph
+from scgnn_tools._modality import RNA
 from scgnn_tools._random import RNG
-from scgnn_tools._write import check_writable
-from scgnn_tools.pp._graphs import vectors, write_graph
+from scgnn_tools.pp._graphs import opened, vectors, write_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def cell_graph(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     n_neighbors: int = 15,
     *,
     use_rep: str | None = None,
     metric: Literal["euclidean", "cosine"] = "euclidean",
+    mod: str = RNA,
     key_added: str = "sgt_cells",
     rng: RNG = 0,
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Link every cell to its nearest cells.
 
     Parameters
@@ -33,6 +35,8 @@ def cell_graph(
         Key of ``obsm``; None takes the vectors that :func:`scgnn_tools.tl.embed` wrote last, else ``X_pca``.
     metric
         Distance.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     rng
@@ -56,8 +60,8 @@ def cell_graph(
     GraphError
         If vectors are not finite.
     """
-    check_writable(adata, copy=copy)
-    use_rep, x = vectors(adata, use_rep, where="obsm")
+    inner = opened(adata, key_added, copy=copy, mod=mod)
+    use_rep, x = vectors(inner, use_rep, where="obsm")
     matrix = graph.knn(x, n_neighbors, metric=metric, rng=rng)
     params = {"n_neighbors": n_neighbors, "use_rep": use_rep, "metric": metric}
-    return write_graph(adata, matrix, where="obsp", key=key_added, params=params, copy=copy)
+    return write_graph(adata, matrix, where="obsp", key_added=key_added, params=params, copy=copy, mod=mod)

@@ -4,23 +4,25 @@ from typing import TYPE_CHECKING
 
 from scgnn_tools import graph
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._write import check_writable
+from scgnn_tools._modality import RNA
 from scgnn_tools.data import open_expression
-from scgnn_tools.pp._graphs import write_graph
+from scgnn_tools.pp._graphs import opened, write_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def expression_graph(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     threshold: float = 0.3,
     *,
     n_neighbors: int | None = 50,
     layer: str | None = None,
+    mod: str = RNA,
     key_added: str = "sgt_coexpression",
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Link genes whose log-normalised expression correlates.
 
     Parameters
@@ -33,6 +35,8 @@ def expression_graph(
         Most edges a gene, the strongest; None keeps all above the threshold.
     layer
         As in :func:`scgnn_tools.tl.embed`.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     copy
@@ -54,11 +58,11 @@ def expression_graph(
     GraphError
         If there are fewer than 3 cells.
     """
-    check_writable(adata, copy=copy)
-    expression = open_expression(adata, layer=layer)
-    if not expression.var.index.equals(adata.var_names):
-        msg = f"{expression.name} has {len(expression.var):,} genes, the object {adata.n_vars:,}. Pass layer= for one of its own genes."
+    inner = opened(adata, key_added, copy=copy, mod=mod)
+    expression = open_expression(inner, layer=layer)
+    if not expression.var.index.equals(inner.var_names):
+        msg = f"{expression.name} has {len(expression.var):,} genes, the object {inner.n_vars:,}. Pass layer= for one of its own genes."
         raise InputValueError(msg)
     matrix = graph.coexpression(expression.log_normalized(), threshold=threshold, k=n_neighbors)
     params = {"threshold": threshold, "n_neighbors": n_neighbors or 0, "matrix": expression.name}
-    return write_graph(adata, matrix, where="varp", key=key_added, params=params, copy=copy)
+    return write_graph(adata, matrix, where="varp", key_added=key_added, params=params, copy=copy, mod=mod)

@@ -3,21 +3,23 @@
 from typing import TYPE_CHECKING
 
 from scgnn_tools import graph
-from scgnn_tools._write import check_writable
-from scgnn_tools.pp._graphs import vectors, write_graph
+from scgnn_tools._modality import RNA
+from scgnn_tools.pp._graphs import opened, vectors, write_graph
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def gene_graph(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     n_neighbors: int = 15,
     *,
     use_rep: str | None = None,
+    mod: str = RNA,
     key_added: str = "sgt_genes",
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Link every gene to the genes with the most similar vectors.
 
     Parameters
@@ -28,6 +30,8 @@ def gene_graph(
         Most neighbours of a gene.
     use_rep
         Key of ``varm``; None takes the vectors that :func:`scgnn_tools.tl.embed` wrote last. A gene without vector (NaN) gets no edge.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     copy
@@ -47,8 +51,8 @@ def gene_graph(
     MissingKeyError
         If there are no such vectors.
     """
-    check_writable(adata, copy=copy)
-    use_rep, v = vectors(adata, use_rep, where="varm")
+    inner = opened(adata, key_added, copy=copy, mod=mod)
+    use_rep, v = vectors(inner, use_rep, where="varm")
     matrix = graph.cosine_topk(v, n_neighbors)
     params = {"n_neighbors": n_neighbors, "use_rep": use_rep}
-    return write_graph(adata, matrix, where="varp", key=key_added, params=params, copy=copy)
+    return write_graph(adata, matrix, where="varp", key_added=key_added, params=params, copy=copy, mod=mod)

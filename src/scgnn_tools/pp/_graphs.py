@@ -5,44 +5,51 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._errors import MissingKeyError
-from scgnn_tools._keys import ROOT, EmbeddingKeys, GraphKeys
-from scgnn_tools._log import printable, say
-from scgnn_tools._write import writing
+from scgnn_tools._choices import key
+from scgnn_tools._fields import check_writable, root, write
+from scgnn_tools._keys import EmbeddingKeys, GraphKeys, check_key
+from scgnn_tools._log import say
+from scgnn_tools._modality import modality
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
+
+
+def opened(adata: "AnnData | MuData", key_added: str, *, copy: bool, mod: str) -> "AnnData":
+    """Return the object to read from, once what is to be written could be."""
+    inner = modality(adata, mod)
+    check_writable(adata, copy=copy, mod=mod)
+    check_key(key_added)
+    return inner
 
 
 def write_graph(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     matrix: sp.csr_array,
     *,
     where: Literal["obsp", "varp"],
-    key: str,
+    key_added: str,
     params: dict[str, Any],
     copy: bool,
-) -> "AnnData | None":
+    mod: str,
+) -> "AnnData | MuData | None":
     """Write a graph and its parameters; return the copy if one was asked for."""
-    keys = GraphKeys(key)
-    with writing(adata, copy=copy) as out:
-        getattr(out, where)[keys.matrix] = sp.csr_matrix(matrix)
-        out.uns[keys.uns] = {"params": params}
-    say(f"{matrix.nnz:,} edges over {matrix.shape[0]:,} nodes -> {where}['{key}']")
-    return out if copy else None
+    keys = GraphKeys(key_added)
+    fields = {where: {keys.matrix: sp.csr_matrix(matrix)}, "uns": {keys.uns: {"params": params}}}
+    changed = write(adata, fields, copy=copy, mod=mod)
+    say(f"{matrix.nnz:,} edges over {matrix.shape[0]:,} nodes -> {where}['{key_added}']")
+    return changed
 
 
 def vectors(adata: "AnnData", use_rep: str | None, *, where: Literal["obsm", "varm"]) -> tuple[str, np.ndarray]:
     """Return the vectors of cells or genes by name; None takes those that ``tl.embed`` wrote last."""
     there = getattr(adata, where)
     if use_rep is None:
-        embedded = [EmbeddingKeys(k) for k in adata.uns.get(ROOT, {})]
+        embedded = [EmbeddingKeys(k) for k in root(adata)]
         names = [k.obsm if where == "obsm" else k.varm for k in embedded]
         use_rep = next((n for n in reversed(names) if n in there), None)
         if use_rep is None and where == "obsm" and "X_pca" in there:
             use_rep = "X_pca"
-    if use_rep is None or use_rep not in there:
-        names = [printable(k) for k in there]
-        msg = f"use_rep={use_rep!r} is not in {where}; there is: {', '.join(names) or 'none'}. Run sgt.tl.embed(adata) first."
-        raise MissingKeyError(msg)
+    use_rep = key("use_rep", use_rep, there, where, todo="Run sgt.tl.embed(adata) first.")
     return use_rep, np.asarray(there[use_rep])

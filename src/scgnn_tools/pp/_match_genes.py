@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scgnn_tools import genes
+from scgnn_tools._fields import check_writable, root, write
 from scgnn_tools._keys import GENES, ROOT
 from scgnn_tools._log import say
-from scgnn_tools._write import check_writable, writing
+from scgnn_tools._modality import RNA, modality
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def match_genes(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     model: "str | Sequence[str]" = "auto",
     *,
     gene_key: str | None = None,
     organism: str | None = None,
+    mod: str = RNA,
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Report which genes of the data a model knows, how each was found, and what is lost.
 
     Parameters
@@ -34,6 +37,8 @@ def match_genes(
         Column of ``var`` that holds the gene names; None takes ``var_names``.
     organism
         "human" or "mouse"; None finds it out from the names.
+    mod
+        Modality of a MuData; what is written is written there.
     copy
         Return a changed copy and leave ``adata`` as it is.
 
@@ -51,7 +56,9 @@ def match_genes(
     GeneMatchError
         If fewer than 20 % of the genes are known. Under 70 % there is a warning.
     """
-    check_writable(adata, copy=copy)
+    whole, adata = adata, modality(adata, mod)
+    check_writable(whole, copy=copy, mod=mod)
+    written = root(adata)
     if isinstance(model, str):
         from scgnn_tools import fm
 
@@ -63,10 +70,9 @@ def match_genes(
     weights = _gene_sums(adata)
     found.check(name, weights=weights)
     report: dict[str, Any] = {"model": name, **found.summary(weights), "table": found.table()}
-    with writing(adata, copy=copy) as out:
-        out.uns[ROOT] = {**out.uns.get(ROOT, {}), GENES: report}
+    changed = write(whole, {"uns": {ROOT: {**written, GENES: report}}}, copy=copy, mod=mod)
     say(f"match_genes: {report['n_matched']:,} of {report['n_genes']:,} genes are known to {name}")
-    return out if copy else None
+    return changed
 
 
 def _gene_sums(adata: "AnnData") -> np.ndarray | None:

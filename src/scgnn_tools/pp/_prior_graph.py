@@ -3,23 +3,25 @@
 from typing import TYPE_CHECKING
 
 from scgnn_tools import genes, graph
-from scgnn_tools._write import check_writable
-from scgnn_tools.pp._graphs import write_graph
+from scgnn_tools._modality import RNA
+from scgnn_tools.pp._graphs import opened, write_graph
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
+    from mudata import MuData
 
 
 def prior_graph(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     prior: "str | pd.DataFrame" = "trrust",
     *,
     gene_key: str | None = None,
     organism: str | None = None,
+    mod: str = RNA,
     key_added: str = "sgt_prior",
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Put a prior network on the genes of an object.
 
     Parameters
@@ -32,6 +34,8 @@ def prior_graph(
         Column of ``var`` with the gene names; None takes ``var_names``. Ensembl ids and older symbols are found too.
     organism
         "human" or "mouse"; None finds it out.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     copy
@@ -51,10 +55,10 @@ def prior_graph(
     GraphError
         If no edge lies between the genes, or the table cannot be used.
     """
-    check_writable(adata, copy=copy)
-    names = genes.gene_names(adata.var, gene_key=gene_key)
+    inner = opened(adata, key_added, copy=copy, mod=mod)
+    names = genes.gene_names(inner.var, gene_key=gene_key)
     organism = organism or genes.detect_organism(names)
     edges = genes.prior(prior, organism) if isinstance(prior, str) else prior
     matrix = graph.prior(edges, genes.canonical_symbols(names, organism=organism))
     params = {"prior": prior if isinstance(prior, str) else "table", "organism": organism}
-    return write_graph(adata, matrix, where="varp", key=key_added, params=params, copy=copy)
+    return write_graph(adata, matrix, where="varp", key_added=key_added, params=params, copy=copy, mod=mod)

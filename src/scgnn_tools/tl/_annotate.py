@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scgnn_tools._choices import choice, number, share
-from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
 from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
-from scgnn_tools._write import check_writable, writing
-from scgnn_tools.annotation.collect import collect, modality
+from scgnn_tools.annotation.collect import DEFAULT_LABELS, collect
 from scgnn_tools.annotation.hierarchy import BackOff, read_hierarchy
 from scgnn_tools.annotation.run import run
 from scgnn_tools.labels import METHODS, label_method
-from scgnn_tools.tl._label_writing import write
+from scgnn_tools.tl._label_writing import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ def annotate(
     conformal: Literal["marginal", "class"] = "marginal",
     hierarchy: "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path | None" = None,
     min_confidence: float = 0.8,
-    mod: str = "rna",
+    mod: str = RNA,
     key_added: str = LABEL,
     rng: RNG = 0,
     device: str = "auto",
@@ -97,7 +98,8 @@ def annotate(
     mod
         Modality of a MuData, of references too; what is written is written there.
     key_added
-        Name of the result.
+        Name of the result. What an earlier call wrote under that name is replaced; the column that the labels are read from is not, unless
+        it is "sgt_label", which is ours.
     rng
         Seed of the split and of the training.
     device
@@ -123,7 +125,8 @@ def annotate(
     ``adata.obs[f"{key}_ontology_term_id"]``
         categorical: id of the label, with an .obo file.
     ``adata.obsm[f"{key}_proba"]``
-        DataFrame float32 (n_obs, n_classes): calibrated probabilities; a "/" in a class is "|" in its column, for the sake of files.
+        DataFrame float32 (n_obs, n_classes): calibrated probabilities; a "/" in a class is "|" in its column, for the sake of files
+        (``uns[key]["classes"]`` holds the names as they are).
     ``adata.obsm[f"{key}_set"]``
         DataFrame bool (n_obs, n_classes): the classes of the cell's conformal set. Not with ``coverage=None``.
     ``adata.uns[key]``
@@ -139,8 +142,12 @@ def annotate(
         Before anything is written.
     """
     inner = modality(adata, mod)
-    check_writable(inner, copy=copy)
+    check_writable(adata, copy=copy, mod=mod)
     _check(unknown=unknown, coverage=coverage, conformal=conformal, min_confidence=min_confidence)
+    keys = LabelKeys(check_key(key_added))
+    source = labels_key or DEFAULT_LABELS
+    if reference is None and source != LABEL and source in inner.obs:
+        check_apart(keys.columns, labels_key=source)
     options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
     transductive = transductive or METHODS[method].transductive
@@ -180,29 +187,27 @@ def annotate(
     }
     if back_off is not None:
         params["min_confidence"] = min_confidence
-    keys = LabelKeys(key_added)
-    whole = adata.copy() if copy and adata is not inner else adata
-    with writing(modality(whole, mod), copy=copy and adata is inner) as out:
-        write(
-            out,
-            keys,
-            result,
-            empty=np.diff(data.query.expression.indptr) == 0,
-            back_off=back_off,
-            min_confidence=min_confidence,
-            reject=unknown == "auto",
-            params=params,
-        )
-    n_unknown = int((out.obs[keys.obs] == UNKNOWN).sum())
+    fields = fields_of(
+        keys,
+        result,
+        inner.obs_names,
+        empty=np.diff(data.query.expression.indptr) == 0,
+        back_off=back_off,
+        min_confidence=min_confidence,
+        reject=unknown == "auto",
+        params=params,
+    )
+    changed = write(adata, fields, copy=copy, mod=mod)
+    n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())
     say(
         f"annotate: {method}, labels of {params['labels']}, vectors of {params['vectors']}; "
-        f"{n_unknown:,} of {out.n_obs:,} cells {UNKNOWN} -> obs['{keys.obs}']"
+        f"{n_unknown:,} of {inner.n_obs:,} cells {UNKNOWN} -> obs['{keys.obs}']"
     )
     say(f"annotate: {result.verdict}")
-    return (out if adata is inner else whole) if copy else None
+    return changed
 
 
-def _check(*, unknown: object, coverage: float | None, conformal: str, min_confidence: float) -> None:
+def _check(*, unknown: object, coverage: object, conformal: object, min_confidence: object) -> None:
     choice("unknown", unknown, ("auto", None))
     share("coverage", coverage, or_none=True)
     choice("conformal", conformal, ("marginal", "class"))

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes import canonical_symbols, gene_names
 from scgnn_tools.tl._gene_vectors import baseline_vectors, gene_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
     from scgnn_tools.fm import NetworkModel
 
@@ -25,7 +28,7 @@ LEAST = 10
 
 
 def classify_genes(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     classes: "Mapping[str, Sequence[str]] | pd.Series",
     *,
     method: Literal["forest", "finetune"] = "forest",
@@ -40,6 +43,7 @@ def classify_genes(
     baselines: bool = True,
     layer: str | None = None,
     gene_key: str | None = None,
+    mod: str = RNA,
     rng: RNG = 0,
 ) -> pd.DataFrame:
     """Tell classes of genes apart, as in the gene tasks of Geneformer, Cell-Graph Compass and scNetFormer.
@@ -71,6 +75,8 @@ def classify_genes(
         Score random vectors, the singular vectors of the expression matrix and the mean expression on the same genes and folds.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
+    mod
+        Modality of a MuData.
     rng
         Seed of folds, forest and random vectors.
 
@@ -95,9 +101,10 @@ def classify_genes(
     -----
     Source: Theodoris et al., Nature 2023 (tasks); Fang et al., bioRxiv 2024.06.04.597354 (random forest on static vectors, 5 folds).
     """
-    if method not in ("forest", "finetune"):
-        msg = f"method is one of forest, finetune; got {printable(method)!r}."
-        raise InputValueError(msg)
+    adata = modality(adata, mod)
+    choice("method", method, ("forest", "finetune"))
+    integer("n_folds", n_folds, least=2)
+    integer("n_trees", n_trees)
     tuned = None
     if method == "finetune":
         tuned = _Contexts(adata, model, n_cells, layer, gene_key, seed(rng))

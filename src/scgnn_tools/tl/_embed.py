@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from scgnn_tools import fm
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError, SgtWarning
-from scgnn_tools._keys import ROOT, EmbeddingKeys
+from scgnn_tools._fields import check_writable, root, write
+from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys, check_key
 from scgnn_tools._log import say
-from scgnn_tools._write import check_writable, writing
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.data import open_expression
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anndata import AnnData
+    from mudata import MuData
 
     from scgnn_tools._device import Precision
     from scgnn_tools._random import RNG
 
 
 def embed(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     model: "str | fm.FoundationModel" = "auto",
     *,
     checkpoint: "str | Path | None" = None,
@@ -36,9 +38,10 @@ def embed(
     device: str = "auto",
     precision: "Precision" = "auto",
     rng: "RNG" = None,
+    mod: str = RNA,
     key_added: str | None = None,
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Embed cells and genes with a foundation model.
 
     A cell's vector depends on that cell alone, not on its batch, chunk, order or run; with ``adapt=True`` it depends on the cells that
@@ -47,7 +50,8 @@ def embed(
     Parameters
     ----------
     adata
-        Cells × genes; in memory, backed, zarr or dask. Memory grows with the chunk of 8,192 cells, not with their number.
+        Cells × genes; in memory, backed, zarr, dask or lazy; of a MuData one
+        modality. Memory grows with the chunk of 8,192 cells, not with their number.
     model
         A name of ``sgt.fm.list()``, a loaded model, or "auto": the model of ``checkpoint``, or else the best bundled one.
     checkpoint
@@ -75,6 +79,8 @@ def embed(
         "auto" is bfloat16 on a CUDA device and float32 on the CPU; or "float32", "bfloat16", "float16".
     rng
         Seed of the published random variants of tokenisation, for a model that was loaded with them.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result; None takes the model's name.
     copy
@@ -98,10 +104,15 @@ def embed(
     InputScaleError, InputValueError, MissingKeyError, GeneMatchError, WeightsError
         Before anything is written.
     """
+    whole, adata = adata, modality(adata, mod)
+    check_writable(whole, copy=copy, mod=mod)
     most = integer("batch_size", batch_size, or_auto=True)
     choice("genes", genes, ("static", "context", False))
-    check_writable(adata, copy=copy)
+    if key_added is not None:
+        check_key(key_added, reserved=IN_ROOT)
+    written = root(adata)
     loaded = _load(model, checkpoint, assets, device, precision)
+    keys = EmbeddingKeys(check_key(loaded.card.name if key_added is None else key_added, reserved=IN_ROOT))
     if genes == "context" and not loaded.has_context:
         msg = f"genes='context' needs a network; {loaded.card.name} is a linear map. Pass genes='static'."
         raise InputValueError(msg)
@@ -135,19 +146,17 @@ def embed(
         "licence": loaded.card.licence,
         "empty_cells": empty,
     }
-    keys = EmbeddingKeys(key_added or loaded.card.name)
-    with writing(adata, copy=copy) as out:
-        out.obsm[keys.obsm] = vectors
-        if of_genes is not None:
-            out.varm[keys.varm] = of_genes
-        out.uns[ROOT] = {**out.uns.get(ROOT, {}), keys.uns: entry}
+    fields: dict[str, dict[str, Any]] = {"obsm": {keys.obsm: vectors}, "uns": {ROOT: {**written, keys.uns: entry}}}
+    if of_genes is not None:
+        fields["varm"] = {keys.varm: of_genes}
+    changed = write(whole, fields, copy=copy, mod=mod)
     chosen = isinstance(model, str) and model == "auto" and checkpoint is None
     why = "the best bundled model" if chosen else "as asked"
     say(
         f"embed: {loaded.card.name} ({why}) on {expression.name} ({expression.kind.kind}), {summary['n_matched']:,} of "
         f"{summary['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
     )
-    return out if copy else None
+    return changed
 
 
 def _adapted(

@@ -1,27 +1,31 @@
 """``tl.evaluate_grn``: any edge table against a known network, beside what counting reaches."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools import genes as gene_names
-from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError
+from scgnn_tools._choices import integer
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import as_text, printable, say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
 from scgnn_tools.grn.edge_tables import candidates, edge_scores, scores_of
+from scgnn_tools.grn.groups import genes_of_group
 from scgnn_tools.grn.judge import GrnEvaluation, judge
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.links.pcc import PCC
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 
 def evaluate_grn(
-    edges: "AnnData | pd.DataFrame | Mapping[str, pd.DataFrame]",
+    edges: "AnnData | MuData | pd.DataFrame | Mapping[str, pd.DataFrame]",
     truth: "str | pd.DataFrame" = "auto",
     *,
     train: pd.DataFrame | None = None,
@@ -32,6 +36,7 @@ def evaluate_grn(
     exclude_known: bool = True,
     organism: str | None = None,
     bootstrap: int = 200,
+    mod: str = RNA,
     rng: RNG = 0,
 ) -> GrnEvaluation:
     """Judge edges, of :func:`infer_grn` or of any other tool, by a known network, beside degree, collaboration and co-expression.
@@ -42,8 +47,8 @@ def evaluate_grn(
     Parameters
     ----------
     edges
-        An AnnData that :func:`infer_grn` was called on; a table with a column each for the factor (``source``, ``tf``, ``TF``,
-        ``regulator``, ``Gene1``), the target (``target``, ``Gene2``) and the score (``score``, ``importance``, ``weight``,
+        An AnnData, or a MuData, that :func:`infer_grn` was called on; a table with a column each for the factor (``source``, ``tf``,
+        ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``Gene2``) and the score (``score``, ``importance``, ``weight``,
         ``EdgeWeight``), higher is likelier; or several tables by name.
     truth
         "auto" or "trrust", the bundled TRRUST of the organism; a network (``source``, ``target``); or labelled pairs (``tf``, ``target``,
@@ -52,7 +57,8 @@ def evaluate_grn(
         What the edges were learnt from, edges (``source``, ``target``) or labelled pairs; these are not judged.
     tfs, genes
         Factors and targets that the tool could have named; None takes the factors of the edges and all genes that the edges name, or
-        of an AnnData all its genes. A pair that the tool did not name ranks below all that it did.
+        of an AnnData all its genes, with ``group`` those that its cells express. A pair that the tool did not name ranks
+        below all that it did.
     key, group
         Name of the network in an AnnData, and one of its groups.
     exclude_known
@@ -61,6 +67,8 @@ def evaluate_grn(
         "human" or "mouse"; None detects it.
     bootstrap
         Draws of factors for the 95 % intervals; 0 makes none.
+    mod
+        Modality of a MuData.
     rng
         Seed.
 
@@ -76,22 +84,19 @@ def evaluate_grn(
     InputValueError, MissingKeyError
         If a table lacks a column.
     """
-    adata = None if isinstance(edges, pd.DataFrame | Mapping) else edges
-    tables: dict[str, pd.DataFrame]
+    integer("bootstrap", bootstrap, least=0)
+    adata = None if isinstance(edges, pd.DataFrame | Mapping) else modality(edges, mod, name="edges")
+    tables, of_group = _given(edges), None
     if adata is not None:
-        entry = network(adata, key)
-        table = edges_of(adata, key, group=group)
-        tables = {str(entry["params"]["method"]): table}
+        params = network(adata, key).get("params", {})
+        tables = {str(params.get("method", "edges")): edges_of(adata, key, group=group)}
+        of_group = None if group is None else genes_of_group(adata, params, group)
         if exclude_known and train is None:
-            train = table.loc[table["known"].to_numpy(dtype=bool), ["source", "target"]]
-    else:
-        tables = {"edges": edges} if isinstance(edges, pd.DataFrame) else {str(n): t for n, t in edges.items()}
-    if not tables:
-        msg = "There are no edges to judge: the mapping is empty."
-        raise InputValueError(msg)
+            every_group = edges_of(adata, key)  # trained on the whole prior, whatever a group expresses of it
+            train = every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]]
     named = {n: edge_scores(t) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
-    pool = every if adata is None else adata.var_names.to_numpy(dtype=object)
+    pool = every if adata is None else adata.var_names.to_numpy(dtype=object) if of_group is None else of_group
     pool = pool if genes is None else as_text(genes)
     organism = organism or gene_names.detect_organism(pool)
     to_symbol = _Symbols(organism)
@@ -115,6 +120,22 @@ def evaluate_grn(
     for line in out.verdict.splitlines():
         say(f"evaluate_grn: {line}")
     return out
+
+
+def _given(edges: Any) -> dict[str, pd.DataFrame]:
+    """Return tables by name, none for an object."""
+    if isinstance(edges, pd.DataFrame):
+        return {"edges": edges}
+    if not isinstance(edges, Mapping):
+        return {}
+    if not edges:
+        msg = "There are no edges to judge: the mapping is empty."
+        raise InputValueError(msg)
+    for name, table in edges.items():
+        if not isinstance(table, pd.DataFrame):
+            msg = f"edges[{printable(repr(name))}] is a table of edges (a DataFrame); got {type(table).__name__}."
+            raise InputTypeError(msg)
+    return {str(n): t for n, t in edges.items()}
 
 
 class _Symbols:

@@ -7,13 +7,13 @@ import pandas as pd
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_key, safe_names
 from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools._write import check_writable, writing
-from scgnn_tools.annotation.collect import Inputs, collect, modality
+from scgnn_tools.annotation.collect import Inputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
-from scgnn_tools.annotation.run import column_names
 from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method
 from scgnn_tools.labels.means import class_means, telling_genes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from scgnn_tools.annotation.collect import Reference
 
+PARTS = ("graph", "vectors")
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 
 
@@ -43,7 +44,7 @@ def explain(
     gene_key: str | None = None,
     organism: Literal["human", "mouse"] | None = None,
     unlabeled_category: str = UNKNOWN,
-    mod: str = "rna",
+    mod: str = RNA,
     key_added: str = EXPLAIN,
     rng: RNG = 0,
     device: str = "auto",
@@ -80,7 +81,8 @@ def explain(
     None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
 
     ``adata.uns[key]``
-        dict: ``genes``, a DataFrame genes × classes of importance (NaN for a class without cells); ``dimensions``, the same for the
+        dict: ``genes``, a DataFrame genes × classes of importance (NaN for a class without cells); ``classes``, the names of its columns as
+        they are, where a file could not hold them as names of columns; ``dimensions``, the same for the
         dimensions of the vectors, each set to its mean; ``params``; and for a method of two parts ``parts``, a DataFrame with
         ``accuracy`` of each part and of the whole, over all held-out labelled cells and over those where the parts disagree.
     ``adata.obs[f"{key}_graph"]``, ``adata.obs[f"{key}_vectors"]``
@@ -94,7 +96,9 @@ def explain(
         If captum is wanted and not installed.
     """
     inner = modality(adata, mod)
-    check_writable(inner, copy=copy)
+    check_writable(adata, copy=copy, mod=mod)
+    keys = ExplainKeys(check_key(key_added))
+    check_apart([keys.part(n) for n in PARTS], labels_key=labels_key)
     _check(how, method, n_cells=n_cells, n_genes=n_genes)
     options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
@@ -108,28 +112,28 @@ def explain(
     cells, own = data.query.take(chosen), predicted[chosen]
     genes = _genes(fitted, cells, own, how, n_genes, train, len(classes))
     names = data.query.genes if data.query.genes is not None else inner.var_names.to_numpy()
-    columns = column_names(classes)
+    columns = safe_names(classes)
     dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
     entry: dict[str, Any] = {
         "genes": pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns),
         "dimensions": pd.DataFrame(dimensions, columns=columns, index=[str(d) for d in range(len(dimensions))]),
+        "classes": classes.astype(object),
         "params": data.params | {"method": method, "how": how, "n_cells": n_cells, "seed": number},
     }
     each = parts(cast("WithParts", fitted), data.query) if METHODS[method].parts else {}
     if each:
         entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
-    keys = ExplainKeys(key_added)
-    whole = adata.copy() if copy and adata is not inner else adata
-    with writing(modality(whole, mod), copy=copy and adata is inner) as out:
-        out.uns[keys.uns] = entry
-        for name, labels in each.items():
-            out.obs[keys.part(name)] = pd.Categorical(classes[labels], categories=classes)
+    fields = {
+        "uns": {keys.uns: entry},
+        "obs": {keys.part(n): pd.Categorical(classes[c], categories=classes) for n, c in each.items()},
+    }
+    changed = write(adata, fields, copy=copy, mod=mod)
     say(f"explain: {method} by {how}, {len(cells):,} cells of {len(np.unique(own))} classes -> uns['{key_added}']")
-    return (out if adata is inner else whole) if copy else None
+    return changed
 
 
 def _check(how: str, method: str, *, n_cells: int, n_genes: int) -> None:
-    choice("how", how, tuple(HOW))
+    choice("how", how, HOW)
     if how != "occlusion" and method != "scgrapht":
         msg = f"how={how!r} needs the graph of scgrapht; the method is {method!r}. Pass how='occlusion'."
         raise InputValueError(msg)

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
+
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._keys import GRN
-from scgnn_tools._log import printable, say
-from scgnn_tools._modality import modality
+from scgnn_tools._keys import GRN, safe_names
+from scgnn_tools._log import printable, say, writable
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._write import write_whole
 from scgnn_tools.graph.exchange import cytoscape, graphml
 from scgnn_tools.grn.table import edges_of
@@ -28,7 +30,7 @@ def export_grn(
     format: Format | None = None,  # noqa: A002
     group: str | None = None,
     n_targets: int | None = None,
-    mod: str | None = None,
+    mod: str = RNA,
     overwrite: bool = False,
 ) -> Path:
     """Write a network to a file, whole or not at all.
@@ -80,10 +82,20 @@ def export_grn(
         table = regulons(adata, key, group=group, n_targets=n_targets)
     else:
         table = edges_of(adata, key, group=group, n_targets=n_targets, merge=False)
+    table = _writable(table)
     if chosen in ("csv", "decoupler"):
         text = table.to_csv(index=False)
     else:
-        text = graphml(table) if chosen == "graphml" else cytoscape(table, name=key)
+        text = graphml(table) if chosen == "graphml" else cytoscape(table, name=writable(key))
     write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
     say(f"export_grn: {len(table):,} edges as {chosen} -> {path}")
     return path
+
+
+def _writable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with text that every file takes; two genes stay two."""
+    genes = pd.unique(pd.concat([table["source"], table["target"]]).astype(str).to_numpy(dtype=object))
+    safe = dict(zip(genes, safe_names(genes, make=writable), strict=True))
+    ends = {c: table[c].astype(str).map(safe) for c in ("source", "target")}
+    others = [c for c in table if c not in ends and table[c].dtype.kind not in "biuf"]
+    return table.assign(**ends, **{c: table[c].map(lambda v: writable(v) if isinstance(v, str) else v) for c in others})

@@ -6,25 +6,28 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._choices import column, integer
-from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools._keys import ProgramKeys
+from scgnn_tools._choices import integer
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import ProgramKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
-from scgnn_tools._write import check_writable, writing
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.graph import cosine_topk
 from scgnn_tools.tl._gene_vectors import gene_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from mudata import MuData
 
 NAMED = 4
 """Genes that stand for a program."""
 
 
 def gene_programs(
-    adata: "AnnData",
+    adata: "AnnData | MuData",
     *,
     use_rep: str | None = None,
     groupby: str | None = None,
@@ -33,10 +36,12 @@ def gene_programs(
     resolution: float = 40.0,
     min_genes: int = 5,
     layer: str | None = None,
+    gene_key: str | None = None,
     rng: RNG = 0,
+    mod: str = RNA,
     key_added: str = "sgt_programs",
     copy: bool = False,
-) -> "AnnData | None":
+) -> "AnnData | MuData | None":
     """Group genes into programs: similarity graph of their vectors, then Leiden.
 
     Parameters
@@ -56,10 +61,12 @@ def gene_programs(
         Of Leiden; higher gives smaller programs. 40 as in the papers, for programs of a few genes.
     min_genes
         Smaller groups are no programs.
-    layer
+    layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     rng
         Seed of Leiden.
+    mod
+        Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     copy
@@ -88,11 +95,14 @@ def gene_programs(
     -----
     Source: Cui et al., Nature Methods 2024 (scGPT); Fang et al., bioRxiv 2024.06.04.597354.
     """
-    check_writable(adata, copy=copy)
-    if groupby is not None:
-        column("groupby", groupby, adata.obs)
+    whole, adata = adata, modality(adata, mod)
+    check_writable(whole, copy=copy, mod=mod)
+    keys = ProgramKeys(check_key(key_added))
+    grouped = None if groupby is None else column_of(adata.obs, groupby, "groupby")
+    if isinstance(genes, str):
+        check_apart([keys.var], genes=genes)
     n_neighbors, min_genes = integer("n_neighbors", n_neighbors), integer("min_genes", min_genes)
-    rep, vectors, _ = gene_vectors(adata, use_rep, None)
+    rep, vectors, _ = gene_vectors(adata, use_rep, gene_key)
     expression = open_expression(adata, layer=layer, accept=("counts", "log1p"))
     if len(expression.var) != adata.n_vars:
         msg = f"{expression.name} has other genes than the object. Pass layer= for a matrix over its own genes."
@@ -113,8 +123,8 @@ def gene_programs(
     separation["top_genes"] = [", ".join(adata.var_names[_top(np.flatnonzero(program == i), mean)]) for i in range(n)]
     separation["cohesion"] = _cohesion(vectors, program)
     result: dict[str, Any] = {}
-    if groupby is not None:
-        groups = adata.obs[groupby].astype("category").cat.remove_unused_categories()
+    if grouped is not None:
+        groups = grouped.astype("category").cat.remove_unused_categories()
         random = _like(program, np.flatnonzero(mean > 0), mean, np.random.default_rng(seed(rng)))
         separation["eta2"] = eta2(scores, groups.cat.codes.to_numpy())
         separation["eta2_random"] = eta2(_score(expression, random, peak, n), groups.cat.codes.to_numpy())
@@ -123,19 +133,20 @@ def gene_programs(
         result["scores"].index = result["scores"].index.astype(str)
     params = {"use_rep": rep, "groupby": groupby or "", "n_neighbors": n_neighbors, "resolution": float(resolution)}
     result |= {"separation": separation, "params": {**params, "min_genes": min_genes, "matrix": expression.name}}
-    keys = ProgramKeys(key_added)
-    with writing(adata, copy=copy) as out:
-        labels = pd.Categorical.from_codes(program, names)
-        out.var[keys.var] = labels
-        out.obsm[keys.obsm] = pd.DataFrame(scores, columns=names, index=out.obs_names)
-        out.uns[keys.uns] = result
+    table = pd.DataFrame(scores, columns=names, index=adata.obs_names)
+    fields = {
+        "var": {keys.var: pd.Categorical.from_codes(program, names)},
+        "obsm": {keys.obsm: table},
+        "uns": {keys.uns: result},
+    }
+    changed = write(whole, fields, copy=copy, mod=mod)
     more = ""
     if groupby is not None:
         more = f"; {(separation['eta2'] > separation['eta2_random']).mean():.0%} differ more between {groupby} than random genes do"
     say(
         f"gene_programs: {n} programs of {int((program >= 0).sum()):,} genes ({rep}){more} -> var['{keys.var}'], uns['{keys.uns}']"
     )
-    return out if copy else None
+    return changed
 
 
 def cluster(vectors: np.ndarray, n_neighbors: int, resolution: float, min_genes: int, seed: int) -> np.ndarray:
@@ -202,10 +213,11 @@ def _chosen(
             else expression.gene_totals() > 0
         )
     elif isinstance(genes, str):
-        if genes not in adata.var or adata.var[genes].dtype != bool:
-            msg = f"genes={printable(genes)!r} is no boolean column of var. Pass one, or a list of names."
-            raise MissingKeyError(msg)
-        wanted = adata.var[genes].to_numpy()
+        flags = column_of(adata.var, genes, "genes", "var")
+        if flags.dtype != bool:
+            msg = f"genes={printable(genes)!r} is no boolean column of var, but of {flags.dtype}. Pass one, or a list of names."
+            raise InputTypeError(msg)
+        wanted = flags.to_numpy()
     else:
         missing = [g for g in genes if g not in adata.var_names]
         if missing:

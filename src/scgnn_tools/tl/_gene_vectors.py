@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scgnn_tools._errors import MissingKeyError
-from scgnn_tools._keys import ROOT, EmbeddingKeys
-from scgnn_tools._log import printable
+from scgnn_tools._choices import key
+from scgnn_tools._fields import root
+from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.vectors import read_vectors
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
 def gene_vectors(adata: "AnnData", use_rep: str | None, gene_key: str | None) -> tuple[str, np.ndarray, np.ndarray]:
     """Return the name of an embedding of genes, its vectors (n_vars, d) and the canonical symbol of each gene."""
     if use_rep is None:
-        written = [k for k in adata.uns.get(ROOT, {}) if EmbeddingKeys(k).varm in adata.varm]
+        written = [k for k in root(adata) if EmbeddingKeys(k).varm in adata.varm]
         use_rep = EmbeddingKeys(written[-1]).varm if written else None
-    if use_rep is None or use_rep not in adata.varm:
-        there = ", ".join(map(printable, adata.varm)) or "none"
-        msg = f"varm holds no gene vectors {printable(use_rep)!r}; there is: {there}. Run sgt.tl.embed(adata) first."
-        raise MissingKeyError(msg)
+    use_rep = key("use_rep", use_rep, adata.varm, "varm", todo="Run sgt.tl.embed(adata) first.")
     vectors = read_vectors(adata, use_rep, "varm")
     names = gene_names(adata.var, gene_key=gene_key)
     return use_rep, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)

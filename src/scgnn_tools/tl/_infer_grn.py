@@ -1,5 +1,6 @@
 """``tl.infer_grn``: which transcription factor regulates which gene, evaluated beside its baselines."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,11 +10,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer
-from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import say
-from scgnn_tools._modality import modality
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
+from scgnn_tools._log import printable, say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
-from scgnn_tools._write import check_writable, writing
 from scgnn_tools.grn import check_expression, check_groups, check_options, collect, groups_of, infer
 from scgnn_tools.store import check_folder
 
@@ -28,7 +30,6 @@ def infer_grn(
     *,
     tfs: Sequence[str] | None = None,
     method: str = "sgt",
-    method_options: Mapping[str, Any] | None = None,
     groupby: str | None = None,
     min_expressed: float = 0.05,
     use_rep: str | None = None,
@@ -39,11 +40,13 @@ def infer_grn(
     n_top: int = 100,
     n_runs: int = 3,
     store: str | Path | None = None,
-    mod: str | None = None,
+    mod: str = RNA,
     key_added: str = GRN,
     rng: RNG = 0,
     device: str = "auto",
     copy: bool = False,
+    method_options: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> "AnnData | MuData | None":
     """Infer a gene regulatory network, or one for each group of cells.
 
@@ -54,7 +57,7 @@ def infer_grn(
     Parameters
     ----------
     adata
-        Cells × genes; or a MuData, with ``mod``.
+        Cells × genes; of a MuData one modality.
     prior
         Known edges: "auto" or "trrust" for the bundled TRRUST of the organism, a DataFrame with ``source``, ``target`` and perhaps
         ``weight`` and ``mode``, or a key of ``varp``.
@@ -63,8 +66,6 @@ def infer_grn(
     method
         A name of :func:`scgnn_tools.models.link_predictor`. "sgt" is our own: counting, collaboration and alike genes, with
         weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
-    method_options
-        Options of that method.
     groupby
         Column of ``obs``: one network for each of its groups of at least 10 cells. A method that needs expression is trained on the cells
         of each group; any other is trained once, and a group's network holds the factors and targets that its cells express.
@@ -95,6 +96,10 @@ def infer_grn(
         Where to train.
     copy
         Return a changed copy and leave ``adata`` as it is.
+    method_options
+        Deprecated; pass the options by name.
+    options
+        Of the method; a wrong one is an error that names those that it has.
 
     Returns
     -------
@@ -125,12 +130,16 @@ def infer_grn(
         Before anything is trained or written.
     """
     target = modality(adata, mod)
-    check_writable(target, copy=copy)
+    check_writable(adata, copy=copy, mod=mod)
+    keys = GrnKeys(check_key(key_added))
+    if isinstance(prior, str):
+        check_apart([keys.varp] if prior in target.varp else [], prior=prior)
     check_groups(target, groupby, min_expressed)
     folder = None if store is None else Path(store)
     check_folder(folder)
     n_top, n_runs = integer("n_top", n_top), integer("n_runs", n_runs)
-    options = check_options(method, method_options, device, split)
+    given = _by_name(method_options, options)
+    options = check_options(method, given, device, split)
     number = seed(rng)
     data = collect(
         target, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number
@@ -144,23 +153,35 @@ def infer_grn(
     if groupby is not None:
         names = np.array([g.name for g in groups], dtype=object)
         params |= {"groupby": groupby, "groups": names, "min_expressed": min_expressed}
-    if method_options:
-        params["method_options"] = {k: str(v) for k, v in method_options.items()}
-    changed = adata if target is adata or not copy else adata.copy()
-    with writing(modality(changed, mod), copy=copy and target is adata) as out:
-        _write(
-            out, GrnKeys(key_added), network.edges, data.column_of, {"evaluation": network.evaluation, "params": params}
-        )
+    if given:
+        params["options"] = {k: str(v) for k, v in given.items()}
+    rest = {"evaluation": network.evaluation, "params": params}
+    changed = write(adata, _fields(target, keys, network.edges, data.column_of, rest), copy=copy, mod=mod)
     per = f" in {len(groups)} groups" if groupby is not None else ""
     say(
         f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
         f"{len(data.inputs.genes):,} genes scored, {len(network.edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
     )
     say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
-    return (out if target is adata else changed) if copy else None
+    return changed
 
 
-def _write(adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]) -> None:
+def _by_name(method_options: Mapping[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the method, those of the argument that they were given in before too."""
+    if method_options is None:
+        return options
+    msg = "method_options= will go; pass the options of the method by name, as in infer_grn(adata, method='scregnet', max_epochs=50)."
+    warnings.warn(msg, FutureWarning, stacklevel=3)
+    both = sorted(set(method_options) & set(options))
+    if both:
+        msg = f"{', '.join(map(printable, both))} is given by name and in method_options. Give it by name."
+        raise InputValueError(msg)
+    return {**method_options, **options}
+
+
+def _fields(
+    adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
     i, j = (edges[c].map(column_of).to_numpy(dtype=np.int64) for c in ("tf", "target"))
     names = adata.var_names.to_numpy(dtype=object)
     table = edges.rename(columns={"tf": "source"}).assign(source=names[i], target=names[j])
@@ -169,5 +190,4 @@ def _write(adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.S
     _, first = np.unique(np.stack([i, j]), axis=1, return_index=True)  # best first: of several groups the best
     score = edges["score"].to_numpy(dtype=np.float32)
     matrix = sp.csr_matrix((score[first], (i[first], j[first])), shape=(adata.n_vars, adata.n_vars))
-    adata.varp[keys.varp] = matrix
-    adata.uns[keys.uns] = {"edges": table, **rest}
+    return {"varp": {keys.varp: matrix}, "uns": {keys.uns: {"edges": table, **rest}}}

@@ -1,16 +1,13 @@
 """What ``tl.annotate`` writes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._keys import UNKNOWN, LabelKeys
+from scgnn_tools._keys import UNKNOWN, LabelKeys, safe_names
 from scgnn_tools.annotation.hierarchy import BackOff
-from scgnn_tools.annotation.run import AnnotationResult, column_names
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from scgnn_tools.annotation.run import AnnotationResult
 
 NO_COUNTS, UNSAFE = "no counts", "no safe parent"
 REASONS = (
@@ -22,18 +19,18 @@ REASONS = (
 """Of the signs of strangeness, in their order."""
 
 
-def write(
-    adata: "AnnData",
+def fields_of(
     keys: LabelKeys,
     result: AnnotationResult,
+    cells: pd.Index,
     *,
     empty: np.ndarray,
     back_off: BackOff | None,
     min_confidence: float,
     reject: bool,
     params: dict[str, Any],
-) -> None:
-    """Write labels, confidence, reasons, probabilities, sets and what is known of them."""
+) -> dict[str, dict[str, Any]]:
+    """Return labels, confidence, reasons, probabilities, sets and what is known of them, by container and key."""
     best, confidence, names = result.proba.argmax(axis=1), result.proba.max(axis=1), result.classes
     if back_off is not None:
         best, confidence = back_off.choose(result.proba, min_confidence)
@@ -45,16 +42,16 @@ def write(
     categories += [UNKNOWN] if UNKNOWN in used and UNKNOWN not in categories else []
     reason = np.where(result.unknown, np.array(REASONS)[result.sign], np.where(best < 0, UNSAFE, ""))
     reason = np.where(empty, NO_COUNTS, reason)
-    adata.obs[keys.obs] = pd.Categorical(label, categories=categories)
-    adata.obs[keys.confidence] = np.where(empty, 0, confidence).astype(np.float32)
-    adata.obs[keys.reason] = pd.Categorical(reason, categories=["", *REASONS, UNSAFE, NO_COUNTS])
+    obs: dict[str, Any] = {keys.obs: pd.Categorical(label, categories=categories)}
+    obs[keys.confidence] = np.where(empty, 0, confidence).astype(np.float32)
+    obs[keys.reason] = pd.Categorical(reason, categories=["", *REASONS, UNSAFE, NO_COUNTS])
     if reject:
-        adata.obs[keys.novelty] = result.strange
+        obs[keys.novelty] = result.strange
     if back_off is not None and (back_off.ids != "").any():
-        adata.obs[keys.ontology] = pd.Categorical(np.where(rejected, "", back_off.ids[best]))
-    columns = column_names(result.classes)
-    adata.obsm[keys.proba] = pd.DataFrame(result.proba, index=adata.obs_names, columns=columns)
-    entry = {
+        obs[keys.ontology] = pd.Categorical(np.where(rejected, "", back_off.ids[best]))
+    columns = safe_names(result.classes)
+    obsm = {keys.proba: pd.DataFrame(result.proba, index=cells, columns=columns)}
+    entry: dict[str, Any] = {
         "evaluation": result.evaluation,
         "verdict": result.verdict,
         "classes": result.classes.astype(object),
@@ -63,6 +60,6 @@ def write(
         "params": params,
     }
     if result.sets is not None:
-        adata.obsm[keys.set] = pd.DataFrame(result.sets, index=adata.obs_names, columns=columns)
+        obsm[keys.set] = pd.DataFrame(result.sets, index=cells, columns=columns)
         entry["conformal"] = {**result.conformal, "mean_size": float(result.sets.sum(axis=1).mean())}
-    adata.uns[keys.uns] = entry
+    return {"obs": obs, "obsm": obsm, "uns": {keys.uns: entry}}

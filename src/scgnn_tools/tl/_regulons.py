@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._keys import GRN
-from scgnn_tools._modality import modality
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.table import edges_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def regulons(
     *,
     group: str | None = None,
     n_targets: int | None = None,
-    mod: str | None = None,
+    mod: str = RNA,
 ) -> pd.DataFrame:
     """Return the targets of each transcription factor with signed weights, decoupler's ``net``.
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import integer
-from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError
-from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
-from scgnn_tools._log import printable, say
-from scgnn_tools._modality import modality
-from scgnn_tools._write import check_writable, writing
+from scgnn_tools._choices import choice, integer
+from scgnn_tools._errors import GraphError, MissingExtraError
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys, check_apart, check_key, safe_names
+from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.data import open_expression
 from scgnn_tools.tl._regulons import regulons
 
@@ -32,7 +32,7 @@ def tf_activity(
     n_targets: int | None = None,
     min_targets: int = 5,
     layer: str | None = None,
-    mod: str | None = None,
+    mod: str = RNA,
     key_added: str = ACTIVITY,
     copy: bool = False,
 ) -> "AnnData | MuData | None":
@@ -70,8 +70,8 @@ def tf_activity(
         expression of the cell. 0 for a cell without expression.
     ``adata.obsm[f"{key_added}_padj"]``
         DataFrame float32 (n_obs, n_factors): adjusted p-values, if the method tests.
-    ``adata.uns[key_added]["params"]``
-        dict.
+    ``adata.uns[key_added]``
+        dict: ``params``, and ``factors``, the names of the columns as they are, where a file could not hold them as names of columns.
 
     Raises
     ------
@@ -81,10 +81,10 @@ def tf_activity(
         If there is no such network, method or group, or no factor has enough targets; nothing is written.
     """
     target = modality(adata, mod)
-    check_writable(target, copy=copy)
-    if method not in METHODS:
-        msg = f"There is no method {printable(method)!r}; decoupler has {', '.join(METHODS)}."
-        raise InputValueError(msg)
+    check_writable(adata, copy=copy, mod=mod)
+    keys = ActivityKeys(check_key(key_added))
+    check_apart([keys.uns], key=key)
+    choice("method", method, METHODS)
     min_targets = integer("min_targets", min_targets)
     net = regulons(target, key, group=group, n_targets=n_targets)
     decoupler = _decoupler()
@@ -96,17 +96,16 @@ def tf_activity(
         msg = f"No factor has {min_targets} targets among the {len(genes):,} genes; the most is {most}. Lower min_targets."
         raise GraphError(msg)
     scores, adjusted = activity(decoupler, expression.log_normalized(), genes, net, method, min_targets)
-    keys = ActivityKeys(key_added)
     params: dict[str, Any] = {"method": method, "grn": key, "min_targets": min_targets, "matrix": expression.name}
     params |= {k: v for k, v in (("group", group), ("n_targets", n_targets)) if v is not None}
-    changed = adata if target is adata or not copy else adata.copy()
-    with writing(modality(changed, mod), copy=copy and target is adata) as out:
-        out.obsm[keys.obsm] = scores.set_index(out.obs_names)
-        if adjusted is not None:
-            out.obsm[keys.padj] = adjusted.set_index(out.obs_names)
-        out.uns[keys.uns] = {"params": params}
+    factors = scores.columns.to_numpy(dtype=object)
+    tables = {keys.obsm: scores} | ({} if adjusted is None else {keys.padj: adjusted})
+    tables = {k: t.set_axis(safe_names(t.columns), axis=1).set_index(target.obs_names) for k, t in tables.items()}
+    changed = write(
+        adata, {"obsm": tables, "uns": {keys.uns: {"params": params, "factors": factors}}}, copy=copy, mod=mod
+    )
     say(f"tf_activity: {method} of {scores.shape[1]:,} factors on {expression.name} -> obsm['{keys.obsm}']")
-    return (out if target is adata else changed) if copy else None
+    return changed
 
 
 def activity(

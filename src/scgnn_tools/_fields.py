@@ -1,0 +1,84 @@
+"""The fields of an AnnData: read by name, and written all or none."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._keys import ROOT
+from scgnn_tools._modality import RNA, inside
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+Fields = Mapping[str, Mapping[str, Any]]
+"""What is to be written: container (``obs``, ``obsm``, ``uns``, …) to key to value."""
+
+
+def check_writable(data: "AnnData | MuData", *, copy: bool, mod: str = RNA) -> None:
+    """Refuse, before any work, an object that could not be written to."""
+    adata = inside(data, mod)
+    if adata.isbacked and adata.is_view and not copy:
+        msg = "This is a view of a backed AnnData, which cannot be written to. Pass view.to_memory(), or copy=True."
+        raise InputValueError(msg)
+
+
+def write(data: "AnnData | MuData", fields: Fields, *, copy: bool, mod: str = RNA) -> "AnnData | MuData | None":
+    """Write all of the fields, or on any error none of them; return the copy if one was asked for.
+
+    A view becomes an object of its own when it is written to; that is what the caller asked for, so there is no warning. The parent stays
+    as it is. A copy of a backed object is in memory.
+    """
+    from anndata import ImplicitModificationWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImplicitModificationWarning)
+        if copy:
+            data = data.to_memory() if data.isbacked and hasattr(data, "to_memory") else data.copy()
+        adata = inside(data, mod)
+        with _undone_on_error(adata) as note:
+            for where, values in fields.items():
+                for key, value in values.items():
+                    note(where, key)
+                    getattr(adata, where)[key] = value
+    return data if copy else None
+
+
+@contextmanager
+def _undone_on_error(adata: "AnnData") -> Iterator[Callable[[str, str], None]]:
+    before: list[tuple[str, str, bool, Any]] = []
+
+    def note(where: str, key: str) -> None:
+        place = getattr(adata, where)
+        before.append((where, key, key in place, place.get(key)))
+
+    try:
+        yield note
+    except BaseException:
+        for where, key, was_there, value in reversed(before):
+            place = getattr(adata, where)
+            if was_there:
+                place[key] = value
+            elif key in place:
+                del place[key]
+        raise
+
+
+def root(adata: "AnnData") -> Mapping[str, Any]:
+    """Return ``uns["sgt"]``, where what is written by no ``key_added`` stands; empty if it is not there.
+
+    Raises
+    ------
+    InputTypeError
+        If something else stands there.
+    """
+    entry = adata.uns.get(ROOT, {})
+    if not isinstance(entry, Mapping):
+        msg = (
+            f"uns['{ROOT}'] holds {type(entry).__name__}, not a dict; the package keeps its results there. Move yours: "
+            f"adata.uns['mine'] = adata.uns.pop('{ROOT}')."
+        )
+        raise InputTypeError(msg)
+    return entry
