@@ -1,0 +1,81 @@
+"""What cells say of every factor and gene: one correlation matrix, of cells or of means of neighbouring cells."""
+
+import numpy as np
+import scipy.sparse as sp
+
+BLOCK = 2048
+"""Genes that are dense at a time."""
+
+
+def correlations(
+    x: sp.csr_array,
+    tfs: np.ndarray,
+    genes: np.ndarray,
+    *,
+    means: sp.csr_array | None = None,
+    ridge: float | None = None,
+) -> np.ndarray:
+    """Return the correlation of columns ``tfs`` with columns ``genes`` at equal depth, float32 (n_tfs, n_genes).
+
+    Parameters
+    ----------
+    x
+        Log-normalised cells, (n_cells, n_columns).
+    tfs, genes
+        Columns.
+    means
+        Means over cells that are correlated instead of the cells, (n_means, n_cells).
+    ridge
+        Penalty of a ridge regression of each gene on all factors at once, whose coefficients are returned instead: what a factor
+        says beyond the others. The coefficient of a factor for itself means nothing.
+
+    Notes
+    -----
+    Partial Pearson correlation, given the logarithm of the number of genes that a cell expresses and its square: in deep cells every
+    gene is seen more often, and the logarithm of a count does not undo that. 0 where a gene is constant.
+    """
+    values = Standardised(x, means)
+    factors = values(tfs)
+    out = np.empty((len(tfs), len(genes)), dtype=np.float32)
+    for start in range(0, len(genes), BLOCK):
+        out[:, start : start + BLOCK] = factors.T @ values(genes[start : start + BLOCK])
+    if ridge is not None:
+        out = np.linalg.solve(factors.T @ factors + ridge * np.eye(len(tfs), dtype=np.float32), out)
+    return out
+
+
+class Standardised:
+    """Columns of log-normalised cells, or of means over them, without what depth says, each of length 1; 0 for a constant one.
+
+    Parameters
+    ----------
+    x
+        (n_cells, n_columns).
+    means
+        (n_means, n_cells); None takes the cells themselves.
+    """
+
+    def __init__(self, x: sp.csr_array, means: sp.csr_array | None = None) -> None:
+        self._x, self._means = sp.csc_array(x), means
+        depth = np.log1p(np.diff(sp.csr_array(x).indptr).astype(np.float64))
+        depth = depth if means is None else means @ depth
+        depth = depth - depth.mean()
+        u, s, _ = np.linalg.svd(np.stack([np.ones(len(depth)), depth, depth**2], axis=1), full_matrices=False)
+        self._depth = u[:, s > 1e-9 * s[0]].astype(np.float32)
+
+    def __call__(self, columns: np.ndarray) -> np.ndarray:
+        """Return columns, float32 (n_means or n_cells, len(columns))."""
+        some = self._x[:, columns]
+        values = (some if self._means is None else self._means @ sp.csr_array(some)).toarray().astype(np.float32)
+        size = np.linalg.norm(values, axis=0)
+        values -= self._depth @ (self._depth.T @ values)
+        length = np.linalg.norm(values, axis=0)
+        return np.divide(values, length, out=np.zeros_like(values), where=length > 1e-4 * np.maximum(size, 1e-6))
+
+
+def moments(x: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column, float64."""
+    n, d = x.shape
+    values = x.data.astype(np.float64)
+    mean, square = (np.bincount(x.indices, weights=v, minlength=d) / n for v in (values, values**2))
+    return mean, np.sqrt(np.maximum(square - mean**2, 0))

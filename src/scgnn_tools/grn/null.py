@@ -1,0 +1,69 @@
+"""Cells that say nothing: each gene permuted among cells of like depth, and scores measured by what such cells give."""
+
+import numba
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools._random import RNG, generator
+
+N_BINS = 20
+LEAST = 10
+"""Cells in a bin of depth, at least."""
+
+
+def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, rng: RNG = 0) -> sp.csr_array:
+    """Permute every gene on its own, among cells that express about as many genes.
+
+    What a gene's values are, and that deep cells express more, stays; which genes go together in a cell does not.
+
+    Parameters
+    ----------
+    x
+        Cells, (n_cells, n_genes).
+    n_bins
+        Bins of depth, of at least 10 cells each; 1 permutes among all cells.
+    rng
+        Seed.
+    """
+    n = x.shape[0]
+    order = np.argsort(np.diff(x.indptr), kind="stable")
+    bounds = np.linspace(0, n, max(1, min(n_bins, n // LEAST)) + 1).astype(np.int64)
+    columns = sp.csc_array(x)
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    rows = _permuted_rows(columns.indptr, rank[columns.indices], bounds, generator(rng))
+    out = sp.csc_array((columns.data, order[rows].astype(columns.indices.dtype), columns.indptr), shape=x.shape)
+    return sp.csr_array(out)
+
+
+def calibrated(score: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return scores as standard deviations from what cells that say nothing give, float32 of the same shape.
+
+    Mean and spread of the null are those of the factor (row) and of the gene (column) together: one pair alone is too little to tell.
+    """
+    with np.errstate(invalid="ignore"):
+        of_row, of_column = null.mean(axis=1, keepdims=True), null.mean(axis=0, keepdims=True)
+        middle = of_row + of_column - null.mean()
+        rest = (null - middle) ** 2
+        total = float(rest.mean())
+        spread = np.sqrt(rest.mean(axis=1, keepdims=True) * rest.mean(axis=0, keepdims=True) / max(total, 1e-12))
+    least = 0.1 * np.sqrt(total)
+    z = (score - middle) / np.maximum(spread, max(least, 1e-6))
+    return np.where(np.isfinite(z), z, 0.0).astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _permuted_rows(
+    indptr: np.ndarray, ranks: np.ndarray, bounds: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:  # pragma: no cover (compiled)
+    n = bounds[-1]
+    place, out = np.arange(n), np.empty(len(ranks), dtype=np.int64)
+    for j in range(len(indptr) - 1):
+        for b in range(len(bounds) - 1):
+            low, high = bounds[b], bounds[b + 1]
+            for i in range(high - 1, low, -1):
+                k = low + int(rng.random() * (i - low + 1))
+                place[i], place[k] = place[k], place[i]
+        for p in range(indptr[j], indptr[j + 1]):
+            out[p] = place[ranks[p]]
+    return out
