@@ -1,0 +1,133 @@
+"""Knowledge and cells joined: a log ratio of what the cells say, in all cells and in each group, to add to the logit of a prior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools.grn.cells import Measured, measure
+from scgnn_tools.grn.coherence import coherence
+from scgnn_tools.grn.contrast import differences, edge_contrast
+from scgnn_tools.grn.ratio import Ratio, fit_ratio
+from scgnn_tools.grn.smoothing import NEIGHBOURS, WITHIN
+
+TRANSFER = 0.5
+"""Part of the coherence's log ratio that counts: known targets of a factor in one collection are told by its others better than its targets
+elsewhere are."""
+
+MOST_CONTRAST = 2.0
+"""Standard deviations of a contrast that count, each as one logit."""
+
+RELIABLE = 0.3
+"""Agreement of halves below which a group's network is called the pooled one, seen through its expression."""
+
+DIRECT, COHERENCE = ("smoothed", "cells"), "coherence"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Log ratio of all cells.
+
+    Attributes
+    ----------
+    measured
+        The cells.
+    direct
+        Ratio of the correlation of the pair itself.
+    siblings
+        Ratio of the coherence with the factor's known targets.
+    coherence
+        That coherence, float32 (n_tfs, n_genes).
+    """
+
+    measured: Measured
+    direct: Ratio
+    siblings: Ratio
+    coherence: np.ndarray
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the ratio is 1 for every pair."""
+        return self.direct.says_nothing(*DIRECT) and self.siblings.says_nothing(COHERENCE)
+
+    def log_ratio(self) -> np.ndarray:
+        """Return the log ratio of every pair, float32 (n_tfs, n_genes); 0 where the cells say nothing."""
+        return self.direct(sources(self.measured)) + TRANSFER * self.siblings({COHERENCE: self.coherence})
+
+    def of_own(self, own: Measured) -> np.ndarray:
+        """Return what a group's own evidence adds, on the terms of the pooled one."""
+        at = self.direct.names.index(DIRECT[0])
+        shrunk = np.clip(own.score / self.direct.scale[at], -self.direct.bound[at], self.direct.bound[at])
+        return np.nan_to_num(self.direct.slope[at] * shrunk).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class InGroup:
+    """What a group of cells adds to the pooled evidence.
+
+    Attributes
+    ----------
+    own
+        The group's cells, measured on their own; None if they are too few.
+    contrast
+        How much more of each edge there is here than in other cells, float32 (n_tfs, n_genes); None if there are no other cells.
+    """
+
+    own: Measured | None
+    contrast: np.ndarray | None
+
+    def log_ratio(self, pooled: Evidence) -> np.ndarray:
+        """Return what the group adds to the pooled log ratio."""
+        out = np.float32(0) if self.own is None else pooled.of_own(self.own)
+        if self.contrast is not None:
+            out = out + np.clip(np.nan_to_num(self.contrast), -MOST_CONTRAST, MOST_CONTRAST)
+        return np.asarray(out)
+
+
+def sources(measured: Measured) -> Mapping[str, np.ndarray]:
+    """Return what the direct ratio is fitted on."""
+    return dict(zip(DIRECT, (measured.score, measured.r), strict=True))
+
+
+def weigh(measured: Measured, known: np.ndarray, degree: np.ndarray) -> Evidence:
+    """Fit how much the cells' evidence makes an edge likelier, on the known ones.
+
+    Parameters
+    ----------
+    measured
+        The cells.
+    known
+        bool (n_tfs, n_genes).
+    degree
+        Known factors of each gene, in all of the prior.
+    """
+    together = coherence(measured.x, known, np.arange(known.shape[1]))
+    together = np.where(np.isfinite(measured.z), together, np.nan).astype(np.float32)
+    return Evidence(
+        measured, fit_ratio(sources(measured), known, degree), fit_ratio({COHERENCE: together}, known, degree), together
+    )
+
+
+def pooled(
+    x: sp.csr_array, tfs: np.ndarray, expressed: np.ndarray, known: np.ndarray, degree: np.ndarray, *, rng: int
+) -> Evidence | None:
+    """Measure all cells and weigh what they say; None if there is nothing to measure."""
+    measured = measure(x, tfs, expressed, k=NEIGHBOURS, rng=rng)
+    return None if measured is None else weigh(measured, known, degree)
+
+
+def in_groups(
+    x: sp.csr_array, tfs: np.ndarray, groups: list[tuple[np.ndarray, np.ndarray]], *, rng: int
+) -> list[InGroup]:
+    """Measure each group, given as its cells and which genes they express, and set it against all other cells."""
+    apart = differences(x, [cells for cells, _ in groups])
+    out = []
+    for (cells, expressed), of_gene in zip(groups, apart, strict=True):
+        own = measure(x[cells], tfs, expressed, k=WITHIN, rng=rng)
+        contrast = None
+        if len(cells) < x.shape[0]:
+            sign = np.ones(1) if own is None else np.where(own.score < 0, -1.0, 1.0)
+            contrast = edge_contrast(of_gene[tfs][:, None], of_gene[None, :], sign).astype(np.float32)
+        out.append(InGroup(own, contrast))
+    return out
