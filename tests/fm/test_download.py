@@ -229,12 +229,26 @@ def ranged(handler, n, data=DATA, cut=None, **headers):
     reply(handler, body, code=206 if at else 200, length=len(data) - at, **headers, **more)
 
 
+def chunked(handler, data, *, ends=True):
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for i in range(0, len(data), 2**20):
+        piece = data[i : i + 2**20]
+        handler.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+    if ends:
+        handler.wfile.write(b"0\r\n\r\n")
+    handler.close_connection = True
+
+
 WHOLE = {
     "at once": lambda h, n: reply(h, DATA),
     "kept open": lambda h, n: reply(h, DATA, Connection="keep-alive"),
     "cut once, no name of the version": lambda h, n: ranged(h, n, cut=1_100_000),
     "cut once, with an ETag": lambda h, n: ranged(h, n, cut=1_100_000, **TAG),
     "cut once, with a date": lambda h, n: ranged(h, n, cut=1_100_000, Last_Modified="Mon, 05 Jan 2026 10:00:00 GMT"),
+    "in chunks": lambda h, n: chunked(h, DATA),
     "500 and 500 first": lambda h, n: reply(h, b"no", code=500) if n < 3 else reply(h, DATA),
     "redirected": lambda h, n: reply(h, b"", code=302, Location="/there") if n == 1 else reply(h, DATA),
 }
@@ -257,6 +271,7 @@ def then(second):
 REFUSED = {
     "ends early each time": lambda h, n: reply(h, DATA[:1000], length=3_000_000),
     "no length, cut off": lambda h, n: reply(h, DATA[:1_000_000], length=False),
+    "in chunks, cut off": lambda h, n: chunked(h, DATA, ends=False),
     "goes on behind its length": lambda h, n: reply(h, DATA, length=1_000_000),
     "a length of letters": lambda h, n: reply(h, DATA, length="abc"),
     "a negative length": lambda h, n: reply(h, DATA, length="-5"),

@@ -1,5 +1,6 @@
 """The contract of models that label cells: set up, train, predict, save, load."""
 
+import json
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ from scgnn_tools._errors import (
     SgtWarning,
     WeightsError,
 )
+from scgnn_tools.fm import _checkpoint
 
 SETUP_WRITES = {"obs['_sgt_labels']", "obs['_scvi_labels']", "uns['_scvi_uuid']", "uns['_scvi_manager_uuid']"}
 
@@ -136,8 +138,8 @@ def test_save_and_load_on_genes_in_another_order(trained, tmp_path):
     with pytest.raises(InputValueError, match=r"is there already.*overwrite=True"):
         trained.save(tmp_path / "m")
     trained.save(tmp_path / "m", overwrite=True)
-    config = tmp_path / "m" / "config.json"
-    config.write_text(config.read_text(encoding="utf-8").replace(f'"{type(trained).__name__}"', '"Other"'))
+    config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
+    _checkpoint.seal(tmp_path / "m", {**config, "class": "Other"})
     with pytest.raises(WeightsError, match="holds a Other"):
         type(trained).load(tmp_path / "m")
 

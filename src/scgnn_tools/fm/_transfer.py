@@ -291,12 +291,10 @@ def _stream(answer: "requests.Response") -> Any:
 
 def _pieces(answer: "requests.Response", left: int | None) -> Iterator[bytes]:
     """Yield bytes as they come, not more than ``left``, as they are sent."""
-    from urllib3.exceptions import HTTPError
-
     stream = _stream(answer)
     try:
         if stream is None:
-            yield from answer.raw.stream(2**14, decode_content=False)
+            yield from answer.iter_content(2**14)  # a packed answer was refused
             return
         while left is None or left > 0:
             piece = stream.read1(PIECE if left is None else min(left, PIECE))
@@ -304,7 +302,7 @@ def _pieces(answer: "requests.Response", left: int | None) -> Iterator[bytes]:
                 return
             left = None if left is None else left - len(piece)
             yield piece
-    except (OSError, HTTPError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         msg = f"the connection broke ({printable(error, limit=100)})"
         raise BrokenError(msg) from error
 
