@@ -122,7 +122,11 @@ def transfer(url: str, path: Path, sha256: str | None) -> str:
             except BrokenError:
                 part.forget()
                 raise
-            _receive(answer, part, path, left, wanted)
+            try:
+                _receive(answer, part, path, left, wanted)
+            except (BrokenError, AbsentError):
+                part.begun()  # which takes away what nobody can go on from
+                raise
     seen = sha256_of(part.path)
     if seen != wanted:
         fault = _content.fault(part.path, path.suffix)
