@@ -11,7 +11,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import main
-from scgnn_tools.cli._files import check_output, check_space, read, size_of
+from scgnn_tools.cli._files import check_distinct, check_output, check_space, read, size_of
 
 
 @pytest.fixture
@@ -130,3 +130,9 @@ def test_an_output_that_is_a_link(small, tmp_path, monkeypatch):
     assert main(["embed", str(small), "--output", str(tmp_path / "dangling.h5ad")]) == 1
     (tmp_path / "folder.h5ad").mkdir()
     assert main(["embed", str(small), "--output", str(tmp_path / "folder.h5ad"), "--overwrite"]) == 1
+
+
+def test_two_outputs_of_one_name(tmp_path):
+    check_distinct([tmp_path / "a.csv", tmp_path / "b.csv"])
+    with pytest.raises(InputValueError, match="given twice"):
+        check_distinct([tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "a.csv"])

@@ -98,6 +98,15 @@ def check_export(path: Path, *, overwrite: bool) -> None:
     _check(path, (".graphml", ".cyjs", ".csv", ".html"), "--export", overwrite=overwrite)
 
 
+def check_distinct(paths: list[Path]) -> None:
+    """Refuse two outputs of one name: the second would replace the first."""
+    names = [target_of(p).absolute() for p in paths]
+    for path, name in zip(paths, names, strict=True):
+        if names.count(name) > 1:
+            msg = f"{path} is given twice, by --output and --export. Pass another path."
+            raise InputValueError(msg)
+
+
 def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         msg = f"{path} exists. Pass --overwrite to replace it, or another {option}."

@@ -92,6 +92,7 @@ def _run(args: argparse.Namespace) -> None:
     exports = getattr(args, "export", [])
     for path in exports:
         _files.check_export(path, overwrite=args.overwrite)
+    _files.check_distinct([args.output, *exports])
     adata = _files.read(args.input)
     _files.check_space(args.output, adata)
     calls: dict[str, Callable[..., object]] = {

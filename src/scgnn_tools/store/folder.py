@@ -108,9 +108,10 @@ def _read_matrix(path: Path) -> np.ndarray | None:
 
 
 def _write_matrix(path: Path, matrix: np.ndarray) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    write_whole(path, lambda part: save_file({MATRIX: matrix}, part, metadata={"sha256": digest(matrix)}))
+    content = save({MATRIX: matrix}, metadata={"sha256": digest(matrix)})
+    write_whole(path, lambda part: part.write_bytes(content))  # a full disk is an OSError, not one of safetensors
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
