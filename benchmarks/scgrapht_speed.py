@@ -62,9 +62,9 @@ def read(folder: Path) -> tuple[sp.csr_array, np.ndarray, np.ndarray, np.ndarray
 def network():
     import torch
 
-    from scgnn_tools.labels.scgrapht.network import Network
+    from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 
-    return torch.random.fork_rng(), lambda: Network(("GC", "CG"), DIMENSION, N_CLASSES, dropout=0.0)
+    return torch.random.fork_rng(), lambda: PathwayNetwork(("GC", "CG"), DIMENSION, N_CLASSES, dropout=0.0)
 
 
 def dense(folder: Path, epochs: int, *, evaluate: bool) -> tuple[float, np.ndarray]:

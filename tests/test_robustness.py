@@ -327,7 +327,7 @@ def test_ctrl_c_while_training_leaves_the_object_alone(sound, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scgnn_tools.labels.scgrapht.method.fit_full_batch", interrupted)
+    monkeypatch.setattr("scgnn_tools.labels.scgrapht.training.fit_full_batch", interrupted)
     adata = sound.copy()
     before = adata.copy()
     with warnings.catch_warnings():

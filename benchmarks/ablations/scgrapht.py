@@ -71,7 +71,7 @@ def ablate(data: Path, name: str, n: int, rows: list[str]) -> None:
             seconds += time.process_time() - start
             graph = method.graph_scores(fold.test)
             alone.append(score(graph, fold.y_test))
-            if method.fused:
+            if method.options.fused:
                 other = method.other_scores(fold.test)
                 fused.append(score(method.scores(fold.test), fold.y_test))
                 lams.append(method.lam)

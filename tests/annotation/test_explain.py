@@ -58,7 +58,7 @@ def test_the_genes_of_a_class_are_found_in_each_way(graph, problem):
     test, y = problem[2]
     ways = {
         "occlusion": (without_genes(graph, test, y, np.arange(120)), np.arange(120)),
-        "gradcam": gradients.gradcam(graph, test, y),
+        "gradcam": gradients.gradcam(graph.fitted, test, y),
     }
     for name, (importance, genes) in ways.items():
         for c in range(4):
@@ -68,8 +68,8 @@ def test_the_genes_of_a_class_are_found_in_each_way(graph, problem):
 
 def test_the_dense_step_is_the_network(graph, problem):
     test, _ = problem[2]
-    forward, states = gradients._forward(graph, logits=False)
-    (block,) = gradients._blocks(graph, test, np.arange(len(test)))
+    forward, states = gradients._forward(graph.fitted, logits=False)
+    (block,) = gradients._blocks(graph.fitted, test, np.arange(len(test)))
     np.testing.assert_allclose(forward(block, states).detach().numpy(), graph.graph_scores(test), atol=1e-4)
 
 
@@ -77,9 +77,9 @@ def test_integrated_gradients_add_up_to_the_difference(graph, problem):
     pytest.importorskip("captum", reason="the extra [explain] is not installed")
     test, y = problem[2]
     some = np.flatnonzero(y == 2)[:5]
-    got, _ = gradients.integrated_gradients(graph, test.take(some), y[some], n_steps=200)
-    forward, states = gradients._forward(graph, logits=False)
-    (block,) = gradients._blocks(graph, test, some)
+    got, _ = gradients.integrated_gradients(graph.fitted, test.take(some), y[some], n_steps=200)
+    forward, states = gradients._forward(graph.fitted, logits=False)
+    (block,) = gradients._blocks(graph.fitted, test, some)
     start = block.mean(dim=0, keepdim=True)
     difference = (forward(block, states) - forward(start.expand_as(block), states))[:, 2].mean().item()
     assert got[:, 2].sum() == pytest.approx(difference, rel=0.05)
@@ -90,7 +90,7 @@ def test_gradients_want_a_pathway_that_ends_at_the_genes(problem):
     (train, y), (validation, y_validation), (test, y_test) = problem
     other = label_method("scgrapht", pathway="P4", max_epochs=2, device="cpu").fit(train, y, validation, y_validation)
     with pytest.raises(InputValueError, match="where the pathway ends in CG; this one is CC-CC"):
-        gradients.gradcam(other, test, y_test)
+        gradients.gradcam(other.fitted, test, y_test)
 
 
 def test_the_parts_of_a_fused_method_and_of_another(graph, problem):

@@ -10,7 +10,7 @@ import torch
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.graphs import Graph, edge_values, first_product
-from scgnn_tools.labels.scgrapht.network import Network
+from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 from scgnn_tools.labels.scgrapht.pathway import parse
 from scgnn_tools.labels.scgrapht.similarity import cosine, unit_rows
 from tests.golden._weights import fill, state
@@ -40,7 +40,7 @@ def build(case: str, scheme: str, dropout: float = 0.2):
     assembler = Assembler(
         graph, None if vectors is None else first_product(graph, vectors), vectors, torch.device("cpu")
     )
-    network = Network(steps, {"vectors": 12, "genes": 30, "cells": 40}[kind], 5, dropout=dropout)
+    network = PathwayNetwork(steps, {"vectors": 12, "genes": 30, "cells": 40}[kind], 5, dropout=dropout)
     theirs = state(GOLDEN[f"{case}/{scheme}/names"], GOLDEN[f"{case}/{scheme}/shapes"])
     weights = {ours(k): torch.from_numpy(v) for k, v in theirs.items()}
     surplus = {k for k in weights if k.startswith(f"convs.{len(steps)}.")}  # theirs has one more, which nothing uses

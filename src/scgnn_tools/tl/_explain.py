@@ -183,7 +183,7 @@ def _genes(
         return without_genes(fitted, cells, own, at), at
     from scgnn_tools.labels.scgrapht import gradients
 
-    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(fitted, cells, own)
+    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(fitted.fitted, cells, own)
 
 
 def _score_parts(fitted: WithParts, scored: Cells, codes: np.ndarray) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from tests.labels.conftest import make
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels.scbignn import ScBiGNN
-from scgnn_tools.labels.scbignn.em import class_weights, cross_entropy, m_loss, pseudo_labels
+from scgnn_tools.labels.scbignn.em import cross_entropy, m_loss, pseudo_labels
 from scgnn_tools.labels.scbignn.inputs import Genes, Inputs, fingerprint, known_again, per_million
 
 QUICK = {"epochs_genes": 8, "max_epochs": 25, "n_tokens": 80, "iterations": 1}
@@ -34,14 +34,6 @@ def test_soft_labels_are_what_sampled_ones_are_on_average():
         torch.default_generator.manual_seed(0)
         drawn = torch.stack([cross_entropy(logits, pseudo_labels(log_q, sample=True), weight) for _ in range(4000)])
     torch.testing.assert_close(drawn.mean(), cross_entropy(logits, log_q.exp(), weight), rtol=0.05, atol=0)
-
-
-def test_rare_classes_weigh_more_and_the_mean_weight_is_one():
-    labels = np.repeat([0, 1, 2], [90, 9, 1])
-    weight = class_weights(labels, 4, 0.5)
-    assert weight[labels].mean() == pytest.approx(1)
-    assert weight[2] / weight[0] == pytest.approx(90**0.5, rel=1e-5)
-    assert (class_weights(labels, 4, 0.0) == 1).all()
 
 
 def test_what_the_networks_see(problem):

@@ -7,7 +7,7 @@ import torch
 
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
-from scgnn_tools.labels.scgrapht.network import Network
+from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 from scgnn_tools.labels.scgrapht.pathway import parse
 
 RNG = np.random.default_rng(0)
@@ -67,7 +67,7 @@ def ours(path, normalize, *, vectors, cells=QUERY, query_vectors=QUERY_VECTORS, 
     first = first_product(graph, VECTORS) if with_vectors else None
     assembler = Assembler(graph, first, VECTORS if with_vectors else None, torch.device("cpu"))
     torch.default_generator.manual_seed(0)
-    network = Network(steps, 5 if with_vectors else {"C": 30, "G": 12}[steps[0][1]], 3, width=16).eval()
+    network = PathwayNetwork(steps, 5 if with_vectors else {"C": 30, "G": 12}[steps[0][1]], 3, width=16).eval()
     with torch.no_grad():
         inputs = network.inputs(assembler.nodes())
         members = network.classify(network.asked(assembler.members(np.arange(30)), inputs)).numpy()
@@ -115,7 +115,7 @@ def test_cells_of_the_graph_that_ask_get_the_rows_that_they_have(normalize, spar
     )  # without ties among neighbours
     graph = Graph(("CC", "CC"), cells, normalize, sparsify, attached=False)
     assembler = Assembler(graph, first_product(graph, VECTORS), VECTORS, torch.device("cpu"))
-    network = Network(graph.steps, 5, 3, width=16).eval()
+    network = PathwayNetwork(graph.steps, 5, 3, width=16).eval()
     full = np.flatnonzero(np.diff(cells.indptr) > 0)
     with torch.no_grad():
         nodes = assembler.nodes()

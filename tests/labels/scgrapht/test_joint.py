@@ -79,14 +79,14 @@ def test_the_logits_of_a_tuned_model_go_in(labelled, tuner, parts):
 def test_joint_training_moves_both_and_renews_the_table_of_all_cells(tuner, parts, pathway):
     before = {k: v.clone() for k, v in tuner.model.network.state_dict().items()}
     method = fit(parts, scheme="joint", encoder=tuner, encoder_lr=1e-3, pathway=pathway, batch_size=16)
-    after = method._encoder.model.network.state_dict()
+    after = method.fitted.other.model.network.state_dict()
     assert any(not torch.equal(after[k], before[k]) for k in before)
     assert all(torch.equal(v, before[k]) for k, v in tuner.model.network.state_dict().items())  # a copy was trained
-    assert not any(p.requires_grad for p in method._encoder.model.network.parameters())
+    assert not any(p.requires_grad for p in method.fitted.other.model.network.parameters())
     (train, _), _, (test, _) = parts
     if pathway != "P1":  # the vectors in the graph are those that the tuned model gives at the end
-        vectors = method._encoder.table(method._encoder.tokens(train))[0]
-        np.testing.assert_allclose(method._assembler.vectors, vectors, atol=1e-5)
+        vectors = method.fitted.other.table(method.fitted.other.tokens(train))[0]
+        np.testing.assert_allclose(method.fitted.assembler.vectors, vectors, atol=1e-5)
     assert list(method.history.columns) == ["loss", "validation"]
     assert method.scores(test).shape == (20, 3)
     together = method.scores(test)

@@ -7,7 +7,7 @@ from tests.labels.scgrapht.test_method import accuracy, fit
 from scgnn_tools.labels.scgrapht import sampling
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
-from scgnn_tools.labels.scgrapht.network import Network
+from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 from scgnn_tools.labels.scgrapht.pathway import parse
 
 PATHS = ["GG-CG", "GC-CG", "CG-CC", "CC-CC", "CG", "CG-GC-CG", "CC-CC-CC"]
@@ -23,7 +23,7 @@ def parts(path, sparsify):
     assembler = Assembler(
         graph, None if vectors is None else first_product(graph, vectors), vectors, torch.device("cpu")
     )
-    return assembler, Network(steps, 6 if vectors is not None else 20, 3, width=16).eval()
+    return assembler, PathwayNetwork(steps, 6 if vectors is not None else 20, 3, width=16).eval()
 
 
 @pytest.mark.parametrize("sparsify", ["whole", 5])

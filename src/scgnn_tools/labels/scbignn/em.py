@@ -21,6 +21,7 @@ from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork, tokens
 from scgnn_tools.labels.scbignn.inputs import Genes, Inputs
+from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
 
@@ -95,12 +96,6 @@ class Round:
     log_q: np.ndarray
     log_p: np.ndarray
     score: float
-
-
-def class_weights(labels: np.ndarray, n_classes: int, balance: float) -> np.ndarray:
-    """Return the weight of each class, n ** -balance, of mean 1 over the cells; float32 (n_classes,)."""
-    weight = np.maximum(np.bincount(labels, minlength=n_classes), 1.0) ** -balance
-    return (weight / weight[labels].mean()).astype(np.float32)
 
 
 def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
 """From a graph to what the network multiplies with: the graph's nodes, cells of it, and cells that ask."""
 
+from typing import overload
+
 import numpy as np
 import scipy.sparse as sp
 import torch
 
 from scgnn_tools.labels.scgrapht.graphs import Graph, product, take_rows
 from scgnn_tools.labels.scgrapht.network import Chain, Rows
+from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
 from scgnn_tools.labels.scgrapht.similarity import Matrix
 
 
@@ -34,15 +37,22 @@ class Assembler:
         """Return the rows of all nodes, for the layers before the last."""
         chains: list[Chain | None] = []
         for i, step in enumerate(self.graph.steps[:-1]):
-            chains.append(None if i == 0 and self.first is not None else self._chain(self.matrix(step)))
-        return Rows([*chains, None], self._tensor(self.first))
+            chains.append(None if i == 0 and self.first is not None else self.chain(self.matrix(step)))
+        return Rows([*chains, None], self.tensor(self.first))
+
+    @property
+    def width(self) -> int:
+        """Width of the network's input: of the vectors, or the number of nodes where it is the identity."""
+        if self.first is not None:
+            return self.first.shape[1]
+        return self.graph.cells.shape[0 if starts_with_cells(self.graph.steps) else 1]
 
     def members(self, cells: np.ndarray, *, trained: bool = True) -> Rows:
         """Return the rows of cells of the graph, in the last layer."""
         last = len(self.graph.steps) - 1
         if last == 0 and self.first is not None:
-            return Rows([None], self._tensor(self.first[cells]))
-        chain = self._chain(take_rows(self.matrix(self.graph.steps[-1]), cells), trained=trained)
+            return Rows([None], self.tensor(self.first[cells]))
+        chain = self.chain(take_rows(self.matrix(self.graph.steps[-1]), cells), trained=trained)
         return Rows([*[None] * last, chain])
 
     def asked(self, cells: sp.csr_array, vectors: np.ndarray | None) -> Rows:
@@ -67,9 +77,9 @@ class Assembler:
                     first = first + loop[:, None] * vectors  # type: ignore[index]
                 chains.append(None)
             else:
-                chains.append(self._chain(matrix, trained=False))
-        as_column = None if loop is None else self._tensor(loop[:, None])
-        return Rows(chains, self._tensor(first), as_column)
+                chains.append(self.chain(matrix, trained=False))
+        as_column = None if loop is None else self.tensor(loop[:, None])
+        return Rows(chains, self.tensor(first), as_column)
 
     def matrix(self, step: str) -> Matrix:
         """Return the matrix of a step, made once."""
@@ -77,8 +87,16 @@ class Assembler:
             self._made[step] = self.graph.matrix(step)
         return self._made[step]
 
-    def _chain(self, matrix: Matrix, *, trained: bool = True) -> Chain:
+    def chain(self, matrix: Matrix, *, trained: bool = True) -> Chain:
+        """Return a matrix on the device; ``trained`` lets gradients through."""
         return Chain(matrix, device=self.device, trained_through=trained)
 
-    def _tensor(self, x: np.ndarray | None) -> torch.Tensor | None:
+    @overload
+    def tensor(self, x: np.ndarray) -> torch.Tensor: ...
+
+    @overload
+    def tensor(self, x: None) -> None: ...
+
+    def tensor(self, x: np.ndarray | None) -> torch.Tensor | None:
+        """Return an array on the device, float32; None stays None."""
         return None if x is None else torch.as_tensor(x, dtype=torch.float32, device=self.device)

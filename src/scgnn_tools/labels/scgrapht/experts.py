@@ -1,6 +1,7 @@
 """The other side of the fusion where no fine-tuned foundation model is at hand: simple models, mixed on held-out cells."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -11,6 +12,22 @@ from scgnn_tools.labels.temperature import fit_temperature, log_proba
 
 PRIOR = 10.0
 """Cells' worth of belief that all experts are as good: a few held-out cells should not drop one."""
+
+
+class Beside(Protocol):
+    """What a graph network is fused with."""
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return log-probabilities, (n_cells, n_classes)."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        ...
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> Self:
+        """Become what :meth:`state` was asked of."""
+        ...
 
 
 class Experts:
@@ -65,6 +82,21 @@ class Experts:
         self._vectors, self._others = LinearHead().restore(part("vectors")), []
         if not self.vectors_only:
             self._others = [LogRegPCA().restore(part("pca")), Centroid().restore(part("centroid"))]
+        return self
+
+
+class Given:
+    """Log-probabilities that a function of cells gives; no file holds it."""
+
+    def __init__(self, function: Callable[[Cells], np.ndarray]) -> None:
+        self.scores = function
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return nothing: the function is given again."""
+        return {}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "Given":
+        """Stay as it is."""
         return self
 
 

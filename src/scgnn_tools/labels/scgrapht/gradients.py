@@ -8,18 +8,17 @@ import torch
 from torch import Tensor
 
 from scgnn_tools._errors import InputValueError, MissingExtraError
+from scgnn_tools.labels.scgrapht.fitted import Fitted
 
 if TYPE_CHECKING:
     from scgnn_tools.labels._protocol import Cells
-    from scgnn_tools.labels.scgrapht.method import ScGraPhT
-    from scgnn_tools.labels.scgrapht.network import Network
     from scgnn_tools.nn import GraphConv
 
 BLOCK = 128
 """Cells whose rows are dense at one time."""
 
 
-def gradcam(method: "ScGraPhT", cells: "Cells", codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gradcam(fitted: Fitted, cells: "Cells", codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the importance of each gene of the graph for each class, (n_genes, n_classes), and which genes these are.
 
     With :math:`H` the states of the gene nodes that the last layer takes and :math:`y_c` the mean logit of class c over its cells, the
@@ -27,25 +26,25 @@ def gradcam(method: "ScGraPhT", cells: "Cells", codes: np.ndarray) -> tuple[np.n
     class. Grad-CAM as published takes the mean of the gradient over all nodes first; every gene then gets one direction, and with classes
     whose genes are known that named the genes of another class, so each gene keeps its own gradient here (Draelos & Carin 2020).
     """
-    forward, states = _forward(method, logits=True)
+    forward, states = _forward(fitted, logits=True)
     if states is None:
         msg = (
             "gradcam needs states of gene nodes: a pathway of two steps or more that ends in CG. Pass how='occlusion'."
         )
         raise InputValueError(msg)
-    n_classes = _network(method).head.out_features
+    n_classes = fitted.network.head.out_features
     out = np.full((states.shape[0], n_classes), np.nan)
     for c in np.unique(codes):
         held = states.detach().clone().requires_grad_()
-        for block in _blocks(method, cells, np.flatnonzero(codes == c)):
+        for block in _blocks(fitted, cells, np.flatnonzero(codes == c)):
             (forward(block, held)[:, c].sum() / (codes == c).sum()).backward()
         cam = torch.relu((held.detach() * cast("Tensor", held.grad)).sum(dim=1)).cpu().numpy()
         out[:, c] = cam / max(float(cam.max()), 1e-12)
-    return out, method.genes
+    return out, fitted.intake.genes
 
 
 def integrated_gradients(
-    method: "ScGraPhT", cells: "Cells", codes: np.ndarray, *, n_steps: int = 32
+    fitted: Fitted, cells: "Cells", codes: np.ndarray, *, n_steps: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean attribution of each gene of the graph to the log-probability of each class, by captum.
 
@@ -56,45 +55,40 @@ def integrated_gradients(
     except ImportError as error:
         msg = "how='integrated_gradients' needs captum, which is not installed. Run: pip install 'scgnn_tools[explain]'"
         raise MissingExtraError(msg) from error
-    forward, states = _forward(method, logits=False)
-    n_classes = _network(method).head.out_features
-    out = np.full((len(method.genes), n_classes), np.nan)
+    forward, states = _forward(fitted, logits=False)
+    n_classes = fitted.network.head.out_features
+    out = np.full((len(fitted.intake.genes), n_classes), np.nan)
     explainer = IntegratedGradients(lambda x: forward(x, states))
-    middle = method._edges(cells).mean(axis=0)
-    start = torch.as_tensor(np.asarray(middle, dtype=np.float32)[None], device=method.device)
+    start = fitted.assembler.tensor(np.asarray(fitted.intake.edges(cells).mean(axis=0))[None])
     for c in np.unique(codes):
         of_class = np.flatnonzero(codes == c)
-        total = np.zeros(len(method.genes))
-        for block in _blocks(method, cells, of_class):
+        total = np.zeros(len(fitted.intake.genes))
+        for block in _blocks(fitted, cells, of_class):
             found = explainer.attribute(
                 block, start.expand_as(block), target=int(c), n_steps=n_steps, internal_batch_size=BLOCK
             )
             total += found.detach().sum(dim=0).double().cpu().numpy()
         out[:, c] = total / len(of_class)
-    return out, method.genes
+    return out, fitted.intake.genes
 
 
-def _network(method: "ScGraPhT") -> "Network":
-    return method._network
-
-
-def _blocks(method: "ScGraPhT", cells: "Cells", rows: np.ndarray) -> list[Tensor]:
+def _blocks(fitted: Fitted, cells: "Cells", rows: np.ndarray) -> list[Tensor]:
     """Return the expression of some cells over the genes of the graph, dense, a block at a time."""
-    edges = method._edges(cells.take(rows))
+    edges = fitted.intake.edges(cells.take(rows))
     starts = range(0, len(rows), BLOCK)
-    return [torch.as_tensor(edges[s : s + BLOCK].toarray(), device=method.device) for s in starts]
+    return [fitted.assembler.tensor(edges[s : s + BLOCK].toarray()) for s in starts]
 
 
-def _forward(method: "ScGraPhT", *, logits: bool) -> tuple[Callable[[Tensor, Tensor | None], Tensor], Tensor | None]:
+def _forward(fitted: Fitted, *, logits: bool) -> tuple[Callable[[Tensor, Tensor | None], Tensor], Tensor | None]:
     """Return the last step and the head as a function of the cells' expression and the genes' states, and these states."""
-    if method.steps[-1] != "CG":
-        msg = f"Gradients reach the genes where the pathway ends in CG; this one is {'-'.join(method.steps)}. Pass how='occlusion'."
+    network, graph = fitted.network, fitted.assembler.graph
+    if network.steps[-1] != "CG":
+        msg = f"Gradients reach the genes where the pathway ends in CG; this one is {'-'.join(network.steps)}. Pass how='occlusion'."
         raise InputValueError(msg)
-    network, last = _network(method), len(method.steps) - 1
+    last = len(network.steps) - 1
     conv, norm = cast("GraphConv", network.convs[last]), network.norms[last]
-    states = method._inputs[last]
-    gene_degree = torch.as_tensor(method._assembler.graph._gene_degree, dtype=torch.float32, device=method.device)
-    how, activation = method.options.normalize, method.options.activation
+    states, gene_degree = fitted.inputs[last], fitted.assembler.tensor(graph.gene_degree)
+    how, activation = graph.normalize, network.activation
 
     def forward(x: Tensor, h: Tensor | None) -> Tensor:
         total = x.sum(dim=1, keepdim=True).clamp_min(1e-12)

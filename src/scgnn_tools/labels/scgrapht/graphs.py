@@ -49,6 +49,8 @@ class Graph:
         Of the cosine graphs; see :data:`~scgnn_tools.labels.scgrapht.similarity.Sparsify`.
     attached
         Whether cells that ask are new ones, which are linked to themselves, as the graph's cells are; False where they are of the graph.
+    gene_degree
+        Sum of the weights of each gene's edges, where the cells that it was taken over are not kept; else it is taken over ``cells``.
     """
 
     steps: tuple[str, ...]
@@ -56,14 +58,15 @@ class Graph:
     normalize: Normalize = "row"
     sparsify: Sparsify = "whole"
     attached: bool = True
-    _gene_degree: np.ndarray = field(init=False)
+    gene_degree: np.ndarray = field(default_factory=lambda: np.zeros(0))
     _degree: np.ndarray = field(init=False)
     _unit: sp.csr_array = field(init=False)
     _raw: Matrix = field(init=False)
     _project: np.ndarray | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self._gene_degree = np.asarray(self.cells.sum(axis=0, dtype=np.float64)).ravel()
+        if len(self.gene_degree) == 0:
+            self.gene_degree = np.asarray(self.cells.sum(axis=0, dtype=np.float64)).ravel()
         if "CC" in self.steps:
             self._unit = unit_rows(self.cells)
             by_number = isinstance(self.sparsify, int | np.integer)
@@ -74,11 +77,11 @@ class Graph:
     def matrix(self, step: str) -> Matrix:
         """Return the matrix of a step over the graph's own nodes."""
         if step == "GC":
-            scaled = _scaled(self.cells, self.normalize, self._gene_degree, columns=False)
+            scaled = _scaled(self.cells, self.normalize, self.gene_degree, columns=False)
             indptr, indices, data = csr_transpose(scaled.indptr, scaled.indices, scaled.data, scaled.shape[1], np.int32)
             return (sp.csr_array((data, indices, indptr), shape=scaled.shape[::-1]),)
         if step == "CG":
-            return (_scaled(self.cells, self.normalize, self._gene_degree, columns=True),)
+            return (_scaled(self.cells, self.normalize, self.gene_degree, columns=True),)
         if step == "GG":
             return _normalized(_genes(self.cells, self.sparsify), self.normalize)
         return _normalized(self._raw, self.normalize)
@@ -86,7 +89,7 @@ class Graph:
     def asked(self, step: str, cells: sp.csr_array) -> tuple[Matrix, np.ndarray | None]:
         """Return the rows of cells that ask in the matrix of a step, and the weights with which they are linked to themselves."""
         if step == "CG":
-            return (_scaled(cells, self.normalize, self._gene_degree, columns=True),), None
+            return (_scaled(cells, self.normalize, self.gene_degree, columns=True),), None
         unit = unit_rows(cells)
         sparsify = self.sparsify
         if not self.attached and isinstance(sparsify, int | np.integer):

@@ -45,7 +45,7 @@ class Rows:
     loop: Tensor | None = None
 
 
-class Network(nn.Module):
+class PathwayNetwork(nn.Module):
     r"""Graph convolutions along a pathway :math:`S_1, …, S_L`, and a linear head.
 
     As published (``activation="repo"``), with dropout behind the LeakyReLU and widths halved from layer to layer,

@@ -1,7 +1,7 @@
 """The options of scGraPhT, and what the two protocols set."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +11,8 @@ from scgnn_tools._log import printable
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht.fusion import Fuse
 from scgnn_tools.labels.scgrapht.graphs import Normalize, Values
-from scgnn_tools.labels.scgrapht.network import Activation
+from scgnn_tools.labels.scgrapht.network import Activation, PathwayNetwork
+from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
 from scgnn_tools.labels.scgrapht.similarity import Sparsify, check
 
 Scheme = Literal["graph", "embedding", "embedding+logits", "joint"]
@@ -42,6 +43,28 @@ class Options:
     weight_decay: float
     max_epochs: int
     patience: int | None
+
+    @property
+    def fused(self) -> bool:
+        """Whether the network's answer is fused with a classifier's."""
+        return self.scheme in ("embedding+logits", "joint")
+
+    def takes_vectors(self, steps: tuple[str, ...]) -> bool:
+        """Tell whether vectors of cells go into the network of such a pathway."""
+        return self.scheme != "graph" and starts_with_cells(steps)
+
+    def network(self, steps: tuple[str, ...], d: int, n_classes: int) -> PathwayNetwork:
+        """Return a new network for inputs of width ``d``."""
+        learned = self.fused and self.lam == "learned"
+        return PathwayNetwork(
+            steps,
+            d,
+            n_classes,
+            width=self.width,
+            dropout=self.dropout,
+            activation=self.activation,
+            learn_lambda=learned,
+        )
 
 
 CLEAN: dict[str, Any] = {
@@ -89,8 +112,3 @@ def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
         raise InputValueError(msg)
     check(out.sparsify)
     return out
-
-
-def names() -> list[str]:
-    """Return the names of the options."""
-    return [f.name for f in fields(Options)]

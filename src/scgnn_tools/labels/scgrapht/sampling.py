@@ -39,15 +39,14 @@ def _sample(assembler: Assembler, batch: np.ndarray, rng: np.random.Generator) -
         if wanted is not None:
             matrix = take_rows(matrix, wanted)
         matrix, wanted = _heard(matrix, cells=steps[i][1] == "C", rng=rng)
-        chains[i] = Chain(matrix, device=assembler.device)
+        chains[i] = assembler.chain(matrix)
     first = assembler.first
     if first is None:
         matrix = assembler.matrix(steps[0])
-        chains[0] = Chain(matrix if wanted is None else take_rows(matrix, wanted), device=assembler.device)
+        chains[0] = assembler.chain(matrix if wanted is None else take_rows(matrix, wanted))
     elif wanted is not None:
         first = first[wanted]
-    tensor = None if first is None else assembler._tensor(first)
-    nodes = Rows([*chains[:-1], None], tensor)
+    nodes = Rows([*chains[:-1], None], assembler.tensor(first))
     return nodes, Rows([*[None] * (len(steps) - 1), chains[-1]])
 
 

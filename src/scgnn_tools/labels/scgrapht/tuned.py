@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anndata as ad
@@ -37,6 +38,7 @@ class TunedEncoder:
         self.model: NetworkModel = copy.copy(tuner.model)
         self.model.network = copy.deepcopy(tuner.model.network)
         self.task, self.classes, self._names = copy.deepcopy(tuner.task), tuner.classes, tuner._names
+        self._last: tuple[Cells, tuple[np.ndarray, np.ndarray]] | None = None
 
     def parts(self) -> nn.ModuleDict:
         """Return what is trained and saved."""
@@ -66,6 +68,35 @@ class TunedEncoder:
                 v, s = self.encode(tokens.select(cells))
                 vectors[cells], scores[cells] = v.float().cpu().numpy(), s.double().cpu().numpy()
         return vectors, scores
+
+    def of(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return vectors and log-probabilities of cells; of the same cells, which are asked for both, they are computed once."""
+        if self._last is None or self._last[0] is not cells:
+            self._last = (cells, self.table(self.tokens(cells)))
+        return self._last[1]
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return log-probabilities, (n_cells, n_classes)."""
+        return self.of(cells)[1]
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Let its weights learn for a while; what was computed with those of before is forgotten."""
+        self.parts().requires_grad_(True)
+        try:
+            yield
+        finally:
+            self.parts().requires_grad_(False)
+            self._last = None
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weights by name."""
+        return {k: v.cpu().numpy() for k, v in self.parts().state_dict().items()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "TunedEncoder":
+        """Take the weights that :meth:`state` gave."""
+        self.parts().load_state_dict({k: torch.as_tensor(v) for k, v in arrays.items()})
+        return self
 
     def _batches(self, tokens: Tokens) -> Iterator[np.ndarray]:
         full = np.flatnonzero(tokens.lengths > 0)

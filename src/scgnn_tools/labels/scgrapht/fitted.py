@@ -1,0 +1,138 @@
+"""A trained scGraPhT: what it answers, the states behind an answer, and all of it as arrays and plain data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.scgrapht import fusion
+from scgnn_tools.labels.scgrapht.assemble import Assembler
+from scgnn_tools.labels.scgrapht.experts import Beside
+from scgnn_tools.labels.scgrapht.graphs import Graph
+from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake
+from scgnn_tools.labels.scgrapht.network import PathwayNetwork
+from scgnn_tools.labels.scgrapht.options import Options
+from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that an answer depends on.
+
+    Attributes
+    ----------
+    intake
+        What the graph takes from cells.
+    assembler
+        The graph, and the rows of cells that ask.
+    network
+        The trained network.
+    inputs
+        What each of its layers takes from the graph's nodes; None for the first, whose input is constant.
+    other
+        What the network is fused with; None if it answers alone.
+    fuse, lam
+        How, and the weight of the network.
+    """
+
+    intake: Intake
+    assembler: Assembler
+    network: PathwayNetwork
+    inputs: list[Tensor | None]
+    other: Beside | None
+    fuse: fusion.Fuse
+    lam: float
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return log-probabilities, (n_cells, n_classes)."""
+        graph, other = self.graph_scores(cells), self.other_scores(cells)
+        return graph if other is None else fusion.normalized(fusion.mix(self.lam, graph, other, self.fuse))
+
+    def graph_scores(self, cells: Cells) -> np.ndarray:
+        """Return the log-probabilities of the graph network alone, (n_cells, n_classes)."""
+        with torch.no_grad():
+            return self.network.classify(self._states(cells)).double().cpu().numpy()
+
+    def other_scores(self, cells: Cells) -> np.ndarray | None:
+        """Return the log-probabilities that the graph network is fused with, (n_cells, n_classes); None if there are none."""
+        return None if self.other is None else self.other.scores(cells)
+
+    def represent(self, cells: Cells) -> np.ndarray:
+        """Return what the last layer sees of each cell, float32 (n_cells, d)."""
+        with torch.no_grad():
+            return self._states(cells).cpu().numpy()
+
+    def _states(self, cells: Cells) -> Tensor:
+        rows = self.assembler.asked(self.intake.edges(cells), self.intake.vectors_of(cells))
+        return self.network.asked(rows, self.inputs)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return arrays by name, and what JSON can hold.
+
+        The graph's cells are among them only where cells that ask are compared with them (CC).
+        """
+        graph, steps, vectors = self.assembler.graph, self.network.steps, self.intake.vectors
+        out: dict[str, Any] = {"genes": self.intake.genes, "gene_degree": graph.gene_degree}
+        out |= {f"network.{k}": v.cpu().numpy() for k, v in self.network.state_dict().items()}
+        out |= {f"input.{i}": h.cpu().numpy() for i, h in enumerate(self.inputs) if h is not None}
+        if vectors is not None:
+            out |= vectors.state()
+        if self.other is not None:
+            out |= {f"{_part_of(self.other)}.{k}": v for k, v in self.other.state().items()}
+        if "CC" in steps:
+            cells = graph.cells
+            out |= {"cells.data": cells.data, "cells.indices": cells.indices, "cells.indptr": cells.indptr}
+            if steps[0] == "CC" and vectors is not None:
+                out["vectors"] = self.assembler.vectors
+        d, n_classes = out["network.convs.0.weight"].shape[0], out["network.head.bias"].shape[0]
+        return out, {"lam": self.lam, "attached": graph.attached, "d": d, "n_classes": n_classes}
+
+    @classmethod
+    def restore(
+        cls,
+        tensors: dict[str, np.ndarray],
+        config: dict[str, Any],
+        options: Options,
+        steps: tuple[str, ...],
+        other: Beside | None,
+        device: torch.device,
+    ) -> "Fitted":
+        """Return what :meth:`state` was asked of, given the same options and the untrained other side of the fusion."""
+        if other is not None:
+            other = other.restore(_part(tensors, _part_of(other)))
+        encoder = other if isinstance(other, TunedEncoder) else None
+        vectors = CellVectors.restore(tensors, encoder) if options.takes_vectors(steps) else None
+        intake = Intake(tensors["genes"], options.values, vectors)
+        network = options.network(steps, config["d"], config["n_classes"]).to(device).eval()
+        network.load_state_dict({k: torch.as_tensor(v) for k, v in _part(tensors, "network").items()})
+        csr, n_genes = _part(tensors, "cells"), len(intake.genes)
+        cells = sp.csr_array((0, n_genes), dtype=np.float32)
+        if csr:
+            cells = sp.csr_array((csr["data"], csr["indices"], csr["indptr"]), shape=(len(csr["indptr"]) - 1, n_genes))
+        graph = Graph(steps, cells, options.normalize, options.sparsify, config["attached"], tensors["gene_degree"])
+        # whether a first product was made decides how rows are assembled; its values are in the inputs already
+        first = None if vectors is None else np.zeros((0, config["d"]), np.float32)
+        assembler = Assembler(graph, first, tensors.get("vectors"), device)
+        inputs = {int(k): assembler.tensor(v) for k, v in _part(tensors, "input").items()}
+        return cls(
+            intake,
+            assembler,
+            network,
+            [inputs.get(i) for i in range(len(steps))],
+            other,
+            options.fuse,
+            float(config["lam"]),
+        )
+
+
+def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+
+def _part_of(other: Beside) -> str:
+    """Return under which name the arrays of the other side are kept."""
+    return "encoder" if isinstance(other, TunedEncoder) else "other"

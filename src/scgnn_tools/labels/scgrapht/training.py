@@ -1,0 +1,152 @@
+"""Training of the graph network: what is given, what is lost, and the epochs of the network alone."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.scgrapht import fusion
+from scgnn_tools.labels.scgrapht.assemble import Assembler
+from scgnn_tools.labels.scgrapht.experts import Beside
+from scgnn_tools.labels.scgrapht.intake import Intake
+from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
+from scgnn_tools.labels.scgrapht.options import Options
+from scgnn_tools.labels.scgrapht.sampling import batches
+from scgnn_tools.labels.weights import class_weights
+from scgnn_tools.train import epoch_rng, fit_full_batch
+
+FULL_BATCH, BATCH = 500_000, 8192
+"""Training cells up to which an epoch is one step, and cells of a batch above."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    options
+        Of the method.
+    intake, assembler
+        What the graph takes from cells, and the graph.
+    members
+        Training cells, validation cells, and those without labels that are in the graph.
+    labels, validation_labels
+        Of the first two.
+    n_classes
+        Number of classes.
+    other
+        What the network is fused with.
+    batch_size
+        Training cells of a step, as in :class:`~scgnn_tools.labels.scgrapht.ScGraPhT`.
+    checkpoint
+        File of the state of training.
+    rng
+        Seed.
+    """
+
+    options: Options
+    intake: Intake
+    assembler: Assembler
+    members: list[Cells]
+    labels: np.ndarray
+    validation_labels: np.ndarray
+    n_classes: int
+    other: Beside | None
+    batch_size: int | None
+    checkpoint: Path | None
+    rng: int
+
+    def network(self) -> PathwayNetwork:
+        """Return a new network."""
+        a = self.assembler
+        return self.options.network(a.graph.steps, a.width, self.n_classes).to(a.device)
+
+    def fit(self, build: Any, losses: Any, validate: Any, *, what: str, **how: Any) -> tuple[nn.Module, pd.DataFrame]:
+        """Train what ``build`` makes; see :func:`scgnn_tools.train.fit_full_batch`."""
+        o = self.options
+        return fit_full_batch(
+            build, losses, validate, max_epochs=o.max_epochs, lr=o.lr, patience=o.patience, weight_decay=o.weight_decay,
+            rng=self.rng, what=what, checkpoint=self.checkpoint, plan=self.plan(), **how,
+        )  # fmt: skip
+
+    def loss(self, m: PathwayNetwork, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None) -> Tensor:
+        """Return the loss on some cells: of the fusion where λ is a number or learned, else of the graph network."""
+        searched = m.logit_lambda is None and self.options.lam == "validation"
+        beside = None if other is None or searched else self.assembler.tensor(other)
+        return self.fused_loss(m, m(nodes, ask), beside, labels)
+
+    def fused_loss(self, m: PathwayNetwork, proba: Tensor, other: Tensor | None, labels: np.ndarray) -> Tensor:
+        """Return the loss of the fusion with other log-probabilities, if there are any."""
+        o = self.options
+        if other is not None:
+            lam = fusion.PAPER if o.lam in ("validation", "learned") else float(o.lam)
+            weight = self.assembler.tensor(np.array(lam)) if m.logit_lambda is None else torch.sigmoid(m.logit_lambda)
+            if o.scheme == "joint" or m.logit_lambda is not None or 0 < lam < 1:
+                proba = fusion.mix_tensors(weight.clamp(1e-6, 1 - 1e-6), proba, other, o.fuse)
+        truth = torch.as_tensor(labels, device=self.assembler.device)
+        return nn.functional.nll_loss(proba, truth, weight=self._class_weight)
+
+    @cached_property
+    def _class_weight(self) -> Tensor:
+        return self.assembler.tensor(class_weights(self.labels, self.n_classes, self.options.balance))
+
+    def others(self, cells: Cells) -> np.ndarray | None:
+        """Return the log-probabilities that the network is fused with; None if there are none."""
+        return None if self.other is None else self.other.scores(cells)
+
+    def plan(self) -> str:
+        """Return what decides the training; how long it may take is no part of that."""
+        train, validation = self.members[:2]
+        data = hashlib.sha256(np.ascontiguousarray(train.expression.data).tobytes() + self.labels.tobytes())
+        data.update(
+            np.ascontiguousarray(train.embedding).tobytes() + np.ascontiguousarray(validation.embedding).tobytes()
+        )
+        settings = {k: v for k, v in vars(self.options).items() if k != "max_epochs"}
+        return f"{self.assembler.graph.steps} {settings} {self.batch_size} {self.rng} {data.hexdigest()}"
+
+
+def fit_graph(problem: Problem) -> tuple[PathwayNetwork, pd.DataFrame, Rows]:
+    """Train the network alone; return it, its history, and the rows of the graph's nodes."""
+    p, a = problem, problem.assembler
+    (train, validation), n_train = p.members[:2], len(p.labels)
+    nodes, ask = a.nodes(), a.members(np.arange(n_train))
+    held_out, truth, others = ask, p.labels, p.others(train)
+    if len(validation):
+        at = n_train + np.arange(len(validation))
+        held_out = _asked(p, validation) if a.graph.attached else a.members(at, trained=False)
+        truth, others = p.validation_labels, p.others(validation)
+    module, history = p.fit(
+        p.network,
+        _losses(p, nodes, ask),
+        lambda m: float(p.loss(m, nodes, held_out, truth, others)),
+        what="scgrapht",
+    )
+    return cast("PathwayNetwork", module), history, nodes
+
+
+def _asked(p: Problem, cells: Cells) -> Rows:
+    return p.assembler.asked(p.intake.edges(cells), p.intake.vectors_of(cells))
+
+
+def _losses(p: Problem, nodes: Rows, ask: Rows) -> Any:
+    """Return the loss of an epoch: of all cells at once, or of one batch after another."""
+    labels, other = p.labels, p.others(p.members[0])
+    size = p.batch_size or (BATCH if len(labels) > FULL_BATCH else None)
+    if size is None or size >= len(labels):
+        return lambda m: p.loss(m, nodes, ask, labels, other)
+
+    def epoch(m: nn.Module) -> Iterator[Tensor]:
+        for sampled, rows, some in batches(p.assembler, np.arange(len(labels)), size, epoch_rng()):
+            beside = None if other is None else other[some]
+            yield p.loss(cast("PathwayNetwork", m), sampled, rows, labels[some], beside)
+
+    return epoch
