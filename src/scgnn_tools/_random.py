@@ -1,13 +1,8 @@
 """Randomness: every function takes ``rng``, none touches a global seed."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from scgnn_tools._errors import InputValueError
-
-if TYPE_CHECKING:
-    import torch
 
 RNG = int | np.random.Generator | None
 
@@ -31,10 +26,3 @@ def seed(rng: RNG) -> int:
     if isinstance(rng, int | np.integer):
         return int(rng) % 2**31
     return int(generator(rng).integers(2**31))
-
-
-def torch_generator(rng: RNG, *, device: str = "cpu") -> "torch.Generator":
-    """Return a PyTorch generator seeded from ``rng``."""
-    import torch
-
-    return torch.Generator(device=device).manual_seed(seed(rng))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from scgnn_tools.links.genelink import Network, undirected
+from scgnn_tools.links.genelink import GENELinkNetwork, undirected
 from scgnn_tools.nn import Edges
 from tests.golden._weights import state
 from tests.golden.test_parity import close, golden
@@ -27,11 +27,11 @@ def record():
     return golden("genelink")
 
 
-def network(record, kind: str) -> Network:
+def network(record, kind: str) -> GENELinkNetwork:
     weights = state(record[f"{kind}_names"], record[f"{kind}_shapes"])
     unread = {k for k in weights if k not in NAMES}
     assert all(k.endswith("weight_interact") for k in unread)  # a tensor that the published code makes and never uses
-    out = Network(record["x"].shape[1], score=kind).eval()
+    out = GENELinkNetwork(record["x"].shape[1], score=kind).eval()
     out.load_state_dict({NAMES[k]: torch.from_numpy(v) for k, v in weights.items() if k not in unread})
     return out
 

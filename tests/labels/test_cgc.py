@@ -11,7 +11,7 @@ from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.sources import read_graph
 from scgnn_tools.labels import Cells, label_method
-from scgnn_tools.labels.cgc import CGC, _markers, _symbols
+from scgnn_tools.labels.cgc import CGCLabels, _markers, _symbols
 
 SMALL = {"dim": 16, "n_layers": 1, "max_epochs": 2, "pretrain_epochs": 1}
 NAMES = genes.prior()["target"].drop_duplicates().to_numpy()[:120].astype(object)
@@ -23,7 +23,7 @@ def named(cells: Cells) -> Cells:
 
 def fit(problem, *, some=None, **options):
     (train, y), (validation, y_validation), _ = problem
-    return CGC(**{**SMALL, **options}).fit(named(train), y, named(validation), y_validation, rng=0)
+    return CGCLabels(**{**SMALL, **options}).fit(named(train), y, named(validation), y_validation, rng=0)
 
 
 def test_markers_differ_between_classes_and_not_within():
@@ -54,7 +54,7 @@ def test_the_graph_is_of_the_prior_positions_and_training_cells(problem):
     fitted = fit(problem)
     assert fitted.model.graph.regulates.any() or fitted.model.graph.distance.any()
     assert set(fitted.model.vocabulary) <= set(NAMES)
-    bare = CGC(**SMALL, max_length=33)
+    bare = CGCLabels(**SMALL, max_length=33)
     (train, y), (validation, y_validation), _ = problem
     bare.fit(train, y, validation, y_validation, rng=0)  # no names
     assert not bare.model.graph.regulates.any()
@@ -72,7 +72,7 @@ def test_the_ablations_leave_out_what_they_say(problem):
 def test_a_pretrained_network_is_tuned_in_a_copy(problem, tmp_path):
     graph = read_graph(NAMES, {})
     sizes = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 1, "n_graph_layers": 1, "max_length": 65, "dropout": 0.0}
-    model = cgc.CGC.untrained(NAMES, graph=graph, device="cpu", **sizes)
+    model = cgc.CGCModel.untrained(NAMES, graph=graph, device="cpu", **sizes)
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     fitted = fit(problem, model=model, lr=1e-2)
     assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
@@ -84,21 +84,23 @@ def test_a_pretrained_network_is_tuned_in_a_copy(problem, tmp_path):
 
 
 def test_what_is_wrong_is_said(problem):
-    model = cgc.CGC.untrained(NAMES, graph=read_graph(NAMES, {}), dim=8, heads=2, n_layers=1, hidden=8, device="cpu")
+    model = cgc.CGCModel.untrained(
+        NAMES, graph=read_graph(NAMES, {}), dim=8, heads=2, n_layers=1, hidden=8, device="cpu"
+    )
     with pytest.raises(InputValueError, match="not both"):
-        CGC(model=model, checkpoint="folder")
+        CGCLabels(model=model, checkpoint="folder")
     with pytest.raises(InputValueError, match="graph=False is for a new one"):
-        CGC(model=model, graph=False)
+        CGCLabels(model=model, graph=False)
     with pytest.raises(InputValueError, match="Cell-Graph Compass"):
-        CGC(model="cgc-mini")
+        CGCLabels(model="cgc-mini")
     (train, y), (validation, y_validation), _ = problem
     with pytest.raises(InputValueError, match="names of the genes"):
-        CGC(model=model).fit(train, y, validation, y_validation)
+        CGCLabels(model=model).fit(train, y, validation, y_validation)
     strange = Cells(train.expression, train.embedding, np.array([f"X{i}" for i in range(120)], dtype=object))
     with pytest.raises(GeneMatchError):
-        CGC(model=model).fit(strange, y, validation, y_validation)
+        CGCLabels(model=model).fit(strange, y, validation, y_validation)
 
 
 def test_it_is_a_method_by_name():
-    assert isinstance(label_method("cgc", graph=False), CGC)
+    assert isinstance(label_method("cgc", graph=False), CGCLabels)
     assert sgt.fm.cgc is cgc

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.metrics import grn
-from scgnn_tools.metrics._grn import _Ranking, precision_at
+from scgnn_tools.metrics._grn import _Ranking
 
 RNG = np.random.default_rng(0)
 Y, S, TF = RNG.integers(0, 2, 300), RNG.normal(size=300), RNG.integers(0, 5, 300)
@@ -29,8 +29,8 @@ def test_early_precision_in_both_definitions():
 
 
 def test_ties_at_the_cut_count_by_their_mean():
-    assert precision_at(np.array([1, 0, 0, 0]), np.array([1.0, 1, 1, 1]), 2) == pytest.approx(0.25)
-    assert precision_at(np.array([1, 1, 0, 0]), np.array([3.0, 1, 1, 0]), 2) == pytest.approx((1 + 0.5) / 2)
+    for label, score, share in (([1, 0, 0, 0], [1.0, 1, 1, 1], 0.25), ([1, 1, 0, 0], [3.0, 1, 1, 0], (1 + 0.5) / 2)):
+        assert grn(np.array(label), np.array(score), at=(2,))["precision_at_2"] == pytest.approx(share)
 
 
 def test_pairs_without_score_are_left_out():

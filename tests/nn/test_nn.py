@@ -57,7 +57,7 @@ def test_gcn_matches_torch_geometric():
 
 
 def test_mlp_has_no_activation_at_the_end():
-    net = MLP([4, 8, 2], dropout=0.5)
+    net = MLP(4, 8, 2, activation=torch.nn.LeakyReLU, dropout=0.5)
     assert isinstance(net[-1], torch.nn.Linear)
     net.eval()
     x = torch.randn(3, 4)

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import GeneMatchError, InputValueError, MissingKeyError, SgtWarning
-from scgnn_tools.fm.cgc import CGC
+from scgnn_tools.fm.cgc import CGCModel
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train.corpus import Corpus, corpus_genes
 from scgnn_tools.train.pretrain import Schedule, pretrain
@@ -185,7 +185,7 @@ def test_cgc_of_models_trains_embeds_and_comes_back(tmp_path):
 
 def test_without_a_graph_there_are_no_edges(folder):
     assert untrained_cgc([folder], graph=False, min_cells=1, **SIZES).sizes.n_graph_layers == 0
-    assert isinstance(untrained_cgc([folder], min_cells=1, **SIZES), CGC)
+    assert isinstance(untrained_cgc([folder], min_cells=1, **SIZES), CGCModel)
 
 
 COMMAND = [

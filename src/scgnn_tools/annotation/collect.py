@@ -26,7 +26,7 @@ BUNDLED = "the bundled immune reference"
 
 
 @dataclass(frozen=True)
-class Inputs:
+class AnnotationInputs:
     """Labelled cells and cells to label.
 
     Attributes
@@ -56,7 +56,7 @@ class Inputs:
 
 def collect(
     adata: "AnnData", labels_key: str | None, reference: "Reference", *, unlabeled_category: str, mod: str, **how: Any
-) -> Inputs:
+) -> AnnotationInputs:
     """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism."""
     model = fm.load(fm.best_bundled())
     if reference is None and labels_key is None and DEFAULT_LABELS in adata.obs:
@@ -71,7 +71,7 @@ def collect(
             "labels": f"obs['{printable(labels_key)}'] ({len(at):,} of {adata.n_obs:,} cells)",
             "vectors": vectors,
         }
-        return Inputs(cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), None, True, params)
+        return AnnotationInputs(cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), None, True, params)
     references = _named(reference, mod)
     if not references:
         labels_key = DEFAULT_LABELS
@@ -91,7 +91,7 @@ def collect(
     known, query, vectors = references_and_query(parts, adata, model, **how)
     experiments = np.repeat(np.arange(len(labels_of)), [len(labels) for labels in labels_of])
     params = {"labels": f"{name} ({len(known):,} cells)", "vectors": vectors}
-    return Inputs(known, np.concatenate(labels_of), query, np.arange(len(query)), experiments, False, params)
+    return AnnotationInputs(known, np.concatenate(labels_of), query, np.arange(len(query)), experiments, False, params)
 
 
 def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":

@@ -42,7 +42,7 @@ STANDARDISED = 256
 """Cells whose vectors set the scale of the head's input."""
 
 
-class CGC:
+class CGCLabels:
     """A cell as a graph of its genes: messages, a transformer, and a head of three layers on the cell's vector.
 
     Without a pretrained network a small one is made over the genes that tell the classes apart. Its pretraining: the gene table begins
@@ -70,7 +70,7 @@ class CGC:
     def __init__(
         self,
         *,
-        model: cgc.CGC | None = None,
+        model: cgc.CGCModel | None = None,
         checkpoint: str | Path | None = None,
         graph: bool = True,
         pretrain: bool = True,
@@ -93,7 +93,7 @@ class CGC:
         if (model is not None or checkpoint is not None) and not graph:
             msg = "A pretrained network has its graph; graph=False is for a new one."
             raise InputValueError(msg)
-        if model is not None and not isinstance(model, cgc.CGC):
+        if model is not None and not isinstance(model, cgc.CGCModel):
             msg = f"model is a Cell-Graph Compass, loaded with sgt.fm.load('cgc', checkpoint=…); got {model!r}."
             raise InputValueError(msg)
         self._given, self._checkpoint, self._device = model, checkpoint, resolve_device(device)
@@ -120,7 +120,7 @@ class CGC:
         *,
         unlabeled: Cells | None = None,
         rng: RNG = 0,
-    ) -> "CGC":
+    ) -> "CGCLabels":
         """Pretrain where it is asked for, then tune; the validation cells stop both."""
         number = seed(rng)
         fresh = self._given is None and self._checkpoint is None
@@ -174,7 +174,7 @@ class CGC:
         rows.eliminate_zeros()
         return self.model._tokenize_rows(rows, "log1p", None)
 
-    def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGC:
+    def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGCModel:
         """Return a small network over the genes that tell the classes apart."""
         columns = _markers(train.expression, labels, self.n_genes)
         n = len(columns)
@@ -190,7 +190,7 @@ class CGC:
         )
         if self.graph and len(train) > 2:
             graph = with_coexpression(graph, sp.csr_array(train.expression[:, columns]))
-        return cgc.CGC.untrained(vocabulary, graph=graph, seed=number, device=self._device, **self._sizes)
+        return cgc.CGCModel.untrained(vocabulary, graph=graph, seed=number, device=self._device, **self._sizes)
 
     def _start_from_coexpression(self, train: Cells) -> None:
         """Put the singular vectors of the training cells' expression into the gene table: genes of like expression start alike."""
@@ -211,7 +211,7 @@ class CGC:
         with torch.no_grad():
             table[3:, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
 
-    def _pretrained(self, train: Cells) -> cgc.CGC:
+    def _pretrained(self, train: Cells) -> cgc.CGCModel:
         """Return a copy of the network that was given."""
         if train.genes is None:
             msg = "A pretrained network needs the names of the genes: Cells(genes=…)."

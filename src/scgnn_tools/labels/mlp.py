@@ -20,7 +20,7 @@ BLOCK = 2048
 """Cells that are scored at once."""
 
 
-class Network(nn.Module):
+class Perceptron(nn.Module):
     """Three hidden layers, ReLU: expression of genes, as a sparse block, -> logits (n_cells, n_classes)."""
 
     def __init__(self, n_genes: int, n_classes: int, widths: tuple[int, ...] = (100, 50, 25)) -> None:
@@ -82,7 +82,7 @@ class Mlp:
                 yield nn.functional.cross_entropy(network(self._block(x, batch)), y[torch.as_tensor(batch)])
 
         self._network, self.history = fit_full_batch(
-            lambda: Network(len(self.genes), n_classes).to(self._device),
+            lambda: Perceptron(len(self.genes), n_classes).to(self._device),
             losses,
             lambda network: float(-self._log_proba(network, stop[0])[np.arange(len(stop[1])), stop[1]].mean()),
             max_epochs=self.max_epochs,

@@ -15,7 +15,7 @@ from scgnn_tools.links._heads import PairHead
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of :class:`Network`."""
+    """Sizes of :class:`LinkNetwork`."""
 
     backbone: str | None = "gcn"
     hidden: tuple[int, ...] = (64, 64)
@@ -31,7 +31,7 @@ class Shape:
     """Whether factors and targets go through one perceptron (scRegNet) or one each (scTransNet)."""
 
 
-class Network(nn.Module):
+class LinkNetwork(nn.Module):
     """scRegNet (Kommu et al.) and scTransNet (Kommu et al., ICML AI4Science 2024).
 
     Gene vectors beside what a graph network makes of ``x`` go through a perceptron, shared or one for each role, and a head reads pairs.

@@ -17,7 +17,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import operator
-from scgnn_tools.links._graph_network import Network, Shape
+from scgnn_tools.links._graph_network import LinkNetwork, Shape
 from scgnn_tools.links._protocol import check_pairs, needs
 from scgnn_tools.train import fit_full_batch
 
@@ -67,7 +67,7 @@ class GraphPredictor:
     """
 
     name: ClassVar[str]
-    _network: Network | None = None
+    _network: LinkNetwork | None = None
     _x: Any = None
 
     def __init__(
@@ -104,8 +104,8 @@ class GraphPredictor:
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self.history, self.interrupted = pd.DataFrame(columns=["loss", "validation"]), False
 
-    def _build(self) -> Network:
-        return Network(self._x.shape[1], self._d_vectors, self._shape)
+    def _build(self) -> LinkNetwork:
+        return LinkNetwork(self._x.shape[1], self._d_vectors, self._shape)
 
     def _chosen(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return the pairs that are trained on, or stopped on."""
@@ -130,7 +130,7 @@ class GraphPredictor:
         train, held = (node_features.rows(self._chosen(p), self._genes, self._device) for p in (pairs, validation))
         network, self.history = fit_full_batch(
             lambda: self._build().to(self._device),
-            lambda network: self._losses(cast("Network", network), train),
+            lambda network: self._losses(cast("LinkNetwork", network), train),
             self._validation(held),
             max_epochs=self._training.max_epochs,
             patience=self._training.patience * self._training.every,
@@ -142,7 +142,7 @@ class GraphPredictor:
             checkpoint=self._checkpoint,
             plan=self._plan(train),
         )
-        self._network = cast("Network", network)
+        self._network = cast("LinkNetwork", network)
         self.history["validation"] = self.history["validation"].replace(np.inf, np.nan)  # no validation was due
         self.interrupted = bool(self.history.attrs.get("interrupted", False))
         return self
@@ -251,23 +251,23 @@ class GraphPredictor:
     def _d_vectors(self) -> int:
         return 0 if self._vectors is None else self._vectors.shape[1]
 
-    def _fitted(self) -> tuple[Network, Any]:
+    def _fitted(self) -> tuple[LinkNetwork, Any]:
         if self._network is None or self._x is None:
             msg = f"This {type(self).__name__} knows no genes yet. Call fit() first, or bind() after from_checkpoint()."
             raise InputValueError(msg)
         return self._network, self._graph
 
-    def _losses(self, network: Network, train: node_features.Rows) -> Iterator[torch.Tensor]:
+    def _losses(self, network: LinkNetwork, train: node_features.Rows) -> Iterator[torch.Tensor]:
         n = len(train[2])
         size = self._training.batch_size or n
         order = torch.randperm(n, device=self._device) if size < n else torch.arange(n, device=self._device)
         for start in range(0, n, size):
             yield self._loss(network, tuple(t[order[start : start + size]] for t in train))  # type: ignore[arg-type]
 
-    def _loss(self, network: Network, part: node_features.Rows) -> torch.Tensor:
+    def _loss(self, network: LinkNetwork, part: node_features.Rows) -> torch.Tensor:
         return nn.functional.binary_cross_entropy_with_logits(self._logits(network, part), part[2])
 
-    def _logits(self, network: Network, part: node_features.Rows) -> torch.Tensor:
+    def _logits(self, network: LinkNetwork, part: node_features.Rows) -> torch.Tensor:
         a, b = network.genes(self._graph, self._x, self._vectors)
         return network.head(a[part[0]], b[part[1]])
 
@@ -284,7 +284,7 @@ class GraphPredictor:
 
         epoch = 0
 
-        def validate(network: Network) -> float:
+        def validate(network: LinkNetwork) -> float:
             nonlocal epoch
             epoch += 1
             if epoch % self._training.every:

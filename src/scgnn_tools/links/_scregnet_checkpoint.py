@@ -9,7 +9,7 @@ from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.fm import _native, _sizes
 from scgnn_tools.fm._dictionary import read_json
-from scgnn_tools.links._graph_network import Network, Shape
+from scgnn_tools.links._graph_network import LinkNetwork, Shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ TYPES = {"MLP": "concat", "dot": "dot", "cosine": "cosine"}
 HEAD = re.compile(r"ConvLayer(\d+)_AttentionHead(\d+)\.")
 
 
-def read(path: Path, args: Path | None) -> tuple[Shape, Network, dict[str, str], dict[str, Any]]:
+def read(path: Path, args: Path | None) -> tuple[Shape, LinkNetwork, dict[str, str], dict[str, Any]]:
     """Return sizes, network, report by tensor and the arguments of the training (empty without a file)."""
     file = path / "model.pt" if path.is_dir() else path
     args = args or file.parent / "args.json"
@@ -37,8 +37,8 @@ def read(path: Path, args: Path | None) -> tuple[Shape, Network, dict[str, str],
         msg = f"{file}: the first layer of the perceptron reads {vectors + gnn} numbers, fewer than the {gnn} of the graph network."
         raise WeightsError(msg)
 
-    def make(shape: Shape) -> Network:
-        return Network(d, vectors, shape)
+    def make(shape: Shape) -> LinkNetwork:
+        return LinkNetwork(d, vectors, shape)
 
     known = set(_sizes.draft(make, shape, {n: t.shape for n, t in tensors.items()}, file))
     strange = [n for n in tensors if n not in known and not any(re.match(p, n) for p in UNUSED)]

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from scgnn_tools.graph.coexpression import correlation
 from scgnn_tools.links._expression import GeneColumns
 from scgnn_tools.links.cnnc import Images, Tower
+from scgnn_tools.nn import MLP
 
 NEIGHBOURS = 10
 
 
-class Network(nn.Module):
+class DeepDRIMNetwork(nn.Module):
     """One tower for the image of the pair, one for those of the neighbours, and a perceptron on both.
 
     Shapes
@@ -26,9 +27,7 @@ class Network(nn.Module):
             nn.Conv2d(1, 8, 4, stride=4), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(16 * 4 * 4, 16), nn.ReLU(), nn.Dropout(0.2),
         )  # fmt: skip
-        self.head = nn.Sequential(
-            nn.Linear(128 + 2 * NEIGHBOURS * 16, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 1)
-        )
+        self.head = MLP(128 + 2 * NEIGHBOURS * 16, 64, 1, dropout=0.5)
 
     def forward(self, pair: Tensor, around: Tensor) -> Tensor:
         """Return the logit of each pair."""
@@ -53,7 +52,7 @@ class DeepDRIM(Images):
         self._near = nearest(columns, NEIGHBOURS)
 
     def _build(self) -> nn.Module:
-        return Network()
+        return DeepDRIMNetwork()
 
     def _logits(self, network: nn.Module, state: None, tf: np.ndarray, target: np.ndarray) -> Tensor:
         a, b = self._column[tf], self._column[target]

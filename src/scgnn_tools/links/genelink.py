@@ -39,7 +39,7 @@ class Channel(nn.Module):
         return F.leaky_relu(self.linear2(h))
 
 
-class Network(nn.Module):
+class GENELinkNetwork(nn.Module):
     """GENELink (Chen and Liu, Bioinformatics 2022).
 
     Two layers of graph attention, three heads of 128 joined and three of 64 averaged, then a channel 64 → 32 → 16 for each role; a
@@ -133,7 +133,7 @@ class GENELink(PairNetwork):
         self._edges = Edges(self.message_graph, device=self._device)
 
     def _build(self) -> nn.Module:
-        return Network(self._x.shape[1], **self._options)  # type: ignore[arg-type]
+        return GENELinkNetwork(self._x.shape[1], **self._options)  # type: ignore[arg-type]
 
     def _state(self, network: nn.Module) -> tuple[Tensor, Tensor]:
         return network.roles(self._edges, self._x)  # type: ignore[operator]

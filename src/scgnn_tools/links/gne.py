@@ -10,7 +10,7 @@ from scgnn_tools.links._expression import GeneColumns
 from scgnn_tools.links._pair_network import PairNetwork
 
 
-class Network(nn.Module):
+class GNENetwork(nn.Module):
     """GNE (Kc et al., BMC Systems Biology 2019).
 
     A gene's own vector and the projection of its expression are joined and brought through a hidden layer; the logit of a pair is the
@@ -83,7 +83,7 @@ class GNE(PairNetwork):
         self._x = torch.as_tensor(columns.standardised(self._genes), device=self._device)
 
     def _build(self) -> nn.Module:
-        return Network(*self._x.shape, weight=self._weight)
+        return GNENetwork(*self._x.shape, weight=self._weight)
 
     def _state(self, network: nn.Module) -> Tensor:
         return network(self._x)

@@ -15,7 +15,7 @@ from scgnn_tools.nn import Propagation
 SLOPE = 0.2
 
 
-class Network(nn.Module):
+class GNNLinkNetwork(nn.Module):
     """GNNLink (Mao et al., Briefings in Bioinformatics 2023): two graph convolutions, 128 and 64 wide, LeakyReLU after both.
 
     Shapes
@@ -83,7 +83,7 @@ class GNNLink(PairNetwork):
         self._propagate = Propagation(normalized(self.message_graph), device=self._device)
 
     def _build(self) -> nn.Module:
-        return Network(self._x.shape[1])
+        return GNNLinkNetwork(self._x.shape[1])
 
     def _state(self, network: nn.Module) -> Tensor:
         return network(self._propagate, self._x)

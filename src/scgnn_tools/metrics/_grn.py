@@ -158,11 +158,6 @@ class _Ranking:
         )
 
 
-def precision_at(y: np.ndarray, score: np.ndarray, k: int) -> float:
-    """Return the share of edges among the ``k`` best pairs; pairs that tie at the cut count by their mean."""
-    return grn(y, score, at=(k,))[f"precision_at_{k}"]
-
-
 def _ends(*keys: np.ndarray) -> np.ndarray:
     """Return the last position of each run of equal keys."""
     n = len(keys[0])

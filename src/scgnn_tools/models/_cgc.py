@@ -48,7 +48,7 @@ class CGC:
     """
 
     def __init__(
-        self, adata: "AnnData", *, model: cgc.CGC | None = None, graph: bool = True, rng: RNG = 0, **options: Any
+        self, adata: "AnnData", *, model: cgc.CGCModel | None = None, graph: bool = True, rng: RNG = 0, **options: Any
     ) -> None:
         self._names = recorded(adata, SETUP, "CGC")
         self._seed, self.adata = seed(rng), adata

@@ -40,7 +40,7 @@ def untrained_cgc(
     on_bad: "OnBad" = "raise",
     rng: RNG = 0,
     **options: Any,
-) -> cgc.CGC:
+) -> cgc.CGCModel:
     """Return a Cell-Graph Compass with random weights over the genes of a corpus.
 
     Parameters
@@ -76,7 +76,7 @@ def untrained_cgc(
     if coexpression not in (None, "auto"):
         paths["coexpression"] = Path(coexpression)  # type: ignore[arg-type]
     vectors = None if text is None else read_text(Path(text), genes)
-    model = cgc.CGC.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
+    model = cgc.CGCModel.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
     if coexpression == "auto":
         corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
         before, some = model.graph.n_edges, corpus.sample(COEXPRESSION_CELLS, seed=seed(rng))

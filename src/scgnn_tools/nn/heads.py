@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools.nn.mlp import MLP
 from scgnn_tools.nn.segments import Segments
 
 
@@ -11,9 +12,7 @@ class ExpressionDecoder(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.fc = nn.Sequential(
-            nn.Linear(dim, dim), nn.LeakyReLU(), nn.Linear(dim, dim), nn.LeakyReLU(), nn.Linear(dim, 1)
-        )
+        self.fc = MLP(dim, dim, dim, 1, activation=nn.LeakyReLU)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the predicted values."""

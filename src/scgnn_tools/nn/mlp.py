@@ -1,34 +1,34 @@
 """A multilayer perceptron."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from itertools import pairwise
 
-import torch
 from torch import nn
 
 
 class MLP(nn.Sequential):
-    """Linear layers with LeakyReLU and dropout between them, none after the last.
+    """Linear layers with an activation and dropout between them, none after the last.
 
     Parameters
     ----------
     widths
         Input width, hidden widths, output width.
+    activation
+        Makes the activation of a hidden layer.
     dropout
-        Share of units that are dropped in training.
+        Share of units that are dropped in training; None has no such layer, which a published checkpoint would number.
 
     Shapes
     ------
     (n, widths[0]) -> (n, widths[-1])
     """
 
-    def __init__(self, widths: Sequence[int], *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, *widths: int, activation: Callable[[], nn.Module] = nn.ReLU, dropout: float | None = None
+    ) -> None:
         layers: list[nn.Module] = []
-        for i in range(len(widths) - 1):
-            layers.append(nn.Linear(widths[i], widths[i + 1]))
-            if i < len(widths) - 2:
-                layers += [nn.LeakyReLU(0.01), nn.Dropout(dropout)]
-        super().__init__(*layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the output, (n, widths[-1])."""
-        return super().forward(x)
+        for a, b in pairwise(widths[:-1]):
+            layers += [nn.Linear(a, b), activation()]
+            if dropout is not None:
+                layers.append(nn.Dropout(dropout))
+        super().__init__(*layers, nn.Linear(widths[-2], widths[-1]))

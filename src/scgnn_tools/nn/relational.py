@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.nn.edges import Edges
+from scgnn_tools.nn.mlp import MLP
 
 FORWARD, REVERSE, ITSELF = 0, 1, 2
 N_RELATIONS, N_TYPES = 3, 2
@@ -69,7 +70,7 @@ class Relations(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.types, self.relations = nn.Embedding(N_TYPES, width), nn.Embedding(N_RELATIONS, width)
-        self.f_r = nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, width))
+        self.f_r = MLP(3 * width, width, width)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Return the vectors of the types, and of every relation between every two types."""
@@ -110,9 +111,7 @@ class RelationalAttention(nn.Module):
         self.f_q = nn.Linear(in_features + width, out_features)
         self.f_k = nn.Linear(in_features + 2 * width, out_features)
         self.f_m = nn.Linear(in_features + 2 * width, out_features)
-        self.f_n = nn.Sequential(
-            nn.Linear(out_features, out_features), nn.ReLU(), nn.Dropout(dropout), nn.Linear(out_features, out_features)
-        )
+        self.f_n = MLP(out_features, out_features, out_features, dropout=dropout)
         same = in_features == out_features
         self.residual = nn.Identity() if same else nn.Linear(in_features, out_features, bias=False)
 

@@ -12,7 +12,7 @@ from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.annotation.collect import Inputs, collect
+from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method
@@ -142,7 +142,7 @@ def _check(how: str, method: str, *, n_cells: int, n_genes: int) -> None:
 
 
 def _train(
-    data: Inputs, method: str, options: dict[str, Any], number: int, *, see: bool
+    data: AnnotationInputs, method: str, options: dict[str, Any], number: int, *, see: bool
 ) -> tuple[np.ndarray, LabelMethod, Cells, np.ndarray, tuple[Cells, np.ndarray]]:
     classes, codes = np.unique(data.labels, return_inverse=True)
     if len(classes) < 2:

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError, WeightsError
-from scgnn_tools.fm.cgc import CGC
+from scgnn_tools.fm.cgc import CGCModel
 from scgnn_tools.fm.cgc.graph import gene_graph
 from scgnn_tools.fm.cgc.sources import read_graph, read_text
 
@@ -100,7 +100,7 @@ def test_genes_without_position_or_edges_and_an_empty_graph_embed(variant):
     for tf in (None, pd.DataFrame({"source": ["STAT1"], "target": ["IRF1"]})):
         graph = gene_graph(GENES, tf_target=tf, positions=None)
         assert graph.n_edges == (0 if tf is None else 1)
-        model = CGC.untrained(GENES, graph=graph, variant=variant, **SIZES)
+        model = CGCModel.untrained(GENES, graph=graph, variant=variant, **SIZES)
         vectors = model._cell_vectors(model._tokenize_rows(counts, "counts", None))
         assert np.isfinite(vectors).all()
         assert len(np.unique(vectors.round(5), axis=0)) == len(np.unique(counts.toarray(), axis=0))

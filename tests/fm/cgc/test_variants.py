@@ -9,7 +9,7 @@ from torch.nn.functional import relu
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm.cgc import CGC
+from scgnn_tools.fm.cgc import CGCModel
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.graph import gene_graph
 from scgnn_tools.fm.cgc.messages import GraphLayer, PaperGraphLayer
@@ -31,7 +31,7 @@ def rows():
     return sp.csr_array(rng.poisson(1.0, size=(6, 30)).astype(np.float32))
 
 
-def edges_of(model: CGC, tokens: Tokens):
+def edges_of(model: CGCModel, tokens: Tokens):
     both = model.sizes.variant == "paper"
     return model.graph.of_cells(tokens, model.gene_of_token(tokens), both_ways=both)
 
@@ -67,7 +67,7 @@ def repo_by_hand(layer: GraphLayer, x, e, edges):
 
 @pytest.mark.parametrize(("variant", "by_hand"), [("paper", paper_by_hand), ("repo", repo_by_hand)])
 def test_messages_are_those_of_a_loop_over_edges(graph, rows, variant, by_hand):
-    model = CGC.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
+    model = CGCModel.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
     tokens = model._tokenize_rows(rows, "counts", None)
     edges = edges_of(model, tokens)
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_messages_are_those_of_a_loop_over_edges(graph, rows, variant, by_hand):
 
 
 def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, rows):
-    paper, repo = (CGC.untrained(GENES, graph=graph, variant=v, device="cpu", **SIZES) for v in ("paper", "repo"))
+    paper, repo = (CGCModel.untrained(GENES, graph=graph, variant=v, device="cpu", **SIZES) for v in ("paper", "repo"))
     tokens = paper._tokenize_rows(rows, "counts", None)
     first = np.repeat(tokens.offsets[:-1], tokens.lengths)
     edges, fewer = edges_of(paper, tokens), edges_of(repo, tokens)
@@ -95,7 +95,7 @@ def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, r
 @pytest.mark.parametrize("variant", ["paper", "repo"])
 def test_a_variant_trains_every_weight_and_comes_back(graph, rows, tmp_path, variant):
     text = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
-    model = CGC.untrained(GENES, graph=graph, text=text, variant=variant, device="cpu", **SIZES)
+    model = CGCModel.untrained(GENES, graph=graph, text=text, variant=variant, device="cpu", **SIZES)
     tokens = model._tokenize_rows(rows, "counts", None)
     at = np.flatnonzero(model.is_gene(tokens))[::3]
     model.network.requires_grad_(True)
@@ -114,7 +114,7 @@ def test_a_variant_trains_every_weight_and_comes_back(graph, rows, tmp_path, var
 def test_hidden_values_do_not_reach_their_own_prediction(graph, rows):
     """What stands for a hidden bin is the same whatever the bin was, in the cell's graph too."""
     for variant in ("paper", "repo"):
-        model = CGC.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
+        model = CGCModel.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
         tokens = model._tokenize_rows(rows, "counts", None)
         at = np.flatnonzero(model.is_gene(tokens))[::3]
         other = Tokens(tokens.ids, tokens.values.copy(), tokens.offsets)
@@ -125,7 +125,7 @@ def test_hidden_values_do_not_reach_their_own_prediction(graph, rows):
 
 def test_no_such_variant(graph):
     with pytest.raises(InputValueError, match="variant is 'repo' or 'paper'; got 'thesis'"):
-        CGC.untrained(GENES, graph=graph, variant="thesis", **SIZES)
+        CGCModel.untrained(GENES, graph=graph, variant="thesis", **SIZES)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels.scbignn import ScBiGNN
 from scgnn_tools.labels.scbignn.em import cross_entropy, m_loss, pseudo_labels
-from scgnn_tools.labels.scbignn.inputs import Genes, Inputs, fingerprint, known_again, per_million
+from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again, per_million
 
 QUICK = {"epochs_genes": 8, "max_epochs": 25, "n_tokens": 80, "iterations": 1}
 ONE = torch.ones(3)
@@ -51,10 +51,10 @@ def test_what_the_networks_see(problem):
 def test_a_cell_is_known_again_whoever_is_beside_it(problem):
     (train, y), _, (test, _) = problem
     genes = Genes.choose(train, y, 80, 20)
-    known = fingerprint(Inputs.of(train, genes))
+    known = fingerprint(BipartiteInputs.of(train, genes))
     some = np.array([5, 17, 3])
-    assert known_again(fingerprint(Inputs.of(train.take(some), genes)), known).tolist() == some.tolist()
-    assert (known_again(fingerprint(Inputs.of(test, genes)), known) == -1).all()
+    assert known_again(fingerprint(BipartiteInputs.of(train.take(some), genes)), known).tolist() == some.tolist()
+    assert (known_again(fingerprint(BipartiteInputs.of(test, genes)), known) == -1).all()
 
 
 @pytest.fixture(scope="module")

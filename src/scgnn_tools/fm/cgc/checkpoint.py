@@ -15,7 +15,7 @@ from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
 from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.graph import GeneGraph
-from scgnn_tools.fm.cgc.model import CGC, GRAPH_FILE
+from scgnn_tools.fm.cgc.model import GRAPH_FILE, CGCModel
 from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
 
@@ -81,7 +81,7 @@ def recognises(path: Path) -> bool:
     return path.is_dir() and (path / "vocab.json").is_file() and not (path / "args.json").is_file()
 
 
-def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CGC:
+def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CGCModel:
     """Load published weights, or a folder that ``save`` wrote."""
     path = _native.needs_checkpoint(checkpoint, card(), "the .pt file with vocab.json beside it, or their folder")
     if _checkpoint.is_own(path) and (path / GRAPH_FILE).is_file():
@@ -103,17 +103,17 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
     genes, ids = genes_of(words)
     found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
     graph, text = read_graph(genes, assets), _text(config, words, assets, path)
-    return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
+    return CGCModel(found, genes, ids, report, config, network, graph=graph, text=text, **options)
 
 
-def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGC:
+def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGCModel:
     config, raw = _checkpoint.read_config(folder, "cgc", CGCConfig)
     network, report = _checkpoint.build(CGCNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     genes, ids = np.array(raw["genes"], dtype=object), np.array(raw["ids"])
     own, text = _graph(folder / GRAPH_FILE, len(genes), config)
     graph = read_graph(genes, assets) if set(EDGES) & set(assets) else own
-    return CGC(found, genes, ids, report, config, network, graph=graph, text=text, **options)
+    return CGCModel(found, genes, ids, report, config, network, graph=graph, text=text, **options)
 
 
 def _graph(path: Path, n_genes: int, config: CGCConfig) -> tuple[GeneGraph, np.ndarray | None]:

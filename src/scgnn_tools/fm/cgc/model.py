@@ -47,7 +47,7 @@ MASK_VALUE = -3.0
 """What stands for a hidden bin."""
 
 
-class CGC(NetworkModel):
+class CGCModel(NetworkModel):
     """Cell-Graph Compass. A cell's vector is the last hidden state of its cell token.
 
     Parameters
@@ -91,7 +91,7 @@ class CGC(NetworkModel):
     @classmethod
     def untrained(
         cls, genes: np.ndarray, *, graph: GeneGraph, text: np.ndarray | None = None, seed: int = 0, **options: Any
-    ) -> "CGC":
+    ) -> "CGCModel":
         """Return a network with random weights over a vocabulary, to pretrain.
 
         Parameters

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from scgnn_tools.labels.scbignn.config import Config
-from scgnn_tools.labels.scbignn.gene_network import mlp
-from scgnn_tools.nn import Propagation
+from scgnn_tools.nn import MLP, Propagation
 from scgnn_tools.nn.pyg import PygConvolution, edge_index
 
 Messages = Propagation | Tensor
@@ -61,9 +60,9 @@ class CellNetwork(nn.Module):
             nn.Linear(n, width, bias=False) if conv is None else PygConvolution(conv, n, width, bipartite=True)
             for n in widths[:-1]
         )
-        self.mlps = nn.ModuleList(mlp(width, width, width) for _ in range(n_hops))
+        self.mlps = nn.ModuleList(MLP(width, width, width, dropout=0.0) for _ in range(n_hops))
         self.dropout, self.gene_dropout = nn.Dropout(dropout), nn.Dropout(gene_dropout)
-        self.classify = mlp(first + n_hops * width, width, n_classes, dropout=dropout)
+        self.classify = MLP(first + n_hops * width, width, n_classes, dropout=dropout)
 
     @classmethod
     def of(cls, config: Config, n_features: int, n_classes: int) -> "CellNetwork":

@@ -20,7 +20,7 @@ from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork, tokens
-from scgnn_tools.labels.scbignn.inputs import Genes, Inputs
+from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes
 from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
@@ -45,7 +45,7 @@ class Nodes:
     """
 
     genes: Genes
-    inputs: Inputs
+    inputs: BipartiteInputs
     labels: np.ndarray
     validation: np.ndarray
     validation_labels: np.ndarray

@@ -1,6 +1,5 @@
 """The gene-level network q: attention among the genes that a cell expresses."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scgnn_tools.labels.scbignn.config import Config
-from scgnn_tools.nn import Segments, attention
+from scgnn_tools.nn import MLP, Segments, attention
 
 
 class Tokens(NamedTuple):
@@ -29,14 +28,6 @@ def tokens(x: sp.csr_array, device: torch.device) -> Tokens:
     )
 
 
-def mlp(*widths: int, dropout: float = 0.0) -> nn.Sequential:
-    """Return linear layers with ReLU and dropout between them; the paper's, with one hidden layer."""
-    layers: list[nn.Module] = []
-    for a, b in pairwise(widths):
-        layers += [nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers[:-2])
-
-
 class GeneAttention(nn.Module):
     r"""Attention among the genes of a cell, one projection for query, key and value.
 
@@ -52,7 +43,7 @@ class GeneAttention(nn.Module):
     def __init__(self, in_features: int, width: int, n_heads: int) -> None:
         super().__init__()
         self.project = nn.Linear(in_features, n_heads * width, bias=False)
-        self.mlp = mlp(n_heads * width, width, width)
+        self.mlp = MLP(n_heads * width, width, width, dropout=0.0)
         self.n_heads, self.width = n_heads, width
 
     def heads(self, f: Tensor) -> Tensor:
@@ -96,13 +87,13 @@ class GeneNetwork(nn.Module):
         self.width, self.n_classes = width, n_classes
         self.register_buffer("scale", torch.tensor([0.0, 1.0]))
         self.gene = nn.Embedding(n_genes, width)
-        self.value = mlp(1, width, width)
+        self.value = MLP(1, width, width, dropout=0.0)
         self.layers = nn.ModuleList(GeneAttention(width, width, n_heads) for _ in range(n_layers))
         self.alpha = nn.Embedding(n_genes, 1) if readout == "alpha" else None
         if self.alpha is not None:
             nn.init.constant_(self.alpha.weight, 1 / max(length, 1.0))
         self.dropout = nn.Dropout(dropout)
-        self.classify = mlp(width, width, n_classes)
+        self.classify = MLP(width, width, n_classes, dropout=0.0)
 
     @classmethod
     def of(cls, config: Config, n_genes: int, n_classes: int, length: float = 1.0) -> "GeneNetwork":

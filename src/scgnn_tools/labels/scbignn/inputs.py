@@ -83,14 +83,14 @@ class Genes:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class BipartiteInputs:
     """Cells as the networks take them, CSR: ``tokens`` per million (n_cells, n_tokens), ``features`` per 10,000 (n_cells, n_genes)."""
 
     tokens: sp.csr_array
     features: sp.csr_array
 
     @classmethod
-    def of(cls, cells: Cells, genes: Genes) -> "Inputs":
+    def of(cls, cells: Cells, genes: Genes) -> "BipartiteInputs":
         """Take what the networks see from cells."""
         x = sp.csr_array(cells.expression[:, genes.columns])
         return cls(per_million(sp.csr_array(cells.expression[:, genes.tokens])), x)
@@ -99,7 +99,7 @@ class Inputs:
         return self.tokens.shape[0]
 
 
-def fingerprint(inputs: Inputs) -> np.ndarray:
+def fingerprint(inputs: BipartiteInputs) -> np.ndarray:
     """Return two numbers a cell by which it is known again, whoever is beside it, float64 (n_cells, 2)."""
     at = np.arange(inputs.features.shape[1]) + 1.0
     weights = np.sin(np.outer(at, [0.37, 0.73]) * 12.9898) * 43758.5453

@@ -19,7 +19,7 @@ from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
 from scgnn_tools.labels.scbignn.importance import importance
-from scgnn_tools.labels.scbignn.inputs import Genes, Inputs, fingerprint, known_again
+from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again
 from scgnn_tools.nn import Propagation
 
 READ_OUTS = ("p", "q", "both")
@@ -89,7 +89,7 @@ class ScBiGNN:
         cells = train.beside(validation) if unlabeled is None else train.beside(validation).beside(unlabeled)
         c, n, n_validation = self.config, len(train), len(validation)
         self._genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
-        inputs = Inputs.of(cells, self._genes)
+        inputs = BipartiteInputs.of(cells, self._genes)
         stop = (np.arange(n, n + n_validation), validation_labels) if n_validation else (np.arange(n), labels)
         what = f"{c} {self.patience} {seed(rng)} {labels.tolist()} {fingerprint(inputs).sum(axis=0).tolist()}"
         plan = Plan(
@@ -140,7 +140,7 @@ class ScBiGNN:
         the sum over the genes that attend to it.
         """
         out = np.full(cells.expression.shape[1], np.nan)
-        out[self._genes.tokens] = importance(self._q, Inputs.of(cells, self._genes).tokens, self._device)
+        out[self._genes.tokens] = importance(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
         return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -173,7 +173,7 @@ class ScBiGNN:
         self.weight_p, self._scale = float(config["weight_p"]), float(config["scale"])
         return self
 
-    def _remember(self, best: Round, inputs: Inputs) -> None:
+    def _remember(self, best: Round, inputs: BipartiteInputs) -> None:
         """Keep what new cells need: the networks, and the states of the graph's cells, which stay as they are."""
         self._q, self._p, self._scale = best.q, best.p, best.scale
         self._h, self._log_q, self._log_p = best.h, best.log_q, best.log_p
@@ -191,7 +191,7 @@ class ScBiGNN:
 
     def _asked(self, cells: Cells) -> tuple[list[torch.Tensor], np.ndarray, np.ndarray]:
         """Return the states of cells attached to the graph, log q, and the row of the graph of those that are in it, else -1."""
-        inputs = Inputs.of(cells, self._genes)
+        inputs = BipartiteInputs.of(cells, self._genes)
         h, log_q = gene_level(self._q, inputs.tokens, self._device)
         h /= self._scale
         with torch.no_grad():
