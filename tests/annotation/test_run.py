@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
-from scgnn_tools.annotation.run import run, verdict
+from scgnn_tools.annotation.run import _difference, run, verdict
 from scgnn_tools.labels import METHODS, Entry, label_method
 from scgnn_tools.labels.logreg import LogRegPCA
 
@@ -56,6 +56,24 @@ def test_the_verdict_is_honest(accuracy, word):
     )
     assert word in verdict(table, "m")
     assert "good 0.900" in verdict(table, "m")
+
+
+@pytest.mark.parametrize(
+    ("alone", "word"), [((0, 3), "loses to"), ((1, 0), "ties with"), ((5, 2), "beats"), ((0, 0), "ties with")]
+)
+def test_who_is_more_often_right_is_counted_on_the_same_cells(alone, word):
+    """52 cells: a tie of two shares of that size can be a clear difference where both are wrong about the same cells."""
+    n, codes = 52, np.zeros(52, dtype=int)
+    own, other = np.ones((n, 2)) * [1, 0], np.ones((n, 2)) * [1, 0]
+    own[:9], other[:9] = own[:9, ::-1], other[:9, ::-1]  # both are wrong about nine
+    other[9 : 9 + alone[0]] = [0, 1]
+    own[20 : 20 + alone[1]] = [0, 1]
+    paired = _difference(own, other, codes)
+    assert paired["difference"] == pytest.approx((alone[0] - alone[1]) / n)
+    share = [(43 - alone[1]) / n, (43 - alone[0]) / n]
+    table = pd.DataFrame({"kind": ["baseline"] * 2, "n": n, "accuracy": share}, index=["knn_pca", "logreg_pca"])
+    table.loc["logreg_pca", list(paired)] = list(paired.values())
+    assert f"knn_pca {word} the best baseline on 52" in verdict(table, "knn_pca")
 
 
 def test_no_verdict_without_cells_to_score():

@@ -14,7 +14,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
-from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError, SgtWarning
 
 QUICK = {"method": "degree", "n_runs": 1}
 # a third of the prior: enough to evaluate on, and quick
@@ -178,19 +178,26 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ({"groupby": "single"}, InputValueError, r"No group of obs\['single'\] has 10 cells; the largest has 1"),
         ({"groupby": "bulk_labels", "min_expressed": 2}, InputValueError, "min_expressed is a share"),
         ({"hiden": 3}, InputValueError, "no option hiden; its options are: "),
-        ({"mod": "rna"}, InputTypeError, "names a modality of a MuData; this is an AnnData"),
+        ({"key_added": "a/b"}, InputValueError, "no file could hold it"),
+        (
+            {"key_added": "known", "prior": "known"},
+            InputValueError,
+            "take the place of what it is made from: prior='known'",
+        ),
         ({"store": __file__}, InputValueError, "exists and is no folder of finished runs"),
     ],
 )
 def test_wrong_input_changes_nothing_and_trains_nothing(pbmc68k, kwargs, error, says, monkeypatch):
     pbmc68k.obs["single"] = pbmc68k.obs_names
+    pbmc68k.varp["known"] = sp.csr_matrix((765, 765))
     before = pbmc68k.copy()
 
     def no(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr("scgnn_tools.grn.infer.evaluate", no)
-    monkeypatch.setattr("scgnn_tools.grn.infer.networks", no)
+    module = sys.modules["scgnn_tools.grn.infer"]  # the room's name for it is the function
+    monkeypatch.setattr(module, "evaluate", no)
+    monkeypatch.setattr(module, "networks", no)
     with pytest.raises(error, match=says):
         sgt.tl.infer_grn(pbmc68k, **kwargs)
     assert changed(before, pbmc68k) == set()
@@ -252,9 +259,7 @@ def test_a_modality_of_a_mudata(pbmc68k):
 
     adt = ad.AnnData(np.ones((700, 2)), obs=pbmc68k.obs[[]], var=pd.DataFrame(index=["CD3", "CD19"]))
     both = mudata.MuData({"rna": pbmc68k, "adt": adt})
-    with pytest.raises(MissingKeyError, match="mod=None is no modality of this MuData; there is: rna, adt"):
-        sgt.tl.infer_grn(both)
-    out = sgt.tl.infer_grn(both, SOME, mod="rna", copy=True, **QUICK)
+    out = sgt.tl.infer_grn(both, SOME, copy=True, **QUICK)
     assert "sgt_grn" in out["rna"].uns
     assert "sgt_grn" not in both["rna"].uns
     assert sgt.tl.infer_grn(both, SOME, mod="rna", **QUICK) is None
@@ -329,3 +334,14 @@ def test_the_same_seed_the_same_network(pbmc68k):
     a, b = (sgt.tl.infer_grn(pbmc68k, SOME, copy=True, **quick) for _ in range(2))
     pd.testing.assert_frame_equal(a.uns["sgt_grn"]["edges"], b.uns["sgt_grn"]["edges"])
     assert "sgt_grn" not in pbmc68k.uns
+
+
+def test_options_in_the_old_argument_work_for_one_release(pbmc68k):
+    quick = {"method": "spearman", "n_runs": 1}
+    with pytest.warns(FutureWarning, match="pass the options of the method by name"):
+        sgt.tl.infer_grn(pbmc68k, SOME, method_options={}, **quick)
+    for given, says in (({"hiden": 3}, "no option hiden"), ({"device": "cpu"}, "pass device= to infer_grn")):
+        with pytest.warns(FutureWarning), pytest.raises(InputValueError, match=says):
+            sgt.tl.infer_grn(pbmc68k, SOME, method_options=given, **quick)
+    with pytest.warns(FutureWarning), pytest.raises(InputValueError, match="a is given by name and in method_options"):
+        sgt.tl.infer_grn(pbmc68k, SOME, method_options={"a": 1}, a=1, **quick)

@@ -1,0 +1,30 @@
+import pandas as pd
+import pytest
+
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, MissingKeyError
+
+OBS = pd.DataFrame([[1, 2, 3, 4]], columns=["kind", "n", "n", 7])
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "says"),
+    [
+        (
+            "kin",
+            MissingKeyError,
+            "groupby='kin' is no column of obs; the columns are: kind, n, n, 7. Did you mean 'kind'?",
+        ),
+        (None, MissingKeyError, "groupby=None is no column of obs"),
+        (["kind"], MissingKeyError, "is no column of obs"),
+        ("n", InputValueError, "obs has 2 columns called 'n'.*adata.obs.columns.duplicated"),
+    ],
+)
+def test_a_column_that_is_not_there_or_there_twice(key, error, says):
+    with pytest.raises(error, match=says):
+        column_of(OBS, key, "groupby")
+
+
+@pytest.mark.parametrize("key", ["kind", 7])
+def test_a_column(key):
+    assert isinstance(column_of(OBS, key, "groupby"), pd.Series)

@@ -1,0 +1,89 @@
+"""What is handed in: an AnnData, a modality of a MuData, or something else, which is an error that says what to type."""
+
+import inspect
+import warnings
+
+import anndata as ad
+import mudata
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputTypeError, MissingKeyError
+from scgnn_tools._modality import modality
+
+X = np.ones((4, 3), dtype=np.float32)
+EXTRA = {"annotation_sankey": ("label",), "classify_genes": ({},), "export_grn": ("a.csv",)}
+"""Arguments that a call cannot do without."""
+
+ON_ANNDATA = [
+    getattr(room, name)
+    for room in (sgt.tl, sgt.pp, sgt.pl)
+    for name in room.__all__
+    if name not in {"training", "grn_evaluation"}  # of a table, and of an evaluation
+]
+
+
+@pytest.fixture
+def both():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mudata announces how it will copy columns
+        return mudata.MuData({"rna": ad.AnnData(X.copy()), "adt": ad.AnnData(X[:, :2].copy())})
+
+
+@pytest.mark.parametrize("call", ON_ANNDATA, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "got None. Functions that write into an object return None"),
+        ("a.h5ad", r"got a path, 'a.h5ad'. Read it first: anndata.read_h5ad\('a.h5ad'\)"),
+        ("b.zarr/", "anndata.read_zarr"),
+        (X, "got ndarray. Make one: anndata.AnnData"),
+        (sp.csr_matrix(X), "got csr_matrix. Make one"),
+        ([ad.AnnData(X)], "got list. Join several with anndata.concat"),
+        (ad.AnnData(X).copy().obs, "is an AnnData or a MuData; got DataFrame"),
+    ],
+    ids=["None", "h5ad", "zarr", "ndarray", "sparse", "list", "table"],
+)
+def test_something_else_is_refused_and_the_message_says_what_to_type(call, given, says):
+    if call is sgt.tl.evaluate_grn and isinstance(given, pd.DataFrame):
+        pytest.skip("a table of edges")
+    with pytest.raises(InputTypeError, match=says):
+        call(given, *EXTRA.get(call.__name__, ()))
+
+
+@pytest.mark.parametrize("call", ON_ANNDATA, ids=lambda f: f.__name__)
+def test_every_call_takes_a_mudata(call, both):
+    assert inspect.signature(call).parameters["mod"].default == "rna"
+    with pytest.raises(
+        MissingKeyError, match=r"mod='atac' is no modality of this MuData; there is: rna, adt. Pass mod="
+    ):
+        call(both, *EXTRA.get(call.__name__, ()), mod="atac")
+
+
+def test_of_an_anndata_mod_is_not_looked_at(both):
+    adata = ad.AnnData(X)
+    assert modality(adata) is adata
+    assert modality(adata, "adt") is adata
+    assert modality(both, "adt") is both.mod["adt"]
+
+
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+def test_tables_of_a_lazy_object_are_read_and_its_matrix_is_not(tmp_path, kind):
+    pytest.importorskip("xarray")
+    adata = ad.AnnData(sp.csr_matrix(X), obs=pd.DataFrame({"k": pd.Categorical(list("aabb"))}, index=list("wxyz")))
+    adata.obsm["d"] = pd.DataFrame({"p": range(4)}, index=adata.obs_names)
+    adata.uns["net"] = {"edges": pd.DataFrame({"source": ["0"], "target": ["1"]})}
+    adata.raw = adata.copy()
+    path = tmp_path / f"a.{kind}"
+    getattr(adata, f"write_{kind}")(path)
+    out = modality(ad.experimental.read_lazy(path))
+    assert isinstance(out.obs, pd.DataFrame)
+    assert list(out.obs["k"]) == list("aabb")
+    assert len(out.var) == 3
+    assert isinstance(out.obsm["d"], pd.DataFrame)
+    assert isinstance(out.uns["net"]["edges"], pd.DataFrame)
+    assert isinstance(out.raw.var, pd.DataFrame)
+    assert hasattr(out.X, "compute")  # still dask
