@@ -18,6 +18,7 @@ from scgnn_tools.data import Expression, noted, open_expression
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.fm import FoundationModel
+from scgnn_tools.fm._base import of_one_organism
 from scgnn_tools.genes import gene_names
 from scgnn_tools.labels import Cells
 
@@ -42,12 +43,14 @@ def one_object(
         use_rep = recorded.obsm
     vectors = None if use_rep is None else _vectors(adata, use_rep)
     expression = open_expression(adata, layer=layer)
+    if vectors is None:
+        found = model.match(expression, gene_key=gene_key, organism=organism)
+        expression, found = of_one_organism(expression, found)
     x = expression.log_normalized()
     names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
     totals = expression.cell_totals()
     if vectors is not None:
         return Cells(x, vectors, names, totals), f"obsm['{use_rep}']"
-    found = model.match(expression, gene_key=gene_key, organism=organism)
     return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
 
 

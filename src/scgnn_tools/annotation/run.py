@@ -129,7 +129,7 @@ def run(
         msg = f"Annotation needs at least two classes; the labels hold {len(classes)}: {', '.join(map(printable, classes))}."
         raise LabelError(msg)
     number = seed(rng)
-    order = by_content(labelled.expression, labelled.genes)  # who is drawn does not depend on the order of the object
+    order = by_content(labelled.expression)  # who is drawn does not depend on the order of the object
     part, alone = split_cells(codes[order], rng=number)
     if len(alone):
         names = ", ".join(printable(classes[c]) for c in alone)
@@ -140,7 +140,7 @@ def run(
     scored = labelled.take(test)
     seen = None if unlabeled is None else query.take(unlabeled)
     if seen is not None:
-        seen = seen.take(by_content(seen.expression, seen.genes))
+        seen = seen.take(by_content(seen.expression))
     everyone = order[part != VALIDATION]
     trained = _train(method, fold, everyone, scored, codes[test], seen, options)
     if trained.interrupted:

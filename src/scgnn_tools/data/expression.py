@@ -17,6 +17,7 @@ from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.data.bounds import check_parent
 from scgnn_tools.data.kind import SAME, MatrixKind, describe_matrix, share_log
 from scgnn_tools.data.normalize import log_normalize, renormalize
+from scgnn_tools.genes.names import is_gene
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +50,12 @@ class Expression:
     var: pd.DataFrame
     n_obs: int
     _matrix: Any
+    _columns: np.ndarray | None = None
+
+    def only(self, keep: np.ndarray) -> "Expression":
+        """Return the same cells over some of the genes; the others count as not measured."""
+        columns = np.flatnonzero(keep) if self._columns is None else self._columns[keep]
+        return replace(self, var=self.var[keep], _columns=columns)
 
     def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
@@ -62,7 +69,7 @@ class Expression:
             yield start, to_log(self._block(start, chunk_size))
 
     def _block(self, start: int, size: int) -> sp.csr_array:
-        block = _rows.take(self._matrix, start, min(start + size, self.n_obs))
+        block = self._of_genes(_rows.take(self._matrix, start, min(start + size, self.n_obs)))
         _rows.check_values(block, self.name, start)
         if block.nnz and block.data.min() < 0:
             msg = (
@@ -72,6 +79,9 @@ class Expression:
             raise InputValueError(msg)
         self._check_kind(block, start)
         return block
+
+    def _of_genes(self, block: sp.csr_array) -> sp.csr_array:
+        return block if self._columns is None else _rows.canonical(sp.csr_array(block[:, self._columns]))
 
     def _check_kind(self, block: sp.csr_array, start: int) -> None:
         """Refuse a block whose cells hold something else than the matrix was found to hold: objects put together from two sources."""
@@ -100,6 +110,11 @@ class Expression:
             return None
         return np.concatenate([np.asarray(b.sum(axis=1, dtype=np.float64)).ravel() for _, b in self.rows()])
 
+    def sampled_totals(self) -> np.ndarray:
+        """Return the sum of each gene over at most 384 cells, float64, shape (n_vars,): enough to say what a message says."""
+        some = self._of_genes(_rows.sample(self._matrix, self.n_obs))
+        return np.asarray(some.sum(axis=0, dtype=np.float64)).ravel()
+
     def gene_totals(self) -> np.ndarray:
         """Return the sum of each gene over the cells, float64, shape (n_vars,)."""
         total = np.zeros(len(self.var))
@@ -109,7 +124,11 @@ class Expression:
 
 
 def open_expression(
-    adata: "AnnData", *, layer: str | None = None, accept: Collection[str] = ("counts", "log1p")
+    adata: "AnnData",
+    *,
+    layer: str | None = None,
+    accept: Collection[str] = ("counts", "log1p"),
+    every_feature: bool = False,
 ) -> Expression:
     """Choose the matrix to use.
 
@@ -122,6 +141,9 @@ def open_expression(
         ``raw`` if it holds counts, ``X`` if it is log-normalised, ``raw`` if it is.
     accept
         What the caller can use: "counts", "log1p" or both.
+    every_feature
+        Keep features that are no genes (antibodies, guides), for callers whose columns are those of the object; else
+        ``var["feature_types"]`` leaves them out, with a warning, and they count for no cell's total either.
 
     Raises
     ------
@@ -152,7 +174,13 @@ def open_expression(
     if chosen.kind.kind == "counts" and not chosen.kind.integer:
         msg = f"{chosen.name} holds {chosen.kind}; it is used as counts."
         warnings.warn(msg, SgtWarning, stacklevel=3)
-    return chosen
+    gene = None if every_feature else is_gene(chosen.var)
+    if gene is None:
+        return chosen
+    kinds = ", ".join(map(printable, pd.unique(chosen.var["feature_types"][~gene].astype(str))[:3]))
+    msg = f"{int((~gene).sum()):,} of {len(gene):,} features are no genes (var['feature_types']: {kinds}); they are left out."
+    warnings.warn(msg, SgtWarning, stacklevel=3)
+    return chosen.only(gene)
 
 
 def _names(adata: "AnnData", layer: str | None) -> list[str]:
@@ -194,8 +222,9 @@ def _describe(adata: "AnnData", name: str) -> Expression:
     kind = describe_matrix(some)
     if kind.agreement < SAME and adata.n_obs > _rows.SAMPLED_ROWS:
         kind = describe_matrix(_rows.sample_by_content(matrix, adata.n_obs, CONTENT_ROWS, CHUNK))
-    if name == "X" and adata.uns.get(MATRIX) in WANTED:
-        kind = replace(kind, kind=adata.uns[MATRIX])
+    noted_kind = adata.uns.get(MATRIX)
+    if name == "X" and isinstance(noted_kind, str) and noted_kind in WANTED:
+        kind = replace(kind, kind=noted_kind)
     return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix)
 
 
@@ -209,9 +238,8 @@ def _nothing_fits(adata: "AnnData", found: list[Expression], accept: Collection[
     wanted = " or ".join(WANTED[a] for a in ("counts", "log1p") if a in accept)
     seen = "; ".join(f"{e.name} holds {e.kind}" for e in found) or "the object has no matrix"
     looked = {e.name for e in found}
-    arguments = (
-        {f"layers['{k}']": k for k in _layers(adata)} | {"X": "X"} | ({"raw": "raw"} if adata.raw is not None else {})
-    )
+    arguments = {f"layers['{k}']": k for k in _layers(adata)}
+    arguments |= {name: name for name, there in (("X", adata.X), ("raw", adata.raw)) if there is not None}
     fits = [v for n, v in arguments.items() if n not in looked and _describe(adata, n).kind.kind in accept]
     todo = "Put the counts into adata.layers['counts'] or adata.raw, and call again."
     if fits:

@@ -17,6 +17,7 @@ from scgnn_tools._random import RNG, generator
 from scgnn_tools._settings import settings
 from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.genes.result import WARN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,8 @@ class FoundationModel(ABC):
         """Find the genes of a matrix in the vocabulary; refuse or warn if too few are there."""
         names = genes.gene_names(expression.var, gene_key=gene_key)
         found = self._match_names(names, organism)
-        found.check(self.card.name, stacklevel=3)
+        weights = expression.sampled_totals() if found.matched.mean() < WARN else None
+        found.check(self.card.name, weights=weights, var=expression.var, stacklevel=3)
         return found
 
     def _match_names(self, names: np.ndarray, organism: str | None) -> "GeneMatch":
@@ -196,6 +198,7 @@ class FoundationModel(ABC):
         return out
 
     def _chunks(self, expression: Expression, found: "GeneMatch", rng: RNG = None) -> Iterator[tuple[int, Tokens]]:
+        expression, found = of_one_organism(expression, found)
         to_vocabulary = found.projection()
         logged = self.card.input == "log1p"
         kind = "log1p" if logged else expression.kind.kind
@@ -224,3 +227,10 @@ class FoundationModel(ABC):
                 advance(len(cells))
 
         _, self.max_tokens = halving(run, self.max_tokens, unit="tokens a batch")
+
+
+def of_one_organism(expression: Expression, found: "GeneMatch") -> "tuple[Expression, GeneMatch]":
+    """Return a matrix and its match without the genes of another organism, which belong to no cell's total."""
+    if not found.foreign.any():
+        return expression, found
+    return expression.only(~found.foreign), found.only(~found.foreign)

@@ -1,7 +1,7 @@
 """Who a gene is: names, Ensembl ids, aliases, orthologs, and which gene of a model each gene of the data is."""
 
 from scgnn_tools.genes.match import GeneMatch, human_symbols, match
-from scgnn_tools.genes.names import canonical_symbols, detect_organism, gene_names
+from scgnn_tools.genes.names import canonical_symbols, detect_organism, gene_names, is_gene
 from scgnn_tools.genes.tables import positions, prior, transcription_factors
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "detect_organism",
     "gene_names",
     "human_symbols",
+    "is_gene",
     "match",
     "positions",
     "prior",

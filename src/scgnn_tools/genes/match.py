@@ -8,9 +8,12 @@ import pandas as pd
 from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools._log import as_text
 from scgnn_tools.genes import tables
-from scgnn_tools.genes._result import GeneMatch
 from scgnn_tools.genes.ids import strip_version
-from scgnn_tools.genes.names import canonical_symbols, detect_organism
+from scgnn_tools.genes.names import canonical_symbols, detect_organism, species
+from scgnn_tools.genes.result import GeneMatch
+
+LEAST_OTHER, LEAST_SHARE = 20, 0.05
+"""So many names of a second organism, and so large a share of those that are known, make an object one of two organisms."""
 
 __all__ = ["GeneMatch", "human_symbols", "match"]
 
@@ -56,18 +59,60 @@ def match(
     if words.has_duplicates:
         msg = f"The vocabulary holds {words[words.duplicated()][0]!r} more than once; its genes must be unique."
         raise InputValueError(msg)
-    organism = detect_organism(names) if organism is None else tables._checked(organism)
+    given, organism = organism, detect_organism(names) if organism is None else tables._checked(organism)
+    foreign, n_foreign = _foreign(names, organism)
+    names = np.array([n.strip() for n in names], dtype=object)
     index = np.full(len(names), -1, dtype=np.int32)
     how = np.full(len(names), "lost", dtype="<U8")
     ways = _ways(pd.Index(names), words, key, organism, vocabulary_organism)
+    if ways[-1][0] == "case":
+        by_case = ways.pop()[1]
+        if not foreign.any():
+            ways.append(
+                ("case", _where(by_case, _may_ignore_case(pd.Index(names), by_case, words, given=given is not None)))
+            )
     if synonyms is not None:
         upper = pd.Index(strip_version(pd.Index(names)).to_numpy()).str.upper()
         ways.insert(1, ("version", _look_up(upper, synonyms)))
     for word, candidates in ways:
         found = words.get_indexer(candidates).astype(np.int32)
-        new = (index < 0) & (found >= 0)
+        new = (index < 0) & (found >= 0) & ~foreign
+        if word == "case":  # never onto a gene that is there under its own name
+            new &= ~np.isin(found, index[index >= 0])
         index[new], how[new] = found[new], word
-    return GeneMatch(names=names, vocabulary=words.to_numpy(dtype=object), index=index, how=how, organism=organism)
+    how[foreign] = "other"
+    return GeneMatch(names, words.to_numpy(dtype=object), index, how, organism, mixed=given is None and bool(n_foreign))
+
+
+def _foreign(names: np.ndarray, organism: str) -> tuple[np.ndarray, int]:
+    """Return which names are of the other organism, if so many are that the object holds cells of both, and their number."""
+    of = species(names)
+    second = "human" if organism == "mouse" else "mouse"
+    n_own, n_second = int((of == organism).sum()), int((of == second).sum())
+    shouted = (
+        organism == "mouse" and n_second > n_own
+    )  # mouse symbols in upper case: the table takes them for human ones
+    if shouted or n_second < max(LEAST_OTHER, LEAST_SHARE * (n_own + n_second)):
+        return np.zeros(len(names), dtype=bool), 0
+    return of == second, n_second
+
+
+def _may_ignore_case(names: pd.Index, candidates: pd.Index, words: pd.Index, *, given: bool) -> np.ndarray:
+    """Return for which names upper and lower case may be ignored, bool (n,).
+
+    For all, if the organism was ``given``, or if (nearly) all names match so and hardly one as it stands: somebody changed their case.
+    Else only where somebody put a symbol of the same species in upper case: C1ORF112. Cd4 and cd4 are genes of mouse, fish and frog.
+    """
+    by_case = np.asarray(candidates != "")
+    as_it_is = names.isin(words)
+    changed = bool(by_case.mean() > 0.9 and as_it_is.mean() < 0.1)
+    if given or changed:
+        return by_case
+    return by_case & np.asarray(names.str.upper() == names)
+
+
+def _where(candidates: pd.Index, keep: np.ndarray) -> pd.Index:
+    return pd.Index(np.where(keep, candidates.to_numpy(dtype=object), ""))
 
 
 def human_symbols(names: np.ndarray) -> np.ndarray:

@@ -9,14 +9,16 @@ from scgnn_tools import _choices
 from scgnn_tools._errors import GeneMatchError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.genes import tables
-from scgnn_tools.genes.ids import strip_version
+from scgnn_tools.genes.ids import species_of_ids, strip_version
 from scgnn_tools.genes.tables import Organism
 
-SAMPLE = 5000
+GENES = "Gene Expression"
+"""What ``var["feature_types"]`` calls a gene, as Cell Ranger writes it; other features are no genes, whatever their names."""
+NO_GENES = ("Antibody Capture", "Antigen Capture", "CRISPR Guide Capture", "Multiplexing Capture", "Peaks", "Custom")
 
 
 def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
-    """Return the gene names of an object, shape (n_vars,).
+    """Return the gene names of an object, shape (n_vars,); a feature that is no gene (an antibody) has its kind behind its name.
 
     Parameters
     ----------
@@ -34,32 +36,68 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
     """
     if gene_key is not None:
         _choices.column("gene_key", gene_key, var, "var")
-        return var[gene_key].astype(str).to_numpy(dtype=object)
-    names = var.index.astype(str)
-    if len(names) and names.str.fullmatch(r"\d+").all():
-        for column in var.columns:
-            text = pd.Index(var[column].head(SAMPLE).astype(str))
-            if len(text) and _share_known(text) > 0.5:
+        names = var[gene_key].astype(str).to_numpy(dtype=object)
+    else:
+        names = var.index.astype(str).to_numpy(dtype=object)
+        if len(names) and pd.Index(names).str.fullmatch(r"\d+").all():
+            column = best_column(var)
+            if column is not None:
+                text = printable(var[column].iloc[0])
                 msg = (
                     f"var_names are numbers ({names[0]}, …), and var[{printable(column)!r}] looks like gene names "
-                    f"({printable(text[0])}, …): pass gene_key={printable(column)!r}."
+                    f"({text}, …): pass gene_key={printable(column)!r}."
                 )
                 raise GeneMatchError(msg)
-    return names.to_numpy(dtype=object)
+    gene = is_gene(var)
+    if gene is None:
+        return names
+    kinds = var["feature_types"].astype(str).to_numpy(dtype=object)
+    return np.array([n if g else f"{n} ({k})" for n, g, k in zip(names, gene, kinds, strict=True)], dtype=object)
+
+
+def is_gene(var: pd.DataFrame) -> np.ndarray | None:
+    """Return which features are genes, bool (n_vars,), by ``var["feature_types"]``; None where all are, or nothing says so."""
+    if "feature_types" not in var or not isinstance(var["feature_types"], pd.Series):
+        return None
+    kinds = var["feature_types"].astype(str)
+    gene = (kinds == GENES).to_numpy()
+    if len(gene) and not gene.any() and kinds.isin(NO_GENES).all():
+        msg = (
+            f"The object holds no genes: var['feature_types'] says {', '.join(map(printable, kinds.unique()[:3]))}. Pass the one with "
+            f"{GENES!r}."
+        )
+        raise GeneMatchError(msg)
+    return gene if gene.any() and not gene.all() else None
+
+
+def best_column(var: pd.DataFrame, *, than: float = 0.5) -> str | None:
+    """Return the column of ``var`` most of whose names are known, if their share is above ``than``."""
+    shares = {}
+    for column in dict.fromkeys(var.columns):
+        values = var[column]
+        if isinstance(values, pd.Series) and not pd.api.types.is_numeric_dtype(values):
+            shares[column] = _share_known(pd.Index(values.astype(str).to_numpy(dtype=object)))
+    best = max(shares, key=lambda c: shares[c], default=None)
+    return best if best is not None and shares[best] > than else None
+
+
+def species(names: np.ndarray) -> np.ndarray:
+    """Return the species of each name, by the form of an id or because only its table has the very symbol; "" elsewhere, object (n,)."""
+    index = pd.Index(as_text(names))
+    out = species_of_ids(index)
+    human, mouse = index.isin(tables.known_symbols("human")), index.isin(tables.known_symbols("mouse"))
+    out[human & ~mouse] = "human"
+    out[mouse & ~human] = "mouse"
+    return out
 
 
 def detect_organism(names: np.ndarray) -> Organism:
-    """Return the organism whose tables know more of the names; human if they know none."""
-    index = pd.Index(as_text(names[:SAMPLE]))
-    ids = strip_version(index)
-    mouse_ids, human_ids = ids.str.startswith("ENSMUSG").mean(), ids.str.match("ENSG").mean()
-    if max(mouse_ids, human_ids) > 0.5:
-        return "mouse" if mouse_ids > human_ids else "human"
-    human = index.isin(tables.known_symbols("human")).mean()
-    mouse = index.isin(tables.known_symbols("mouse")).mean()
+    """Return the organism, human or mouse, of which more of the names are, all of them looked at; human if none is of either."""
+    index = pd.Index(as_text(names))
     if index.str.fullmatch(r"\d{7}[A-Z]\d{2}RIK\d?").mean() > 0.01:  # mouse symbols that somebody put in upper case
         return "mouse"
-    return "mouse" if mouse > human else "human"
+    of = species(names)
+    return "mouse" if (of == "mouse").sum() > (of == "human").sum() else "human"
 
 
 def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.ndarray:
@@ -76,5 +114,7 @@ def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.n
 
 
 def _share_known(names: pd.Index) -> float:
+    if len(names) == 0:
+        return 0.0
     known = names.isin(tables.known_symbols("human")) | names.isin(tables.known_symbols("mouse"))
-    return float((known | (strip_version(names) != "").to_numpy()).mean())
+    return float((known | strip_version(names).isin(tables.symbol_of_id().index).to_numpy()).mean())

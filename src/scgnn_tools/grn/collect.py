@@ -11,9 +11,10 @@ import pandas as pd
 from scgnn_tools import fm, genes
 from scgnn_tools._errors import GraphError, InputTypeError, InputValueError
 from scgnn_tools._log import printable
+from scgnn_tools.genes.result import WARN
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
-from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, prior_edges
+from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, prior_edges, sampled_totals
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
 from scgnn_tools.grn.signs import known_edges
@@ -63,11 +64,12 @@ def collect(
     """
     given, model = model, fm.load(fm.best_bundled())
     names = genes.gene_names(adata.var, gene_key=gene_key)
-    organism = organism or genes.detect_organism(names)
-    to_symbol = Symbols(model.vocabulary, organism)
     found = genes.match(names, model.vocabulary, organism=organism)
-    found.check(model.card.name, stacklevel=4)
-    symbols = to_symbol(names)
+    weights = sampled_totals(adata, layer) if found.matched.mean() < WARN else None
+    found.check(model.card.name, weights=weights, var=adata.var, stacklevel=4)
+    to_symbol, of_data = Symbols(model.vocabulary, found.organism), Symbols(model.vocabulary, organism)
+    organism = found.organism
+    symbols = of_data(names)
     column_of = pd.Series(np.arange(len(symbols)), index=symbols)
     column_of = column_of[~column_of.index.duplicated()]
 
@@ -105,7 +107,7 @@ def collect(
             f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=."
         )
         raise GraphError(msg)
-    expression = log_expression(adata, layer, to_symbol, gene_key)
+    expression = log_expression(adata, layer, of_data, gene_key)
     inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}
     return Data(inputs, known_edges(edges), here, column_of, params)

@@ -17,9 +17,12 @@ from scgnn_tools.graph.prior import check_edges
 
 
 class Symbols:
-    """One name for each gene, whoever names it: that of the model where it knows the gene, else the current symbol."""
+    """One name for each gene, whoever names it: that of the model where it knows the gene, else the current symbol.
 
-    def __init__(self, vocabulary: np.ndarray, organism: str) -> None:
+    The organism is None for names of the data that nobody named it for: then a gene in another case is not the model's.
+    """
+
+    def __init__(self, vocabulary: np.ndarray, organism: str | None) -> None:
         self._vocabulary, self._organism = vocabulary, organism
 
     def __call__(self, names: np.ndarray) -> np.ndarray:
@@ -27,7 +30,7 @@ class Symbols:
         if len(names) == 0:
             return names
         found = genes.match(names, self._vocabulary, organism=self._organism)
-        other = genes.canonical_symbols(np.asarray(names, dtype=object), organism=self._organism)
+        other = genes.canonical_symbols(np.asarray(names, dtype=object), organism=found.organism)
         return np.where(found.matched, found.vocabulary[found.index], other).astype(object)
 
 
@@ -78,3 +81,14 @@ def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gen
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
         return noted(ad.AnnData(opened.log_normalized(), var=var), "log1p")
+
+
+def sampled_totals(adata: ad.AnnData, layer: str | None) -> np.ndarray | None:
+    """Return the sum of each gene of the object over some cells; None where no matrix over its genes can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SgtWarning)  # the matrix is opened once more, and says so then
+        try:
+            opened = open_expression(adata, layer=layer, every_feature=True)
+        except InputScaleError:
+            return None
+    return opened.sampled_totals() if len(opened.var) == adata.n_vars else None

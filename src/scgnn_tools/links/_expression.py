@@ -103,17 +103,17 @@ def read_expression(
         msg = f"{method} needs at least {min_cells} cells; expression= has {opened.n_obs}."
         raise InputValueError(msg)
     genes = pd.Index(as_text(opened.var.index))
-    x = drawn(opened.log_normalized(), genes, max_cells, rng)
+    x = drawn(opened.log_normalized(), max_cells, rng)
     first = ~genes.duplicated()
     x = sp.csc_array(x)
     return GeneColumns(x if first.all() else x[:, np.flatnonzero(first)], genes[first])
 
 
-def drawn(x: sp.csr_array, genes: pd.Index, max_cells: int | None, rng: RNG) -> sp.csr_array:
+def drawn(x: sp.csr_array, max_cells: int | None, rng: RNG) -> sp.csr_array:
     """Return the cells, or ``max_cells`` of them, drawn from an order by content: the object's own does not decide who is drawn."""
     if max_cells is None or x.shape[0] <= max_cells:
         return x
-    return x[by_content(x, genes)[np.sort(generator(rng).choice(x.shape[0], size=max_cells, replace=False))]]
+    return x[by_content(x)[np.sort(generator(rng).choice(x.shape[0], size=max_cells, replace=False))]]
 
 
 def grid(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -101,7 +101,7 @@ def expression_rows(
         opened = open_expression(expression)  # type: ignore[arg-type]
         names = pd.Index(as_text(opened.var.index))
         first = np.flatnonzero(~names.duplicated())
-        x = drawn(sp.csr_array(sp.vstack([block for _, block in opened.rows()], format="csr")), names, max_cells, rng)
+        x = drawn(sp.csr_array(sp.vstack([block for _, block in opened.rows()], format="csr")), max_cells, rng)
         columns = GeneColumns(sp.csc_array(sp.csc_array(x)[:, first]), names[first])
     else:
         columns = read_expression(expression, method, max_cells=max_cells, rng=rng)

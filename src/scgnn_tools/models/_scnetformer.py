@@ -149,7 +149,7 @@ class ScNetFormer:
         ``adata.uns["sgt"]["setup_scnetformer"]``
             dict of what was given.
         """
-        open_expression(adata, layer=layer)
+        open_expression(adata, layer=layer, every_feature=True)
         gene_names(adata.var, gene_key=gene_key)
         if tissue_key is not None and tissue_key not in adata.obs:
             there = ", ".join(map(printable, adata.obs.columns)) or "none"

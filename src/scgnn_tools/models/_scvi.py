@@ -265,7 +265,7 @@ def _no_layer(found: Setup, rna: "AnnData") -> str:
 
 def _over_genes(rna: "AnnData", layer: str | None, genes: list[str]) -> sp.csr_matrix:
     """Return the expression over some genes, in their order; a gene that is not there is zero."""
-    expression = open_expression(rna, layer="X" if layer is None else layer)
+    expression = open_expression(rna, layer="X" if layer is None else layer, every_feature=True)
     if len(genes) == rna.n_vars and list(rna.var_names) == genes:
         blocks = [block for _, block in expression.rows()]
         return sp.csr_matrix(sp.vstack(blocks, format="csr"))

@@ -101,7 +101,7 @@ def untrained_geneformer(
 
     ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
     """
-    x = sp.csc_array(open_expression(adata, layer=layer).log_normalized())
+    x = sp.csc_array(open_expression(adata, layer=layer, every_feature=True).log_normalized())
     symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
     first = np.zeros(len(symbols), dtype=bool)
     first[np.unique(symbols, return_index=True)[1]] = True

@@ -59,7 +59,7 @@ def expression_graph(
         If there are fewer than 3 cells.
     """
     inner = opened(adata, key_added, copy=copy, mod=mod)
-    expression = open_expression(inner, layer=layer)
+    expression = open_expression(inner, layer=layer, every_feature=True)
     if not expression.var.index.equals(inner.var_names):
         msg = f"{expression.name} has {len(expression.var):,} genes, the object {inner.n_vars:,}. Pass layer= for one of its own genes."
         raise InputValueError(msg)

@@ -81,7 +81,7 @@ def _gene_sums(adata: "AnnData") -> np.ndarray | None:
     from scgnn_tools.data import open_expression
 
     try:
-        expression = open_expression(adata)
+        expression = open_expression(adata, every_feature=True)
     except InputScaleError:
         return None
     return expression.gene_totals() if len(expression.var) == adata.n_vars else None

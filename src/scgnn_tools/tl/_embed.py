@@ -122,12 +122,12 @@ def embed(
     found = loaded.match(expression, gene_key=gene_key, organism=organism)
     vectors, empty = loaded.embed_expression(expression, found, batch_size=most, rng=rng)
     of_genes = None
+    # raw may have other genes than the object, by which its organism was found
+    of = {"gene_key": gene_key, "organism": found.organism if expression.name == "raw" else organism}
     if genes == "static":
-        of_genes = loaded.embed_genes(adata, gene_key=gene_key, organism=found.organism)
+        of_genes = loaded.embed_genes(adata, **of)
     elif genes == "context":
-        of_genes = loaded.embed_genes(
-            adata, context=True, layer=layer, gene_key=gene_key, organism=found.organism, rng=rng
-        )
+        of_genes = loaded.embed_genes(adata, context=True, layer=layer, rng=rng, **of)
 
     summary = found.summary()
     params = {

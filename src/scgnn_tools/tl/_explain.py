@@ -148,7 +148,7 @@ def _train(
     if len(classes) < 2:
         msg = f"An explanation needs at least two classes; the labels hold {len(classes)}."
         raise InputValueError(msg)
-    order = by_content(data.labelled.expression, data.labelled.genes)
+    order = by_content(data.labelled.expression)
     part, _ = split_cells(codes[order], rng=number)
     train, validation, test = (order[part == p] for p in range(3))
     scored = data.labelled.take(test)

@@ -1,12 +1,14 @@
 """``tl.gene_programs``: groups of genes whose vectors are alike, and how much each group of cells expresses them."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._choices import integer
+from scgnn_tools._choices import integer, number
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._fields import check_writable, write
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+FIRST_RESOLUTION = 40.0
 NAMED = 4
 """Genes that stand for a program."""
 
@@ -33,7 +36,7 @@ def gene_programs(
     groupby: str | None = None,
     genes: "list[str] | str | None" = None,
     n_neighbors: int = 15,
-    resolution: float = 40.0,
+    resolution: float | Literal["auto"] = "auto",
     min_genes: int = 5,
     layer: str | None = None,
     gene_key: str | None = None,
@@ -58,7 +61,8 @@ def gene_programs(
     n_neighbors
         Most similar genes, by cosine, that each gene is linked to.
     resolution
-        Of Leiden; higher gives smaller programs. 40 as in the papers, for programs of a few genes.
+        Of Leiden; higher gives smaller programs. "auto" takes 40 as in the papers, for programs of a few genes, and halves it until
+        there are two programs: a panel of a few hundred genes has none at 40.
     min_genes
         Smaller groups are no programs.
     layer, gene_key
@@ -102,19 +106,16 @@ def gene_programs(
     if isinstance(genes, str):
         check_apart([keys.var], genes=genes)
     n_neighbors, min_genes = integer("n_neighbors", n_neighbors), integer("min_genes", min_genes)
-    rep, vectors, _ = gene_vectors(adata, use_rep, gene_key)
-    expression = open_expression(adata, layer=layer, accept=("counts", "log1p"))
-    if len(expression.var) != adata.n_vars:
-        msg = f"{expression.name} has other genes than the object. Pass layer= for a matrix over its own genes."
-        raise InputValueError(msg)
+    if resolution != "auto":
+        resolution = number("resolution", resolution, above=0)
+    rep, vectors, _ = gene_vectors(adata, use_rep, gene_key, symbols=False)
+    expression = _own_genes(open_expression(adata, layer=layer, every_feature=True), adata)
     chosen = _chosen(adata, vectors, genes, expression)
     program = np.full(adata.n_vars, -1)
-    program[chosen] = cluster(vectors[chosen], n_neighbors, resolution, min_genes, seed(rng))
+    program[chosen], resolution = _programs(vectors[chosen], n_neighbors, resolution, min_genes, seed(rng))
     n = program.max() + 1
     if n == 0:
-        msg = (
-            f"No group of {min_genes} genes at resolution {resolution}. Pass a lower resolution or a smaller min_genes."
-        )
+        msg = f"No group of {min_genes} genes at resolution {resolution:g}. Pass a lower resolution or a smaller min_genes."
         raise InputValueError(msg)
     names = [f"P{i + 1}" for i in range(n)]
     peak, mean = _peak_and_mean(expression)
@@ -147,6 +148,51 @@ def gene_programs(
         f"gene_programs: {n} programs of {int((program >= 0).sum()):,} genes ({rep}){more} -> var['{keys.var}'], uns['{keys.uns}']"
     )
     return changed
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The genes of the object out of a matrix that has more, such as ``raw``; cells are normalised over all of them."""
+
+    expression: Expression
+    columns: np.ndarray
+    n_obs: int
+    name: str
+
+    def lognorm_rows(self) -> Iterator[tuple[int, sp.csr_array]]:
+        for start, block in self.expression.lognorm_rows():
+            yield start, sp.csr_array(block[:, self.columns])
+
+    def gene_totals(self) -> np.ndarray:
+        return self.expression.gene_totals()[self.columns]
+
+
+def _own_genes(expression: Expression, adata: "AnnData") -> _Own:
+    columns = np.arange(adata.n_vars)
+    if expression.name == "raw":
+        names = pd.Index(expression.var.index.astype(str))
+        first = pd.Series(np.arange(len(names)), index=names)[~names.duplicated()]
+        there = first.reindex(adata.var_names.astype(str))
+        if there.isna().any():
+            lost = printable(there.index[there.isna()][0])
+            msg = f"raw lacks {int(there.isna().sum()):,} genes of the object ({lost}, …). Pass layer= for a matrix over its own genes."
+            raise InputValueError(msg)
+        columns = there.to_numpy(dtype=np.int64)
+    return _Own(expression, columns, expression.n_obs, expression.name)
+
+
+def _programs(
+    vectors: np.ndarray, n_neighbors: int, resolution: float | str, min_genes: int, seed: int
+) -> tuple[np.ndarray, float]:
+    """Return the program of each gene and the resolution, which "auto" halves from 40 on until there are two programs."""
+    if resolution != "auto":
+        return cluster(vectors, n_neighbors, float(resolution), min_genes, seed), float(resolution)
+    at = FIRST_RESOLUTION
+    while True:
+        found = cluster(vectors, n_neighbors, at, min_genes, seed)
+        if found.max() >= 1 or at < 0.5:
+            return found, at
+        at /= 2
 
 
 def cluster(vectors: np.ndarray, n_neighbors: int, resolution: float, min_genes: int, seed: int) -> np.ndarray:
@@ -202,9 +248,7 @@ class _igraph_seed:  # noqa: N801 (a context manager)
         igraph.set_random_number_generator(random)
 
 
-def _chosen(
-    adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: Expression
-) -> np.ndarray:
+def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: _Own) -> np.ndarray:
     known = np.isfinite(vectors).all(axis=1) & (np.abs(vectors).sum(axis=1) > 0)
     if genes is None:
         wanted = (
@@ -231,15 +275,15 @@ def _chosen(
     return out
 
 
-def _peak_and_mean(expression: Expression) -> tuple[np.ndarray, np.ndarray]:
-    peak, total = np.zeros(len(expression.var)), np.zeros(len(expression.var))
+def _peak_and_mean(expression: _Own) -> tuple[np.ndarray, np.ndarray]:
+    peak, total = np.zeros(len(expression.columns)), np.zeros(len(expression.columns))
     for _, block in expression.lognorm_rows():
         peak = np.maximum(peak, block.max(axis=0).toarray().ravel())
         total += np.asarray(block.sum(axis=0)).ravel()
     return peak, total / expression.n_obs
 
 
-def _score(expression: Expression, program: np.ndarray, peak: np.ndarray, n: int) -> np.ndarray:
+def _score(expression: _Own, program: np.ndarray, peak: np.ndarray, n: int) -> np.ndarray:
     at = np.flatnonzero((program >= 0) & (peak > 0))
     weight = 1 / (peak[at] * np.maximum(np.bincount(program[program >= 0], minlength=n), 1)[program[at]])
     to_program = sp.csr_array((weight, (at, program[at])), shape=(len(program), n))

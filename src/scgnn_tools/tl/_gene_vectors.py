@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def gene_vectors(adata: "AnnData", use_rep: str | None, gene_key: str | None) -> tuple[str, np.ndarray, np.ndarray]:
-    """Return the name of an embedding of genes, its vectors (n_vars, d) and the canonical symbol of each gene."""
+def gene_vectors(
+    adata: "AnnData", use_rep: str | None, gene_key: str | None, *, symbols: bool = True
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the name of an embedding of genes, its vectors (n_vars, d) and the canonical symbol of each gene.
+
+    Without ``symbols`` it is the name as it stands, which asks nothing of ``var``.
+    """
     if use_rep is None:
         written = [k for k in root(adata) if EmbeddingKeys(k).varm in adata.varm]
         use_rep = EmbeddingKeys(written[-1]).varm if written else None
     use_rep = key("use_rep", use_rep, adata.varm, "varm", todo="Run sgt.tl.embed(adata) first.")
     vectors = read_vectors(adata, use_rep, "varm")
+    if not symbols:
+        return use_rep, vectors, adata.var_names.to_numpy(dtype=str)
     names = gene_names(adata.var, gene_key=gene_key)
     return use_rep, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
 
@@ -34,7 +41,7 @@ def baseline_vectors(
     from scipy.sparse.linalg import svds
 
     draws = generator(rng)
-    x = open_expression(adata, layer=layer).log_normalized().astype(np.float64)
+    x = open_expression(adata, layer=layer, every_feature=True).log_normalized().astype(np.float64)
     out = {"random": draws.normal(size=(adata.n_vars, dimension)).astype(np.float32)}
     k = min(50, min(x.shape) - 1)
     if k > 0 and x.nnz:

@@ -119,14 +119,29 @@ def activity(
     names = pd.RangeIndex(x.shape[0]).astype(str)
     # a cell without expression is left out and gets 0: decoupler would leave it out of the answer
     full = np.flatnonzero(np.diff(sp.csr_array(x).indptr) > 0)
+    if method == "gsva":  # it ranks each gene over the cells: a constant one has no rank
+        first = first & _varies(sp.csc_array(sp.csr_array(x)[full]))
+        net = net[net["target"].isin(genes[first])]
+        if net.groupby("source").size().max() < min_targets or net.empty:
+            msg = f"No factor has {min_targets} targets that differ between cells, which gsva needs. Lower min_targets, or use ulm."
+            raise GraphError(msg)
     some = sp.csr_matrix(sp.csr_array(x)[full][:, np.flatnonzero(first)])
     cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[first]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numba and pandas talk inside
-        result = getattr(decoupler.mt, method)(cells, net, tmin=min_targets, empty=False, verbose=False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numba and pandas talk inside
+            result = getattr(decoupler.mt, method)(cells, net, tmin=min_targets, empty=False, verbose=False)
+    except ImportError as error:
+        msg = f"{method} needs another package: {error}"
+        raise MissingExtraError(msg) from error
     scores, adjusted = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
     scores = scores.reindex(names).fillna(0.0).astype(np.float32)
     return scores, None if adjusted is None else adjusted.reindex(names).fillna(1.0).astype(np.float32)
+
+
+def _varies(x: Any) -> Any:
+    """Return which columns of a matrix are not constant, bool (n_genes,)."""
+    return (x.max(axis=0).toarray() > x.min(axis=0).toarray()).ravel()
 
 
 def _found(cells: Any, kind: str) -> Any:

@@ -16,6 +16,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.fm import NetworkModel
+from scgnn_tools.fm._base import of_one_organism
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.train import tasks
 
@@ -262,6 +263,7 @@ def _lognorm(model: NetworkModel, adata: "AnnData", names: dict[str, Any]) -> sp
     """Return log-normalised expression over the vocabulary, CSR float32 (n_obs, n_vocabulary)."""
     expression = open_expression(adata, layer=names["layer"])
     found = model.match(expression, gene_key=names["gene_key"], organism=names["organism"])
+    expression, found = of_one_organism(expression, found)
     parts = [sp.csr_array(block @ found.projection()) for _, block in expression.lognorm_rows()]
     return sp.csr_array(sp.vstack(parts, format="csr"), dtype=np.float32)
 

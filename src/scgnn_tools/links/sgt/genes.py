@@ -131,7 +131,7 @@ class Coexpression:
         opened = open_expression(expression)
         names = pd.Index(opened.var.index.astype(str))
         self._columns = pd.Series(np.flatnonzero(~names.duplicated()), index=names[~names.duplicated()])
-        x = drawn(opened.log_normalized(), names, MAX_CELLS, rng)
+        x = drawn(opened.log_normalized(), MAX_CELLS, rng)
         self._x = sp.csc_array(x)
         mean, share = (np.asarray(m.mean(axis=0)).ravel() for m in (self._x, self._x > 0))
         spread = np.sqrt(np.maximum(np.asarray(self._x.multiply(self._x).mean(axis=0)).ravel() - mean**2, 0))
