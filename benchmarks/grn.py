@@ -20,7 +20,7 @@ import pandas as pd
 import scgnn_tools as sgt
 from benchmarks import grn_bootstrap, grn_data
 from scgnn_tools._errors import LeakageError
-from scgnn_tools.grn.score import is_random
+from scgnn_tools.grn.runs import is_random
 from scgnn_tools.links import PREDICTORS
 from scgnn_tools.splits import audit_pairs
 

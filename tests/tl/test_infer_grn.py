@@ -326,7 +326,7 @@ def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
     with caplog.at_level("INFO", logger="scgnn_tools"):
         sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
     lines = [m for m in caplog.messages if m.startswith("infer_grn")]
-    assert re.search(r"pairs to learn from, 36 × 762 to score, 3 trainings of degree: about \d+ s", lines[0])
+    assert re.search(r"pairs to learn from, 19 × 762 to score, 3 trainings of degree: about \d+ s", lines[0])
 
 
 def test_the_same_seed_the_same_network(pbmc68k):

@@ -224,7 +224,7 @@ def _describe(adata: "AnnData", name: str) -> Expression:
         kind = describe_matrix(_rows.sample_by_content(matrix, adata.n_obs, CONTENT_ROWS, CHUNK))
     noted_kind = adata.uns.get(MATRIX)
     if name == "X" and isinstance(noted_kind, str) and noted_kind in WANTED:
-        kind = replace(kind, kind=noted_kind)
+        kind = replace(kind, kind=cast("Literal['counts', 'log1p']", noted_kind))
     return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix)
 
 

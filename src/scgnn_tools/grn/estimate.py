@@ -9,7 +9,7 @@ import numpy as np
 
 from scgnn_tools._random import generator
 from scgnn_tools.grn.inputs import LinkInputs, fit, missing
-from scgnn_tools.grn.score import score_matrix
+from scgnn_tools.grn.runs import score_matrix
 from scgnn_tools.links import PREDICTORS
 
 SHARE, LEAST = 1 / 16, 50

@@ -1,33 +1,52 @@
 """Evaluate a predictor beside the baselines on a prior."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError
+from scgnn_tools._random import generator
 from scgnn_tools.grn.candidates import STATED
 from scgnn_tools.grn.inputs import LinkInputs, fit, stop_if_interrupted
+from scgnn_tools.grn.null import permuted
+from scgnn_tools.grn.runs import joins
 from scgnn_tools.links import PREDICTORS
 from scgnn_tools.metrics import grn as grn_metrics
+from scgnn_tools.metrics._grn import auprc_difference
 from scgnn_tools.splits import audit_pairs, split_pairs
 
 MIN_POSITIVE = 20
 """Fewer edges than that in a test set are not worth a number that others would quote."""
 
+PERMUTED, CONTROL = "permuted cells", "control"
+"""The row of a method that learnt from cells whose genes are permuted, and its kind."""
+
 
 def evaluate(
-    inputs: LinkInputs, method: str, *, split: str, rng: int, options: dict[str, Any] | None = None
+    inputs: LinkInputs,
+    method: str,
+    *,
+    split: str,
+    rng: int,
+    options: dict[str, Any] | None = None,
+    controls: bool = True,
 ) -> dict[str, Any]:
     """Score the method, made with ``options``, and every baseline on the same held-out pairs of the prior.
+
+    A pair that a method cannot score gets chance there: a score drawn from those that it has. With ``controls`` a method that reads
+    expression is fitted once more on cells whose genes are permuted.
 
     Returns
     -------
     dict
-        ``table`` (DataFrame, a row a method), ``status`` ("ok", or what is missing), ``split``, ``candidates``, ``verdict``.
+        ``table`` (DataFrame, a row a method; ``coverage`` is the share of the pairs that it scores), ``status`` ("ok", or what is missing),
+        ``split``, ``candidates``, ``verdict``.
     """
     options = options or {}
-    entries = [method, *(n for n, e in PREDICTORS.items() if e.always and n != method)]
     out: dict[str, Any] = {"split": split, "candidates": STATED, "status": "ok"}
     try:
         part = split_pairs(split, inputs.pairs, rng=rng)
@@ -38,27 +57,52 @@ def evaluate(
     n_positive = int(test["label"].sum())
     if out["status"] == "ok" and n_positive < MIN_POSITIVE:
         out["status"] = f"not evaluated: {n_positive} edges in the test set, at least {MIN_POSITIVE} are wanted"
-    rows = {}
-    for name in entries:
-        row: dict[str, Any] = {"kind": PREDICTORS[name].kind, "uses": PREDICTORS[name].uses}
+    label, tf = test["label"].to_numpy(), test["tf"].to_numpy()
+    rows, scores = {}, {}
+    for shown, name, given in _entries(inputs, method, rng, controls=controls):
+        row: dict[str, Any] = {
+            "kind": CONTROL if shown == PERMUTED else PREDICTORS[name].kind,
+            "uses": PREDICTORS[name].uses,
+        }
+        score = np.full(len(test), np.nan)
         if out["status"] == "ok":
             mine = options if name == method else {k: v for k, v in options.items() if k == "device"}
-            fitted = fit(name, inputs, train, validation, rng, **mine)
+            fitted = fit(name, given, train, validation, rng, **mine)
             stop_if_interrupted(name, fitted)
             if fitted is not None and PREDICTORS[name].messages:
                 _audit(train, test, fitted)
-            score = np.full(len(test), np.nan) if fitted is None else fitted.score(test)
-        else:
-            score = np.full(len(test), np.nan)
-        metrics = grn_metrics(test["label"].to_numpy(), score, test["tf"].to_numpy())
-        if metrics["n_positive"] < MIN_POSITIVE:  # of expression: pairs of which the data hold both genes may be few
-            few = metrics["n_positive"]
-            metrics = {k: v if k in ("n", "n_positive", "n_tfs") else float("nan") for k, v in metrics.items()}
-            row["status"] = f"{few} edges with a score: too few"
-        rows[name] = {**row, "status": row.get("status", "ok"), **metrics}
+            score = score if fitted is None else fitted.score(test)
+        scores[shown], coverage = _everywhere(score, rng)
+        few = int(label[np.isfinite(score)].sum())
+        enough = few >= MIN_POSITIVE  # of expression: pairs of which the data hold both genes may be few
+        metrics = grn_metrics(label, scores[shown] if enough else np.full(len(test), np.nan), tf)
+        told = {"coverage": coverage, "status": "ok" if enough else f"{few} edges with a score: too few"}
+        rows[shown] = {**row, **told, **metrics}
     out["table"] = pd.DataFrame.from_dict(rows, orient="index")
-    out["verdict"] = verdict(out["table"], method, out["status"])
+    out["verdict"] = verdict(out["table"], method, out["status"], label, scores, tf)
     return out
+
+
+def _entries(inputs: LinkInputs, method: str, rng: int, *, controls: bool) -> list[tuple[str, str, LinkInputs]]:
+    """Return what is evaluated: the name of the row, the predictor, and what it may use; no cells where they are the other side."""
+    blind = joins(method)
+    out = [(method, method, replace(inputs, expression=None) if blind else inputs)]
+    out += [(n, n, inputs) for n, e in PREDICTORS.items() if e.always and n != method]
+    if controls and not blind and inputs.expression is not None and "expression" in PREDICTORS[method].uses:
+        cells = inputs.expression.copy()
+        cells.X = sp.csr_matrix(permuted(sp.csr_array(cells.X), rng=rng))
+        out.append((PERMUTED, method, replace(inputs, expression=cells)))
+    return out
+
+
+def _everywhere(score: np.ndarray, rng: int) -> tuple[np.ndarray, float]:
+    """Return scores with chance where there was none, and the share of pairs that had one."""
+    there = np.isfinite(score)
+    if there.all() or not there.any():
+        return score, float(there.mean()) if len(score) else 0.0
+    out = score.copy()
+    out[~there] = generator(rng).choice(score[there], size=int((~there).sum()))
+    return out, float(there.mean())
 
 
 def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
@@ -67,8 +111,10 @@ def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
     audit_pairs(train, test[~both], message_graph=fitted.message_graph, genes=fitted.nodes)
 
 
-def verdict(table: pd.DataFrame, method: str, status: str) -> str:
-    """Say whether a method beats, ties with or loses to its best baseline in AUPRC; a tie is within one standard error."""
+def verdict(
+    table: pd.DataFrame, method: str, status: str, label: np.ndarray, scores: Mapping[str, np.ndarray], tf: np.ndarray
+) -> str:
+    """Say whether a method beats, ties with or loses to its best baseline in AUPRC; a tie is within a 95 % interval over factors."""
     if status != "ok":
         return f"{method} was {status}"
     others = table.drop(index=method)
@@ -77,11 +123,14 @@ def verdict(table: pd.DataFrame, method: str, status: str) -> str:
     if others.empty or np.isnan(own):
         return f"{method}: {table.loc[method, 'status']}"
     best = others.idxmax()
-    # of a share of that size among so many edges (Boyd et al. 2013)
-    error = float(np.sqrt(own * (1 - own) / table.loc[method, "n_positive"]))
-    word = "ties with" if abs(own - others[best]) <= error else "beats" if own > others[best] else "loses to"
+    fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
+    low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine])
+    word = "beats" if low > 0 else "loses to" if high < 0 else "ties with"
     told = f"AUPRC {short(own)}, {best} {short(others[best])}, chance {short(table.loc[method, 'density'])}"
-    return f"{method} {word} the best baseline: {told}"
+    out = f"{method} {word} the best baseline: {told}"
+    if PERMUTED in table.index and np.isfinite(table.loc[PERMUTED, "auprc"]):
+        out += f", permuted cells {short(table.loc[PERMUTED, 'auprc'])}"
+    return out
 
 
 def short(value: float) -> str:

@@ -61,21 +61,22 @@ def genes_of_group(adata: "AnnData", params: Mapping[str, Any], group: str) -> n
 
 def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: float) -> list[Group]:
     """Return one group of all cells, or those of a column; a group's factors and targets are what enough of its cells express."""
-    if groupby is None:
-        return [everything(data.inputs)]
     expression = data.inputs.expression
+    if groupby is None:
+        if expression is None or expression.n_obs < MIN_CELLS:
+            return [everything(data.inputs)]
+        here = _expressed(data, np.arange(expression.n_obs), min_expressed)
+        return (
+            [Group("", None, here)] if np.isin(data.tfs, data.inputs.genes[here]).any() else [everything(data.inputs)]
+        )
     if expression is None:
         msg = f"groupby={groupby!r} needs expression, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
         raise InputValueError(msg)
     label = adata.obs[groupby].astype(object).map(lambda v: v if pd.isna(v) else str(v))
-    first = ~expression.var_names.duplicated()
-    at = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(data.inputs.genes)
     groups, left = [], []
     for name in sorted(label.dropna().unique()):
         cells = np.flatnonzero((label == name).to_numpy())
-        here = np.zeros(len(at), dtype=bool)
-        known = at.notna().to_numpy()
-        here[known] = expresses(expression.X[cells], min_expressed)[at[known].to_numpy(dtype=np.int64)]
+        here = _expressed(data, cells, min_expressed)
         if len(cells) < MIN_CELLS or not np.isin(data.tfs, data.inputs.genes[here]).any():
             left.append(f"{printable(name)} ({len(cells)} cells)")
         else:
@@ -89,3 +90,14 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
         )
         warnings.warn(msg, SgtWarning, stacklevel=3)
     return groups
+
+
+def _expressed(data: Data, cells: np.ndarray, min_expressed: float) -> np.ndarray:
+    """Say which genes enough of some cells express, bool (n_genes,)."""
+    expression = data.inputs.expression
+    first = ~expression.var_names.duplicated()  # type: ignore[union-attr]
+    at = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(data.inputs.genes)  # type: ignore[union-attr]
+    known = at.notna().to_numpy()
+    out = np.zeros(len(at), dtype=bool)
+    out[known] = expresses(expression.X[cells], min_expressed)[at[known].to_numpy(dtype=np.int64)]  # type: ignore[union-attr]
+    return out

@@ -1,7 +1,7 @@
 """From collected data to a network: evaluated, calibrated, scored by group, each edge described."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import duration, say
 from scgnn_tools.grn.calibration import calibrate, probability
+from scgnn_tools.grn.cell_side import cell_side
 from scgnn_tools.grn.collect import Data
 from scgnn_tools.grn.columns import of_data
 from scgnn_tools.grn.estimate import estimate
 from scgnn_tools.grn.evaluate import evaluate
-from scgnn_tools.grn.score import Group, is_by_group, networks, run_names
+from scgnn_tools.grn.joined import RELIABLE
+from scgnn_tools.grn.runs import joins, learns
+from scgnn_tools.grn.score import Added, Group, is_by_group, networks, run_names
 from scgnn_tools.grn.signs import signs
 from scgnn_tools.links import link_predictor
 from scgnn_tools.splits import SPLITS
@@ -35,11 +38,18 @@ class Network:
     edges
         ``group`` ("" without groups), ``tf``, ``target``, ``score``, then what is known of each edge; best first.
     evaluation
-        The method and its baselines on the same held-out pairs, the calibration, a verdict in words.
+        The method and its baselines on the same held-out pairs, the calibration, what the cells add and how far they are to be trusted, a
+        verdict in words.
+    new_factors
+        ``tf``, ``target``, ``data_score`` of factors that the prior does not know, by the cells alone.
+    regulons
+        ``group``, ``tf``, ``n_targets``, ``specificity``, ``expression`` of regulons in groups; empty without groups.
     """
 
     edges: pd.DataFrame
     evaluation: dict[str, Any]
+    new_factors: pd.DataFrame
+    regulons: pd.DataFrame
 
 
 def infer(
@@ -53,8 +63,10 @@ def infer(
     n_runs: int,
     rng: int,
     store: Path | None = None,
+    controls: bool = True,
+    keep_new: bool = False,
 ) -> Network:
-    """Evaluate a method on the prior, train it on the whole prior, and score every factor × gene of the data.
+    """Evaluate a method on the prior, train it on the whole prior, score every factor × gene of the data, and join what the cells say.
 
     Parameters
     ----------
@@ -72,20 +84,47 @@ def infer(
         Seed.
     store
         Folder of finished runs.
+    controls
+        Whether permuted cells, rewired networks and recovery at equal degree are evaluated too.
+    keep_new
+        Whether a method that learns from the prior ranks factors that the prior does not know.
     """
-    kept = RunFolder(store, _plan(data, groups, method, options, rng))
+    join = joins(method)
+    inputs = replace(data.inputs, expression=None) if join else data.inputs  # the cells are the other side
+    rows = _ranked(data, method, keep_new=keep_new)
+    tfs = data.tfs[rows]
+    kept = RunFolder(store, _plan(data, tfs, groups, method, options, rng))
     runs = run_names(method, groups, n_runs)
-    _announce(data, method, options, [f"evaluation-{split}", "calibration", *runs], kept, rng)
+    judged = f"evaluation-{split}" if controls else f"evaluation-{split}-without-controls"
+    _announce(data, tfs, method, options, [judged, "calibration", *runs], kept, rng)
     evaluation = kept.record(
-        f"evaluation-{split}", lambda: evaluate(data.inputs, method, split=split, rng=rng, options=options)
+        judged, lambda: evaluate(data.inputs, method, split=split, rng=rng, options=options, controls=controls)
     )
-    evaluation["calibration"] = kept.record(
-        "calibration", lambda: calibrate(data.inputs, method, rng=rng, options=options)
-    )
-    edges = networks(
-        data.inputs, method, data.tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
+    evaluation["calibration"] = kept.record("calibration", lambda: calibrate(inputs, method, rng=rng, options=options))
+    every = cell_side(data.inputs.expression, data.inputs.genes, data.tfs, data.known, groups, rng=rng)
+    side = None if every is None else every.take(np.flatnonzero(rows))
+    edges, mean = networks(
+        inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
+        added=None if side is None else side.added(join=join),
     )  # fmt: skip
-    return Network(_described(edges, data, groups, method, evaluation), evaluation)
+    evaluation["controls"] = controls
+    new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
+    if every is not None and side is not None:
+        evaluation |= {"reliability": side.reliability(), "ratio": side.ratios()}
+        if controls and join and mean is not None:
+            evaluation |= side.controls(mean, n_top=n_top, rng=rng)
+        if join and mean is not None:
+            regulons = side.regulons(Added(side.evidence.log_ratio()).to(mean), tfs)
+        if not rows.all():
+            new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top)
+    evaluation["cells"] = cells_said(evaluation, join=join)
+    return Network(_described(edges, data, groups, method, evaluation, join=join), evaluation, new, regulons)
+
+
+def _ranked(data: Data, method: str, *, keep_new: bool) -> np.ndarray:
+    """Say which factors are ranked: if a method learns from the prior, those that the prior knows; all if it knows none."""
+    known = np.isin(data.tfs, data.known["tf"].unique())
+    return known if learns(method) and not keep_new and known.any() else np.ones(len(data.tfs), dtype=bool)
 
 
 def check_options(method: str, given: Mapping[str, Any] | None, device: str, split: str) -> dict[str, Any]:
@@ -100,7 +139,9 @@ def check_options(method: str, given: Mapping[str, Any] | None, device: str, spl
     return options
 
 
-def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any], number: int) -> dict[str, str]:
+def _plan(
+    data: Data, tfs: np.ndarray, groups: list[Group], method: str, options: dict[str, Any], number: int
+) -> dict[str, str]:
     """Return what decides the scores of a run, for the store."""
     inputs = data.inputs
     expression = () if inputs.expression is None else (inputs.expression.X, inputs.expression.var_names)
@@ -112,7 +153,7 @@ def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any],
         "rng": str(number),
         "prior": digest(inputs.pairs),
         "gene vectors": digest(inputs.embedding),
-        "genes and factors": digest(inputs.genes, data.tfs),
+        "genes and factors": digest(inputs.genes, tfs),
         "expression": digest(*expression),
         "groups": digest(
             *(part for g in by_group for part in (g.name, np.asarray(g.cells)))
@@ -121,27 +162,72 @@ def _plan(data: Data, groups: list[Group], method: str, options: dict[str, Any],
 
 
 def _announce(
-    data: Data, method: str, options: dict[str, Any], names: list[str], store: RunFolder, number: int
+    data: Data,
+    tfs: np.ndarray,
+    method: str,
+    options: dict[str, Any],
+    names: list[str],
+    store: RunFolder,
+    number: int,
 ) -> None:
     """Say how long it will take: a training for each of the results called ``names`` that the store does not have."""
     todo = [n for n in names if not store.has(n)]
-    size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(data.tfs):,} × {len(data.inputs.genes):,} to score"
+    size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(tfs):,} × {len(data.inputs.genes):,} to score"
     if not todo:
         say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")
         return
-    seconds = estimate(data.inputs, method, data.tfs, n_fits=len(todo), rng=number, options=options)
+    seconds = estimate(data.inputs, method, tfs, n_fits=len(todo), rng=number, options=options)
     about = "too few to time" if seconds is None else f"about {duration(max(1.0, seconds))} (timed on a part)"
     there = f" ({len(names) - len(todo)} more are in the store)" if len(todo) < len(names) else ""
     say(f"infer_grn: {size}, {len(todo)} trainings of {method}{there}: {about}")
 
 
 def _described(
-    edges: pd.DataFrame, data: Data, groups: list[Group], method: str, evaluation: dict[str, Any]
+    edges: pd.DataFrame, data: Data, groups: list[Group], method: str, evaluation: dict[str, Any], *, join: bool
 ) -> pd.DataFrame:
     """Return the edges with probability, sign and evidence; what the method itself says comes last, or in place of it."""
     seen = of_data(edges, data.inputs.expression, data.inputs.embedding, groups)
-    told = signs(edges["mode"].to_numpy(), seen["correlation"].to_numpy())
-    chance = probability(edges, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
+    for name in ("data_score", "log_ratio", "z", "coherence"):
+        if name not in edges:
+            edges[name] = np.nan
+    told = signs(edges["mode"].to_numpy(), seen["correlation"].to_numpy(), edges["z"].to_numpy())
+    before = edges.assign(score=edges["prior_score"]) if join else edges
+    chance = probability(before, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
+    if join:
+        chance = Added(np.nan_to_num(edges["log_ratio"].to_numpy())).to(chance)
     out = pd.concat([edges[EDGE].assign(probability=chance), edges[OF_RUNS], told, seen], axis=1)
     new = [c for c in edges.columns.drop("mode") if c not in out]
     return pd.concat([out, edges[new]], axis=1)
+
+
+def cells_said(evaluation: dict[str, Any], *, join: bool) -> str:
+    """Say in a few sentences what the cells add, and what the controls found."""
+    if "reliability" not in evaluation:
+        return "the cells say nothing: there is no expression to measure, or there are too few cells or genes"
+    reliability, ratio = evaluation["reliability"], evaluation["ratio"]
+    said = [f"halves of the cells agree by {reliability['halves'].iloc[0]:.2f} (Spearman; permuted cells about 0)"]
+    if join:
+        total = float(ratio["slope"].sum())
+        said.append(
+            "the cells make no edge likelier, so the network is that of the prior" if not total > 0 else
+            "a standard deviation of evidence makes an edge " + ", ".join(f"{np.exp(v):.2f}" for v in ratio["slope"]) + " times likelier ("
+            + ", ".join(map(str, ratio.index)) + ")"
+        )  # fmt: skip
+    if not evaluation["controls"]:
+        said.append("controls were left out (controls=False)")
+    if "recovery" in evaluation and len(evaluation["recovery"]):
+        told = ", ".join(f"{n} {v:.3f}" for n, v in evaluation["recovery"]["auroc"].items())
+        said.append(f"known edges outrank others at equal degree (AUROC): {told}")
+    if "held_out" in evaluation:
+        joined = evaluation["held_out"].loc["joined"]
+        said.append(
+            f"factors explain {joined['network']:.3f} of their targets' variance in held-out cells, those of rewired networks "
+            f"{joined['rewired']:.3f}"
+        )
+    poor = [str(n) for n in reliability.index[1:] if not reliability["own"].loc[n]]
+    if poor:
+        said.append(
+            f"within {len(poor)} of {len(reliability) - 1} groups halves agree by less than {RELIABLE} ({', '.join(poor[:4])}"
+            f"{', …' if len(poor) > 4 else ''}): their networks are the pooled one, seen through what the group expresses"
+        )
+    return "; ".join(said)

@@ -118,16 +118,18 @@ def pooled(
 
 
 def in_groups(
-    x: sp.csr_array, tfs: np.ndarray, groups: list[tuple[np.ndarray, np.ndarray]], *, rng: int
+    x: sp.csr_array, tfs: np.ndarray, groups: list[tuple[np.ndarray, np.ndarray]], pooled_z: np.ndarray, *, rng: int
 ) -> list[InGroup]:
-    """Measure each group, given as its cells and which genes they express, and set it against all other cells."""
+    """Measure each group, given as its cells and which genes they express, and set it against all other cells.
+
+    Whether a target is to rise or to fall with its factor is what ``pooled_z``, of all cells, says.
+    """
     apart = differences(x, [cells for cells, _ in groups])
     out = []
     for (cells, expressed), of_gene in zip(groups, apart, strict=True):
         own = measure(x[cells], tfs, expressed, k=WITHIN, rng=rng)
         contrast = None
         if len(cells) < x.shape[0]:
-            sign = np.ones(1) if own is None else np.where(own.score < 0, -1.0, 1.0)
-            contrast = edge_contrast(of_gene[tfs][:, None], of_gene[None, :], sign).astype(np.float32)
+            contrast = edge_contrast(of_gene[tfs][:, None], of_gene[None, :], pooled_z).astype(np.float32)
         out.append(InGroup(own, contrast))
     return out

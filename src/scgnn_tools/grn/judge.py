@@ -92,7 +92,7 @@ def judge(
     label, tf = pairs["label"].to_numpy(), pairs["tf"].to_numpy()
     metrics = {n: grn_metrics(label, s, tf, bootstrap=bootstrap, rng=number) for n, s in columns.items()}
     table = pd.DataFrame.from_dict({n: {**rows[n], **metrics[n]} for n in columns}, orient="index")
-    said = [verdict(table.drop(index=[o for o in scores if o != n]), n, "ok") for n in scores]
+    said = [verdict(table.drop(index=[o for o in scores if o != n]), n, "ok", label, columns, tf) for n in scores]
     return GrnEvaluation(table, pairs.assign(**columns), candidates, "\n".join(said))
 
 

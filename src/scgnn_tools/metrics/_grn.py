@@ -74,6 +74,21 @@ def grn(
     return out
 
 
+def auprc_difference(
+    y_true: np.ndarray, a: np.ndarray, b: np.ndarray, tf: np.ndarray, *, bootstrap: int = 200, rng: RNG = 0
+) -> tuple[float, float]:
+    """Return a 95 % interval, over factors, of how much higher the AUPRC of one ranking is than that of another of the same pairs."""
+    y = np.asarray(y_true).astype(bool)
+    code = np.unique(np.asarray(tf), return_inverse=True)[1]
+    first, second = (_Ranking(y, np.asarray(s, dtype=float), code, ()) for s in (a, b))
+    drawn = np.array(
+        [first.values(w)["auprc"] - second.values(w)["auprc"] for w in _draws(first.n_tfs, bootstrap, rng)]
+    )
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.percentile(drawn, INTERVAL) if len(drawn) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return AUROC and average precision within each of ``n`` groups, NaN for one without both kinds; one sort for all groups.
 

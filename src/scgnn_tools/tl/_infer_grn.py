@@ -16,7 +16,7 @@ from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.grn import check_expression, check_groups, check_options, collect, groups_of, infer
+from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
 from scgnn_tools.store import check_folder
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def infer_grn(
     split: str = "unseen_tf_matched",
     n_top: int = 100,
     n_runs: int = 3,
+    controls: bool = True,
     store: str | Path | None = None,
     mod: str = RNA,
     key_added: str = GRN,
@@ -83,6 +84,9 @@ def infer_grn(
         Targets kept of each factor, beside the known ones.
     n_runs
         Trainings with different seeds, whose mean is the score; a method that draws nothing is trained once.
+    controls
+        Whether permuted cells, rewired networks and recovery at equal degree stand beside the result. Without them it takes about half as
+        long, and the printed line says that they are missing.
     store
         Folder that keeps each finished run and the evaluation, so that a call that was killed goes on with the next run and ends as if it
         had not been. ``n_runs`` and ``n_top`` may change in between; other data or options are refused.
@@ -147,22 +151,23 @@ def infer_grn(
     check_expression(data, method)
     groups = groups_of(target, groupby, data, min_expressed)
     network = infer(
-        data, groups, method=method, options=options, split=split, n_top=n_top, n_runs=n_runs, rng=number, store=folder
-    )
+        data, groups, method=method, options=options, split=split, n_top=n_top, n_runs=n_runs, rng=number, store=folder,
+        controls=controls, keep_new=tfs is not None,
+    )  # fmt: skip
     params: dict[str, Any] = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
+    params |= {"min_expressed": min_expressed, "controls": controls}
     if groupby is not None:
-        names = np.array([g.name for g in groups], dtype=object)
-        params |= {"groupby": groupby, "groups": names, "min_expressed": min_expressed}
+        params |= {"groupby": groupby, "groups": np.array([g.name for g in groups], dtype=object)}
     if given:
         params["options"] = {k: str(v) for k, v in given.items()}
-    rest = {"evaluation": network.evaluation, "params": params}
-    changed = write(adata, _fields(target, keys, network.edges, data.column_of, rest), copy=copy, mod=mod)
+    changed = write(adata, _fields(target, keys, network, data.column_of, params), copy=copy, mod=mod)
     per = f" in {len(groups)} groups" if groupby is not None else ""
     say(
         f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
         f"{len(data.inputs.genes):,} genes scored, {len(network.edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
     )
     say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
+    say(f"infer_grn: {network.evaluation['cells']}")
     return changed
 
 
@@ -180,14 +185,23 @@ def _by_name(method_options: Mapping[str, Any] | None, options: dict[str, Any]) 
 
 
 def _fields(
-    adata: "AnnData", keys: GrnKeys, edges: pd.DataFrame, column_of: pd.Series, rest: dict[str, Any]
+    adata: "AnnData", keys: GrnKeys, network: Network, column_of: pd.Series, params: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    i, j = (edges[c].map(column_of).to_numpy(dtype=np.int64) for c in ("tf", "target"))
-    names = adata.var_names.to_numpy(dtype=object)
+    names, edges = adata.var_names.to_numpy(dtype=object), network.edges
+
+    def at(symbols: pd.Series) -> np.ndarray:
+        return symbols.map(column_of).to_numpy(dtype=np.int64)
+
+    i, j = at(edges["tf"]), at(edges["target"])
     table = edges.rename(columns={"tf": "source"}).assign(source=names[i], target=names[j])
-    if "groupby" not in rest["params"]:
+    if "groupby" not in params:
         table = table.drop(columns="group")
     _, first = np.unique(np.stack([i, j]), axis=1, return_index=True)  # best first: of several groups the best
     score = edges["score"].to_numpy(dtype=np.float32)
     matrix = sp.csr_matrix((score[first], (i[first], j[first])), shape=(adata.n_vars, adata.n_vars))
-    return {"varp": {keys.varp: matrix}, "uns": {keys.uns: {"edges": table, **rest}}}
+    entry = {"edges": table, "evaluation": network.evaluation, "params": params}
+    for name, part in (("new_factors", network.new_factors), ("regulons", network.regulons)):
+        if len(part):
+            named = part.rename(columns={"tf": "source"})
+            entry[name] = named.assign(**{c: names[at(named[c])] for c in ("source", "target") if c in named})
+    return {"varp": {keys.varp: matrix}, "uns": {keys.uns: entry}}

@@ -1,0 +1,255 @@
+"""The cells' side of an inference: what they say beside the prior, by group, and the controls that tell whether they say it."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData
+
+from scgnn_tools.grn.cells import Measured
+from scgnn_tools.grn.contrast import differences, regulon_differences
+from scgnn_tools.grn.heldout import held_out
+from scgnn_tools.grn.joined import DIRECT, RELIABLE, TRANSFER, Evidence, InGroup, in_groups, pooled, weigh
+from scgnn_tools.grn.null import permuted
+from scgnn_tools.grn.recovery import recovery
+from scgnn_tools.grn.score import Added, Group
+
+MIN_CELLS = 5
+"""Cells that express a gene, at least, whose evidence is measured at all."""
+
+REGULON = 50
+"""Targets of a regulon, at most."""
+
+
+@dataclass(frozen=True)
+class CellSide:
+    """What the cells say of factors × genes.
+
+    Attributes
+    ----------
+    x
+        Log-normalised cells, a column a gene, CSR (n_cells, n_genes).
+    tfs
+        Columns of the factors.
+    known, degree
+        Known edges among them, and known factors of each gene in all of the prior.
+    groups
+        Groups of cells; of one without cells all are meant.
+    evidence
+        Of all cells.
+    of_group
+        What each group adds; empty if there are none.
+    """
+
+    x: sp.csr_array
+    tfs: np.ndarray
+    known: np.ndarray
+    degree: np.ndarray
+    groups: list[Group]
+    evidence: Evidence
+    of_group: list[InGroup]
+
+    def take(self, rows: np.ndarray) -> "CellSide":
+        """Return what is said of some factors."""
+
+        def of(m: Measured) -> Measured:
+            z, r, one, other = m.half
+            reliability = replace(m.reliability, of_tf=m.reliability.of_tf[rows])
+            half = (z[rows], r[rows], one, other)
+            return replace(m, tfs=m.tfs[rows], z=m.z[rows], r=m.r[rows], reliability=reliability, half=half)
+
+        evidence = replace(self.evidence, measured=of(self.evidence.measured), coherence=self.evidence.coherence[rows])
+        groups = [
+            InGroup(None if g.own is None else of(g.own), None if g.contrast is None else g.contrast[rows])
+            for g in self.of_group
+        ]
+        return replace(self, tfs=self.tfs[rows], known=self.known[rows], evidence=evidence, of_group=groups)
+
+    def unknown(self, tfs: np.ndarray, genes: np.ndarray, *, n_top: int) -> pd.DataFrame:
+        """Return the best targets of factors that the prior does not know, by the cells alone.
+
+        ``data_score`` is what a pair has above what the gene has with all factors on average: a gene that goes with everything is
+        nobody's target.
+        """
+        score = self.evidence.measured.score
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # genes that no factor is measured with
+            score = score - np.nanmean(score, axis=0, keepdims=True)
+        new = np.flatnonzero(~self.known.any(axis=1))
+        ranked = np.where(np.isfinite(score[new]), score[new], -np.inf)
+        k = min(n_top, ranked.shape[1] - 1)
+        best = np.argpartition(-ranked, k, axis=1)[:, :k] if len(new) else np.zeros((0, k), dtype=np.int64)
+        i, j = np.repeat(new, k), best.ravel()
+        table = pd.DataFrame({"tf": tfs[i], "target": genes[j], "data_score": score[i, j].astype(float)})
+        return table[table["data_score"] > 0].sort_values("data_score", ascending=False, ignore_index=True)
+
+    def added(self, *, join: bool) -> list[Added]:
+        """Return what is added to the scores of each group; without ``join`` it is told and not added."""
+        base, score, z = self.evidence.log_ratio(), self.evidence.measured.score, self.evidence.measured.z
+        if not self.of_group:
+            columns = {"data_score": score, "log_ratio": base, "z": z, "coherence": self.evidence.coherence}
+            return [Added(base if join else None, columns)]
+        out = []
+        for group in self.of_group:
+            ratio = base + group.log_ratio(self.evidence)
+            nothing = np.full_like(score, np.nan)
+            own = nothing if group.own is None else group.own.score
+            columns = {
+                "data_score": score + np.nan_to_num(own), "log_ratio": ratio, "z": nothing if group.own is None else group.own.z,
+                "coherence": self.evidence.coherence, "own_score": own,
+                "contrast": nothing if group.contrast is None else group.contrast,
+            }  # fmt: skip
+            out.append(Added(ratio if join else None, columns))
+        return out
+
+    def reliability(self) -> pd.DataFrame:
+        """Return how well halves of the cells agree: of all cells, then of each group."""
+        rows = [("all cells", self.x.shape[0], self.evidence.measured)]
+        for group, found in zip(self.groups, self.of_group, strict=False):
+            rows.append((group.name, 0 if group.cells is None else len(group.cells), found.own))  # type: ignore[arg-type]
+        table = [
+            {"cells": n, "halves": np.nan, "whole": np.nan, "shared_top_100": np.nan}
+            if m is None
+            else {"cells": n, "halves": m.reliability.halves, "whole": m.reliability.whole, "shared_top_100": m.reliability.shared}
+            for _, n, m in rows
+        ]  # fmt: skip
+        out = pd.DataFrame(table, index=pd.Index([name for name, _, _ in rows]))
+        return out.assign(own=out["halves"].fillna(0) >= RELIABLE)
+
+    def ratios(self) -> pd.DataFrame:
+        """Return how much likelier a standard deviation of each source makes an edge."""
+        direct, siblings = self.evidence.direct, self.evidence.siblings
+        weight = np.r_[np.ones(len(DIRECT)), TRANSFER]
+        columns = {c: np.r_[getattr(direct, c), getattr(siblings, c)] for c in ("slope", "raw", "error")}
+        table = pd.DataFrame(columns, index=pd.Index([*direct.names, *siblings.names]))
+        return table.assign(slope=table["slope"] * weight, n=direct.n)
+
+    def controls(self, prior: np.ndarray, *, n_top: int, rng: int) -> dict[str, Any]:
+        """Judge the joined scores of all cells beside their parts, permuted cells and rewired networks.
+
+        Parameters
+        ----------
+        prior
+            Probabilities without these cells, of known edges as if they were not known, (n_tfs, n_genes).
+        n_top, rng
+            Targets kept of each factor, and the seed.
+        """
+        ratio = self.evidence.log_ratio()
+        noise = _permuted(self, rng)
+        scores = {
+            "joined": Added(ratio).to(prior), "prior": prior, "cells": np.where(np.isfinite(self.evidence.measured.z), ratio, np.nan),
+            "permuted cells": np.full_like(prior, np.nan) if noise is None else noise.log_ratio(),
+        }  # fmt: skip
+        there = np.isfinite(self.evidence.measured.z)
+        table = recovery(scores, self.known & there, np.where(there.any(axis=0), self.degree, 0), rng=rng)
+        return {"recovery": table, "held_out": self._held_out(prior, n_top, rng)}
+
+    def _held_out(self, prior: np.ndarray, n_top: int, rng: int) -> pd.DataFrame:
+        """Infer from half of the cells, and predict the expression of the other half."""
+        measured = self.evidence.measured
+        half = weigh(measured.first_half, self.known, self.degree)
+        score = np.where(np.isfinite(measured.z), Added(half.log_ratio()).to(prior), -np.inf)
+        rows = {}
+        _, _, one, other = measured.half
+        for name, ranked in (("joined", score), ("prior", np.where(np.isfinite(score), prior, -np.inf))):
+            k = min(n_top, ranked.shape[1] - 1)
+            best = np.argpartition(-ranked, k, axis=1)[:, :k]
+            i, at = np.repeat(np.arange(len(best)), k), best.ravel()
+            fine = np.isfinite(ranked[i, at])
+            found = held_out(measured.x[one], measured.x[other], self.tfs, (i[fine], at[fine]), rng=rng)
+            rows[name] = {**vars(found), "gain": found.gain}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def regulons(self, joined: np.ndarray, tfs: np.ndarray) -> pd.DataFrame:
+        """Return, for each group and factor, how much higher its regulon and its own expression are than in other cells.
+
+        A regulon is the best targets of a factor in the network of all cells that go with it or, where the sign is told, against it; the
+        factor is not in it.
+        """
+        if not self.of_group:
+            return pd.DataFrame({"group": [], "tf": [], "n_targets": [], "specificity": [], "expression": []})
+        z = self.evidence.measured.z
+        ranked = np.where(np.isfinite(z), joined, -np.inf)
+        k = min(REGULON, ranked.shape[1] - 1)
+        best = np.argpartition(-ranked, k, axis=1)[:, :k]
+        i, at = np.repeat(np.arange(len(best)), k), best.ravel()
+        fine = np.isfinite(ranked[i, at])
+        i, at = i[fine], at[fine]
+        weights = sp.csr_array((np.nan_to_num(self.evidence.measured.score[i, at]), (i, at)), shape=z.shape)
+        cells = [g.cells for g in self.groups]
+        found = regulon_differences(self.x, weights, self.tfs, cells)  # type: ignore[arg-type]
+        own = differences(self.x, cells)[:, self.tfs]  # type: ignore[arg-type]
+        n = np.bincount(i, minlength=len(self.tfs))
+        parts = [
+            pd.DataFrame({"group": g.name, "tf": tfs, "n_targets": n, "specificity": a, "expression": b})
+            for g, a, b in zip(self.groups, found, own, strict=True)
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+
+def cell_side(
+    expression: AnnData | None,
+    genes: np.ndarray,
+    tfs: np.ndarray,
+    known: pd.DataFrame,
+    groups: list[Group],
+    *,
+    rng: int,
+) -> CellSide | None:
+    """Measure all cells and each group; None without expression, or with too few cells or genes.
+
+    Parameters
+    ----------
+    expression
+        Log-normalised cells, ``var_names`` symbols.
+    genes, tfs
+        Symbols of the genes and of the factors among them.
+    known
+        Edges of the prior, ``tf``, ``target``.
+    groups, rng
+        Groups of cells, and the seed.
+    """
+    if expression is None:
+        return None
+    x = aligned(expression, genes)
+    number = pd.Index(genes)
+    columns = number.get_indexer(tfs)
+    i, j = pd.Index(tfs).get_indexer(known["tf"]), number.get_indexer(known["target"])
+    there = (i >= 0) & (j >= 0)
+    matrix = np.zeros((len(tfs), len(genes)), dtype=bool)
+    matrix[i[there], j[there]] = True
+    degree = np.bincount(j[j >= 0], minlength=len(genes))
+    enough = np.bincount(x.indices, minlength=len(genes)) >= MIN_CELLS
+    expressed = enough & groups[0].genes if groups[0].cells is None else enough
+    evidence = pooled(x, columns, expressed, matrix, degree, rng=rng)
+    if evidence is None:
+        return None
+    by_group = [] if groups[0].cells is None else in_groups(
+        x, columns, [(g.cells, g.genes) for g in groups], evidence.measured.z, rng=rng  # type: ignore[misc]
+    )  # fmt: skip
+    return CellSide(x, columns, matrix, degree, groups, evidence, by_group)
+
+
+def aligned(expression: AnnData, genes: np.ndarray) -> sp.csr_array:
+    """Return the cells with a column for each gene; of genes with one name the first, without values for one that is not there."""
+    first = ~expression.var_names.duplicated()
+    at = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(genes)
+    there = at.notna().to_numpy()
+    x = sp.csc_array(expression.X)[:, at[there].to_numpy(dtype=np.int64)]
+    place = sp.csr_array(
+        (np.ones(there.sum(), dtype=x.dtype), (np.arange(there.sum()), np.flatnonzero(there))),
+        shape=(there.sum(), len(genes)),
+    )
+    out = sp.csr_array(x @ place)
+    out.eliminate_zeros()
+    out.sort_indices()
+    return out
+
+
+def _permuted(side: CellSide, rng: int) -> Evidence | None:
+    """Return the evidence of the same cells with every gene permuted."""
+    expressed = np.isfinite(side.evidence.measured.z).any(axis=0)
+    return pooled(permuted(side.x, rng=rng + 1), side.tfs, expressed, side.known, side.degree, rng=rng)

@@ -1,0 +1,131 @@
+"""The trainings of a method, each on other pairs of the prior, so that every pair can be scored by one that has not seen it."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools.grn.candidates import labelled_pairs
+from scgnn_tools.grn.inputs import LinkInputs, fit
+from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.store import RunFolder, digest
+
+BLOCK = 2**21
+FOLDS = 3
+
+
+def learns(method: str) -> bool:
+    """Say whether a method learns from the pairs of a prior."""
+    return "training" in PREDICTORS[method].uses
+
+
+def is_random(method: str) -> bool:
+    """Return whether two trainings of the method on the same pairs differ."""
+    return "rng" in inspect.signature(type(link_predictor(method))).parameters
+
+
+def draws(method: str, n_runs: int) -> int:
+    """Return how many trainings of a method say something new."""
+    return n_runs if is_random(method) or learns(method) else 1
+
+
+def joins(method: str) -> bool:
+    """Say whether what the cells say is added to the scores: to probabilities that were learnt without these cells."""
+    entry = PREDICTORS[method]
+    return learns(method) and entry.log_odds and "expression" not in entry.needs
+
+
+def fold_of(pairs: pd.DataFrame) -> np.ndarray:
+    """Return the fold of each pair, by its names: the same in every run."""
+    names = (pairs["tf"].astype(str) + ">" + pairs["target"].astype(str)).to_numpy(dtype=object)
+    return (pd.util.hash_array(names) % FOLDS).astype(np.int64)
+
+
+class Runs:
+    """The trainings of one method on one set of inputs.
+
+    A method that learns from pairs gets other negative ones in every run, and every run leaves out a third of all pairs, by their names:
+    from three runs on, every pair is scored by trainings that have not seen it.
+    """
+
+    def __init__(
+        self,
+        inputs: LinkInputs,
+        method: str,
+        tfs: np.ndarray,
+        rng: int,
+        options: dict[str, Any],
+        store: RunFolder,
+        prefix: str,
+    ) -> None:
+        self._inputs, self._method, self._tfs, self._rng = inputs, method, tfs, rng
+        self._options, self._store, self._prefix = options, store, prefix
+        self._first: Any = None
+
+    def scores(self, run: int, *, unseen: bool = False) -> np.ndarray:
+        """Return the scores of one run, float32 (n_tfs, n_genes); with ``unseen`` NaN for the pairs that it learnt from."""
+        out = self._store.matrix(f"{self._prefix}run{run}", lambda: self._make(run))
+        pairs = self._pairs(run)
+        if unseen and learns(self._method) and (fold_of(pairs) != run % FOLDS).all():
+            i, j = (
+                pd.Index(self._tfs).get_indexer(pairs["tf"]),
+                pd.Index(self._inputs.genes).get_indexer(pairs["target"]),
+            )
+            there = (i >= 0) & (j >= 0)
+            out = out.copy()
+            out[i[there], j[there]] = np.nan
+        return out
+
+    def evidence(self, edges: pd.DataFrame) -> pd.DataFrame:
+        """Return what the first run says of each edge; no columns if the method has no such thing."""
+        if not hasattr(link_predictor(self._method, **self._options), "evidence"):
+            return pd.DataFrame(index=edges.index)
+        pairs = edges[["tf", "target"]].drop_duplicates()  # groups share them
+
+        def make() -> dict[str, Any]:
+            fitted = self._first or self._fit(0)
+            return {"table": fitted.evidence(pairs).reset_index(drop=True)}
+
+        told = self._store.record(f"{self._prefix}evidence-{digest(pairs)[:16]}", make)["table"]
+        at = edges.groupby(["tf", "target"], sort=False).ngroup()  # numbered as they first occur, as pairs are
+        return told.iloc[at].set_axis(edges.index)
+
+    def _pairs(self, run: int) -> pd.DataFrame:
+        """Return the pairs that a run learns from."""
+        pairs = self._inputs.pairs
+        if not learns(self._method):
+            return pairs
+        if run > 0:
+            edges = pairs[pairs["label"] == 1].rename(columns={"tf": "source"})
+            pairs = labelled_pairs(edges, rng=self._rng + run)
+        kept = pairs[fold_of(pairs) != run % FOLDS]
+        return kept if kept["label"].nunique() == 2 else pairs
+
+    def _fit(self, run: int) -> Any:
+        return fit(self._method, self._inputs, self._pairs(run), None, self._rng + run, **self._options)
+
+    def _make(self, run: int) -> np.ndarray:
+        fitted = self._fit(run)
+        if run == 0:
+            self._first = fitted
+        return score_matrix(fitted.score, self._method, self._tfs, self._inputs.genes)
+
+
+def score_matrix(
+    score: Callable[[pd.DataFrame], np.ndarray], method: str, tfs: np.ndarray, genes: np.ndarray
+) -> np.ndarray:
+    """Return the scores of all pairs, logits as probabilities, float32 (n_tfs, n_genes); NaN for a factor and itself."""
+    out = np.empty((len(tfs), len(genes)), dtype=np.float32)
+    step = max(1, BLOCK // max(1, len(genes)))
+    for start in range(0, len(tfs), step):
+        some = tfs[start : start + step]
+        block = pd.DataFrame({"tf": np.repeat(some, len(genes)), "target": np.tile(genes, len(some))})
+        out[start : start + step] = _probability(method, score(block)).reshape(len(some), len(genes))
+    out[tfs[:, None] == genes[None, :]] = np.nan  # no factor is its own target here
+    return out
+
+
+def _probability(method: str, score: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(score, -500, 500))) if PREDICTORS[method].log_odds else score
