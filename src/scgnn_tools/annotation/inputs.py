@@ -16,9 +16,9 @@ from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools.data import Expression, noted, open_expression
 from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.fm import FoundationModel
-from scgnn_tools.fm._base import of_one_organism
 from scgnn_tools.genes import gene_names
 from scgnn_tools.labels import Cells
 

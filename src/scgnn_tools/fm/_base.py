@@ -16,6 +16,7 @@ from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, generator
 from scgnn_tools._settings import settings
 from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
+from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.genes.result import WARN
 
@@ -227,10 +228,3 @@ class FoundationModel(ABC):
                 advance(len(cells))
 
         _, self.max_tokens = halving(run, self.max_tokens, unit="tokens a batch")
-
-
-def of_one_organism(expression: Expression, found: "GeneMatch") -> "tuple[Expression, GeneMatch]":
-    """Return a matrix and its match without the genes of another organism, which belong to no cell's total."""
-    if not found.foreign.any():
-        return expression, found
-    return expression.only(~found.foreign), found.only(~found.foreign)

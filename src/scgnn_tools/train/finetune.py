@@ -15,8 +15,8 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches, open_expression
+from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import NetworkModel
-from scgnn_tools.fm._base import of_one_organism
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.train import tasks
 
