@@ -165,6 +165,11 @@ ROWS = [
     Row("bool", lambda a: ad.AnnData(a.X.astype(bool), obs=a.obs, var=a.var), same=False),
     Row("65,535s in uint16", lambda a: ad.AnnData((a.X > 0).astype("uint16") * 65535, obs=a.obs, var=a.var), same=False),
     Row("a view", lambda a: ad.concat([a, a[:5]], merge="same", uns_merge="same", index_unique="-")[: a.n_obs]),
+    Row("masked array", form(lambda x: np.ma.masked_equal(x.toarray(), 3)), InputTypeError, "masked array.*filled", calls=("embed",)),
+    Row("masked array without a mask", form(lambda x: np.ma.masked_array(x.toarray(), mask=False)), calls=("embed",)),
+    Row("no X, counts in a layer", lambda a: without_x(a, keep=True)),
+    Row("no matrix at all", lambda a: without_x(a, keep=False), InputScaleError, "the object has no matrix", calls=("embed",)),
+    Row("uns['sgt'] is text", lambda a: with_uns(a, sgt="mine"), InputTypeError, "holds str.*pop", calls=("embed", "annotate")),
     # cells
     Row("no cells", lambda a: a[:0].copy(), InputValueError, "no cells", calls=("embed",)),
     Row("one cell", lambda a: a[:1].copy(), same=False, calls=("embed", "infer_grn")),
@@ -183,6 +188,7 @@ ROWS = [
     # labels
     Row("labels with NaN and blanks", partly_labelled, same=False, calls=("annotate",)),
     Row("one class", lambda a: with_obs(a, cell_type="B cell"), LabelError, "at least two classes", calls=("annotate",)),
+    Row("two columns of labels", lambda a: twice(a), InputValueError, "obs has 2 columns called 'cell_type'", calls=("annotate",)),
     Row("no labels", lambda a: with_obs(a, cell_type=np.nan), LabelError, "labels no cell", calls=("annotate",)),
 ]  # fmt: skip
 
@@ -192,6 +198,23 @@ def scaled(a, *, layer=False):
         a.layers["counts"] = a.X.copy()
     x = log1p(a.copy()).X.toarray()
     a.X = (x - x.mean(axis=0)) / (x.std(axis=0) + 1)
+    return a
+
+
+def without_x(a, *, keep):
+    if keep:
+        a.layers["counts"] = a.X
+    a.X = None
+    return a
+
+
+def with_uns(a, **entries):
+    a.uns |= entries
+    return a
+
+
+def twice(a):
+    a.obs = pd.concat([a.obs, a.obs], axis=1)
     return a
 
 
@@ -251,6 +274,16 @@ def test_row(sound, expected, row, name):
     assert np.isfinite(got).all()
     if row.same:
         np.testing.assert_allclose(got, expected[name], atol=2e-3 if name == "annotate" else 1e-4)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_object_that_was_read_lazily(sound, expected, name, tmp_path):
+    pytest.importorskip("xarray")
+    sound.write_h5ad(tmp_path / "a.h5ad")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rare classes; anndata on what it finds in the file
+        got = CALLS[name](ad.experimental.read_lazy(tmp_path / "a.h5ad"))
+    np.testing.assert_allclose(got, expected[name], atol=2e-3)
 
 
 def test_one_cell_equals_its_row(sound, expected):

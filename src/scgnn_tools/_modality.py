@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 RNA = "rna"
 """The modality of a MuData that holds the expression, if the user names no other."""
 
+WANTED = "an AnnData or a MuData"
 
-def modality(data: "AnnData | MuData", mod: str = RNA, *, name: str = "adata") -> "AnnData":
+
+def modality(data: "AnnData | MuData", mod: str = RNA, *, name: str = "adata", wanted: str = WANTED) -> "AnnData":
     """Return the AnnData to read from: the object itself, or the modality ``mod`` of a MuData.
 
     The tables of an object that was opened with ``read_lazy`` are read; its matrices stay where they are. What is written goes through
     :func:`scgnn_tools._fields.write`, into the object that the user holds.
     """
-    return _with_tables(inside(data, mod, name))
+    return _with_tables(inside(data, mod, name, wanted))
 
 
-def inside(data: Any, mod: str = RNA, name: str = "adata") -> "AnnData":
+def inside(data: Any, mod: str = RNA, name: str = "adata", wanted: str = WANTED) -> "AnnData":
     """Return the AnnData to write to: the object itself, or the modality ``mod`` of a MuData.
 
     Raises
@@ -43,7 +45,7 @@ def inside(data: Any, mod: str = RNA, name: str = "adata") -> "AnnData":
         return data
     modalities = getattr(data, "mod", None)
     if not isinstance(modalities, Mapping):
-        msg = f"{name} is an AnnData or a MuData; got {_seen(data)}. {_todo(data)}"
+        msg = f"{name} is {wanted}; got {_seen(data)}. {_todo(data)}"
         raise InputTypeError(msg)
     if not isinstance(mod, str) or mod not in modalities:
         msg = (

@@ -252,7 +252,7 @@ def test_several_references_one_with_mouse_genes_and_fewer(pbmc68k, reference):
     assert (pbmc68k.obs["sgt_label"][b_cells] == "B cell").mean() > 0.6
     with pytest.raises(GeneMatchError, match="Reference 'few' and query share"):
         sgt.tl.annotate(pbmc68k, reference={"all": sets["pbmc3k"], "few": sets["pbmc3k"][:, :300].copy()}, **QUICK)
-    with pytest.raises(InputTypeError, match=r"an AnnData, or a list or dict of them; got .atlas\.h5ad"):
+    with pytest.raises(InputTypeError, match=r"an AnnData, or a list or dict of them; got a path, .atlas\.h5ad"):
         sgt.tl.annotate(pbmc68k, reference="atlas.h5ad", **QUICK)
     with pytest.raises(MissingKeyError, match=r"no column of reference\['1'\]\.obs"):
         sgt.tl.annotate(pbmc68k, "original", reference=[sets["pbmc3k"], pbmc68k], **QUICK)
@@ -268,8 +268,38 @@ def test_a_mudata_goes_in_as_it_is(partly):
     assert "sgt_label" not in both.mod["rna"].obs
     sgt.tl.annotate(partly, "cell_type", **QUICK)
     assert (out.mod["rna"].obs["sgt_label"].astype(str) == partly.obs["sgt_label"].astype(str)).all()
-    with pytest.raises(MissingKeyError, match="mod='atac' is no modality; there is: rna, other"):
+    with pytest.raises(MissingKeyError, match="mod='atac' is no modality of this MuData; there is: rna, other"):
         sgt.tl.annotate(both, mod="atac")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "says"),
+    [
+        ({"key_added": "a/b"}, "no file could hold it"),
+        ({"key_added": ""}, "Pass for example key_added='result'"),
+        ({"key_added": "sgt"}, "the name of something else"),
+        ({"key_added": "cell_type"}, "take the place of what it is made from: labels_key='cell_type'"),
+        ({"key_added": "cell", "labels_key": "cell_reason"}, "made from: labels_key='cell_reason'"),
+    ],
+)
+def test_a_name_that_cannot_be_written_is_refused_before_any_work(partly, kwargs, says):
+    partly.obs["cell_reason"] = partly.obs["cell_type"]
+    before = partly.copy()
+    with pytest.raises(InputValueError, match=says):
+        sgt.tl.annotate(partly, **QUICK, **kwargs)
+    assert changed(before, partly) == set()
+
+
+def test_labels_that_are_one_name_in_a_file_stay_two(partly, tmp_path):
+    partly.obs["cell_type"] = np.array(["A/B", "A|B", "."], dtype=object)[np.arange(partly.n_obs) % 3]
+    sgt.tl.annotate(partly, "cell_type", **QUICK)
+    partly.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    entry = back.uns["sgt_label"]
+    assert list(entry["classes"]) == [".", "A/B", "A|B"]
+    for table in (back.obsm["sgt_label_proba"], back.obsm["sgt_label_set"], entry["confusion"]):
+        assert list(table.columns) == ["(.)", "A|B (2)", "A|B"]
+    assert set(back.obs["sgt_label"].unique()) <= {".", "A/B", "A|B", "Unknown"}
 
 
 def test_a_hierarchy_and_its_ids(partly, tmp_path):

@@ -6,7 +6,8 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
-from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools.grn.evaluate import short
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,35 @@ def test_a_network_of_infer_grn_is_not_judged_by_what_it_was_trained_on(pbmc68k)
     half = sgt.tl.evaluate_grn(pbmc68k, bootstrap=0)
     assert 0 < half.pairs["label"].sum() < 55
     assert "pairs of training" in half.candidates
+
+
+def test_the_network_of_a_group_is_judged_on_what_it_could_name(pbmc68k):
+    pbmc68k.obs["b"] = np.where(pbmc68k.obs["bulk_labels"] == "CD19+ B", "B", "other")
+    sgt.tl.infer_grn(pbmc68k, method="degree", n_runs=1, groupby="b", min_expressed=0.3)
+    with pytest.raises(GraphError, match="edges were seen in training"):  # not those of genes that the group lacks
+        sgt.tl.evaluate_grn(pbmc68k, group="B", bootstrap=0)
+    tfs = pbmc68k.uns["sgt_grn"]["edges"]["source"].unique()
+    pairs = pd.MultiIndex.from_product([tfs, pbmc68k.var_names], names=["source", "target"]).to_frame(index=False)
+    other = pairs.sample(frac=0.1, random_state=0)
+    judged = sgt.tl.evaluate_grn(pbmc68k, other, group="B", bootstrap=0)
+    expressed = np.asarray((pbmc68k.raw.X[(pbmc68k.obs["b"] == "B").to_numpy()] > 0).mean(axis=0)).ravel()
+    known = set(genes.canonical_symbols(pbmc68k.raw.var_names[expressed >= 0.3].to_numpy(), organism="human"))
+    assert set(judged.pairs["target"]) <= known
+    assert len(set(judged.pairs["target"])) > 0.9 * len(known)
+    assert judged.table["density"].iloc[0] == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.5, "0.500"), (0.0123, "0.012"), (0.0004, "0.0004"), (0.0, "0.000")])
+def test_a_small_metric_is_not_shown_as_nothing(value, shown):
+    assert short(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("edges", "says"), [({"a": [1]}, "edges\\['a'\\] is a table"), ("a.h5ad", "a dict of tables; got a path")]
+)
+def test_what_are_no_edges(edges, says):
+    with pytest.raises(InputTypeError, match=says):
+        sgt.tl.evaluate_grn(edges)
 
 
 def test_names_of_other_kinds_meet():

@@ -84,11 +84,13 @@ def test_real_cells(pbmc68k):
 @pytest.mark.parametrize(
     ("kwargs", "error", "says"),
     [
-        ({"method": "mean"}, InputValueError, "There is no method 'mean'; decoupler has ulm, mlm"),
+        ({"method": "mean"}, InputValueError, "method is 'ulm', 'mlm'.*got 'mean'"),
         ({"min_targets": 7}, GraphError, "No factor has 7 targets among the 24 genes; the most is 6"),
         ({"min_targets": 0}, InputValueError, "min_targets is a positive integer"),
         ({"key": "other"}, MissingKeyError, "holds no network"),
         ({"layer": "no"}, MissingKeyError, "no layer 'no'"),
+        ({"key_added": "sgt_grn"}, InputValueError, "made from: key='sgt_grn'"),
+        ({"key_added": "a/b"}, InputValueError, "no file could hold it"),
     ],
 )
 def test_wrong_input_changes_nothing(cells, kwargs, error, says):
@@ -102,3 +104,37 @@ def test_without_decoupler_the_install_line_is_said(cells, monkeypatch):
     monkeypatch.setitem(sys.modules, "decoupler", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'scgnn_tools\[activity\]'"):
         sgt.tl.tf_activity(cells)
+
+
+OWN = {
+    "decoupler's": {"weight": [0.9, 0.7, 0.5, 0.4, 0.3, 0.2]},
+    "signed": {"weight": [0.9, 0.7, -0.5, 0.4, 0.3, 0.2]},
+    "of arboreto": {"importance": [3, 2, 1, 1, 1, 1]},
+    "without weights": {},
+}
+
+
+@pytest.mark.parametrize("columns", OWN.values(), ids=OWN)
+@pytest.mark.parametrize("as_dict", [True, False])
+def test_a_network_of_the_users_own(cells, columns, as_dict):
+    edges = pd.DataFrame({"source": "A", "target": [f"a{i}" for i in range(6)], **columns})
+    cells.uns["own"] = {"edges": edges} if as_dict else edges
+    before = cells.copy()
+    sgt.tl.tf_activity(cells, "own")
+    assert (cells.obsm["sgt_activity"]["A"].iloc[:6] > 0).all()
+    weight = columns.get("weight", columns.get("importance", [1.0] * 6))
+    assert list(sgt.tl.regulons(cells, "own")["weight"]) == sorted(weight, key=abs, reverse=True)
+    assert len(sgt.pl.grn(cells, "own", tf="A").axes) > 1
+    sgt.pl.grn(cells, "own")
+    sgt.pl.grn(cells, "own", interactive=True)
+    assert changed(before, cells) == {"obsm['sgt_activity']", "obsm['sgt_activity_padj']", "uns['sgt_activity']"}
+
+
+def test_factors_whose_names_no_file_could_hold(cells, tmp_path):
+    edges = cells.uns["sgt_grn"]["edges"]
+    edges["source"] = edges["source"].replace({"A": "A/x", "B": "_index"})
+    sgt.tl.tf_activity(cells)
+    cells.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    assert list(back.obsm["sgt_activity"].columns) == ["A|x", "(_index)"]
+    assert list(back.uns["sgt_activity"]["factors"]) == ["A/x", "_index"]

@@ -99,7 +99,7 @@ def _named(reference: "Reference", mod: str) -> "dict[str, AnnData]":
     if reference is None:
         return {}
     if hasattr(reference, "obs") or not isinstance(reference, Mapping | list | tuple):
-        return {"": modality(reference, mod, name="reference")}  # type: ignore[arg-type]
+        return {"": modality(reference, mod, name="reference", wanted="an AnnData, or a list or dict of them")}  # type: ignore[arg-type]
     if not reference:
         msg = f"reference={reference!r} holds no object. Pass an AnnData, or a list or dict of them; or leave it out."
         raise InputValueError(msg)

@@ -85,7 +85,9 @@ def evaluate_grn(
         If a table lacks a column.
     """
     integer("bootstrap", bootstrap, least=0)
-    adata = None if isinstance(edges, pd.DataFrame | Mapping) else modality(edges, mod, name="edges")
+    adata = None
+    if not isinstance(edges, pd.DataFrame | Mapping):
+        adata = modality(edges, mod, name="edges", wanted="an AnnData, a table of edges, or a dict of tables")
     tables, of_group = _given(edges), None
     if adata is not None:
         params = network(adata, key).get("params", {})

@@ -1,0 +1,97 @@
+"""Names that break what draws them: formulas, control characters, halves of characters, underscores, markup."""
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+import scgnn_tools as sgt
+from scgnn_tools.pl._style import text
+
+NAMES = ["$\\frac$", "$x$ and $y", "a\x00b\x1b[31m", "\ud800", "_hidden", "</script><b>", "\u2028", "\\$", "細胞"]
+
+
+def network(names):
+    genes = [*names, *(f"G{i}" for i in range(5))]
+    pairs = [(s, t) for s in genes for t in genes if s != t]
+    edges = pd.DataFrame(pairs, columns=["source", "target"])
+    edges["score"] = np.linspace(1, 0.1, len(edges))
+    edges["group"] = np.where(np.arange(len(edges)) % 2, names[0], "B")
+    adata = ad.AnnData(np.ones((3, len(genes)), dtype=np.float32), var=pd.DataFrame(index=genes))
+    adata.uns["sgt_grn"] = {"edges": edges, "evaluation": {"verdict": names[0]}}
+    return adata
+
+
+def annotated(names):
+    labels, n = pd.Categorical([*names, "B"] * 2), len(names) + 1
+    obs = pd.DataFrame({"l": labels, "old": labels}, index=[f"c{i}" for i in range(2 * n)])
+    adata = ad.AnnData(np.ones((2 * n, 2), dtype=np.float32), obs=obs)
+    adata.obsm["X_umap"] = np.random.default_rng(0).normal(size=(2 * n, 2))
+    classes = np.array([*names, "B"], dtype=object)
+    scores = {"kind": "method", "accuracy": 0.9, "macro_f1": 0.8, "ece": 0.1, "n": 8}
+    adata.uns["l"] = {
+        "classes": classes,
+        "confusion": pd.DataFrame(np.eye(n), index=classes, columns=classes),
+        "evaluation": pd.DataFrame([scores], index=["m"]),
+        "params": {"method": "m"},
+    }
+    genes = pd.DataFrame(np.eye(n), index=classes)
+    adata.uns["sgt_explain"] = {"genes": genes, "classes": classes, "params": {"method": "m", "how": "occlusion"}}
+    return adata
+
+
+DRAWN = {
+    "rings": lambda n: sgt.pl.grn(network(n), group=n[0]),
+    "modules": lambda n: sgt.pl.grn(network(n), n_edges=140),
+    "regulon": lambda n: sgt.pl.grn(network(n), tf=n[1]),
+    "annotation": lambda n: sgt.pl.annotation(annotated(n), "l", labels_key="old"),
+    "sankey": lambda n: sgt.pl.annotation_sankey(annotated(n), "old", "l"),
+    "confusion": lambda n: sgt.pl.confusion(annotated(n), "l"),
+    "explain": lambda n: sgt.pl.explain(annotated(n)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_figure_shows_the_names_and_can_be_saved(draw):
+    figure = DRAWN[draw](NAMES)
+    out = io.StringIO()
+    figure.savefig(out, format="svg")
+    ET.fromstring(out.getvalue())
+    drawn = " ".join(t.get_text() for t in figure.findobj(Text))
+    assert [n for n in NAMES if text(n).strip() not in drawn] == []
+    assert "a�b�[31m" in drawn
+
+
+def test_a_page_keeps_the_names_and_can_be_written(tmp_path):
+    page = sgt.pl.grn(network(NAMES), interactive=True, group=NAMES[0], path=tmp_path / "a.html")
+    data = re.search(r'id="data">(.*?)</script>', (tmp_path / "a.html").read_text(encoding="utf-8"), re.DOTALL)
+    assert set(NAMES) <= set(json.loads(data[1])["nodes"]["name"])
+    page._repr_html_().encode()
+    sgt.pl.grn(network(["\ud800"]), interactive=True, group="\ud800", path=tmp_path / "b.html")
+
+
+@pytest.mark.parametrize("form", ["graphml", "cyjs", "csv"])
+def test_an_export_can_be_read_again_with_all_genes(form, tmp_path):
+    path = sgt.tl.export_grn(network(NAMES), tmp_path / f"a.{form}")
+    if form == "graphml":
+        n = len(ET.parse(path).getroot().findall(".//{*}node"))
+    elif form == "cyjs":
+        n = len(json.loads(path.read_text(encoding="utf-8"))["elements"]["nodes"])
+    else:
+        n = pd.read_csv(path, keep_default_na=False)["source"].nunique()
+    assert n == len(NAMES) + 5
+
+
+def test_two_genes_that_no_file_can_tell_apart_stay_two(tmp_path):
+    adata = network(["\x01"])
+    edges = adata.uns["sgt_grn"]["edges"]
+    edges["source"] = edges["source"].replace("G0", "\x02")
+    path = sgt.tl.export_grn(adata, tmp_path / "a.csv")
+    assert {"�", "� (2)"} <= set(pd.read_csv(path)["source"])
