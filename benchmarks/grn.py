@@ -20,7 +20,6 @@ import pandas as pd
 import scgnn_tools as sgt
 from benchmarks import grn_bootstrap, grn_data
 from scgnn_tools._errors import LeakageError
-from scgnn_tools.grn.runs import is_random
 from scgnn_tools.links import PREDICTORS
 from scgnn_tools.splits import audit_pairs
 
@@ -70,7 +69,7 @@ def score_network(
                 given = dict(given)
                 options = {k: given.pop(k) for k in list(given) if k == "knowledge"}
                 start, runs = time.perf_counter(), []
-                for rng in range(n_runs if is_random(method) else 1):
+                for rng in range(n_runs if PREDICTORS[method].random else 1):
                     fitted = sgt.models.link_predictor(method, rng=rng, **options)
                     fitted.fit(
                         train, validation if len(validation) else None, genes=pd.unique(pairs["target"]), **given

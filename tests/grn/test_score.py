@@ -15,7 +15,7 @@ def run(inputs, method="degree", *, groups=None, tfs=TFS, known=KNOWN, n_top=5, 
     groups = groups or [everything(inputs)]
     return networks(
         inputs, method, tfs, groups, known=known, n_top=n_top, n_runs=n_runs, rng=0, options=options or {}, store=store
-    )[0]
+    ).edges
 
 
 def test_scores_of_all_pairs(inputs):
@@ -44,7 +44,7 @@ def test_the_score_is_the_mean_and_the_stability_the_share_of_the_runs(inputs, m
             return np.random.default_rng(self.rng).normal(size=len(pairs))
 
     monkeypatch.setattr("scgnn_tools.links._registry.import_module", lambda _: type("m", (), {"Noisy": Noisy}))
-    monkeypatch.setitem(PREDICTORS, "noisy", Entry("m", "Noisy", "method", "nothing"))
+    monkeypatch.setitem(PREDICTORS, "noisy", Entry("m", "Noisy", "method", "nothing", random=True))
     edges = run(inputs, "noisy", tfs=TFS[:1], n_runs=3, known=KNOWN[:0])
     each = np.stack([np.random.default_rng(r).normal(size=len(inputs.genes)) for r in range(3)])
     each[:, inputs.genes == "T0"] = np.nan
@@ -53,6 +53,49 @@ def test_the_score_is_the_mean_and_the_stability_the_share_of_the_runs(inputs, m
     fifth = -np.sort(-each, axis=1)[:, 4:5]  # NaN sorts last
     np.testing.assert_allclose(edges["stability"], (each >= fifth).mean(axis=0)[at], rtol=1e-6)
     assert 0 < edges["stability"].mean() < 1
+
+
+class Stopping:
+    """Draws scores; Ctrl-C in its second training, or in its first one when it has weights already."""
+
+    interrupted = False
+    stop_in, trained = 1, 0
+
+    def __init__(self, *, rng=0):
+        self.rng = rng
+
+    def fit(self, *_, **__):
+        if type(self).trained == self.stop_in and self.stop_in:
+            raise KeyboardInterrupt
+        self.interrupted = not self.stop_in
+        type(self).trained += 1
+        return self
+
+    def score(self, pairs):
+        return np.random.default_rng(self.rng).normal(size=len(pairs))
+
+
+@pytest.mark.parametrize(("stop_in", "kept"), [(1, ["run0"]), (0, [])])
+def test_ctrl_c_leaves_the_network_of_the_runs_until_then(inputs, monkeypatch, tmp_path, stop_in, kept):
+    once = type("Once", (Stopping,), {"stop_in": stop_in})
+    monkeypatch.setattr("scgnn_tools.links._registry.import_module", lambda _: type("m", (), {"Once": once}))
+    monkeypatch.setitem(PREDICTORS, "once", Entry("m", "Once", "method", "nothing", random=True, interruptible=True))
+    store = RunFolder(tmp_path / "s", {"a": "1"})
+    scored = networks(
+        inputs, "once", TFS, [everything(inputs)], known=KNOWN, n_top=5, n_runs=3, rng=0, options={}, store=store
+    )
+    assert scored.interrupted
+    assert len(scored.edges) >= 15
+    assert [p.stem for p in sorted((tmp_path / "s").glob("*.safetensors"))] == kept
+
+
+def test_ctrl_c_before_there_is_a_score_is_raised(inputs, monkeypatch):
+    def cancel(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scgnn_tools.grn.runs.fit", cancel)
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs)
 
 
 def test_blocks_do_not_show(inputs, monkeypatch):

@@ -19,10 +19,10 @@ from scgnn_tools.grn.columns import of_data
 from scgnn_tools.grn.estimate import estimate
 from scgnn_tools.grn.evaluate import evaluate
 from scgnn_tools.grn.joined import RELIABLE
-from scgnn_tools.grn.runs import joins, learns
+from scgnn_tools.grn.runs import joins
 from scgnn_tools.grn.score import Added, Group, is_by_group, networks, run_names
 from scgnn_tools.grn.signs import signs
-from scgnn_tools.links import link_predictor
+from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.splits import SPLITS
 from scgnn_tools.store import RunFolder, digest
 
@@ -44,12 +44,15 @@ class Network:
         ``tf``, ``target``, ``data_score`` of factors that the prior does not know, by the cells alone.
     regulons
         ``group``, ``tf``, ``n_targets``, ``specificity``, ``expression`` of regulons in groups; empty without groups.
+    interrupted
+        Whether Ctrl-C ended the trainings: the scores are those until then.
     """
 
     edges: pd.DataFrame
     evaluation: dict[str, Any]
     new_factors: pd.DataFrame
     regulons: pd.DataFrame
+    interrupted: bool = False
 
 
 def infer(
@@ -103,10 +106,11 @@ def infer(
     evaluation["calibration"] = kept.record("calibration", lambda: calibrate(inputs, method, rng=rng, options=options))
     every = cell_side(data.inputs.expression, data.inputs.genes, data.tfs, data.known, groups, rng=rng)
     side = None if every is None else every.take(np.flatnonzero(rows))
-    edges, mean = networks(
+    scored = networks(
         inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
         added=None if side is None else side.added(join=join),
     )  # fmt: skip
+    edges, mean = scored.edges, scored.mean
     evaluation["controls"] = controls
     new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
     if every is not None and side is not None:
@@ -118,13 +122,14 @@ def infer(
         if not rows.all():
             new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top)
     evaluation["cells"] = cells_said(evaluation, join=join)
-    return Network(_described(edges, data, groups, method, evaluation, join=join), evaluation, new, regulons)
+    edges = _described(edges, data, groups, method, evaluation, join=join)
+    return Network(edges, evaluation, new, regulons, scored.interrupted)
 
 
 def _ranked(data: Data, method: str, *, keep_new: bool) -> np.ndarray:
     """Say which factors are ranked: if a method learns from the prior, those that the prior knows; all if it knows none."""
     known = np.isin(data.tfs, data.known["tf"].unique())
-    return known if learns(method) and not keep_new and known.any() else np.ones(len(data.tfs), dtype=bool)
+    return known if PREDICTORS[method].learns and not keep_new and known.any() else np.ones(len(data.tfs), dtype=bool)
 
 
 def check_options(method: str, given: Mapping[str, Any] | None, device: str, split: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The trainings of a method, each on other pairs of the prior, so that every pair can be scored by one that has not seen it."""
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,32 +8,22 @@ import pandas as pd
 
 from scgnn_tools.grn.candidates import labelled_pairs
 from scgnn_tools.grn.inputs import LinkInputs, fit
-from scgnn_tools.links import PREDICTORS, link_predictor
+from scgnn_tools.links import PREDICTORS
 from scgnn_tools.store import RunFolder, digest
 
 BLOCK = 2**21
 FOLDS = 3
 
 
-def learns(method: str) -> bool:
-    """Say whether a method learns from the pairs of a prior."""
-    return "training" in PREDICTORS[method].uses
-
-
-def is_random(method: str) -> bool:
-    """Return whether two trainings of the method on the same pairs differ."""
-    return "rng" in inspect.signature(type(link_predictor(method))).parameters
-
-
 def draws(method: str, n_runs: int) -> int:
     """Return how many trainings of a method say something new."""
-    return n_runs if is_random(method) or learns(method) else 1
+    return n_runs if PREDICTORS[method].random or PREDICTORS[method].learns else 1
 
 
 def joins(method: str) -> bool:
     """Say whether what the cells say is added to the scores: to probabilities that were learnt without these cells."""
     entry = PREDICTORS[method]
-    return learns(method) and entry.log_odds and "expression" not in entry.needs
+    return entry.learns and entry.log_odds and "expression" not in entry.needs
 
 
 def fold_of(pairs: pd.DataFrame) -> np.ndarray:
@@ -63,12 +52,28 @@ class Runs:
         self._inputs, self._method, self._tfs, self._rng = inputs, method, tfs, rng
         self._options, self._store, self._prefix = options, store, prefix
         self._first: Any = None
+        self._best_so_far: np.ndarray | None = None
+        self.interrupted = False
+
+    def finished(self, n: int, *, unseen: bool) -> Iterator[np.ndarray]:
+        """Yield the scores of ``n`` runs, or of those until Ctrl-C: of the first, if it falls into it, those of its best weights so far."""
+        for run in range(n):
+            try:
+                scores = self.scores(run, unseen=unseen)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                if run == 0 and self._best_so_far is None:
+                    raise
+                if run == 0:
+                    yield self._best_so_far  # type: ignore[misc]
+                return
+            yield scores
 
     def scores(self, run: int, *, unseen: bool = False) -> np.ndarray:
         """Return the scores of one run, float32 (n_tfs, n_genes); with ``unseen`` NaN for the pairs that it learnt from."""
         out = self._store.matrix(f"{self._prefix}run{run}", lambda: self._make(run))
         pairs = self._pairs(run)
-        if unseen and learns(self._method) and (fold_of(pairs) != run % FOLDS).all():
+        if unseen and PREDICTORS[self._method].learns and (fold_of(pairs) != run % FOLDS).all():
             i, j = (
                 pd.Index(self._tfs).get_indexer(pairs["tf"]),
                 pd.Index(self._inputs.genes).get_indexer(pairs["target"]),
@@ -80,7 +85,7 @@ class Runs:
 
     def evidence(self, edges: pd.DataFrame) -> pd.DataFrame:
         """Return what the first run says of each edge; no columns if the method has no such thing."""
-        if not hasattr(link_predictor(self._method, **self._options), "evidence"):
+        if not PREDICTORS[self._method].evidence:
             return pd.DataFrame(index=edges.index)
         pairs = edges[["tf", "target"]].drop_duplicates()  # groups share them
 
@@ -95,7 +100,7 @@ class Runs:
     def _pairs(self, run: int) -> pd.DataFrame:
         """Return the pairs that a run learns from."""
         pairs = self._inputs.pairs
-        if not learns(self._method):
+        if not PREDICTORS[self._method].learns:
             return pairs
         if run > 0:
             edges = pairs[pairs["label"] == 1].rename(columns={"tf": "source"})
@@ -110,7 +115,11 @@ class Runs:
         fitted = self._fit(run)
         if run == 0:
             self._first = fitted
-        return score_matrix(fitted.score, self._method, self._tfs, self._inputs.genes)
+        scores = score_matrix(fitted.score, self._method, self._tfs, self._inputs.genes)
+        if PREDICTORS[self._method].interruptible and fitted.interrupted:  # no finished run: the store must not keep it
+            self._best_so_far = scores
+            raise KeyboardInterrupt
+        return scores
 
 
 def score_matrix(

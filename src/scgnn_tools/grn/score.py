@@ -10,7 +10,7 @@ import pandas as pd
 from scgnn_tools._errors import GraphError
 from scgnn_tools._progress import progress
 from scgnn_tools.grn.inputs import LinkInputs
-from scgnn_tools.grn.runs import FOLDS, Runs, draws, learns
+from scgnn_tools.grn.runs import FOLDS, Runs, draws
 from scgnn_tools.links import PREDICTORS
 from scgnn_tools.store import RunFolder
 
@@ -60,6 +60,25 @@ class Added:
 NOTHING = Added()
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What the trainings say.
+
+    Attributes
+    ----------
+    edges
+        See :func:`networks`.
+    mean
+        Mean score of all pairs over the runs, float64 (n_tfs, n_genes); None if groups have one each.
+    interrupted
+        Whether Ctrl-C ended the trainings: later runs and groups are missing.
+    """
+
+    edges: pd.DataFrame
+    mean: np.ndarray | None
+    interrupted: bool
+
+
 def everything(inputs: LinkInputs) -> Group:
     """Return the group of all cells and all genes."""
     return Group("", None, np.ones(len(inputs.genes), dtype=bool))
@@ -89,7 +108,7 @@ def networks(
     options: dict[str, Any],
     store: RunFolder | None = None,
     added: list[Added] | None = None,
-) -> tuple[pd.DataFrame, np.ndarray | None]:
+) -> Scored:
     """Train on all pairs of the prior and score every factor × gene of the data, once or, if the method reads expression, by group.
 
     Parameters
@@ -101,13 +120,13 @@ def networks(
 
     Returns
     -------
-    tuple
-        The edges: ``group``, ``tf``, ``target``, ``score``, ``known``, ``mode``, ``stability``, ``prior_score``: of each group the
+    Scored
+        Its edges: ``group``, ``tf``, ``target``, ``score``, ``known``, ``mode``, ``stability``, ``prior_score``: of each group the
         ``n_top`` best targets of each factor by the mean score of the runs and the ``known`` ones, best first; ``stability`` is the share
         of runs that have the edge among their own ``n_top``, NaN with one run; ``prior_score`` is the score before the cells added
         to it, NaN for a method that learns from no pairs. From three runs on, a pair is scored by the runs that have not learnt from it.
-        Then what ``added`` and the method say of each edge. And that mean score of all pairs, (n_tfs, n_genes), or None if
-        groups have one each.
+        Then what ``added`` and the method say of each edge. Ctrl-C ends it with the runs until then; before there is a score
+        KeyboardInterrupt is raised.
     """
     store = store or RunFolder(None, {})
     n = draws(method, n_runs)
@@ -115,13 +134,13 @@ def networks(
     by_group = is_by_group(method, groups)
     sets = [[k] for k in range(len(groups))] if by_group else [list(range(len(groups)))]
     modes = _modes(known, tfs, inputs.genes)
-    parts, mean = [], None
+    parts, mean, interrupted = [], None, False
     for number, some in enumerate(sets):
         mine = [groups[k] for k in some]
         cells = replace(inputs, expression=inputs.expression[mine[0].cells]) if by_group else inputs  # type: ignore[index]
         runs = Runs(cells, method, tfs, rng, options, store, f"group{number}-" if by_group else "")
         what = f"train and score{' ' + mine[0].name if by_group else ''}"
-        each = progress((runs.scores(r, unseen=n >= FOLDS) for r in range(n)), total=n, what=what, unit="run")
+        each = progress(runs.finished(n, unseen=n >= FOLDS), total=n, what=what, unit="run")
         adds = [added[k] for k in some]
         mean, stability = _tally(each, mine, adds, tfs, inputs.genes, n_top)
         if n_runs == 1:
@@ -133,14 +152,18 @@ def networks(
             ],
             ignore_index=True,
         )
-        if not learns(method):
+        if not PREDICTORS[method].learns:
             edges["prior_score"] = np.nan
         parts.append(pd.concat([edges, runs.evidence(edges)], axis=1))
+        interrupted = runs.interrupted
+        if interrupted:
+            break
     out = pd.concat(parts, ignore_index=True)
     if out.empty:
         msg = f"{method} gives no pair of a factor and a gene a score: the genes are constant, or there are too few cells."
         raise GraphError(msg)
-    return out.sort_values("score", ascending=False, kind="stable").reset_index(drop=True), None if by_group else mean
+    out = out.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+    return Scored(out, None if by_group else mean, interrupted)
 
 
 def _kept(

@@ -28,6 +28,8 @@ class Entry:
         Shown beside every result; the others are compared on request.
     log_odds
         A score is a logit, so its logistic is a probability.
+    learns
+        It learns from labelled pairs of a prior; without, it goes by the cells or the vectors alone.
     random
         Two trainings with different seeds differ: it takes ``rng``.
     interruptible
@@ -45,6 +47,7 @@ class Entry:
     needs: frozenset[str] = frozenset()
     always: bool = False
     log_odds: bool = False
+    learns: bool = False
     random: bool = False
     interruptible: bool = False
     messages: bool = False
@@ -57,19 +60,20 @@ class Entry:
 
 EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
 _HERE = "scgnn_tools.links."
-_NETWORK: dict[str, bool] = {"random": True, "interruptible": True}
+_NETWORK: dict[str, bool] = {"learns": True, "random": True, "interruptible": True}
 
 PREDICTORS = {
     "scregnet": Entry(_HERE + "scregnet", "ScRegNet", "method",
         "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, **_NETWORK),
     "sctransnet": Entry(_HERE + "sctransnet", "ScTransNet", "method",
         "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, **_NETWORK),
-    "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True),
-    "collaborative": Entry(_HERE + "collaborative", "Collaborative", "baseline", "training labels", always=True, log_odds=True),
+    "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True, learns=True),
+    "collaborative": Entry(_HERE + "collaborative", "Collaborative", "baseline",
+        "training labels", always=True, log_odds=True, learns=True),
     "cosine": Entry(_HERE + "cosine", "Cosine", "baseline", "gene vectors", EMBEDDING, always=True),
     "pcc": Entry(_HERE + "pcc", "PCC", "baseline", "expression", EXPRESSION, always=True),
     "sgt": Entry(_HERE + "sgt", "SGT", "method",
-        "training labels, gene vectors, expression, bundled knowledge", log_odds=True, random=True, evidence=True),
+        "training labels, gene vectors, expression, bundled knowledge", log_odds=True, learns=True, random=True, evidence=True),
     "spearman": Entry(_HERE + "spearman", "Spearman", "baseline", "expression", EXPRESSION),
     "mi": Entry(_HERE + "mutual_information", "MutualInformation", "baseline", "expression", EXPRESSION),
     "gne": Entry(_HERE + "gne", "GNE", "peer", "expression, training labels", EXPRESSION, log_odds=True, **_NETWORK),

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
@@ -155,7 +155,10 @@ def infer_grn(
         controls=controls, keep_new=tfs is not None,
     )  # fmt: skip
     params: dict[str, Any] = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
-    params |= {"min_expressed": min_expressed, "controls": controls}
+    params |= {"min_expressed": min_expressed, "controls": controls, "interrupted": network.interrupted}
+    if network.interrupted:
+        msg = f"{method}: the trainings were interrupted; the network is of those until then, and groups after them are missing."
+        warnings.warn(msg, SgtWarning, stacklevel=2)
     if groupby is not None:
         params |= {"groupby": groupby, "groups": np.array([g.name for g in groups], dtype=object)}
     if given:
