@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +135,7 @@ def test_what_a_method_says_of_its_edges_is_kept(inputs, monkeypatch, tmp_path):
         return pd.DataFrame({"letters": pairs["target"].str.len().to_numpy(), "who": pairs["tf"].to_numpy()})
 
     monkeypatch.setattr(Degree, "evidence", evidence, raising=False)
+    monkeypatch.setitem(PREDICTORS, "degree", replace(PREDICTORS["degree"], evidence=True))
     edges = run(inputs, store=RunFolder(tmp_path / "s", {}))
     assert (edges["letters"] == edges["target"].str.len()).all()
     assert (edges["who"] == edges["tf"]).all()
