@@ -377,6 +377,18 @@ def test_threads_that_download_one_file_get_it_whole_and_fetch_it_once(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["big.bin", "download.json"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_lock_that_is_a_link_and_a_file_that_is_here(server, big, tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "into").mkdir()
+    (tmp_path / "into" / _download.LOCK).symlink_to(tmp_path / "victim")
+    with pytest.raises(WeightsError, match=r"big\.bin cannot be written into"):
+        _download.fetch(big, list(big.urls), tmp_path / "into")
+    shutil.copy(server.root / "big.bin", tmp_path / "into")
+    assert _download.fetch(big, list(big.urls), tmp_path / "into").is_file()  # nothing is written
+    assert server.log == []
+
+
 @pytest.mark.parametrize(
     ("endpoint", "url", "sent"),
     [

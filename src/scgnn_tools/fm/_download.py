@@ -100,23 +100,38 @@ def download(
 def fetch(file: RemoteFile, urls: list[str], folder: Path) -> Path:
     """Return ``folder / file.name``, fetched from the first address that gives it whole; of several processes one fetches."""
     path = folder / file.name
-    with alone(folder / LOCK, waiting=lambda: say(f"download: another process fetches into {folder}; waiting for it")):
-        known = file.sha256 or _read_record(folder).get(file.name, {}).get("sha256")
-        if path.is_file() and known is not None and sha256_of(path) == known:
+    if _is_here(file, path):
+        return path
+    try:
+        with alone(
+            folder / LOCK, waiting=lambda: say(f"download: another process fetches into {folder}; waiting for it")
+        ):
+            return path if _is_here(file, path) else _fetch(file, urls, path)
+    except OSError as error:
+        msg = f"{file.name} cannot be written into {folder}: {error.strerror or error}. Pass folder= on another disk."
+        raise WeightsError(msg) from error
+
+
+def _is_here(file: RemoteFile, path: Path) -> bool:
+    """Tell whether a file is there and what it is to be, as far as that is known."""
+    known = file.sha256 or _read_record(path.parent).get(file.name, {}).get("sha256")
+    return path.is_file() and known is not None and sha256_of(path) == known
+
+
+def _fetch(file: RemoteFile, urls: list[str], path: Path) -> Path:
+    failures = []
+    for url in urls:
+        for _ in range(TRIES):
+            try:
+                digest = transfer(url, path, file.sha256)
+            except BrokenError as error:
+                failures.append(f"{url}: {error}")
+                continue
+            except AbsentError as error:
+                failures.append(f"{url}: {error}")
+                break
+            _write_record(path.parent, _read_record(path.parent) | {file.name: {"url": url, "sha256": digest}})
             return path
-        failures = []
-        for url in urls:
-            for _ in range(TRIES):
-                try:
-                    digest = transfer(url, path, file.sha256)
-                except BrokenError as error:
-                    failures.append(f"{url}: {error}")
-                    continue
-                except AbsentError as error:
-                    failures.append(f"{url}: {error}")
-                    break
-                _write_record(folder, _read_record(folder) | {file.name: {"url": url, "sha256": digest}})
-                return path
     msg = f"{file.name} could not be downloaded. " + "; ".join(dict.fromkeys(failures))
     msg += ". Fetch it by hand into the same folder, or pass mirror= with an address that you can reach."
     raise WeightsError(msg)
