@@ -77,7 +77,21 @@ def grn(
 def auprc_difference(
     y_true: np.ndarray, a: np.ndarray, b: np.ndarray, tf: np.ndarray, *, bootstrap: int = 200, rng: RNG = 0
 ) -> tuple[float, float]:
-    """Return a 95 % interval, over factors, of how much higher the AUPRC of one ranking is than that of another of the same pairs."""
+    """Return a 95 % interval, over factors, of how much higher the AUPRC of one ranking is than that of another of the same pairs.
+
+    Parameters
+    ----------
+    y_true
+        Whether each pair is an edge, shape (n_pairs,).
+    a, b
+        Scores of the two rankings, shape (n_pairs,).
+    tf
+        Factor of each pair.
+    bootstrap
+        Draws of factors.
+    rng
+        Seed of the draws.
+    """
     y = np.asarray(y_true).astype(bool)
     code = np.unique(np.asarray(tf), return_inverse=True)[1]
     first, second = (_Ranking(y, np.asarray(s, dtype=float), code, ()) for s in (a, b))
