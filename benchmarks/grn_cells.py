@@ -22,7 +22,7 @@ from scgnn_tools.grn.cell_side import CellSide, cell_side
 from scgnn_tools.grn.cells import measure
 from scgnn_tools.grn.groups import groups_of
 from scgnn_tools.grn.inputs import LinkInputs
-from scgnn_tools.grn.joined import pooled
+from scgnn_tools.grn.joined import without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.reliability import shared, spearman
@@ -71,11 +71,14 @@ def without_cells(data, tfs: np.ndarray, symbols: np.ndarray, n_runs: int) -> tu
 
 def response(name: str, side: CellSide) -> pd.DataFrame:
     """Compare real cells with permuted ones, and halves of the real cells with each other."""
-    measured = side.evidence.measured
-    expressed = np.isfinite(measured.z).any(axis=0)
-    rows = []
-    for kind, n_bins in (("all cells", 1), ("cells of like depth", 20)):
-        noise = measure(permuted(side.x, n_bins=n_bins, rng=11), side.tfs, expressed, rng=12)
+    measured, rows = side.evidence.measured, []
+    seen = np.bincount(side.x.indices, minlength=side.x.shape[1]) / side.x.shape[0]
+    for kind, n_bins, least in (("all cells", 1, 0.0), ("cells of like depth", 20, 0.0), ("all cells", 1, 0.05)):
+        expressed = np.isfinite(measured.z).any(axis=0) & (seen >= least)
+        if least > 0:
+            measured = measure(side.x, side.tfs, expressed, rng=0)
+        own = measured.bins if n_bins > 1 else None
+        noise = measure(permuted(measured.x, n_bins=n_bins, bins=own, rng=11), side.tfs, expressed, bins=own, rng=12)
         there = np.isfinite(measured.z) & np.isfinite(noise.z)
         real, none = (np.where(there, m.score, -np.inf) for m in (measured, noise))
         rows.append({
@@ -90,7 +93,7 @@ def response(name: str, side: CellSide) -> pd.DataFrame:
 def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """Return AUROC at equal degree on TRRUST (out of fold) and on the other collection, and the joined probabilities."""
     there = np.isfinite(side.evidence.measured.z)
-    noise = pooled(permuted(side.x, rng=21), side.tfs, there.any(axis=0), side.known, side.degree, rng=22)
+    noise = without_signal(side.evidence, side.known, side.degree, rng=21)
     ratio = side.evidence.log_ratio()
     joined = Added(ratio).to(prior)
     scores = {"joined": joined, "prior": prior, "cells": ratio, "correlation": side.evidence.measured.r,
@@ -104,7 +107,7 @@ def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -
     both = 1 + 100_000 * np.digitize(side.degree, [1, 2, 3, 5, 9, 17]) + other.sum(axis=0)
     both = np.where(there.any(axis=0) & (side.degree + other.sum(axis=0) > 0), both, 0)
     parts.append(
-        recovery(scores, here | (side.known & there), both, edges=np.nonzero(here), rng=0).assign(
+        recovery(scores, here | (side.known & there), both, edges=np.nonzero(here), tolerance=1e-4, rng=0).assign(
             truth="DoRothEA A–C, new"
         )
     )

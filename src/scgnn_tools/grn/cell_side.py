@@ -12,8 +12,17 @@ from anndata import AnnData
 from scgnn_tools.grn.cells import Measured
 from scgnn_tools.grn.contrast import differences, regulon_differences
 from scgnn_tools.grn.heldout import held_out
-from scgnn_tools.grn.joined import DIRECT, RELIABLE, TRANSFER, Evidence, InGroup, in_groups, pooled, weigh
-from scgnn_tools.grn.null import permuted
+from scgnn_tools.grn.joined import (
+    DIRECT,
+    RELIABLE,
+    TRANSFER,
+    Evidence,
+    InGroup,
+    in_groups,
+    pooled,
+    weigh,
+    without_signal,
+)
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.score import Added, Group
 
@@ -138,7 +147,7 @@ class CellSide:
             Targets kept of each factor, and the seed.
         """
         ratio = self.evidence.log_ratio()
-        noise = _permuted(self, rng)
+        noise = without_signal(self.evidence, self.known, self.degree, rng=rng)
         scores = {
             "joined": Added(ratio).to(prior), "prior": prior, "cells": np.where(np.isfinite(self.evidence.measured.z), ratio, np.nan),
             "permuted cells": np.full_like(prior, np.nan) if noise is None else noise.log_ratio(),
@@ -247,9 +256,3 @@ def aligned(expression: AnnData, genes: np.ndarray) -> sp.csr_array:
     out.eliminate_zeros()
     out.sort_indices()
     return out
-
-
-def _permuted(side: CellSide, rng: int) -> Evidence | None:
-    """Return the evidence of the same cells with every gene permuted."""
-    expressed = np.isfinite(side.evidence.measured.z).any(axis=0)
-    return pooled(permuted(side.x, rng=rng + 1), side.tfs, expressed, side.known, side.degree, rng=rng)

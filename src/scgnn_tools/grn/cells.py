@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, generator
-from scgnn_tools.grn.evidence import correlations
+from scgnn_tools.grn.evidence import correlations, depth_bins
 from scgnn_tools.grn.null import calibrated, permuted
 from scgnn_tools.grn.reliability import Reliability, agreement, halves
 from scgnn_tools.grn.smoothing import NEIGHBOURS, canonical_order, neighbour_means
@@ -23,6 +23,8 @@ class Measured:
     ----------
     x
         The cells in an order of their own, CSR (n_cells, n_genes).
+    bins
+        Bin of depth of each of them.
     tfs
         Columns of the factors.
     z
@@ -37,6 +39,7 @@ class Measured:
     """
 
     x: sp.csr_array
+    bins: np.ndarray
     tfs: np.ndarray
     z: np.ndarray
     r: np.ndarray
@@ -52,11 +55,17 @@ class Measured:
     def first_half(self) -> "Measured":
         """The first half of the cells alone, trusted as far as the whole."""
         z, r, rows, _ = self.half
-        return replace(self, x=self.x[rows], z=z, r=r)
+        return replace(self, x=self.x[rows], bins=self.bins[rows], z=z, r=r)
 
 
 def measure(
-    x: sp.csr_array, tfs: np.ndarray, expressed: np.ndarray, *, k: int = NEIGHBOURS, rng: RNG = 0
+    x: sp.csr_array,
+    tfs: np.ndarray,
+    expressed: np.ndarray,
+    *,
+    k: int = NEIGHBOURS,
+    bins: np.ndarray | None = None,
+    rng: RNG = 0,
 ) -> Measured | None:
     """Measure cells, their permutation, and two halves of them; None if there are fewer than 20 cells or nothing to measure.
 
@@ -70,6 +79,8 @@ def measure(
         Which columns are expressed by enough cells, bool (n_genes,).
     k
         Neighbours of a mean.
+    bins
+        Bin of depth of each cell, for permuted cells that of the cells as they were; None makes them.
     rng
         Seed.
     """
@@ -77,17 +88,19 @@ def measure(
     if x.shape[0] < LEAST_CELLS or len(mine) == 0 or len(genes) < 3:
         return None
     rng = generator(rng)
-    x = x[canonical_order(x)]
+    bins = depth_bins(x) if bins is None else bins
+    order = canonical_order(x)
+    x, bins = x[order], bins[order]
     some = sp.csr_array(x[:, genes])
     columns = np.searchsorted(genes, tfs[mine])
     every = np.arange(len(genes))
 
-    def smooth(cells: sp.csr_array) -> np.ndarray:
-        return correlations(cells, columns, every, means=neighbour_means(cells, k=k, rng=0))
+    def smooth(cells: sp.csr_array, bins: np.ndarray) -> np.ndarray:
+        return correlations(cells, columns, every, means=neighbour_means(cells, k=k, rng=0), bins=bins)
 
-    null = smooth(permuted(some, rng=rng))
+    null = smooth(permuted(some, bins=bins, rng=rng), bins)
     one, other = halves(x.shape[0], rng=rng)
-    first, second = (smooth(some[rows]) for rows in (one, other))
+    first, second = (smooth(some[rows], bins[rows]) for rows in (one, other))
     found = agreement(first, second)
     shape = (len(tfs), x.shape[1])
     of_tf = np.zeros(len(tfs), dtype=np.float32)
@@ -99,7 +112,10 @@ def measure(
         out[np.arange(len(tfs)), tfs] = np.nan
         return out
 
+    def plain(rows: np.ndarray | slice) -> np.ndarray:
+        return whole(correlations(some[rows], columns, every, bins=bins[rows]))
+
     return Measured(
-        x, tfs, whole(calibrated(smooth(some), null)), whole(correlations(some, columns, every)), replace(found, of_tf=of_tf),
-        (whole(calibrated(first, null)), whole(correlations(some[one], columns, every)), one, other),
+        x, bins, tfs, whole(calibrated(smooth(some, bins), null)), plain(slice(None)), replace(found, of_tf=of_tf),
+        (whole(calibrated(first, null)), plain(one), one, other),
     )  # fmt: skip

@@ -10,7 +10,12 @@ SHRINK = 3.0
 
 
 def coherence(
-    x: sp.csr_array, known: np.ndarray, genes: np.ndarray, *, means: sp.csr_array | None = None
+    x: sp.csr_array,
+    known: np.ndarray,
+    genes: np.ndarray,
+    *,
+    means: sp.csr_array | None = None,
+    bins: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return how each gene correlates with the known targets of each factor, float32 (n_tfs, n_genes).
 
@@ -25,13 +30,13 @@ def coherence(
         Which of ``genes`` are known targets of each factor, bool (n_tfs, n_genes).
     genes
         Columns of ``x``.
-    means
+    means, bins
         As in :func:`scgnn_tools.grn.evidence.correlations`.
     """
     links = sp.csr_array(known.astype(np.float32))
     n_targets = known.sum(axis=1, keepdims=True).astype(np.float32)
     blocks = [slice(s, s + BLOCK) for s in range(0, len(genes), BLOCK)]
-    values = Standardised(x, means)
+    values = Standardised(x, means, bins)
     regulon = sum((values(genes[b]) @ links[:, b].T.toarray() for b in blocks), np.float32(0))
     out, own = np.empty(known.shape, dtype=np.float32), np.empty(len(genes), dtype=np.float32)
     for b in blocks:

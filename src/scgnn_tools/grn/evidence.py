@@ -3,6 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 
+N_BINS, LEAST = 20, 10
+"""Bins of depth, and cells in one, at least."""
+
 BLOCK = 2048
 """Genes that are dense at a time."""
 
@@ -13,6 +16,7 @@ def correlations(
     genes: np.ndarray,
     *,
     means: sp.csr_array | None = None,
+    bins: np.ndarray | None = None,
     ridge: float | None = None,
 ) -> np.ndarray:
     """Return the correlation of columns ``tfs`` with columns ``genes`` at equal depth, float32 (n_tfs, n_genes).
@@ -25,22 +29,32 @@ def correlations(
         Columns.
     means
         Means over cells that are correlated instead of the cells, (n_means, n_cells).
+    bins
+        Bin of depth of each cell; None takes :func:`depth_bins`.
     ridge
         Penalty of a ridge regression of each gene on all factors at once, whose coefficients are returned instead: what a factor
         says beyond the others. The coefficient of a factor for itself means nothing.
 
     Notes
     -----
-    Partial Pearson correlation, given the logarithm of the number of genes that a cell expresses and its square: in deep cells every
-    gene is seen more often, and the logarithm of a count does not undo that. 0 where a gene is constant.
+    Partial Pearson correlation, given how many genes a cell expresses, in bins: in deep cells every gene is seen more often, and the
+    logarithm of a count does not undo that. 0 where a gene is constant.
     """
-    values = Standardised(x, means)
+    values = Standardised(x, means, bins)
     factors = values(tfs)
     out = np.empty((len(tfs), len(genes)), dtype=np.float32)
     for start in range(0, len(genes), BLOCK):
         out[:, start : start + BLOCK] = factors.T @ values(genes[start : start + BLOCK])
     if ridge is not None:
         out = np.linalg.solve(factors.T @ factors + ridge * np.eye(len(tfs), dtype=np.float32), out)
+    return out
+
+
+def depth_bins(x: sp.csr_array, n_bins: int = N_BINS) -> np.ndarray:
+    """Return the bin of each cell by how many genes it expresses: evenly filled, at least 10 cells each, cells of one depth together."""
+    depth = np.diff(x.indptr)
+    inner = np.quantile(depth, np.linspace(0, 1, max(1, min(n_bins, len(depth) // LEAST)) + 1)[1:-1])
+    _, out = np.unique(np.digitize(depth, np.unique(inner)), return_inverse=True)
     return out
 
 
@@ -53,15 +67,16 @@ class Standardised:
         (n_cells, n_columns).
     means
         (n_means, n_cells); None takes the cells themselves.
+    bins
+        Bin of depth of each cell; None takes :func:`depth_bins`.
     """
 
-    def __init__(self, x: sp.csr_array, means: sp.csr_array | None = None) -> None:
+    def __init__(self, x: sp.csr_array, means: sp.csr_array | None = None, bins: np.ndarray | None = None) -> None:
         self._x, self._means = sp.csc_array(x), means
-        depth = np.log1p(np.diff(sp.csr_array(x).indptr).astype(np.float64))
-        depth = depth if means is None else means @ depth
-        depth = depth - depth.mean()
-        u, s, _ = np.linalg.svd(np.stack([np.ones(len(depth)), depth, depth**2], axis=1), full_matrices=False)
-        self._depth = u[:, s > 1e-9 * s[0]].astype(np.float32)
+        place = depth_bins(sp.csr_array(x)) if bins is None else bins
+        depth = np.eye(place.max() + 1, dtype=np.float32)[place]  # (n_cells, n_bins)
+        u, s, _ = np.linalg.svd(depth if means is None else means @ depth, full_matrices=False)
+        self._depth = u[:, s > 1e-4 * s[0]]
 
     def __call__(self, columns: np.ndarray) -> np.ndarray:
         """Return columns, float32 (n_means or n_cells, len(columns))."""

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scgnn_tools.grn.cells import Measured, measure
 from scgnn_tools.grn.coherence import coherence
 from scgnn_tools.grn.contrast import differences, edge_contrast
+from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.ratio import Ratio, fit_ratio
 from scgnn_tools.grn.smoothing import NEIGHBOURS, WITHIN
 
@@ -102,7 +103,7 @@ def weigh(measured: Measured, known: np.ndarray, degree: np.ndarray) -> Evidence
     degree
         Known factors of each gene, in all of the prior.
     """
-    together = coherence(measured.x, known, np.arange(known.shape[1]))
+    together = coherence(measured.x, known, np.arange(known.shape[1]), bins=measured.bins)
     together = np.where(np.isfinite(measured.z), together, np.nan).astype(np.float32)
     return Evidence(
         measured, fit_ratio(sources(measured), known, degree), fit_ratio({COHERENCE: together}, known, degree), together
@@ -110,11 +111,25 @@ def weigh(measured: Measured, known: np.ndarray, degree: np.ndarray) -> Evidence
 
 
 def pooled(
-    x: sp.csr_array, tfs: np.ndarray, expressed: np.ndarray, known: np.ndarray, degree: np.ndarray, *, rng: int
+    x: sp.csr_array,
+    tfs: np.ndarray,
+    expressed: np.ndarray,
+    known: np.ndarray,
+    degree: np.ndarray,
+    *,
+    bins: np.ndarray | None = None,
+    rng: int,
 ) -> Evidence | None:
     """Measure all cells and weigh what they say; None if there is nothing to measure."""
-    measured = measure(x, tfs, expressed, k=NEIGHBOURS, rng=rng)
+    measured = measure(x, tfs, expressed, k=NEIGHBOURS, bins=bins, rng=rng)
     return None if measured is None else weigh(measured, known, degree)
+
+
+def without_signal(evidence: Evidence, known: np.ndarray, degree: np.ndarray, *, rng: int) -> Evidence | None:
+    """Return the evidence of the same cells with every gene permuted among cells of like depth."""
+    own = evidence.measured
+    cells = permuted(own.x, bins=own.bins, rng=rng + 1)
+    return pooled(cells, own.tfs, np.isfinite(own.z).any(axis=0), known, degree, bins=own.bins, rng=rng)
 
 
 def in_groups(

@@ -5,13 +5,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, generator
-
-N_BINS = 20
-LEAST = 10
-"""Cells in a bin of depth, at least."""
+from scgnn_tools.grn.evidence import N_BINS, depth_bins
 
 
-def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, rng: RNG = 0) -> sp.csr_array:
+def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, bins: np.ndarray | None = None, rng: RNG = 0) -> sp.csr_array:
     """Permute every gene on its own, among cells that express about as many genes.
 
     What a gene's values are, and that deep cells express more, stays; which genes go together in a cell does not.
@@ -22,12 +19,15 @@ def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, rng: RNG = 0) -> sp.csr_a
         Cells, (n_cells, n_genes).
     n_bins
         Bins of depth, of at least 10 cells each; 1 permutes among all cells.
+    bins
+        Bin of each cell; None makes them. What is measured on permuted cells is to be measured at the depth that they had.
     rng
         Seed.
     """
     n = x.shape[0]
-    order = np.argsort(np.diff(x.indptr), kind="stable")
-    bounds = np.linspace(0, n, max(1, min(n_bins, n // LEAST)) + 1).astype(np.int64)
+    place = depth_bins(x, n_bins) if bins is None else bins
+    order = np.argsort(place, kind="stable")
+    bounds = np.searchsorted(place[order], np.arange(place.max() + 2))
     columns = sp.csc_array(x)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)

@@ -7,6 +7,9 @@ import numpy as np
 
 from scgnn_tools._random import RNG, generator
 
+TOLERANCE = 0.2
+"""Share of a degree by which another may differ, or 1: the most popular targets have no like."""
+
 BOUND = 3.0
 """Standard deviations beyond which evidence counts no more."""
 
@@ -67,7 +70,7 @@ class Ratio:
 
 def matched(
     known: np.ndarray, degree: np.ndarray, *, rows: tuple[np.ndarray, np.ndarray] | None = None, per: int = PER_EDGE,
-    width: int = WIDTH, rng: RNG = 0,
+    width: int = WIDTH, tolerance: float = TOLERANCE, rng: RNG = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Draw other pairs for known edges: the same factor, a target of like degree, no known edge.
 
@@ -80,7 +83,12 @@ def matched(
     rows
         Edges (factor, gene) that others are drawn for; None takes all known ones.
     per, width
-        Pairs an edge, drawn among the genes of the same degree, or among those next in degree if there are fewer than ``width``.
+        Pairs an edge, at most, drawn among the genes of the same degree, or among those next in degree if there are fewer than ``width``.
+
+    tolerance
+        Share of the degree by which that of a drawn gene may differ, or 1. An edge without such genes gets no pair.
+    rng
+        Seed.
 
     Returns
     -------
@@ -100,6 +108,7 @@ def matched(
     near = (low + high) // 2 + rng.integers(-width, width + 1, size=at.shape)
     gene = order[np.clip(np.where(high - low > width, at, near), 0, len(order) - 1).astype(np.int64)].T
     good = ~known[i[:, None], gene] & (gene != j[:, None])
+    good &= np.abs(degree[gene] - others[:, None]) <= np.maximum(1, tolerance * others)[:, None]
     good &= np.cumsum(good, axis=1) <= per
     edge, column = np.nonzero(good)
     return edge, i[edge], gene[edge, column]

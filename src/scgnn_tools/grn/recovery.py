@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import RNG, generator
-from scgnn_tools.grn.ratio import matched
+from scgnn_tools.grn.ratio import TOLERANCE, matched
 
 PER_EDGE, DRAWS = 20, 500
 
@@ -17,6 +17,7 @@ def recovery(
     degree: np.ndarray,
     *,
     edges: tuple[np.ndarray, np.ndarray] | None = None,
+    tolerance: float = TOLERANCE,
     draws: int = DRAWS,
     rng: RNG = 0,
 ) -> pd.DataFrame:
@@ -26,7 +27,7 @@ def recovery(
     ----------
     scores
         float (n_tfs, n_genes) by name, of known edges as if they were not known. A pair without a score (NaN) counts one half.
-    known, degree
+    known, degree, tolerance
         As in :func:`scgnn_tools.grn.ratio.matched`.
     edges
         Edges that are judged; None takes all known ones.
@@ -41,7 +42,7 @@ def recovery(
     """
     rng = generator(rng)
     i, j = np.nonzero(known) if edges is None else edges
-    edge, a, b = matched(known, degree, rows=(i, j), per=PER_EDGE, rng=rng)
+    edge, a, b = matched(known, degree, rows=(i, j), per=PER_EDGE, tolerance=tolerance, rng=rng)
     used, place = np.unique(edge, return_inverse=True)
     factor = i[used]
     _, of = np.unique(factor, return_inverse=True)

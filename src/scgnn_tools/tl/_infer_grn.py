@@ -69,10 +69,10 @@ def infer_grn(
         weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
     groupby
         Column of ``obs``: one network for each of its groups of at least 10 cells. A method that needs expression is trained on the cells
-        of each group; any other is trained once, and a group's network holds the factors and targets that its cells express.
-        The evaluation is of all cells.
+        of each group. Any other is trained once, and its score gets what all cells say, what the group's own say as far as halves of them
+        agree, and how much more of both genes there is than elsewhere. The evaluation is of all cells.
     min_expressed
-        With ``groupby``: share of a group's cells that have to express a gene.
+        Share of the cells, of the group or of all, that have to express a factor and a target; and at least 5 cells.
     use_rep
         Key of ``varm`` with gene vectors; None takes those of the best bundled model, which cover its whole vocabulary.
     layer, gene_key, organism
@@ -83,7 +83,8 @@ def infer_grn(
     n_top
         Targets kept of each factor, beside the known ones.
     n_runs
-        Trainings with different seeds, whose mean is the score; a method that draws nothing is trained once.
+        Trainings, each on other negative pairs and without a third of all pairs, whose mean is the score; from three on no pair is scored
+        by a training that has seen it. A method that neither learns from pairs nor draws is trained once.
     controls
         Whether permuted cells, rewired networks and recovery at equal degree stand beside the result. Without them it takes about half as
         long, and the printed line says that they are missing.
@@ -110,17 +111,31 @@ def infer_grn(
     None, or the changed copy. Sets the following fields:
 
     ``adata.uns[key_added]["edges"]``
-        DataFrame, best first: ``group`` (with ``groupby``), ``source``, ``target`` (of ``var_names``), ``score`` (for trained methods
-        the probability of an edge where about one candidate pair in six is one; else what the method makes), ``probability`` (the
-        score, calibrated on held-out pairs of the prior, apart for factors that the prior knows and others; NaN if too few are held
-        out), ``known`` (in the prior), ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one
-        run), ``sign`` (1 or -1 by the prior's mode, else by the correlation in the data, else NaN), ``sign_from`` ("prior", "data",
-        ""). Then the evidence: ``correlation`` over the cells (of the group), ``cosine`` of the gene vectors; with ``groupby``
-        ``coexpressed`` (share of the group's cells that express both) and ``specificity`` (that, less its mean over the other
-        groups); and what the method says of its own.
+        DataFrame, best first: ``group`` (with ``groupby``), ``source``, ``target`` (of ``var_names``); ``score``: of a method that learns
+        probabilities from the prior, those with the evidence of the cells in them, else what the method makes; ``probability`` (the same,
+        calibrated on held-out pairs of the prior, apart for factors that the prior knows and others; NaN if too few are held out);
+        ``known`` (in the prior); ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one run);
+        ``sign`` (1 or -1 by the prior's mode, else by the correlation where permuted cells make it sure, else NaN), ``sign_from``
+        ("prior", "data", ""), ``sign_conflict`` (the two differ). Then the evidence: ``correlation`` over the cells (of the group),
+        ``cosine`` of the gene vectors; with ``groupby`` ``coexpressed`` (share of the group's cells that express both) and ``specificity``
+        (that, less its mean over the other groups); ``prior_score`` (what the method says without these cells; from three runs on, of a
+        training that has not seen the pair); ``data_score`` (what these cells say without the prior: correlation of neighbour
+        means, in standard deviations of permuted cells, shrunk by its reliability; NaN without expression), ``log_ratio`` (what the cells
+        add to the logit), ``z`` (``data_score`` before it is shrunk; of the group), ``coherence`` (with the other known targets of
+        the factor); with ``groupby`` ``own_score`` (of the group's cells alone) and ``contrast`` (how much more of both genes there is
+        than in other cells); and what the method says of its own.
     ``adata.uns[key_added]["evaluation"]``
         dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs; ``status``; ``split``; ``candidates``;
-        ``calibration`` (of ``probability``); ``verdict``.
+        ``calibration`` (of ``probability``); ``verdict``; ``cells``, what the cells add, in words; ``reliability`` (how well halves of the
+        cells agree, by group) and ``ratio`` (what a standard deviation of evidence is worth); with ``controls`` ``recovery`` (known edges
+        against others at equal degree: joined, prior, cells, permuted cells) and ``held_out`` (expression of held-out cells by the
+        network, by rewired ones, by components).
+    ``adata.uns[key_added]["regulons"]``
+        With ``groupby``, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much more active the factor's targets are
+        than in other cells, the factor left out, in standard deviations), ``expression`` (the factor's own).
+    ``adata.uns[key_added]["new_factors"]``
+        DataFrame ``source``, ``target``, ``data_score`` of factors that the prior does not know, by the cells alone; they are not among
+        ``edges`` unless ``tfs`` names them or the method learns nothing from the prior.
     ``adata.uns[key_added]["params"]``
         dict.
     ``adata.varp[key_added]``
