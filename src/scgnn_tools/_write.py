@@ -80,7 +80,10 @@ def write_folder(
     InputValueError
         If the folder is there and ``overwrite`` is not set, if it holds something that no save wrote, or cannot be written.
     """
-    folder = target_of(Path(folder).expanduser())
+    folder = target_of(Path(folder).expanduser().absolute())
+    if not folder.name:
+        msg = f"{folder} is no name of a folder. Pass another one."
+        raise InputValueError(msg)
     _check_replaceable(folder, overwrite=overwrite, known=known)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
