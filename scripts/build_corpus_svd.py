@@ -13,7 +13,7 @@ from scipy.sparse.linalg import svds
 
 from scgnn_tools import genes
 from scgnn_tools.data import open_expression
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm.corpus_svd.checkpoint import DIMENSION, WEIGHTS
 from scgnn_tools.genes.tables import human_of_mouse
 
@@ -74,7 +74,7 @@ def main() -> None:
         "genes": symbols.tolist(),
     }
     tensors = {"loadings": loadings.astype(np.float16), "singular_values": singular.astype(np.float32)}
-    _checkpoint.save(WEIGHTS, tensors, config, overwrite=True)
+    saves.save(WEIGHTS, tensors, config, overwrite=True)
     size = sum(f.stat().st_size for f in WEIGHTS.iterdir()) / 1e6
     print(f"{config['trained_on']}\n{len(symbols):,} genes, {DIMENSION} components, {size:.1f} MB")
 

@@ -19,7 +19,7 @@ from build_corpus_svd import LICENCE, assemble
 from sklearn.neighbors import NearestNeighbors
 
 from scgnn_tools._errors import SgtWarning
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc_mini import CGCMini, Settings
 from scgnn_tools.fm.cgc_mini import checkpoint as mini
 from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
@@ -101,7 +101,7 @@ def main() -> None:
     (mini.WEIGHTS / "choice.csv").unlink(missing_ok=True)  # no part of the model
     model.save(mini.WEIGHTS, overwrite=True)
     table.round(4).to_csv(mini.WEIGHTS / "choice.csv")
-    size = sum((mini.WEIGHTS / name).stat().st_size for name in (_checkpoint.CONFIG, _checkpoint.TENSORS)) / 1e6
+    size = sum((mini.WEIGHTS / name).stat().st_size for name in (saves.CONFIG, saves.TENSORS)) / 1e6
     print(f"{trained_on}\n{asdict(best)}\n{len(every):,} genes, {graph.nnz:,} edges, {size:.1f} MB")
 
 

@@ -5,15 +5,15 @@ import pytest
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, WeightsError
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 
 SHAPES = {"a": (None, 2), "b": (3,)}
 TENSORS = {"a": np.arange(8, dtype=np.float32).reshape(4, 2), "b": np.ones(3, dtype=np.float16)}
 
 
 def test_round_trip(tmp_path):
-    _checkpoint.save(tmp_path, TENSORS, {"x": 1})
-    tensors, config = _checkpoint.load(tmp_path, SHAPES)
+    saves.save(tmp_path, TENSORS, {"x": 1})
+    tensors, config = saves.load(tmp_path, SHAPES)
     assert config["x"] == 1
     for name, value in TENSORS.items():
         assert np.array_equal(tensors[name], value)
@@ -23,12 +23,12 @@ def test_round_trip(tmp_path):
 
 @pytest.mark.parametrize("sixteenth", range(16))
 def test_truncated_anywhere(tmp_path, sixteenth):
-    _checkpoint.save(tmp_path, TENSORS, {})
+    saves.save(tmp_path, TENSORS, {})
     file = tmp_path / "model.safetensors"
     content = file.read_bytes()
     file.write_bytes(content[: len(content) * sixteenth // 16])
     with pytest.raises(WeightsError, match="damaged or was changed"):
-        _checkpoint.load(tmp_path, SHAPES)
+        saves.load(tmp_path, SHAPES)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_truncated_anywhere(tmp_path, sixteenth):
     ],
 )
 def test_what_does_not_fit_is_an_error_of_its_own(tmp_path, tensors, says):
-    _checkpoint.save(tmp_path, tensors, {})
+    saves.save(tmp_path, tensors, {})
     with pytest.raises(WeightsError, match=says):
-        _checkpoint.load(tmp_path, SHAPES)
+        saves.load(tmp_path, SHAPES)
 
 
 def test_a_page_instead_of_weights(tmp_path):
@@ -53,22 +53,22 @@ def test_a_page_instead_of_weights(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(page)
     (tmp_path / "config.json").write_text(json.dumps({"sha256": hashlib.sha256(page).hexdigest()}))
     with pytest.raises(WeightsError, match="no safetensors file"):
-        _checkpoint.load(tmp_path, SHAPES)
+        saves.load(tmp_path, SHAPES)
 
 
 def test_missing_files_and_a_broken_config(tmp_path):
     with pytest.raises(WeightsError, match=r"holds no config\.json"):
-        _checkpoint.load(tmp_path, SHAPES)
-    _checkpoint.save(tmp_path, TENSORS, {})
+        saves.load(tmp_path, SHAPES)
+    saves.save(tmp_path, TENSORS, {})
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(WeightsError, match="truncated or no JSON"):
-        _checkpoint.load(tmp_path, SHAPES)
+        saves.load(tmp_path, SHAPES)
 
 
 def test_a_vocabulary_with_a_hole(tmp_path):
     sgt.fm.load("corpus-svd").save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    _checkpoint.seal(tmp_path, {**config, "genes": config["genes"][:-1]})
+    saves.seal(tmp_path, {**config, "genes": config["genes"][:-1]})
     with pytest.raises(WeightsError, match="genes in the vocabulary"):
         sgt.fm.load("corpus-svd", checkpoint=tmp_path)
 
@@ -79,8 +79,8 @@ def test_one_bit_anywhere_in_a_folder_is_an_error(tmp_path):
         (folder / "genes").mkdir()
         (folder / "genes" / "x").write_text("text")
 
-    _checkpoint.save(tmp_path / "m", TENSORS, {"x": 1, "genes": ["ü", "B"], "t": 0.1}, beside=beside)
-    _checkpoint.load(tmp_path / "m", SHAPES)
+    saves.save(tmp_path / "m", TENSORS, {"x": 1, "genes": ["ü", "B"], "t": 0.1}, beside=beside)
+    saves.load(tmp_path / "m", SHAPES)
     rng = np.random.default_rng(0)
     for path in sorted(p for p in (tmp_path / "m").rglob("*") if p.is_file()):
         content = path.read_bytes()
@@ -90,7 +90,7 @@ def test_one_bit_anywhere_in_a_folder_is_an_error(tmp_path):
             damaged[at] ^= 1 << rng.integers(8)
             path.write_bytes(bytes(damaged))
             try:
-                _, config = _checkpoint.load(tmp_path / "m", SHAPES)
+                _, config = saves.load(tmp_path / "m", SHAPES)
             except WeightsError:
                 continue
             assert config == wanted, (path.name, at)  # a blank became another blank
@@ -98,18 +98,18 @@ def test_one_bit_anywhere_in_a_folder_is_an_error(tmp_path):
     for path in ("graph.npz", "genes/x"):
         (tmp_path / "m" / path).unlink()
         with pytest.raises(WeightsError, match=path):
-            _checkpoint.load(tmp_path / "m", SHAPES)
+            saves.load(tmp_path / "m", SHAPES)
         beside_again = tmp_path / "again"
-        _checkpoint.save(beside_again, TENSORS, {}, beside=beside, overwrite=True)
+        saves.save(beside_again, TENSORS, {}, beside=beside, overwrite=True)
         (tmp_path / "m" / path).write_bytes((beside_again / path).read_bytes())
 
 
 def test_folders_of_releases_without_a_seal_are_read(tmp_path):
-    _checkpoint.save(tmp_path / "m", TENSORS, {"x": 1})
+    saves.save(tmp_path / "m", TENSORS, {"x": 1})
     path = tmp_path / "m" / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({k: v for k, v in config.items() if k not in ("files", "seal")}))
-    assert _checkpoint.load(tmp_path / "m", SHAPES)[1]["x"] == 1
+    assert saves.load(tmp_path / "m", SHAPES)[1]["x"] == 1
 
 
 @pytest.mark.parametrize("which", ["cgc-mini", "corpus-svd"])
@@ -117,7 +117,7 @@ def test_the_bundled_weights_are_sealed(which):
     from importlib import import_module
 
     folder = import_module(f"scgnn_tools.fm.{which.replace('-', '_')}.checkpoint").WEIGHTS
-    assert {"seal", "files"} <= set(_checkpoint.read_raw(folder))
+    assert {"seal", "files"} <= set(saves.read_raw(folder))
 
 
 def test_saving_replaces_only_what_a_save_wrote_and_only_if_asked(tmp_path):
@@ -135,10 +135,10 @@ def test_saving_replaces_only_what_a_save_wrote_and_only_if_asked(tmp_path):
 @pytest.mark.parametrize("kind", [np.int8, np.bool_, np.complex64])
 def test_own_tensors_of_another_type_are_refused(models, tmp_path, kind):
     models["scgpt"].save(tmp_path / "m")
-    tensors, config = _checkpoint.load(
+    tensors, config = saves.load(
         tmp_path / "m", {k: tuple(v.shape) for k, v in models["scgpt"].network.state_dict().items()}
     )
     changed = {k: (v * 50).astype(kind) if v.dtype.kind == "f" else v for k, v in tensors.items()}
-    _checkpoint.save(tmp_path / "m", changed, config, overwrite=True)
+    saves.save(tmp_path / "m", changed, config, overwrite=True)
     with pytest.raises(WeightsError, match=r"is wanted|NaN|no safetensors"):
         sgt.fm.load("scgpt", checkpoint=tmp_path / "m", device="cpu")

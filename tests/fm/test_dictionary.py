@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm._dictionary import read_arrays, read_dictionary, read_json, read_words
+from scgnn_tools.fm.dictionaries import read_arrays, read_dictionary, read_json, read_words
 
 WORDS = {"ENSG1": 1, "ENSG2": 2**40, "ENSG3": -3}
 

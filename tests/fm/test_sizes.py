@@ -12,7 +12,7 @@ from torch import nn
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError, WeightsError
-from scgnn_tools.fm import _checkpoint, _sizes
+from scgnn_tools.fm import drafts, saves
 
 SIZES = {
     "geneformer": (
@@ -54,7 +54,7 @@ def test_own_configurations_even_with_a_right_seal(model, tmp_path, key):
     model.save(tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     for value in (10**6, 10**9, -1, "x", None, [10**12], [["a"]]):
-        _checkpoint.seal(tmp_path / "m", {**config, key: value})
+        saves.seal(tmp_path / "m", {**config, key: value})
         seconds, peak = costs(lambda: sgt.fm.load(model.card.name, checkpoint=tmp_path / "m", device="cpu"))
         assert seconds < 10, value
         assert peak < 50e6, value
@@ -79,9 +79,9 @@ SHAPES = {"0.weight": (4, 4), "1.weight": (4, 4)}
 
 
 def test_a_draft_has_the_shapes_of_the_network_and_no_memory(tmp_path):
-    assert _sizes.draft(make, Config(), SHAPES, tmp_path) == SHAPES
+    assert drafts.draft(make, Config(), SHAPES, tmp_path) == SHAPES
     begin = torch.random.get_rng_state()
-    assert _sizes.draft(make, Config(dim=10**6), SHAPES, tmp_path)["0.weight"] == (10**6, 10**6)
+    assert drafts.draft(make, Config(dim=10**6), SHAPES, tmp_path)["0.weight"] == (10**6, 10**6)
     assert torch.equal(torch.random.get_rng_state(), begin)
 
 
@@ -105,11 +105,11 @@ def test_a_draft_has_the_shapes_of_the_network_and_no_memory(tmp_path):
 )
 def test_values_that_no_network_has(tmp_path, change, says):
     with pytest.raises(WeightsError, match=says):
-        _sizes.draft(make, Config(**change), SHAPES, tmp_path)
+        drafts.draft(make, Config(**change), SHAPES, tmp_path)
 
 
 def test_layers_run_without_a_hole(tmp_path):
-    assert _sizes.count(dict.fromkeys(["a.0.x", "a.1.x", "a.1.y", "b.7"]), "a.", tmp_path) == 2
-    assert _sizes.count({}, "a.", tmp_path) == 0
+    assert drafts.count(dict.fromkeys(["a.0.x", "a.1.x", "a.1.y", "b.7"]), "a.", tmp_path) == 2
+    assert drafts.count({}, "a.", tmp_path) == 0
     with pytest.raises(WeightsError, match="without a hole; it holds 2, the last 400,000"):
-        _sizes.count(dict.fromkeys(["a.0.x", "a.400000.x"]), "a.", tmp_path)
+        drafts.count(dict.fromkeys(["a.0.x", "a.400000.x"]), "a.", tmp_path)

@@ -21,7 +21,7 @@ from scgnn_tools._errors import (
     SgtWarning,
     WeightsError,
 )
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 
 SETUP_WRITES = {"obs['_sgt_labels']", "obs['_scvi_labels']", "uns['_scvi_uuid']", "uns['_scvi_manager_uuid']"}
 
@@ -139,7 +139,7 @@ def test_save_and_load_on_genes_in_another_order(trained, tmp_path):
         trained.save(tmp_path / "m")
     trained.save(tmp_path / "m", overwrite=True)
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
-    _checkpoint.seal(tmp_path / "m", {**config, "class": "Other"})
+    saves.seal(tmp_path / "m", {**config, "class": "Other"})
     with pytest.raises(WeightsError, match="holds a Other"):
         type(trained).load(tmp_path / "m")
 

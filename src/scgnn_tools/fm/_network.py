@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scgnn_tools._device import Precision, resolve_device, resolve_precision
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm import _checkpoint, estimate, readouts
+from scgnn_tools.fm import estimate, readouts, saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.nn import Segments
@@ -249,7 +249,7 @@ class NetworkModel(FoundationModel):
         InputValueError
             If the folder is there and ``overwrite`` is not set, or holds something that no save wrote.
         """
-        _checkpoint.save(folder, *self._saved(), beside=self._save_beside, overwrite=overwrite)
+        saves.save(folder, *self._saved(), beside=self._save_beside, overwrite=overwrite)
 
     def _saved(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return tensors and configuration."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._dictionary import read_json
+from scgnn_tools.fm.dictionaries import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,8 +143,8 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
 def recognise(path: str | Path) -> str:
     """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
     path = Path(path).expanduser()
-    if _checkpoint.is_own(path):
-        return str(read_json(path / _checkpoint.CONFIG).get("model", ""))
+    if saves.is_own(path):
+        return str(read_json(path / saves.CONFIG).get("model", ""))
     found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
     if len(found) != 1:
         seen = ", ".join(found) or "none fits"

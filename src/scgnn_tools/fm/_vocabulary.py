@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm import _dictionary
+from scgnn_tools.fm import dictionaries
 
 
 def read_vocabulary(path: Path, pad: str) -> dict[str, int]:
     """Return token -> id; the special tokens that the file lacks are appended, as the published loader does."""
-    words = _dictionary.read_words(path, int)
+    words = dictionaries.read_words(path, int)
     check_ids(words, path)
     for special in (pad, "<cls>", "<eoc>"):
         words.setdefault(special, len(words))

@@ -17,7 +17,6 @@ from scgnn_tools.grn.runs import joins
 from scgnn_tools.links import PREDICTORS
 from scgnn_tools.metrics import auprc_difference
 from scgnn_tools.metrics import grn as grn_metrics
-from scgnn_tools.metrics._grn import auprc_difference
 from scgnn_tools.splits import audit_pairs, split_pairs
 
 MIN_POSITIVE = 20

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _native, _sizes
-from scgnn_tools.fm._dictionary import read_json
+from scgnn_tools.fm import drafts, native
+from scgnn_tools.fm.dictionaries import read_json
 from scgnn_tools.links._graph_network import LinkNetwork, Shape
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def read(path: Path, args: Path | None) -> tuple[Shape, LinkNetwork, dict[str, s
     file = path / "model.pt" if path.is_dir() else path
     args = args or file.parent / "args.json"
     told = read_json(args) if args.is_file() else {}
-    tensors = renamed(_native.state_dict(_native.read_tensors(file), file))
+    tensors = renamed(native.state_dict(native.read_tensors(file), file))
     shape = shape_of(tensors, told, file)
     first = tensors.get(
         "gnn.convs.0.weight", tensors.get("gnn.convs.0.neighbours.weight", tensors.get("gnn.convs.0.heads.0.weight"))
@@ -40,12 +40,12 @@ def read(path: Path, args: Path | None) -> tuple[Shape, LinkNetwork, dict[str, s
     def make(shape: Shape) -> LinkNetwork:
         return LinkNetwork(d, vectors, shape)
 
-    known = set(_sizes.draft(make, shape, {n: t.shape for n, t in tensors.items()}, file))
+    known = set(drafts.draft(make, shape, {n: t.shape for n, t in tensors.items()}, file))
     strange = [n for n in tensors if n not in known and not any(re.match(p, n) for p in UNUSED)]
     if strange:
         msg = f"{file} holds {len(strange)} tensors that no scRegNet has: {', '.join(map(printable, strange[:6]))}. Nothing was loaded."
         raise WeightsError(msg)
-    network, report = _native.build(make, shape, tensors, source=file, ignored=UNUSED)
+    network, report = native.build(make, shape, tensors, source=file, ignored=UNUSED)
     return shape, network, report, told  # type: ignore[return-value]
 
 
@@ -64,7 +64,7 @@ def renamed(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
 
 def shape_of(tensors: Mapping[str, "Tensor"], told: Mapping[str, Any], file: Path) -> Shape:
     """Return the sizes that the weights have; refuse arguments that say otherwise."""
-    n_graph, n_shared = _sizes.count(tensors, "gnn.convs.", file), _sizes.count(tensors, "layers.", file)
+    n_graph, n_shared = drafts.count(tensors, "gnn.convs.", file), drafts.count(tensors, "layers.", file)
     if not n_graph or not n_shared:
         msg = f"{file} holds no scRegNet: {n_graph} graph layers (convs.*), {n_shared} layers of the perceptron (layers.*)."
         raise WeightsError(msg)
@@ -73,7 +73,7 @@ def shape_of(tensors: Mapping[str, "Tensor"], told: Mapping[str, Any], file: Pat
     try:
         if f"{names[0]}heads.0.weight" in tensors:
             backbone = "gat"
-            heads = tuple(_sizes.count(tensors, f"{n}heads.", file) for n in names)
+            heads = tuple(drafts.count(tensors, f"{n}heads.", file) for n in names)
             hidden = tuple(tensors[f"{n}heads.0.weight"].shape[1] for n in names)
         elif f"{names[0]}neighbours.weight" in tensors:
             backbone, hidden = "sage", tuple(tensors[f"{n}neighbours.weight"].shape[0] for n in names)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 
 
 def write_folder(
@@ -24,7 +24,7 @@ def write_folder(
     history = about["history"].astype(object)
     rows = {"columns": list(history.columns), "rows": history.where(history.notna(), None).to_numpy().tolist()}
     about = {**about, "class": cls, "shapes": {k: list(v.shape) for k, v in tensors.items()}, "history": rows}
-    _checkpoint.save(folder, tensors, about, overwrite=overwrite)
+    saves.save(folder, tensors, about, overwrite=overwrite)
 
 
 def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -36,7 +36,7 @@ def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], di
         If it is damaged or of another class.
     """
     folder = Path(folder).expanduser()
-    raw = _checkpoint.read_raw(folder)
+    raw = saves.read_raw(folder)
     if raw.get("class") != cls:
         msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {cls} was asked for."
         raise WeightsError(msg)
@@ -46,5 +46,5 @@ def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], di
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"{folder} lacks shapes or history of a {cls} ({printable(error)}). Save the model again."
         raise WeightsError(msg) from error
-    tensors, about = _checkpoint.load(folder, shapes)
+    tensors, about = saves.load(folder, shapes)
     return tensors, {**about, "history": history}

@@ -9,7 +9,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, SgtWarning, WeightsError
 from scgnn_tools.assets import immune_reference
 from scgnn_tools.data import open_expression
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
 from scgnn_tools.fm.cgc_mini.network import clear, signs, spread
 
@@ -98,7 +98,7 @@ def test_save_and_load_adapted_or_not(model, cells, tmp_path):
 def test_a_vocabulary_with_a_hole(model, tmp_path):
     model.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    _checkpoint.seal(tmp_path, {**config, "genes": config["genes"][:-1]})
+    saves.seal(tmp_path, {**config, "genes": config["genes"][:-1]})
     with pytest.raises(WeightsError, match="do not fit together"):
         sgt.fm.load("cgc-mini", checkpoint=tmp_path)
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools.data.bounds import check_csr
-from scgnn_tools.fm import _checkpoint, _native, _sizes
+from scgnn_tools.fm import drafts, native, saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._dictionary import read_arrays
 from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
 from scgnn_tools.fm.cgc.config import CGCConfig
@@ -18,6 +17,7 @@ from scgnn_tools.fm.cgc.graph import GeneGraph
 from scgnn_tools.fm.cgc.model import GRAPH_FILE, CGCModel
 from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
+from scgnn_tools.fm.dictionaries import read_arrays
 
 ASSETS = ("vocabulary", *EDGES, "text")
 LAYER, GRAPH = r"^transformer_encoder\.layers\.(\d+)\.", r"^gnn_encoder\.encoder_layers\.(\d+)\."
@@ -83,23 +83,23 @@ def recognises(path: Path) -> bool:
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CGCModel:
     """Load published weights, or a folder that ``save`` wrote."""
-    path = _native.needs_checkpoint(checkpoint, card(), "the .pt file with vocab.json beside it, or their folder")
-    if _checkpoint.is_own(path) and (path / GRAPH_FILE).is_file():
+    path = native.needs_checkpoint(checkpoint, card(), "the .pt file with vocab.json beside it, or their folder")
+    if saves.is_own(path) and (path / GRAPH_FILE).is_file():
         return _own(path, assets, options)
     path = (
-        (_native.find(path, ("*.pt",), "checkpoint={!r}") or path / "CGCompass_pretrain_weights.pt")
+        (native.find(path, ("*.pt",), "checkpoint={!r}") or path / "CGCompass_pretrain_weights.pt")
         if path.is_dir()
         else path
     )
     words = read_vocabulary(assets.get("vocabulary", path.parent / "vocab.json"), "<pad>")
-    content = _native.read_tensors(path)
-    tensors = _native.rename(_native.state_dict(_unwrap(content), path), RULES)
+    content = native.read_tensors(path)
+    tensors = native.rename(native.state_dict(_unwrap(content), path), RULES)
     if any(name.startswith("dsbn.") for name in tensors):
         msg = f"{path} has a batch norm for each batch of its training (dsbn.*); cells of other data have none of these batches."
         raise WeightsError(msg)
     tensors.setdefault("batch_norm.num_batches_tracked", _zero())
     config = _config(tensors, words, path)
-    network, report = _native.build(CGCNetwork, config, tensors, source=path, optional=HEADS, ignored=IGNORED)
+    network, report = native.build(CGCNetwork, config, tensors, source=path, optional=HEADS, ignored=IGNORED)
     genes, ids = genes_of(words)
     found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
     graph, text = read_graph(genes, assets), _text(config, words, assets, path)
@@ -107,8 +107,8 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
 
 
 def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGCModel:
-    config, raw = _checkpoint.read_config(folder, "cgc", CGCConfig)
-    network, report = _checkpoint.build(CGCNetwork, config, raw, folder)
+    config, raw = saves.read_config(folder, "cgc", CGCConfig)
+    network, report = saves.build(CGCNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     genes, ids = np.array(raw["genes"], dtype=object), np.array(raw["ids"])
     own, text = _graph(folder / GRAPH_FILE, len(genes), config)
@@ -178,8 +178,8 @@ def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCCo
         dim=table.shape[1],
         heads=8,
         hidden=len(tensors["encoder.layers.0.up.weight"]),
-        n_layers=_sizes.count(tensors, "encoder.layers.", path),
-        n_graph_layers=_sizes.count(tensors, "graph.", path),
+        n_layers=drafts.count(tensors, "encoder.layers.", path),
+        n_graph_layers=drafts.count(tensors, "graph.", path),
         n_class_layers=3 if out is None else 1 + linear,
         n_classes=1 if out is None else len(out),
         n_text=0 if text is None else text.shape[1],

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.data.bounds import check_csr
-from scgnn_tools.fm import _checkpoint, _sizes
+from scgnn_tools.fm import drafts, saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.cgc_mini.network import BITS, CGCMini, Settings
 
@@ -51,7 +51,7 @@ def _card(config: dict[str, Any], n_own: int = 0) -> ModelCard:
 @cache
 def card() -> ModelCard:
     """Return the card of the bundled weights."""
-    return _card(json.loads((WEIGHTS / _checkpoint.CONFIG).read_text(encoding="utf-8")))
+    return _card(json.loads((WEIGHTS / saves.CONFIG).read_text(encoding="utf-8")))
 
 
 @cache
@@ -65,7 +65,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path]) -> CGCMini:
 
 
 def _read(folder: Path) -> CGCMini:
-    tensors, config = _checkpoint.load(folder, SHAPES)
+    tensors, config = saves.load(folder, SHAPES)
     n, trained, ends = len(config.get("genes", [])), tensors["trained"], tensors["targets"]
     if not len(tensors["offsets"]) or any(tensors[k].dtype.kind != "i" for k in ("trained", "offsets", "targets")):
         msg = f"{folder}: trained, offsets and targets are no whole numbers. Fetch or save it again."
@@ -99,7 +99,7 @@ def _settings(config: dict[str, Any], folder: Path) -> Settings:
     try:
         out = Settings(**config["settings"])
     except (KeyError, TypeError) as error:
-        msg = f"{folder / _checkpoint.CONFIG}: its settings do not fit ({printable(error)}). Fetch or save it again."
+        msg = f"{folder / saves.CONFIG}: its settings do not fit ({printable(error)}). Fetch or save it again."
         raise WeightsError(msg) from error
-    _sizes.check_values(out, folder / _checkpoint.CONFIG)
+    drafts.check_values(out, folder / saves.CONFIG)
     return out

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens, open_expression
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
@@ -165,7 +165,7 @@ class CGCMini(FoundationModel):
             "settings": asdict(self.settings),
             "genes": self.vocabulary.tolist(),
         }
-        _checkpoint.save(folder, tensors, config, overwrite=overwrite)
+        saves.save(folder, tensors, config, overwrite=overwrite)
 
 
 def spread(vectors: np.ndarray, graph: sp.csr_array, step: float) -> np.ndarray:

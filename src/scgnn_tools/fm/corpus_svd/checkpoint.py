@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.corpus_svd.network import CorpusSVD
 
@@ -39,7 +39,7 @@ def _card(config: dict[str, Any], n_genes: int) -> ModelCard:
 @cache
 def card() -> ModelCard:
     """Return the card of the bundled weights."""
-    config = json.loads((WEIGHTS / _checkpoint.CONFIG).read_text(encoding="utf-8"))
+    config = json.loads((WEIGHTS / saves.CONFIG).read_text(encoding="utf-8"))
     return _card(config, len(config["genes"]))
 
 
@@ -55,7 +55,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path]) -> CorpusSVD:
 
 def _read(folder: Path) -> CorpusSVD:
     shapes = {"loadings": (None, DIMENSION), "singular_values": (DIMENSION,)}
-    tensors, config = _checkpoint.load(folder, shapes)
+    tensors, config = saves.load(folder, shapes)
     genes = np.array(config.get("genes", []), dtype=str)
     if len(genes) != len(tensors["loadings"]):
         msg = f"{folder}: {len(genes):,} genes in the vocabulary, {len(tensors['loadings']):,} rows of loadings."

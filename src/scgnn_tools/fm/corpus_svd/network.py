@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools.data import Tokens
-from scgnn_tools.fm import _checkpoint
+from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 
@@ -60,4 +60,4 @@ class CorpusSVD(FoundationModel):
         """Write ``config.json`` and ``model.safetensors`` into a new folder; with ``overwrite`` over one that a save wrote."""
         tensors = {"loadings": self._loadings.astype(np.float16), "singular_values": self._singular_values}
         config = {**self._config, "genes": self.vocabulary.tolist()}
-        _checkpoint.save(folder, tensors, config, overwrite=overwrite)
+        saves.save(folder, tensors, config, overwrite=overwrite)

@@ -10,11 +10,11 @@ import pandas as pd
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native, _sizes
+from scgnn_tools.fm import drafts, native, saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._dictionary import read_json, read_words
 from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import check_ids
+from scgnn_tools.fm.dictionaries import read_json, read_words
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.fm.geneformer.model import Geneformer
 from scgnn_tools.fm.geneformer.network import GeneformerNetwork
@@ -82,8 +82,8 @@ def recognises(path: Path) -> bool:
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Geneformer:
     """Load a published folder, or one that ``save`` wrote."""
-    folder = _native.needs_checkpoint(checkpoint, card(), "the folder with config.json and model.safetensors")
-    if _checkpoint.is_own(folder):
+    folder = native.needs_checkpoint(checkpoint, card(), "the folder with config.json and model.safetensors")
+    if saves.is_own(folder):
         return _own(folder, options)
     given, folder = (None, folder) if folder.is_dir() else (folder, folder.parent)
     raw = read_json(folder / CONFIG)
@@ -93,11 +93,11 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Ge
     config = _config(raw, tokens, folder)
     genes = _genes(tokens, medians, config, files, folder)
 
-    weights = given or _native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / WEIGHTS[0]
-    tensors = _native.rename(_native.state_dict(_native.read_tensors(weights), weights), RULES)
-    _native.fuse_qkv(tensors, "{}.query", "{}.key", "{}.value", "{}.qkv")
+    weights = given or native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / WEIGHTS[0]
+    tensors = native.rename(native.state_dict(native.read_tensors(weights), weights), RULES)
+    native.fuse_qkv(tensors, "{}.query", "{}.key", "{}.value", "{}.qkv")
     _check_tied(tensors, weights)
-    network, report = _native.build(
+    network, report = native.build(
         GeneformerNetwork, config, tensors, source=weights, optional=("head.",), ignored=IGNORED
     )
     found = replace(card(), sha256=fingerprint(weights), dimension=config.dim, n_genes=len(genes))
@@ -115,8 +115,8 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Ge
 
 
 def _own(folder: Path, options: dict[str, Any]) -> Geneformer:
-    config, raw = _checkpoint.read_config(folder, "geneformer", GeneformerConfig)
-    network, report = _checkpoint.build(GeneformerNetwork, config, raw, folder)
+    config, raw = saves.read_config(folder, "geneformer", GeneformerConfig)
+    network, report = saves.build(GeneformerNetwork, config, raw, folder)
     found = replace(
         card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]
     )
@@ -185,7 +185,7 @@ def _config(raw: dict[str, Any], tokens: dict[str, int], folder: Path) -> Genefo
     except KeyError as error:
         msg = f"{folder / CONFIG} lacks {error}."
         raise WeightsError(msg) from error
-    _sizes.check_values(config, folder / CONFIG)
+    drafts.check_values(config, folder / CONFIG)
     if len(tokens) != config.n_tokens:
         series = "V2" if config.cls_id >= 0 else "V1"
         msg = (

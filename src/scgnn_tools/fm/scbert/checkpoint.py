@@ -10,7 +10,7 @@ import torch
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native, _sizes
+from scgnn_tools.fm import drafts, native, saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._fetched import check_file, fingerprint
 from scgnn_tools.fm.scbert.config import ScBERTConfig
@@ -65,19 +65,19 @@ def recognises(path: Path) -> bool:
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> ScBERT:
     """Load a published ``.pth``, or a folder that ``save`` wrote."""
-    path = _native.needs_checkpoint(checkpoint, card(), "the .pth file, or its folder")
-    if _checkpoint.is_own(path):
+    path = native.needs_checkpoint(checkpoint, card(), "the .pth file, or its folder")
+    if saves.is_own(path):
         return _own(path, options)
     path = _file(path)
-    tensors = _native.rename(_native.state_dict(_native.read_tensors(path), path), RULES)
-    _native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
+    tensors = native.rename(native.state_dict(native.read_tensors(path), path), RULES)
+    native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
     genes = read_gene_order(
         assets.get("gene_order")
-        or _native.find(path.parent, ("panglao_*.h5ad", "gene_order*"), "assets={{'gene_order': {!r}}}"),
+        or native.find(path.parent, ("panglao_*.h5ad", "gene_order*"), "assets={{'gene_order': {!r}}}"),
         path,
     )
     if "places" not in tensors:
-        of_genes = assets.get("gene2vec") or _native.find(
+        of_genes = assets.get("gene2vec") or native.find(
             path.parent, ("gene2vec_*.npy",), "assets={{'gene2vec': {!r}}}"
         )
         tensors["places"] = _gene2vec(of_genes, path)
@@ -85,7 +85,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
     if config.n_genes != len(genes):
         msg = f"{path} was trained on {config.n_genes:,} genes, the gene order holds {len(genes):,}: they are not of one model."
         raise WeightsError(msg)
-    network, report = _native.build(
+    network, report = native.build(
         ScBERTNetwork, config, tensors, source=path, optional=("to_values.",), ignored=IGNORED
     )
     found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
@@ -93,15 +93,15 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScBERT:
-    config, raw = _checkpoint.read_config(folder, "scbert", ScBERTConfig)
-    network, report = _checkpoint.build(ScBERTNetwork, config, raw, folder)
+    config, raw = saves.read_config(folder, "scbert", ScBERTConfig)
+    network, report = saves.build(ScBERTNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScBERT(found, np.array(raw["genes"], dtype=object), report, config, network, **options)
 
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        return _native.find(path, ("*.pth",), "checkpoint={!r}") or path / "panglao_pretrained.pth"
+        return native.find(path, ("*.pth",), "checkpoint={!r}") or path / "panglao_pretrained.pth"
     return path
 
 
@@ -165,7 +165,7 @@ def _config(tensors: dict[str, Any], path: Path) -> ScBERTConfig:
         heads=inner // d_head,
         d_head=d_head,
         hidden=hidden,
-        n_layers=_sizes.count(tensors, "performer.layers.", path),
+        n_layers=drafts.count(tensors, "performer.layers.", path),
         n_features=features,
         n_values=len(values),
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.fm import native, saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._fetched import check_file, fingerprint
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
@@ -79,13 +79,13 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
 
     ``weights`` is "cell", "rde" (trained for enhancing read depth) or "gene", the set that cell vectors come from.
     """
-    path = _native.needs_checkpoint(checkpoint, card(), "models.ckpt, or its folder")
+    path = native.needs_checkpoint(checkpoint, card(), "models.ckpt, or its folder")
     choice("weights", weights, SETS)
-    if _checkpoint.is_own(path):
+    if saves.is_own(path):
         return _own(path, options)
     path = _file(path)
     genes = read_gene_order(assets.get("gene_order") or _order(path.parent), path)
-    content = _native.read_tensors(path)
+    content = native.read_tensors(path)
     digest = fingerprint(path)
 
     def build(which: str, genes_network: Any = None) -> ScFoundation:
@@ -93,7 +93,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
         if config.n_genes != len(genes):
             msg = f"{path} was trained on {config.n_genes:,} genes, the gene list holds {len(genes):,}: they are not of one model."
             raise WeightsError(msg)
-        network, report = _native.build(ScFoundationNetwork, config, tensors, source=path, ignored=IGNORED)
+        network, report = native.build(ScFoundationNetwork, config, tensors, source=path, ignored=IGNORED)
         found = replace(card(), sha256=digest, n_genes=len(genes))
         return ScFoundation(found, genes, report, config, network, genes_network=genes_network, **options)
 
@@ -104,22 +104,22 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, weights: str = "ce
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScFoundation:
-    config, raw = _checkpoint.read_config(folder, "scfoundation", ScFoundationConfig)
-    network, report = _checkpoint.build(ScFoundationNetwork, config, raw, folder)
+    config, raw = saves.read_config(folder, "scfoundation", ScFoundationConfig)
+    network, report = saves.build(ScFoundationNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], n_genes=len(raw["genes"]))
     genes, of_genes = np.array(raw["genes"], dtype=object), folder / GENES_FOLDER
-    genes_network = cache(lambda: _own(of_genes, options)) if _checkpoint.is_own(of_genes) else None
+    genes_network = cache(lambda: _own(of_genes, options)) if saves.is_own(of_genes) else None
     return ScFoundation(found, genes, report, config, network, genes_network=genes_network, **options)
 
 
 def _file(path: Path) -> Path:
     if path.is_dir():
-        return _native.find(path, ("*.ckpt", "models/*.ckpt"), "checkpoint={!r}") or path / "models.ckpt"
+        return native.find(path, ("*.ckpt", "models/*.ckpt"), "checkpoint={!r}") or path / "models.ckpt"
     return path
 
 
 def _order(folder: Path) -> Path | None:
-    return _native.find(folder, ("OS_scRNA_gene_index*.tsv",), "assets={{'gene_order': {!r}}}")
+    return native.find(folder, ("OS_scRNA_gene_index*.tsv",), "assets={{'gene_order': {!r}}}")
 
 
 def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
@@ -155,8 +155,8 @@ def _unpack(content: Any, which: str, path: Path) -> tuple[ScFoundationConfig, d
         msg = f"{path} holds no weights {which!r} with a config; it holds: {there}."
         raise WeightsError(msg)
     raw = part["config"]
-    tensors = _native.rename(_native.state_dict(part, path), RULES)
-    _native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
+    tensors = native.rename(native.state_dict(part, path), RULES)
+    native.fuse_qkv(tensors, "{}.q", "{}.k", "{}.v", "{}.qkv")
     try:
         if isinstance(raw.get("model"), str) and "model_config" in raw:
             raw = {**raw["model_config"][raw["model"]], **raw.get("dataset_config", {}).get("rnaseq", {})}

@@ -8,11 +8,11 @@ import numpy as np
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.fm import native, saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._dictionary import read_json
 from scgnn_tools.fm._fetched import fingerprint
 from scgnn_tools.fm._vocabulary import genes_of, read_vocabulary
+from scgnn_tools.fm.dictionaries import read_json
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
 from scgnn_tools.fm.scgpt.model import ScGPT
 from scgnn_tools.fm.scgpt.network import ScGPTNetwork
@@ -73,27 +73,27 @@ def recognises(path: Path) -> bool:
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> ScGPT:
     """Load a published folder, or one that ``save`` wrote."""
-    folder = _native.needs_checkpoint(checkpoint, card(), "the folder with args.json, vocab.json and best_model.pt")
-    if _checkpoint.is_own(folder):
+    folder = native.needs_checkpoint(checkpoint, card(), "the folder with args.json, vocab.json and best_model.pt")
+    if saves.is_own(folder):
         return _own(folder, options)
     given, folder = (None, folder) if folder.is_dir() else (folder, folder.parent)
     args = read_json(folder / ARGS)
     words = read_vocabulary(assets.get("vocabulary", folder / VOCABULARY), str(args.get("pad_token", "<pad>")))
-    weights = given or _native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / "best_model.pt"
-    tensors = _native.rename(_native.state_dict(_native.read_tensors(weights), weights), RULES)
+    weights = given or native.find(folder, WEIGHTS, "checkpoint={!r}") or folder / "best_model.pt"
+    tensors = native.rename(native.state_dict(native.read_tensors(weights), weights), RULES)
     if any(name.startswith("dsbn.") for name in tensors):
         msg = f"{weights} has a batch norm for each batch of its training (dsbn.*); cells of other data have none of these batches."
         raise WeightsError(msg)
     config = _config(args, words, tensors, folder)
-    network, report = _native.build(ScGPTNetwork, config, tensors, source=weights, optional=HEADS, ignored=IGNORED)
+    network, report = native.build(ScGPTNetwork, config, tensors, source=weights, optional=HEADS, ignored=IGNORED)
     genes, ids = genes_of(words)
     found = replace(card(), sha256=fingerprint(weights), dimension=config.dim, n_genes=len(genes))
     return ScGPT(found, genes, ids, report, config, network, **options)
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScGPT:
-    config, raw = _checkpoint.read_config(folder, "scgpt", ScGPTConfig)
-    network, report = _checkpoint.build(ScGPTNetwork, config, raw, folder)
+    config, raw = saves.read_config(folder, "scgpt", ScGPTConfig)
+    network, report = saves.build(ScGPTNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScGPT(found, np.array(raw["genes"], dtype=object), np.array(raw["ids"]), report, config, network, **options)
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _checkpoint, _native
+from scgnn_tools.fm import native, saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm._dictionary import read_arrays
+from scgnn_tools.fm.dictionaries import read_arrays
 from scgnn_tools.fm.scnetformer.config import ScNetFormerConfig
 from scgnn_tools.fm.scnetformer.graph import TokenGraph
 from scgnn_tools.fm.scnetformer.model import CONTRAST_FILE, GRAPH_FILE, ScNetFormer
@@ -40,9 +40,9 @@ def card() -> ModelCard:
 
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> ScNetFormer:
     """Load a folder that ``save`` wrote."""
-    folder = _native.needs_checkpoint(checkpoint, card(), "a folder that model.save() wrote")
-    config, raw = _checkpoint.read_config(folder, "scnetformer", ScNetFormerConfig)
-    network, report = _checkpoint.build(ScNetFormerNetwork, config, raw, folder)
+    folder = native.needs_checkpoint(checkpoint, card(), "a folder that model.save() wrote")
+    config, raw = saves.read_config(folder, "scnetformer", ScNetFormerConfig)
+    network, report = saves.build(ScNetFormerNetwork, config, raw, folder)
     found = replace(
         card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from scgnn_tools._errors import SgtWarning, WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools.fm import _sizes
+from scgnn_tools.fm import drafts
 from scgnn_tools.fm._fetched import check_file
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def build(
     SgtWarning
         If there are tensors that nobody knows.
     """
-    shapes = _sizes.draft(make, config, {n: t.shape for n, t in tensors.items()}, source)
+    shapes = drafts.draft(make, config, {n: t.shape for n, t in tensors.items()}, source)
     absent = tuple(p for p in optional if not any(n.startswith(p) for n in tensors))
     _compare(shapes, tensors, absent, source)
     network = make(config)

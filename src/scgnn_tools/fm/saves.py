@@ -17,9 +17,9 @@ import numpy as np
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import write_folder
-from scgnn_tools.fm import _sizes
-from scgnn_tools.fm._dictionary import read_json
+from scgnn_tools.fm import drafts
 from scgnn_tools.fm._fetched import sha256
+from scgnn_tools.fm.dictionaries import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -145,7 +145,7 @@ def read_config(folder: Path, model: str, kind: type[T]) -> tuple[T, dict[str, A
         msg = f"{folder / CONFIG} lacks {error}. Save the model again."
         raise WeightsError(msg) from error
     config = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
-    _sizes.check_values(config, folder / CONFIG)
+    drafts.check_values(config, folder / CONFIG)
     _check_genes(raw, getattr(config, "n_tokens", None), folder / CONFIG)
     return config, raw
 
@@ -158,7 +158,7 @@ def build(make: Callable[[T], N], config: T, raw: Mapping[str, Any], folder: Pat
     import torch
 
     tensors = _read_tensors(folder, raw)
-    shapes = _sizes.draft(make, config, {n: t.shape for n, t in tensors.items()}, folder / CONFIG)
+    shapes = drafts.draft(make, config, {n: t.shape for n, t in tensors.items()}, folder / CONFIG)
     _check(tensors, shapes, folder)
     network = make(config)
     state = {}
