@@ -77,7 +77,7 @@ def _run(args: argparse.Namespace) -> None:
         _pretrain.run(args)
         return
     if args.word == "models":
-        print(sgt.fm.list().to_string())
+        print(sgt.fm.list())
         return
 
     _files.check_output(args.output, overwrite=args.overwrite)

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.fm import saves
@@ -49,10 +50,15 @@ def best_bundled() -> str:
 
 
 def list_models() -> "pd.DataFrame":
-    """Return a table of all models, indexed by name: kind, licence, organism, input, dimension, genes, limits, …."""
+    """Return a table of all models, indexed by name: kind, licence, organism, input, dimension, genes, limits, ….
+
+    It prints a few of its columns, so that a row fits into a line; the others are there, and on the :func:`card`.
+    """
     import pandas as pd
 
-    return pd.DataFrame([card(name).as_dict() for name in MODELS]).set_index("name")
+    from scgnn_tools.fm._table import ModelTable
+
+    return ModelTable(pd.DataFrame([card(name).as_dict() for name in MODELS]).set_index("name"))
 
 
 def card(name: str) -> ModelCard:
@@ -94,6 +100,8 @@ def load(
         msg = f"{name} has no asset {printable(unknown[0])!r}; its assets are: {', '.join(roles) or 'none'}."
         raise InputValueError(msg)
     paths = {role: Path(path) for role, path in (assets or {}).items()}
+    if card(name).kind == "linear":
+        options = _without_device(name, options)
     try:
         return module.load(None if checkpoint is None else Path(checkpoint).expanduser(), paths, **options)
     except SgtError:
@@ -110,6 +118,16 @@ def load(
             "Fetch or save it again."
         )
         raise WeightsError(msg) from error
+
+
+def _without_device(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return options without the device and precision of a linear map, which runs on the CPU in float32 whatever the others do."""
+    device, precision = options.get("device", "auto"), options.get("precision", "auto")
+    resolve_device(device)  # one that is not there is an error for every model
+    if precision not in ("auto", "float32"):
+        msg = f"{name} is a linear map, computed in float32; got precision={precision!r}. Leave it out."
+        raise InputValueError(msg)
+    return {k: v for k, v in options.items() if k not in ("device", "precision")}
 
 
 def convert(source: str | Path, target: str | Path, *, model: str | None = None, **options: Any) -> FoundationModel:

@@ -92,7 +92,7 @@ def _foreign(names: np.ndarray, organism: str) -> tuple[np.ndarray, int]:
     shouted = (
         organism == "mouse" and n_second > n_own
     )  # mouse symbols in upper case: the table takes them for human ones
-    if shouted or n_second < max(LEAST_OTHER, LEAST_SHARE * (n_own + n_second)):
+    if shouted or min(n_own, n_second) < max(LEAST_OTHER, LEAST_SHARE * (n_own + n_second)):
         return np.zeros(len(names), dtype=bool), 0
     return of == second, n_second
 

@@ -131,9 +131,14 @@ class GeneMatch:
         GeneMatchError
             Also if the object holds genes of two organisms and none was asked for.
         """
-        s = self.summary(weights)
         if self.mixed:
-            raise GeneMatchError(self._two_organisms(s))
+            raise GeneMatchError(self._two_organisms(self.summary()))
+        if self.foreign.any():  # left out because the user asked for the other organism: they are not missing
+            own = ~self.foreign
+            weights, var = (None if part is None else part[own] for part in (weights, var))
+            self.only(own).check(model, weights=weights, by_counts=by_counts, var=var, stacklevel=stacklevel + 1)
+            return
+        s = self.summary(weights)
         found = s["share_matched"]
         if weights is not None:
             of_counts = 1 - s["share_counts_lost"]

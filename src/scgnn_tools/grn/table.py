@@ -67,6 +67,7 @@ def edges_of(
     """
     edges = network(adata, key)["edges"]
     if group is not None:
+        group = str(group)  # groups of numbers are called by their text
         there = sorted(edges["group"].astype(str).unique()) if "group" in edges else []
         if group not in there:
             names = ", ".join(map(printable, there)) or "none: infer_grn was called without groupby"
