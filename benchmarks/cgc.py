@@ -42,7 +42,7 @@ def speed(data: Path) -> pd.DataFrame:
     model = untrained_cgc([adata], dim=WIDTH, heads=4, hidden=256, n_layers=3, n_graph_layers=2, max_length=TOKENS)
     network, tokens = model.network, model.tokenize(adata)
     batches = [tokens.select(np.arange(i, i + BATCH)) for i in range(0, CELLS, BATCH)]
-    genes = [model.gene_of_token(b) for b in batches]
+    genes = [model.gene_of_state(b) for b in batches]
     segments = [Segments(b.offsets) for b in batches]
     a, b = torch.randn(2048, 512), torch.randn(512, 2048)
     rate = 2 * 2048 * 2048 * 512 / seconds(lambda: a @ b)

@@ -67,14 +67,14 @@ def test_in_another_batch(vectors, cells, model, batch_size):
 def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(vectors, cells, caplog, monkeypatch):
     model = sgt.fm.load(sgt.fm.best_bundled())
     monkeypatch.setattr(model, "max_tokens", 2**20)
-    whole = type(model)._cell_vectors
+    whole = type(model).cell_vectors
 
     def little_memory(self, tokens):
         if tokens.n_cells * tokens.lengths.max() > 2**17:
             raise MemoryError
         return whole(self, tokens)
 
-    monkeypatch.setattr(type(model), "_cell_vectors", little_memory)
+    monkeypatch.setattr(type(model), "cell_vectors", little_memory)
     with caplog.at_level("INFO", logger="scgnn_tools"):
         got = model.embed_cells(cells)
     assert "Out of memory at tokens a batch=" in caplog.text

@@ -15,7 +15,7 @@ def by_hand(model, cells):
     for i in range(cells.n_obs):
         one = tokens.select(np.array([i]))
         hidden = model.forward(one).numpy()
-        for row, gene in zip(hidden, model.gene_of_token(one), strict=True):
+        for row, gene in zip(hidden, model.gene_of_state(one), strict=True):
             if gene >= 0:
                 out[i, model.vocabulary[gene]] = row
     return out
@@ -23,7 +23,7 @@ def by_hand(model, cells):
 
 def names_of(model, cells):
     """Return the gene of the vocabulary that each column is."""
-    found = model._match_names(cells.var_names.to_numpy(), None)
+    found = model.match_names(cells.var_names.to_numpy(), None)
     return np.where(found.index >= 0, model.vocabulary[found.index], None)
 
 

@@ -16,7 +16,7 @@ def test_a_cell_longer_than_the_limit_keeps_the_most_expressed(folders, cells, n
     tokens = model.tokenize(cells)
     assert tokens.lengths.max() == 11
     cell = np.asarray(cells.X[0].todense()).ravel()
-    kept = model.vocabulary[model.position(tokens.select(np.array([0])))[1:]]
+    kept = model.vocabulary[model.gene_of_token(tokens.select(np.array([0])))[1:]]
     assert cell[cells.var_names.get_indexer(kept)].min() >= np.sort(cell)[-10]
     assert len(set(kept)) == 10
 
@@ -51,9 +51,9 @@ def test_geneformer_divides_by_the_median_of_each_gene(models, cells):
     model = models["geneformer"]
     one = cells[:1].copy()
     tokens = model.tokenize(one)
-    position = model.position(tokens)
+    position = model.gene_of_token(tokens)
     genes = position[position >= 0]
-    found = model._match_names(one.var_names.to_numpy(), None)
+    found = model.match_names(one.var_names.to_numpy(), None)
     of_vocabulary = np.zeros(len(model.vocabulary))
     of_vocabulary[found.index] = np.asarray(one.X.todense()).ravel()
     value = of_vocabulary[genes] / model.medians[genes]

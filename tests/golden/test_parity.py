@@ -65,7 +65,7 @@ def test_scgpt(tmp_path, size, layout):
     hidden, step = model.forward(t), 1 if size == "small" else 8
     segments = Segments(t.offsets)
     close(hidden[:, ::step], record["hidden"])
-    close(model._cell_vectors(t), record["cells"])
+    close(model.cell_vectors(t), record["cells"])
     with torch.inference_mode():
         network, ids = model.network, torch.as_tensor(t.ids, dtype=torch.long)
         close(network.decoder(hidden), record["decoder"], head=True)
@@ -126,12 +126,12 @@ def test_geneformer(tmp_path, name):
     for i, layer in enumerate(which):
         hidden = model.forward(t, layer=layer)
         close(hidden if "small" in name else hidden[:, ::8], record["hidden"][i])
-    close(model._cell_vectors(t), record["mean"])
+    close(model.cell_vectors(t), record["mean"])
     with torch.inference_mode():
         last = model.forward(t, layer=-1)
         close(model.network.head(last, model.network.genes.weight)[:, :64], record["logits"], head=True)
     if series == "V2":
-        close(sgt.fm.load("geneformer", checkpoint=folder, device="cpu")._cell_vectors(t), record["cls"])
+        close(sgt.fm.load("geneformer", checkpoint=folder, device="cpu").cell_vectors(t), record["cls"])
 
 
 def test_geneformer_tokens_of_the_official_code():
@@ -173,15 +173,15 @@ def test_scfoundation(tmp_path, size):
     for word in ("t4", "f2", "a1"):
         for pooling in ("all", "max"):
             model = sgt.fm.load("scfoundation", checkpoint=folder, device="cpu", resolution=word, pooling=pooling)
-            t = model._tokenize_rows(counts, "counts", None)
-            close(model._cell_vectors(t), record[f"{pooling}_{word}"])
+            t = model.tokenize_rows(counts, "counts", None)
+            close(model.cell_vectors(t), record[f"{pooling}_{word}"])
     model = sgt.fm.load("scfoundation", checkpoint=folder, device="cpu")
     genes, step = model.contextual(), 1 if size == "small" else 400
     for i in range(len(record["genes"])):
-        hidden = genes.forward(t := model._tokenize_rows(counts[[i]], "counts", None))
+        hidden = genes.forward(t := model.tokenize_rows(counts[[i]], "counts", None))
         close(hidden[:n:step], record["genes"][i], PERFORMER)
     if size == "small":
-        t = model._tokenize_rows(counts, "counts", None)
+        t = model.tokenize_rows(counts, "counts", None)
         close(model.predict_expression(t)[:1], record["expression"], PERFORMER)
         published = sgt.fm.load("scfoundation", checkpoint=folder, device="cpu", stabiliser="published").contextual()
         close(published.forward(t).view(3, n + 2, -1)[:, :n], record["genes_batch"], PERFORMER)

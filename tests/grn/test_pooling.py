@@ -63,7 +63,7 @@ def by_hand(model, cells, blocks: str):
             maps = torch.stack([dense(model.blocks[b], seen[b], segments) for b in at]).mean(dim=0)
         received = maps.mean(dim=0).numpy()
         assert received.sum() == pytest.approx(1, abs=1e-5)
-        position = model.gene_of_token(one)
+        position = model.gene_of_state(one)
         if model.card.name == "scbert":  # all genes, and a last place that is none
             position = np.append(np.arange(60), -1)
         keep = position >= 0
@@ -74,7 +74,7 @@ def by_hand(model, cells, blocks: str):
 @pytest.mark.parametrize("blocks", ["all", "last"])
 def test_streamed_pooling_is_the_dense_sum(model, cells, blocks, monkeypatch):
     h, a = by_hand(model, cells, blocks)
-    found = model._match_names(cells.var_names.to_numpy(), None)
+    found = model.match_names(cells.var_names.to_numpy(), None)
     seen = a > 0
     for pooling, weights in (
         ("attention", a),

@@ -1,5 +1,6 @@
 """Foundation models: what there is, what each is (its card), and the loaded thing."""
 
+from scgnn_tools.data import Tokens
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._download import download
@@ -11,6 +12,7 @@ __all__ = [
     "FoundationModel",
     "ModelCard",
     "NetworkModel",
+    "Tokens",
     "best_bundled",
     "card",
     "convert",

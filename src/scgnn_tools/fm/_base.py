@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class FoundationModel(ABC):
     """A loaded foundation model.
 
-    A model says how cells become tokens (:meth:`_tokenize_rows`) and how tokens become vectors (:meth:`_cell_vectors`);
+    A model says how cells become tokens (:meth:`tokenize_rows`) and how tokens become vectors (:meth:`cell_vectors`);
     reading, matching of genes, batching and order are the same for all and live here.
 
     Parameters
@@ -66,15 +66,15 @@ class FoundationModel(ABC):
         return f"{type(self).__name__}({self.card.name!r}, {len(self.vocabulary):,} genes, dimension {self.card.dimension})"
 
     @abstractmethod
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
         """Return the tokens of rows of ``kind`` ("counts" or "log1p") whose columns are the vocabulary; none for an empty row."""
 
     @abstractmethod
-    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+    def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""
 
-    def _lengths(self, tokens: Tokens) -> np.ndarray:
-        """Return how many tokens the network sees of each cell, by which batches are sized."""
+    def lengths(self, tokens: Tokens) -> np.ndarray:
+        """Return how many tokens the network sees of each cell, by which batches are sized, int (n_cells,)."""
         return tokens.lengths
 
     def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:  # noqa: B027 (a linear map is never long)
@@ -94,12 +94,13 @@ class FoundationModel(ABC):
     def match(self, expression: Expression, *, gene_key: str | None = None, organism: str | None = None) -> "GeneMatch":
         """Find the genes of a matrix in the vocabulary; refuse or warn if too few are there."""
         names = genes.gene_names(expression.var, gene_key=gene_key)
-        found = self._match_names(names, organism)
+        found = self.match_names(names, organism)
         weights = expression.sampled_totals() if found.matched.mean() < WARN else None
         found.check(self.card.name, weights=weights, var=expression.var, stacklevel=3)
         return found
 
-    def _match_names(self, names: np.ndarray, organism: str | None) -> "GeneMatch":
+    def match_names(self, names: np.ndarray, organism: str | None = None) -> "GeneMatch":
+        """Find names of genes in the vocabulary, however few there are; None detects the organism."""
         return genes.match(
             names,
             self.vocabulary,
@@ -124,7 +125,7 @@ class FoundationModel(ABC):
         """
         expression = open_expression(adata, layer=layer)
         found = self.match(expression, gene_key=gene_key, organism=organism)
-        parts = [tokens for _, tokens in self._chunks(expression, found, rng)]
+        parts = [tokens for _, tokens in self.chunks(expression, found, rng)]
         offsets = [np.zeros(1, dtype=np.int64)]
         for part in parts:
             offsets.append(part.offsets[1:] + offsets[-1][-1])
@@ -162,7 +163,7 @@ class FoundationModel(ABC):
         out = np.zeros((expression.n_obs, self.card.dimension), dtype=np.float32)
         empty = []
         with counter(expression.n_obs, what="embed", unit="cell") as advance:
-            for start, tokens in self._chunks(expression, found, rng):
+            for start, tokens in self.chunks(expression, found, rng):
                 if start == 0:
                     self._announce(tokens, expression.n_obs, tokens.n_cells)
                 here = out[start : start + tokens.n_cells]
@@ -189,7 +190,7 @@ class FoundationModel(ABC):
             msg = f"{self.card.name} has no vectors of genes in context; leave out {', '.join(context)}."
             raise InputValueError(msg)
         names = genes.gene_names(adata.var, gene_key=gene_key)
-        return self.gene_vectors(self._match_names(names, organism))
+        return self.gene_vectors(self.match_names(names, organism))
 
     def gene_vectors(self, found: "GeneMatch") -> np.ndarray:
         """Return the vector of each matched gene, float32 (n_vars, d); NaN rows for those that are lost."""
@@ -198,7 +199,8 @@ class FoundationModel(ABC):
         out[found.matched] = table[found.index[found.matched]]
         return out
 
-    def _chunks(self, expression: Expression, found: "GeneMatch", rng: RNG = None) -> Iterator[tuple[int, Tokens]]:
+    def chunks(self, expression: Expression, found: "GeneMatch", rng: RNG = None) -> Iterator[tuple[int, Tokens]]:
+        """Yield the tokens of an opened matrix whose genes were matched, a few thousand cells at a time, with the first cell's position."""
         expression, found = of_one_organism(expression, found)
         to_vocabulary = found.projection()
         logged = self.card.input == "log1p"
@@ -209,13 +211,13 @@ class FoundationModel(ABC):
             del block  # before the next one is read
             known.sort_indices()
             known.eliminate_zeros()
-            yield start, self._tokenize_rows(known, kind, draws)
+            yield start, self.tokenize_rows(known, kind, draws)
 
     def _embed_chunk(
         self, tokens: Tokens, out: np.ndarray, batch_size: int | None, advance: Callable[[int], None]
     ) -> None:
         """Fill ``out`` (n_cells, dimension) batch by batch, with smaller batches when memory runs out."""
-        lengths = self._lengths(tokens)
+        lengths = self.lengths(tokens)
         done = tokens.lengths == 0
         advance(int(done.sum()))
 
@@ -223,7 +225,7 @@ class FoundationModel(ABC):
             waiting = np.flatnonzero(~done)  # after memory ran out: what is left
             for batch in length_batches(lengths[waiting], max_tokens=max_tokens, max_cells=batch_size):
                 cells = waiting[batch]
-                out[cells] = self._cell_vectors(tokens.select(cells))
+                out[cells] = self.cell_vectors(tokens.select(cells))
                 done[cells] = True
                 advance(len(cells))
 

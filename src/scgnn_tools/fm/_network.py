@@ -125,13 +125,13 @@ class NetworkModel(FoundationModel):
         """Return the loss of the published pretraining when the tokens ``at`` are hidden, a scalar."""
         raise NotImplementedError
 
-    def position(self, tokens: Tokens) -> np.ndarray:
+    def gene_of_token(self, tokens: Tokens) -> np.ndarray:
         """Return the position in the vocabulary of each token, -1 for special ones, int64 (n_tokens,)."""
         return self._position[tokens.ids]
 
     def is_gene(self, tokens: Tokens) -> np.ndarray:
         """Tell of each token whether it is a gene, bool (n_tokens,)."""
-        return self.position(tokens) >= 0
+        return self.gene_of_token(tokens) >= 0
 
     def body(self, layer: int) -> list[nn.Module]:
         """Return the blocks that hidden state ``layer`` comes out of."""
@@ -141,23 +141,24 @@ class NetworkModel(FoundationModel):
         """Return the context of inference: no gradients, matrix products in the model's precision."""
         return _Computing(self.device, self.dtype)
 
-    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+    def cell_vectors(self, tokens: Tokens) -> np.ndarray:
+        """Return the vector of each cell, float32 (n_cells, dimension)."""
         with self.computing():
             return self.pooled(tokens).cpu().numpy()
 
     def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:
-        estimate.announce(self, self._lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
+        estimate.announce(self, self.lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
 
     def contextual(self) -> "NetworkModel":
         """Return the model that gives vectors of genes in context: this one, unless its cells and genes have weights of their own."""
         return self
 
-    def gene_of_token(self, tokens: Tokens) -> np.ndarray:
-        """Return the position in the vocabulary of each token, -1 for what is no gene, int64 (n_tokens,)."""
-        return self._position[tokens.ids]
+    def gene_of_state(self, tokens: Tokens, *, everywhere: bool = False) -> np.ndarray:
+        """Return the position in the vocabulary of each hidden state of :meth:`forward`, -1 for what is no gene, int64 (n_states,).
 
-    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
-        """Return the same where the network has every gene as a token: of those, too, that a cell does not express."""
+        The states are those of the tokens, unless the network has every gene as a token: a gene that the cell does not express is then -1
+        too, or with ``everywhere`` where it is.
+        """
         return self.gene_of_token(tokens)
 
     @property

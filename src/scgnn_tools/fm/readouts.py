@@ -59,7 +59,7 @@ def mean_gene_vectors(
             hidden, segments = model.hidden(tokens, watch=watch)
             share = torch.ones(len(hidden), device=model.device) if watch is None else watch.received(model, segments)
             share = share.exp() if weights == "attention_softmax" else share
-            genes = model.gene_of_place(tokens) if everywhere else model.gene_of_token(tokens)
+            genes = model.gene_of_state(tokens, everywhere=everywhere)
             position = torch.as_tensor(genes, device=model.device)
             if total is None or weight is None:
                 total = torch.zeros(len(groups) * len(model.vocabulary), hidden.shape[1], device=model.device)
@@ -91,7 +91,7 @@ def attention_received(
         with model.computing():
             _, segments = model.hidden(tokens, layer=-1, watch=watch)
             share = _received(last_block(model), watch.seen, segments).cpu().numpy()
-        position = model.gene_of_token(tokens)
+        position = model.gene_of_state(tokens)
         keep = position >= 0
         row = (np.repeat(group[cells], segments.lengths) * len(model.vocabulary) + position)[keep]
         total += np.bincount(row, weights=share[keep], minlength=size)
@@ -122,7 +122,7 @@ def attention_map(model: "NetworkModel", adata: "AnnData", genes: Any, **names: 
         with model.computing():
             _, segments = model.hidden(tokens, layer=-1, watch=watch)
             q, k, _ = last_block(model).project(watch.seen)
-            chosen = slot[model.gene_of_token(tokens)]
+            chosen = slot[model.gene_of_state(tokens)]
             for a, b in zip(segments.offsets[:-1], segments.offsets[1:], strict=True):
                 at = np.flatnonzero(chosen[a:b] >= 0)
                 if len(at):
@@ -188,9 +188,9 @@ def _batches(
 
     def run() -> Iterator[tuple[np.ndarray, Tokens]]:
         with counter(expression.n_obs, what="genes in context", unit="cell") as advance:
-            for start, tokens in model._chunks(expression, found, rng):
+            for start, tokens in model.chunks(expression, found, rng):
                 full = np.flatnonzero(tokens.lengths)
-                for batch in length_batches(model._lengths(tokens)[full], max_tokens=model.max_tokens):
+                for batch in length_batches(model.lengths(tokens)[full], max_tokens=model.max_tokens):
                     yield start + full[batch], tokens.select(full[batch])
                 advance(tokens.n_cells)
 
@@ -199,7 +199,7 @@ def _batches(
 
 def _match_object(model: "NetworkModel", adata: "AnnData", names: dict[str, Any]) -> "GeneMatch":
     """Return where the genes of the object are in the vocabulary; the cells may have been read from ``raw``, which has others."""
-    return model._match_names(gene_names(adata.var, gene_key=names.get("gene_key")), names.get("organism"))
+    return model.match_names(gene_names(adata.var, gene_key=names.get("gene_key")), names.get("organism"))
 
 
 def _groups(adata: "AnnData", groupby: str | None) -> tuple[np.ndarray, list[str]]:

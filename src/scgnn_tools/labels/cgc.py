@@ -147,7 +147,7 @@ class CGCLabels:
         with torch.random.fork_rng():
             torch.default_generator.manual_seed(number)
             vectors = np.concatenate(
-                [self.model._cell_vectors(tokens.select(some[i : i + 1])) for i in range(len(some))]
+                [self.model.cell_vectors(tokens.select(some[i : i + 1])) for i in range(len(some))]
             )
             self._task = tasks.Classification(vectors, codes, int(labels.max()) + 1, balanced=False)
         self._task.to(self.model.device)
@@ -162,7 +162,7 @@ class CGCLabels:
         tokens = self._tokens(cells.expression)
         out = np.tile(self._empty, (len(cells), 1))
         full = np.flatnonzero(tokens.lengths > 0)
-        for batch in length_batches(self.model._lengths(tokens)[full], max_tokens=self.model.max_tokens):
+        for batch in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens):
             with self.model.computing():
                 logits: Tensor = self._task(self.model, tokens.select(full[batch]))
                 out[full[batch]] = logits.double().log_softmax(dim=1).cpu().numpy()
@@ -172,7 +172,7 @@ class CGCLabels:
         rows = sp.csr_array(expression @ self._to_vocabulary)
         rows.sort_indices()
         rows.eliminate_zeros()
-        return self.model._tokenize_rows(rows, "log1p", None)
+        return self.model.tokenize_rows(rows, "log1p", None)
 
     def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGCModel:
         """Return a small network over the genes that tell the classes apart."""
@@ -219,7 +219,7 @@ class CGCLabels:
         given = self._given or load("cgc", checkpoint=self._checkpoint, device=str(self._device))
         model = copy.copy(given)
         model.network = copy.deepcopy(given.network)  # type: ignore[attr-defined]
-        found: GeneMatch = model._match_names(train.genes, None)
+        found: GeneMatch = model.match_names(train.genes, None)
         found.check(model.card.name, stacklevel=3)
         self._to_vocabulary = found.projection()
         return model  # type: ignore[return-value]

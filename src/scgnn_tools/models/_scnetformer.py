@@ -233,7 +233,7 @@ class ScNetFormer:
         out = np.zeros((tokens.n_cells, self.model.card.dimension), dtype=np.float32)
         full = np.flatnonzero(tokens.lengths > 0)
         for batch in length_batches(tokens.lengths[full], max_tokens=self.model.max_tokens):
-            out[full[batch]] = self.model._cell_vectors(tokens.select(full[batch]))
+            out[full[batch]] = self.model.cell_vectors(tokens.select(full[batch]))
         return out
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -267,7 +267,7 @@ class ScNetFormer:
 
 def _graph(edges: Edges, model: Geneformer, threshold: float) -> TokenGraph:
     def find(names: np.ndarray) -> np.ndarray:
-        return model._match_names(names, None).index.astype(np.int64)
+        return model.match_names(names, None).index.astype(np.int64)
 
     return token_graph(edges, find, len(model.vocabulary), threshold=threshold)
 

@@ -206,11 +206,11 @@ class _Contexts:
         cells = np.sort(np.random.default_rng(number).permutation(adata.n_obs)[:n_cells])
         self.tokens = self.model.tokenize(adata[cells], layer=layer, gene_key=gene_key)
         self.names = gene_names(adata.var, gene_key=gene_key)
-        self.index = self.model._match_names(self.names, None).index.astype(np.int64)
+        self.index = self.model.match_names(self.names, None).index.astype(np.int64)
 
     def vectors(self) -> tuple[str, np.ndarray, np.ndarray]:
         """Return the name of the network, its gene table by gene of the object (NaN for one that no cell shows), and symbols."""
-        position = self.model.position(self.tokens)
+        position = self.model.gene_of_token(self.tokens)
         seen = np.zeros(len(self.model.vocabulary) + 1, dtype=bool)
         seen[position[position >= 0]] = True
         table = self.model.gene_table()

@@ -103,7 +103,7 @@ class Corpus:
         for name, adata in _open(sources, on_bad):
             with _Named(name, on_bad):
                 expression = open_expression(adata, layer=layer)
-                found = model._match_names(genes.gene_names(expression.var, gene_key=gene_key), organism)
+                found = model.match_names(genes.gene_names(expression.var, gene_key=gene_key), organism)
                 some = np.asarray(expression._block(0, CHUNK_ROWS).sum(axis=0)).ravel()
                 found.check(model.card.name, weights=some, by_counts=True)
                 opened.append((name, expression, found.projection()))

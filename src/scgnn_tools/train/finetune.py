@@ -121,7 +121,7 @@ class FineTuner:
             if codes is not None:
                 some = np.random.default_rng(self._seed).permutation(self._cells)[:STANDARDISED]
                 vectors = np.concatenate(
-                    [self.model._cell_vectors(self.tokens.select(some[i : i + 1])) for i in range(len(some))]
+                    [self.model.cell_vectors(self.tokens.select(some[i : i + 1])) for i in range(len(some))]
                 )
                 task: tasks.Task = tasks.Classification(vectors, codes, len(self.classes))
             elif self.task_name == "expression":
@@ -221,7 +221,7 @@ class FineTuner:
             raise InputValueError(msg)
         tokens = self.model.tokenize(adata, **self._names)
         full = np.flatnonzero(tokens.lengths > 0)
-        batches = [full[b] for b in length_batches(self.model._lengths(tokens)[full], max_tokens=self.model.max_tokens)]
+        batches = [full[b] for b in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens)]
         if isinstance(self.task, tasks.Classification):
             out = np.full((tokens.n_cells, len(self.classes)), np.nan, dtype=np.float32)
             for cells in batches:

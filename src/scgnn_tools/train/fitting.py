@@ -73,7 +73,7 @@ def fit_task(
         return task.loss(model, tokens.select(cells), cells, draws)
 
     budget = max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
-    lengths = model._lengths(tokens)
+    lengths = model.lengths(tokens)
     epoch = max(1, int(lengths[train].sum() // budget))
     module = Module(
         parts,

@@ -49,7 +49,7 @@ class GeneClassification(Task):
 
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the cross-entropy; zero for a batch without such genes."""
-        position = model.position(tokens)
+        position = model.gene_of_token(tokens)
         genes = self.train_genes if self.training else self.validation_genes
         at = np.flatnonzero((position >= 0) & genes[position])
         if len(at) == 0:
@@ -133,9 +133,9 @@ def _mean_probabilities(
     slot[genes] = np.arange(len(genes))
     total, times = np.zeros((len(genes), task.head.out_features)), np.zeros(len(genes))
     full = np.flatnonzero(tokens.lengths > 0)
-    for batch in length_batches(model._lengths(tokens)[full], max_tokens=model.max_tokens):
+    for batch in length_batches(model.lengths(tokens)[full], max_tokens=model.max_tokens):
         some = tokens.select(full[batch])
-        row = slot[model.position(some)]
+        row = slot[model.gene_of_token(some)]
         at = np.flatnonzero(row >= 0)
         if len(at):
             with model.computing():

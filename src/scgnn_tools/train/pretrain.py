@@ -118,9 +118,7 @@ class Pretraining(lightning.LightningModule):
         rows, size = self.corpus.validation(), self.schedule.batch_size
         tokens = [
             _usable(
-                self.model._tokenize_rows(
-                    rows[i : i + size], self.corpus.kind, np.random.default_rng([self.seed, 5, i])
-                )
+                self.model.tokenize_rows(rows[i : i + size], self.corpus.kind, np.random.default_rng([self.seed, 5, i]))
             )
             for i in range(0, rows.shape[0], size)
         ]
@@ -189,7 +187,7 @@ class _Stream(IterableDataset):
         size = m.schedule.batch_size
         for batch in m.corpus.batches(size, seed=m.seed, start=self.start, rank=self.rank, ranks=self.ranks):
             rng = np.random.default_rng([m.seed, 6, batch.index])
-            yield batch.index, _usable(m.drawing._tokenize_rows(batch.rows, m.corpus.kind, rng))
+            yield batch.index, _usable(m.drawing.tokenize_rows(batch.rows, m.corpus.kind, rng))
 
 
 class _Bar(Callback):

@@ -88,7 +88,7 @@ class Expression(Task):
         """Return the squared error."""
         at = masking.draw(model.is_gene(tokens), self.share, rng)
         cell = np.repeat(cells, tokens.lengths)[at]
-        truth = np.asarray(self.values[cell, model.position(tokens)[at]]).ravel()
+        truth = np.asarray(self.values[cell, model.gene_of_token(tokens)[at]]).ravel()
         return F.mse_loss(self(model, tokens, at), torch.as_tensor(truth, dtype=torch.float32, device=model.device))
 
 
@@ -118,7 +118,7 @@ def predict_expression(
     folds = max(1, round(1 / task.share))
     for cells in batches:
         batch = tokens.select(cells)
-        genes, position = np.flatnonzero(model.is_gene(batch)), model.position(batch)
+        genes, position = np.flatnonzero(model.is_gene(batch)), model.gene_of_token(batch)
         fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds
         for i in np.unique(fold):
             at = genes[fold == i]

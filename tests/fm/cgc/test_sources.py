@@ -101,6 +101,6 @@ def test_genes_without_position_or_edges_and_an_empty_graph_embed(variant):
         graph = gene_graph(GENES, tf_target=tf, positions=None)
         assert graph.n_edges == (0 if tf is None else 1)
         model = CGCModel.untrained(GENES, graph=graph, variant=variant, **SIZES)
-        vectors = model._cell_vectors(model._tokenize_rows(counts, "counts", None))
+        vectors = model.cell_vectors(model.tokenize_rows(counts, "counts", None))
         assert np.isfinite(vectors).all()
         assert len(np.unique(vectors.round(5), axis=0)) == len(np.unique(counts.toarray(), axis=0))

@@ -33,7 +33,7 @@ def rows():
 
 def edges_of(model: CGCModel, tokens: Tokens):
     both = model.sizes.variant == "paper"
-    return model.graph.of_cells(tokens, model.gene_of_token(tokens), both_ways=both)
+    return model.graph.of_cells(tokens, model.gene_of_state(tokens), both_ways=both)
 
 
 def mlp(m, x):
@@ -68,7 +68,7 @@ def repo_by_hand(layer: GraphLayer, x, e, edges):
 @pytest.mark.parametrize(("variant", "by_hand"), [("paper", paper_by_hand), ("repo", repo_by_hand)])
 def test_messages_are_those_of_a_loop_over_edges(graph, rows, variant, by_hand):
     model = CGCModel.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
-    tokens = model._tokenize_rows(rows, "counts", None)
+    tokens = model.tokenize_rows(rows, "counts", None)
     edges = edges_of(model, tokens)
     with torch.no_grad():
         x, e = torch.randn(len(tokens.ids), 16), model.network.edges(edges)
@@ -81,7 +81,7 @@ def test_messages_are_those_of_a_loop_over_edges(graph, rows, variant, by_hand):
 
 def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, rows):
     paper, repo = (CGCModel.untrained(GENES, graph=graph, variant=v, device="cpu", **SIZES) for v in ("paper", "repo"))
-    tokens = paper._tokenize_rows(rows, "counts", None)
+    tokens = paper.tokenize_rows(rows, "counts", None)
     first = np.repeat(tokens.offsets[:-1], tokens.lengths)
     edges, fewer = edges_of(paper, tokens), edges_of(repo, tokens)
     out_of_cells = np.isin(edges.source, tokens.offsets[:-1])
@@ -96,7 +96,7 @@ def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, r
 def test_a_variant_trains_every_weight_and_comes_back(graph, rows, tmp_path, variant):
     text = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
     model = CGCModel.untrained(GENES, graph=graph, text=text, variant=variant, device="cpu", **SIZES)
-    tokens = model._tokenize_rows(rows, "counts", None)
+    tokens = model.tokenize_rows(rows, "counts", None)
     at = np.flatnonzero(model.is_gene(tokens))[::3]
     model.network.requires_grad_(True)
     model.masked_loss(tokens, at, np.random.default_rng(0)).backward()
@@ -115,7 +115,7 @@ def test_hidden_values_do_not_reach_their_own_prediction(graph, rows):
     """What stands for a hidden bin is the same whatever the bin was, in the cell's graph too."""
     for variant in ("paper", "repo"):
         model = CGCModel.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
-        tokens = model._tokenize_rows(rows, "counts", None)
+        tokens = model.tokenize_rows(rows, "counts", None)
         at = np.flatnonzero(model.is_gene(tokens))[::3]
         other = Tokens(tokens.ids, tokens.values.copy(), tokens.offsets)
         other.values[at] = 50 - other.values[at]

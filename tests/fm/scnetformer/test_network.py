@@ -38,7 +38,7 @@ def geneformer():
 def tokens(geneformer):
     rng = np.random.default_rng(1)
     counts = sp.csr_array(rng.poisson(rng.gamma(1.0, 1.0, size=(7, 1)), size=(7, N)).astype(np.float32))
-    return geneformer._tokenize_rows(counts, "counts", None)
+    return geneformer.tokenize_rows(counts, "counts", None)
 
 
 def make(geneformer, graph=None, **options) -> ScNetFormer:
@@ -85,7 +85,7 @@ def test_graph_features_are_those_of_dense_matrices(geneformer, tokens, layers):
     for i, conv in enumerate(model.network.graph):
         h = s @ (torch.relu(h) if i else h) @ conv.weight + conv.bias
     h[torch.tensor(lonely)] = 0
-    gene = model.gene_of_token(tokens)
+    gene = model.gene_of_state(tokens)
     np.testing.assert_allclose(model._fusion(tokens), h[torch.tensor(gene)], atol=1e-5)
 
 
@@ -161,7 +161,7 @@ def test_the_graph_does_not_tell_what_is_masked(geneformer, tokens, options):
     other.ids[at] = np.roll(other.ids[at], 1)
     swapped = model._hide(other, at, Masks())
     assert torch.equal(model.forward(hidden, layer=-1), model.forward(swapped, layer=-1))
-    edges = model.graph.edges(hidden, model.gene_of_token(hidden))
+    edges = model.graph.edges(hidden, model.gene_of_state(hidden))
     assert not np.isin(edges, at).any()
 
 

@@ -131,7 +131,8 @@ class CGCModel(NetworkModel):
         """The transformer's blocks."""
         return self.network.encoder.layers
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the genes of each cell with their values in bins."""
         draws = np.random.default_rng() if rng is None else rng
         bins = bin_values(rows, self.sizes.n_bins, binning=self.binning, rng=draws)
         most = self.max_length - 1
@@ -151,7 +152,7 @@ class CGCModel(NetworkModel):
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         values = torch.as_tensor(tokens.values, device=self.device)
         both = self.sizes.variant == "paper"
-        edges = self.graph.of_cells(tokens, self.gene_of_token(tokens), self.device, both_ways=both)
+        edges = self.graph.of_cells(tokens, self.gene_of_state(tokens), self.device, both_ways=both)
         text = None if self.text is None else self.text[ids]
         layer = -1 if layer is None else layer
         return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments

@@ -85,10 +85,12 @@ class CGCMini(FoundationModel):
             signs(len(vocabulary), settings.seed) * rarity[:, None], graph, settings.step
         )
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return each cell's genes with their values."""
         return Tokens.from_csr(rows)
 
-    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+    def cell_vectors(self, tokens: Tokens) -> np.ndarray:
+        """Return the vector of each cell, float32 (n_cells, dimension)."""
         # in double precision and in the order of the columns: a cell's sum depends neither on its batch nor on the order of genes
         x = tokens.to_csr(len(self.vocabulary)).astype(np.float64)
         from_clear = clear(x, self.settings.counts, self.settings.least) @ self._fixed
@@ -123,7 +125,7 @@ class CGCMini(FoundationModel):
             msg = f"Adaptation needs at least {LEAST_CELLS} cells; there are {expression.n_obs}. Leave out adapt=True."
             raise InputValueError(msg)
         found = self.match(expression, gene_key=gene_key, organism=organism)
-        tokens = [t.to_csr(len(self.vocabulary)) for _, t in self._chunks(expression, found)]
+        tokens = [t.to_csr(len(self.vocabulary)) for _, t in self.chunks(expression, found)]
         dimension = min(ADAPTED, expression.n_obs // 10, int(found.matched.sum()) - 1)
         # plain: on the labelled sets of the corpus, weights by gene or cluster did not help where the cells are the user's own
         own = gene_vectors(sp.vstack(tokens, format="csr"), dimension=dimension, power=0, whitening=0)

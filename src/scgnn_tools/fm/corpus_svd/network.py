@@ -41,10 +41,12 @@ class CorpusSVD(FoundationModel):
         self._singular_values = singular_values.astype(np.float32)
         self._config = config
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return each cell's genes with their values."""
         return Tokens.from_csr(rows)
 
-    def _cell_vectors(self, tokens: Tokens) -> np.ndarray:
+    def cell_vectors(self, tokens: Tokens) -> np.ndarray:
+        """Return the vector of each cell, float32 (n_cells, dimension)."""
         # scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch; in double precision
         # it hardly depends on the order of the genes either
         return np.asarray(tokens.to_csr(len(self.vocabulary)).astype(np.float64) @ self._wide).astype(np.float32)

@@ -128,7 +128,8 @@ class Geneformer(NetworkModel):
         """The transformer's blocks."""
         return self.network.encoder.layers
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the genes of each cell in the order of their rank."""
         if kind == "log1p":  # undone up to a factor for the cell, which ranks do not see
             rows = sp.csr_array((np.expm1(rows.data.astype(np.float64)), rows.indices, rows.indptr), shape=rows.shape)
         c = self.sizes

@@ -62,7 +62,8 @@ class ScBERT(NetworkModel):
         """The Performer's blocks."""
         return self.network.performer.layers
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the expressed genes of each cell with their values in bins."""
         if kind == "log1p":
             rows = sp.csr_array((np.expm1(rows.data.astype(np.float64)), rows.indices, rows.indptr), shape=rows.shape)
         return tokenize(rows)
@@ -93,24 +94,23 @@ class ScBERT(NetworkModel):
         truth = values_at(self, tokens, at).long()
         return F.cross_entropy(self.network.to_values(self.masked_states(tokens, at)).float(), truth)
 
-    def gene_of_token(self, tokens: Tokens) -> np.ndarray:
-        """Return the gene of each place, -1 for the last one and for genes that the cell does not express."""
+    def gene_of_state(self, tokens: Tokens, *, everywhere: bool = False) -> np.ndarray:
+        """Return the gene of each place, -1 for the last one and, unless ``everywhere``, for genes that the cell does not express."""
+        if everywhere:
+            return np.tile(np.append(np.arange(self.sizes.n_genes), [-1]), tokens.n_cells)
         n = self.sizes.n_genes + 1
         out = np.full(tokens.n_cells * n, -1, dtype=np.int64)
         out[np.repeat(np.arange(tokens.n_cells) * n, tokens.lengths) + tokens.ids] = tokens.ids
         return out
 
-    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
-        """Return the gene of each place, expressed or not, -1 for the last one."""
-        return np.tile(np.append(np.arange(self.sizes.n_genes), [-1] * 1), tokens.n_cells)
-
-    def _lengths(self, tokens: Tokens) -> np.ndarray:
+    def lengths(self, tokens: Tokens) -> np.ndarray:
+        """Return the number of places, the same for every cell."""
         return np.full(tokens.n_cells, self.sizes.n_genes + 1)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
         if self.pooling == "all":
             return segments.mean(hidden, skip=(0, 1))
-        expressed = torch.as_tensor(np.flatnonzero(self.gene_of_token(tokens) >= 0), device=hidden.device)
+        expressed = torch.as_tensor(np.flatnonzero(self.gene_of_state(tokens) >= 0), device=hidden.device)
         return Segments(tokens.offsets, hidden.device).mean(hidden[expressed])
 
     def gene_table(self) -> np.ndarray:

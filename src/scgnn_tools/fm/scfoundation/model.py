@@ -72,7 +72,8 @@ class ScFoundation(NetworkModel):
         """The encoder's blocks."""
         return self.network.encoder.layers
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the genes of each cell with their values, and the tokens T and S."""
         return tokenize(rows, logged=kind == "log1p", resolution=self.resolution)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
@@ -161,8 +162,10 @@ class ScFoundationGenes(NetworkModel):
         """Return the blocks of the encoder and of the decoder."""
         return [*self.network.encoder.layers, *self.network.decoder.layers]
 
-    def gene_of_token(self, tokens: Tokens) -> np.ndarray:
-        """Return the gene of each position, -1 for T, S and genes that the cell does not express."""
+    def gene_of_state(self, tokens: Tokens, *, everywhere: bool = False) -> np.ndarray:
+        """Return the gene of each place, -1 for T, S and, unless ``everywhere``, for genes that the cell does not express."""
+        if everywhere:
+            return np.tile(np.append(np.arange(self.sizes.n_genes), [-1] * 2), tokens.n_cells)
         n = self.sizes.n_genes + 2
         out = np.full(tokens.n_cells * n, -1, dtype=np.int64)
         at = np.repeat(np.arange(tokens.n_cells) * n, tokens.lengths) + tokens.ids
@@ -170,14 +173,12 @@ class ScFoundationGenes(NetworkModel):
         out[at[genes]] = tokens.ids[genes]
         return out
 
-    def gene_of_place(self, tokens: Tokens) -> np.ndarray:
-        """Return the gene of each place, expressed or not, -1 for T and S."""
-        return np.tile(np.append(np.arange(self.sizes.n_genes), [-1] * 2), tokens.n_cells)
-
-    def _lengths(self, tokens: Tokens) -> np.ndarray:
+    def lengths(self, tokens: Tokens) -> np.ndarray:
+        """Return the number of places, the same for every cell."""
         return np.full(tokens.n_cells, self.sizes.n_genes + 2)
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the genes of each cell with their values, and the tokens T and S."""
         return tokenize(rows, logged=kind == "log1p", resolution=self.resolution)
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:

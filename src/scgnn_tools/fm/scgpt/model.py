@@ -65,7 +65,8 @@ class ScGPT(NetworkModel):
         """The transformer's blocks."""
         return self.network.encoder.layers
 
-    def _tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
+        """Return the genes of each cell with their values in bins."""
         return tokenize(
             rows,
             self.ids,

@@ -37,7 +37,7 @@ def tf_importance(model: ScNetFormer, adata: "AnnData", *, gene_key: str | None 
 
     received = model.attention_received(adata, gene_key=gene_key, **names)
     symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
-    found = model._match_names(gene_names(adata.var, gene_key=gene_key), names.get("organism"))
+    found = model.match_names(gene_names(adata.var, gene_key=gene_key), names.get("organism"))
     degree = np.diff(model.graph.union.indptr)
     is_tf = np.isin(symbols, transcription_factors()) & found.matched & received.notna().to_numpy()
     if is_tf.sum() < 3:

@@ -125,7 +125,7 @@ class ScNetFormer(Geneformer):
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         attend = None
         if self.sizes.masked_layers:
-            gene = self.gene_of_token(tokens)
+            gene = self.gene_of_state(tokens)
             source, target = (torch.as_tensor(e, device=self.device) for e in self.graph.edges(tokens, gene))
             along = partial(_along, segments, source, target, torch.as_tensor(gene < 0, device=self.device))
             attend = dict.fromkeys(self.sizes.masked_layers, partial(along, self.sizes.masked_heads))
@@ -144,7 +144,7 @@ class ScNetFormer(Geneformer):
 
     def contrastive_loss(self, hidden: Tensor, tokens: Tokens, segments: Segments, rng: np.random.Generator) -> Tensor:
         """Return the contrastive loss of a batch, of at most ``max_anchors`` of its tokens."""
-        source, target = self.contrast_graph.edges(tokens, self.gene_of_token(tokens))
+        source, target = self.contrast_graph.edges(tokens, self.gene_of_state(tokens))
         anchors = np.unique(source)
         if len(anchors) > self.sizes.max_anchors:
             keep = np.isin(source, rng.choice(anchors, self.sizes.max_anchors, replace=False))
@@ -154,7 +154,7 @@ class ScNetFormer(Geneformer):
 
     def _fusion(self, tokens: Tokens) -> Tensor:
         """Return the graph features of each token, zeros for special ones and genes without an edge, (n_tokens, dim)."""
-        gene, groups = self.gene_of_token(tokens), self.graph.groups(tokens)
+        gene, groups = self.gene_of_state(tokens), self.graph.groups(tokens)
         of_token = np.repeat(groups, tokens.lengths)
         tables, row = [torch.zeros(1, self.sizes.dim, device=self.device)], np.zeros(len(gene), dtype=np.int64)
         begin = 1

@@ -100,7 +100,7 @@ class TunedEncoder:
 
     def _batches(self, tokens: Tokens) -> Iterator[np.ndarray]:
         full = np.flatnonzero(tokens.lengths > 0)
-        for b in length_batches(self.model._lengths(tokens)[full], max_tokens=self.model.max_tokens):
+        for b in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens):
             yield full[b]
 
 
