@@ -9,6 +9,7 @@ Usage: ``python -m benchmarks.grn_cells --data ../shared/data [--sets pbmc3k kan
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from scgnn_tools.grn.cell_side import CellSide, cell_side
 from scgnn_tools.grn.cells import measure
 from scgnn_tools.grn.groups import groups_of
 from scgnn_tools.grn.inputs import LinkInputs
-from scgnn_tools.grn.joined import without_signal
+from scgnn_tools.grn.joined import InGroup, without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.reliability import shared, spearman
@@ -33,8 +34,8 @@ from scgnn_tools.store import RunFolder
 SETS = ["pbmc3k", "kang_ifnb", "baron_mouse"]
 KNOWN = {
     "pbmc3k": {"B": "PAX5 EBF1 POU2AF1 SPIB", "NK": "TBX21 EOMES", "CD14+ Mono": "SPI1 CEBPB CEBPA KLF4", "Naive CD4 T": "TCF7 LEF1 GATA3"},
-    "kang_ifnb": {"B cells": "PAX5 EBF1 POU2AF1 SPIB", "NK cells": "TBX21 EOMES", "CD14+ Monocytes": "SPI1 CEBPB CEBPA KLF4",
-                  "stimulated": "STAT1 STAT2 IRF1 IRF7 IRF9"},
+    "kang_ifnb": {"B": "PAX5 EBF1 POU2AF1 SPIB", "NK": "TBX21 EOMES", "CD14+Mono": "SPI1 CEBPB CEBPA KLF4",
+                  "stim": "STAT1 STAT2 IRF1 IRF7 IRF9"},
     "baron_mouse": {"beta": "Pdx1 Mafa Nkx6-1", "alpha": "Arx Irx2 Mafb", "delta": "Hhex", "ductal": "Sox9 Hnf1b"},
 }  # fmt: skip
 """Textbook factors of groups, by the group's name or a part of it."""
@@ -80,7 +81,7 @@ def response(name: str, side: CellSide) -> pd.DataFrame:
         own = measured.bins if n_bins > 1 else None
         noise = measure(permuted(measured.x, n_bins=n_bins, bins=own, rng=11), side.tfs, expressed, bins=own, rng=12)
         there = np.isfinite(measured.z) & np.isfinite(noise.z)
-        real, none = (np.where(there, m.score, -np.inf) for m in (measured, noise))
+        real, none = (np.where(there, m.score, -np.inf)[there.any(axis=1)] for m in (measured, noise))
         rows.append({
             "set": name, "permuted among": kind, "factors": int(there.any(axis=1).sum()), "genes": int(expressed.sum()),
             "real and permuted": spearman(measured.score[there], noise.score[there]), "halves": measured.reliability.halves,
@@ -171,8 +172,6 @@ def main() -> None:
         adata = read(args.data, name)
         how = {"use_rep": None, "layer": None, "gene_key": None, "organism": None, "rng": 0}
         data = collect(adata, "auto", tfs=None, **how)
-        if name == "kang_ifnb":
-            adata.obs["group"] = adata.obs["cell_type"].astype(str)
         column = "cell_type" if "cell_type" in adata.obs else None
         groups = groups_of(adata, column, data, args.min_expressed)
         expressed = np.any([g.genes for g in [*groups, *groups_of(adata, None, data, args.min_expressed)]], axis=0)
@@ -189,6 +188,12 @@ def main() -> None:
         table, joined = recovered(name, side, prior, other)
         every["recovery"].append(table)
         every["biology"] += biology(name, side, joined, tfs)
+        if "condition" in adata.obs:
+            some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]
+            names = [str(c) for c in adata.obs["condition"].unique()]
+            apart = [type(groups[0])(n, c, np.ones(len(symbols), dtype=bool)) for n, c in zip(names, some, strict=True)]
+            nothing = [InGroup(None, None)] * len(apart)
+            every["biology"] += biology(name, replace(side, groups=apart, of_group=nothing), joined, tfs)
         every["held out"].append(side._held_out(prior, 50, 0).assign(set=name))
         every["negatives"].append(negatives(name, prior, drawn, other, side.degree))
         every["ratio"].append(side.ratios().assign(set=name))

@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from scgnn_tools.grn.runs import FOLDS, Runs, draws, fold_of, joins, learns
+from scgnn_tools.grn.runs import FOLDS, Runs, draws, fold_of, joins
+from scgnn_tools.links import PREDICTORS
 from scgnn_tools.store import RunFolder
 
 
@@ -31,8 +32,8 @@ def test_runs_draw_other_negatives_and_keep_the_edges(inputs):
 
 
 def test_what_learns_and_what_the_cells_are_joined_to():
-    assert learns("sgt")
-    assert not learns("pcc")
+    assert PREDICTORS["sgt"].learns
+    assert not PREDICTORS["pcc"].learns
     assert [m for m in ("sgt", "scregnet", "degree", "pcc", "genelink", "cosine") if joins(m)] == [
         "sgt",
         "scregnet",
