@@ -105,7 +105,7 @@ def test_networks_any_order_of_cells_genes_and_prior(cells, whole):
     pd.testing.assert_series_equal(moved, whole["network"], check_exact=False, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["degree", "sgt"])
+@pytest.mark.parametrize("method", ["degree", pytest.param("sgt", marks=pytest.mark.slow)])
 def test_a_shuffled_prior_gives_the_same_network(cells, method):
     a, b = (network(cells, p, method) for p in (PRIOR, PRIOR.iloc[::-1]))
     pd.testing.assert_series_equal(a, b, check_exact=False, atol=1e-6)

@@ -85,7 +85,7 @@ def species(names: np.ndarray) -> np.ndarray:
     """Return the species of each name, by the form of an id or because only its table has the very symbol; "" elsewhere, object (n,)."""
     index = pd.Index(as_text(names))
     out = species_of_ids(index)
-    human, mouse = index.isin(tables.known_symbols("human")), index.isin(tables.known_symbols("mouse"))
+    human, mouse = tables.is_known(index, "human"), tables.is_known(index, "mouse")
     out[human & ~mouse] = "human"
     out[mouse & ~human] = "mouse"
     return out
@@ -116,5 +116,5 @@ def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.n
 def _share_known(names: pd.Index) -> float:
     if len(names) == 0:
         return 0.0
-    known = names.isin(tables.known_symbols("human")) | names.isin(tables.known_symbols("mouse"))
+    known = tables.is_known(names, "human") | tables.is_known(names, "mouse")
     return float((known | strip_version(names).isin(tables.symbol_of_id().index).to_numpy()).mean())

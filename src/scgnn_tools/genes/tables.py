@@ -56,6 +56,17 @@ def known_symbols(organism: str) -> frozenset[str]:
     return frozenset(tfs | set(human_of_mouse().index))
 
 
+@cache
+def known_index(organism: str) -> pd.Index:
+    """Return the same symbols as an index, whose table of hashes is built once: looking names up in a set builds one each time."""
+    return pd.Index(sorted(known_symbols(organism)), dtype=object)
+
+
+def is_known(names: pd.Index, organism: str) -> np.ndarray:
+    """Return which names are symbols of the organism, bool (n,)."""
+    return known_index(organism).get_indexer(names) >= 0
+
+
 def transcription_factors(organism: str = "human", *, curated: bool = True) -> np.ndarray:
     """Return the symbols of the transcription factors, sorted, shape (n_tfs,).
 
