@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
 from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
+from scgnn_tools._modality import modality
 from scgnn_tools.data import rows as _rows
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.data.bounds import check_parent
@@ -154,6 +155,7 @@ def open_expression(
     MissingKeyError
         If there is no such layer.
     """
+    adata = modality(adata)
     if adata.n_obs == 0:
         msg = "The AnnData holds no cells (0 rows). Pass one with at least one cell."
         raise InputValueError(msg)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import genes as gene_tables
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
@@ -151,10 +152,8 @@ class ScNetFormer:
         """
         open_expression(adata, layer=layer, every_feature=True)
         gene_names(adata.var, gene_key=gene_key)
-        if tissue_key is not None and tissue_key not in adata.obs:
-            there = ", ".join(map(printable, adata.obs.columns)) or "none"
-            msg = f"tissue_key={tissue_key!r} is no column of obs; there are: {there}."
-            raise MissingKeyError(msg)
+        if tissue_key is not None:
+            column_of(adata.obs, tissue_key, "tissue_key")
         record(adata, SETUP_SCNETFORMER, layer=layer, gene_key=gene_key, organism=organism, tissue_key=tissue_key)
 
     def train(
@@ -256,10 +255,7 @@ class ScNetFormer:
         tissues = self.model.graph.tissues
         if tissue_key is None or len(tissues) == 1:
             return tokens
-        if tissue_key not in adata.obs:
-            msg = f"tissue_key={tissue_key!r} is no column of obs."
-            raise MissingKeyError(msg)
-        groups = pd.Index(tissues).get_indexer(adata.obs[tissue_key].astype(str))
+        groups = pd.Index(tissues).get_indexer(column_of(adata.obs, tissue_key, "tissue_key").astype(str))
         if (groups < 0).any():
             say(f"scnetformer: {(groups < 0).sum():,} cells are of a tissue without a graph and get the union of all")
         return Tokens(tokens.ids, tokens.values, tokens.offsets, groups.astype(np.int64))

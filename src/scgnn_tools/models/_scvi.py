@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, SgtWarning
 from scgnn_tools._keys import SETUP_LABELS
 from scgnn_tools._log import printable
@@ -249,13 +250,9 @@ def _has(adata: "AnnData | MuData", rna: "AnnData", key: str) -> bool:
 
 def _column(adata: "AnnData | MuData", rna: "AnnData", key: str, what: str) -> pd.Series:
     """Return a column of ``obs`` of the modality, or of the MuData for the cells of the modality."""
-    if key in rna.obs:
-        return rna.obs[key]
-    if key in adata.obs:
-        return adata.obs[key].reindex(rna.obs_names)
-    there = ", ".join(map(printable, rna.obs.columns)) or "none"
-    msg = f"{what}={key!r} is no column of obs; the columns are: {there}."
-    raise MissingKeyError(msg)
+    if key not in rna.obs and key in adata.obs:
+        return column_of(adata.obs, key, what).reindex(rna.obs_names)
+    return column_of(rna.obs, key, what)
 
 
 def _no_layer(found: Setup, rna: "AnnData") -> str:
