@@ -142,12 +142,12 @@ def test_few_pairs_few_factors(planted):
 
 
 def test_few_known_pairs_are_kept_sparse_and_say_the_same(planted, monkeypatch):
-    from scgnn_tools.links.sgt import terms as sgt_terms
+    from scgnn_tools.links.sgt import tables
 
     train, test = held(planted[0], "pair")
     scores = []
     for share in (0.0, 2.0):
-        monkeypatch.setattr(sgt_terms, "SPARSE", share)
+        monkeypatch.setattr(tables, "SPARSE", share)
         scores.append(link_predictor("sgt", rng=0, knowledge=False).fit(train, embedding=planted[1]).score(test))
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-3)
 

@@ -8,8 +8,8 @@ from tests.labels.conftest import make
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels.scbignn import ScBiGNN
-from scgnn_tools.labels.scbignn.em import cross_entropy, m_loss, pseudo_labels
 from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again, per_million
+from scgnn_tools.labels.scbignn.losses import cross_entropy, m_loss, pseudo_labels
 
 QUICK = {"epochs_genes": 8, "max_epochs": 25, "n_tokens": 80, "iterations": 1}
 ONE = torch.ones(3)

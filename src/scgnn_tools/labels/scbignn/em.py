@@ -21,6 +21,7 @@ from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork, tokens
 from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes
+from scgnn_tools.labels.scbignn.losses import cross_entropy, m_loss, pseudo_labels
 from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
@@ -96,32 +97,6 @@ class Round:
     log_q: np.ndarray
     log_p: np.ndarray
     score: float
-
-
-def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted sum of -log p(target); the target is classes (n,) or probabilities (n, n_classes)."""
-    if target.dim() == 1:
-        return F.cross_entropy(logits, target, weight=weight, reduction="sum")
-    return -(target * weight * F.log_softmax(logits, dim=1)).sum()
-
-
-def pseudo_labels(log_proba: Tensor, *, sample: bool) -> Tensor:
-    """Return one class a cell drawn from its probabilities, int64 (n,), or the probabilities themselves (n, n_classes)."""
-    proba = log_proba.exp()
-    return torch.multinomial(proba, 1).squeeze(1) if sample else proba
-
-
-def m_loss(logits: Tensor, labels: Tensor, log_q: Tensor, weight: Tensor, *, gamma: float, sample: bool) -> Tensor:
-    """Return the loss of the M-step, a mean over all cells: the labels of the first, pseudo-labels of q for the others.
-
-    With gamma = 1 and a q that is certain it is the cross-entropy with the classes that q is certain of.
-    """
-    n = len(labels)
-    known = cross_entropy(logits[:n], labels, weight)
-    if len(logits) == n:
-        return known / n
-    said = cross_entropy(logits[n:], pseudo_labels(log_q, sample=sample), weight)
-    return (known + gamma * said) / (n + gamma * (len(logits) - n))
 
 
 def gene_level(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> tuple[np.ndarray, np.ndarray]:

@@ -2,22 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from scipy.special import expit, logit
 
+from scgnn_tools.links.sgt.ridge import Ridge, affine
+from scgnn_tools.links.sgt.tables import cosine, dense, low_rank, table, times
+
 SMOOTH = 3.0
-RANK = 6
 MAX_PROFILES = 2000
 """More targets than that are not compared with each other by their labels: each then has few."""
-
-SPARSE = 0.1
-"""Tables with a smaller share of pairs are multiplied as sparse ones."""
-
-LAMBDAS = np.logspace(-1, 4, 16)
 
 TERMS = {
     "seen": (
@@ -116,12 +111,12 @@ class Terms:
         rate = (y.sum(axis=1) + SMOOTH * self._base) / (seen.sum(axis=1) + SMOOTH)
         offset = self._rates(y, seen, rate, features[at_tfs], features[at_targets])
         self._x = features[at_targets]
-        self._after_tf = _table((y - rate[:, None]) * seen)  # the residual after the factor's rate
+        self._after_tf = table((y - rate[:, None]) * seen)  # the residual after the factor's rate
         mu = expit(logit(rate)[:, None] + offset[None]).astype(np.float32)
         rest = (y - mu) * seen
-        self._after_both = _table(rest)
-        self._scaled = _table(rest / np.sqrt(np.maximum(mu * (1 - mu), 0.02)))  # in units of its spread
-        self._seen = _table(seen)
+        self._after_both = table(rest)
+        self._scaled = table(rest / np.sqrt(np.maximum(mu * (1 - mu), 0.02)))  # in units of its spread
+        self._seen = table(seen)
 
     def rows(self, tfs: Side) -> np.ndarray:
         """Return the number of each factor among those of the pairs, -1 if it is none."""
@@ -141,7 +136,7 @@ class Terms:
         kappa = SMOOTH * base * (1 - base)
         offset = excess / (variance + kappa)
         self._target_prior = Ridge(x, variance / (variance + kappa)).coefficients(offset[:, None])
-        prior = _affine(x, self._target_prior).ravel()
+        prior = affine(x, self._target_prior).ravel()
         rest = max(float(((offset - prior) ** 2).mean()), 0.05)
         self._target_rate = (excess + prior / rest) / (variance + 1 / rest)
         self._tf_prior = Ridge(x_tf).coefficients(logit(rate)[:, None])
@@ -152,35 +147,35 @@ class Terms:
     @cached_property
     def _like(self) -> np.ndarray:
         """How alike the labels of two factors are, after the factors' rates."""
-        return _cosine(self._after_tf, self._seen)
+        return cosine(self._after_tf, self._seen)
 
     @cached_property
     def _like_rest(self) -> np.ndarray:
         """How alike they are after both rates."""
-        return _cosine(self._after_both, self._seen)
+        return cosine(self._after_both, self._seen)
 
     @cached_property
     def _low(self) -> tuple[np.ndarray, np.ndarray]:
-        residual, seen = _dense(self._after_tf), _dense(self._seen)
-        return _low_rank(residual - residual.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) * seen)
+        residual, seen = dense(self._after_tf), dense(self._seen)
+        return low_rank(residual - residual.sum(axis=0) / np.maximum(seen.sum(axis=0), 1) * seen)
 
     @cached_property
     def _profiles(self) -> np.ndarray:
         """What targets with like labels say."""
-        return self._scaled @ _cosine(self._after_both.T, self._seen.T, shrink=0.5)
+        return self._scaled @ cosine(self._after_both.T, self._seen.T, shrink=0.5)
 
     @cached_property
-    def _ridge(self) -> "Ridge":
+    def _ridge(self) -> Ridge:
         return Ridge(self._x)
 
     @cached_property
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
         """Regression of each factor's residual on the target's features."""
-        return self._ridge.coefficients(_dense(self._after_both).T)
+        return self._ridge.coefficients(dense(self._after_both).T)
 
     @cached_property
     def _slopes_std(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._ridge.coefficients(_dense(self._scaled).T)
+        return self._ridge.coefficients(dense(self._scaled).T)
 
     @cached_property
     def _alike(self) -> np.ndarray:
@@ -196,9 +191,9 @@ class Terms:
         if name == "odds_target":
             return np.where(column >= 0, self._odds_target[column], logit(self._base))[None]
         if name == "tf_prior":
-            return _affine(tfs.features, self._tf_prior)
+            return affine(tfs.features, self._tf_prior)
         if name in ("target_prior", "target_rate"):
-            prior = _affine(x, self._target_prior).T
+            prior = affine(x, self._target_prior).T
             return prior if name == "target_prior" else np.where(column >= 0, self._target_rate[column], prior)
         if name in ("kin", "kin_regression"):
             return self._by_kin(name, tfs.kin[:, self._kin_columns], column, x)  # type: ignore[index]
@@ -218,93 +213,24 @@ class Terms:
         if name == "profiles":
             return self._profiles[row][:, column]
         if name == "total_rest":
-            return _times(self._like_rest[row], self._scaled[:, column])
+            return times(self._like_rest[row], self._scaled[:, column])
         rest = name == "mean_rest"
         like = (self._like_rest if rest else self._like)[row]
-        total = _times(like, (self._after_both if rest else self._after_tf)[:, column])
+        total = times(like, (self._after_both if rest else self._after_tf)[:, column])
         if name == "total":
             return total
-        weight = _times(np.abs(like), self._seen[:, column])
+        weight = times(np.abs(like), self._seen[:, column])
         return total / (weight + 1) if rest else np.divide(total, weight, out=np.zeros_like(weight), where=weight > 0)
 
     def _regress(self, name: str, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         if name == "regression_alike":
-            return self._alike[row] @ _affine(x, self._slopes_std).T
+            return self._alike[row] @ affine(x, self._slopes_std).T
         slope, constant = self._slopes if name == "regression" else self._slopes_std
-        return _affine(x, (slope[:, row], constant[row])).T
+        return affine(x, (slope[:, row], constant[row])).T
 
     def _by_kin(self, name: str, kin: np.ndarray, column: np.ndarray, x: np.ndarray) -> np.ndarray:
         if name == "kin_regression":
-            return (kin / (kin.sum(axis=1, keepdims=True) + 0.1)) @ _affine(x, self._slopes_std).T
-        out = _times(kin, self._scaled[:, column]) / (_times(kin, self._seen[:, column]) + 0.5)
+            return (kin / (kin.sum(axis=1, keepdims=True) + 0.1)) @ affine(x, self._slopes_std).T
+        out = times(kin, self._scaled[:, column]) / (times(kin, self._seen[:, column]) + 0.5)
         out[:, column < 0] = 0
         return out
-
-
-def _affine(x: np.ndarray, coefficients: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    return x @ coefficients[0] + coefficients[1]
-
-
-class Ridge:
-    """Ridge regression of many columns with one penalty, chosen by generalised cross-validation."""
-
-    def __init__(self, x: np.ndarray, weight: np.ndarray | None = None) -> None:
-        self._w = np.ones(len(x)) if weight is None else np.maximum(weight, 1e-9)
-        self._mean = (self._w @ x) / self._w.sum()
-        self._x = ((x - self._mean) * np.sqrt(self._w)[:, None]).astype(np.float32)
-        value, self._v = np.linalg.eigh((self._x.T @ self._x).astype(np.float64))
-        self._s = np.maximum(value, 1e-9)
-
-    def coefficients(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return slopes, float32 (rank, n_columns), and constants, float32 (n_columns,)."""
-        mean = (self._w @ y) / self._w.sum()
-        z = (y - mean) * np.sqrt(self._w)[:, None]
-        projected = self._v.T @ (self._x.T @ z.astype(np.float32)).astype(np.float64)
-        energy = (projected**2).sum(axis=1) / self._s
-        total, n = float((z**2).sum()), len(y)
-        best, least = LAMBDAS[-1], np.inf
-        for penalty in LAMBDAS:
-            h = self._s / (self._s + penalty)
-            score = (total - ((2 * h - h**2) * energy).sum()) / max(1 - (h.sum() + 1) / n, 1e-3) ** 2
-            if score < least:
-                best, least = penalty, score
-        slope = self._v @ (projected / (self._s + best)[:, None])
-        return slope.astype(np.float32), (mean - self._mean @ slope).astype(np.float32)
-
-
-Table: TypeAlias = Any
-"""Factors × targets, float32: an array, or a CSC one if few of the pairs are known."""
-
-
-def _table(x: np.ndarray) -> Table:
-    return sp.csc_array(x) if np.count_nonzero(x) < SPARSE * x.size else x
-
-
-def _dense(x: Table) -> np.ndarray:
-    return x.toarray() if sp.issparse(x) else x
-
-
-def _times(a: np.ndarray, b: Table) -> np.ndarray:
-    """Return the product with a table, dense."""
-    return np.ascontiguousarray((b.T @ a.T).T) if sp.issparse(b) else a @ b
-
-
-def _cosine(residual: Table, seen: Table, *, shrink: float = 0.0) -> np.ndarray:
-    """Return the cosine of rows over the columns that both have seen; ``shrink`` pulls those of few common ones to 0."""
-    square = residual * residual
-    norm = np.sqrt(_dense(square @ seen.T) * _dense(seen @ square.T))
-    if shrink and (norm > 0).any():
-        norm = norm + shrink * norm[norm > 0].mean()
-    out = np.divide(_dense(residual @ residual.T), norm, out=np.zeros_like(norm), where=norm > 0)
-    np.fill_diagonal(out, 0)
-    return out
-
-
-def _low_rank(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.sparse.linalg import svds
-
-    k = min(RANK, min(matrix.shape) - 1)
-    if k < 1 or not matrix.any():
-        return np.zeros((matrix.shape[0], 1), dtype=np.float32), np.zeros((1, matrix.shape[1]), dtype=np.float32)
-    u, s, vt = svds(matrix, k, rng=np.random.default_rng(0))
-    return (u * s).astype(np.float32), vt.astype(np.float32)
