@@ -10,7 +10,7 @@ import pandas as pd
 from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._protocol import check_pairs
-from scgnn_tools.links.sgt.genes import GeneKernel
+from scgnn_tools.links.sgt.kernel import GeneKernel
 from scgnn_tools.links.sgt.stack import Stack, fit_stack, hold_out
 from scgnn_tools.links.sgt.terms import EVIDENCE, TERMS, Side, Terms
 
