@@ -126,7 +126,8 @@ def biology(name: str, side: CellSide, joined: np.ndarray, tfs: np.ndarray, nois
             one = table[table["group"] == group].set_index("tf")
             one = one[enough.reindex(one.index) & one["specificity"].notna()]
             ranks = one[["specificity", "expression"]].rank(ascending=False)
-            for factor in factors.split():
+            ranks.index = ranks.index.str.upper()  # the names of the model
+            for factor in factors.upper().split():
                 found = ranks.loc[factor] if factor in ranks.index else pd.Series(np.nan, index=ranks.columns)
                 rows.append({"set": name, "group": group, "factor": factor, "regulon": found["specificity"],
                              "own expression": found["expression"], "of": len(ranks), "permuted": noise})  # fmt: skip
