@@ -43,6 +43,12 @@ class SgtAccessor:
 
         return infer_grn(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
+    def integrate(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.integrate` on this object."""
+        from scgnn_tools.tl import integrate
+
+        return integrate(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
         from scgnn_tools.tl import gene_programs

@@ -22,6 +22,9 @@ GRN = "sgt_grn"
 ACTIVITY = "sgt_activity"
 """Default ``key_added`` of :func:`scgnn_tools.tl.tf_activity`."""
 
+INTEGRATED = "sgt_integrated"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.integrate`."""
+
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 
@@ -287,4 +290,21 @@ class ActivityKeys:
     @property
     def uns(self) -> str:
         """``uns``: ``params``."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class IntegrationKeys:
+    """Where the integration called ``key`` lives."""
+
+    key: str = INTEGRATED
+
+    @property
+    def obsm(self) -> str:
+        """``obsm``: one vector a cell."""
+        return f"X_{self.key}"
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``evaluation``, ``verdict``, ``history``, ``params``."""
         return self.key

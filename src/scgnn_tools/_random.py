@@ -1,5 +1,8 @@
 """Randomness: every function takes ``rng``, none touches a global seed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from scgnn_tools._errors import InputValueError
@@ -26,3 +29,17 @@ def seed(rng: RNG) -> int:
     if isinstance(rng, int | np.integer):
         return int(rng) % 2**31
     return int(generator(rng).integers(2**31))
+
+
+@contextmanager
+def igraph_seed(seed: int) -> Iterator[None]:
+    """Let igraph, which draws from Python's generator, draw from one of its own."""
+    import random
+
+    import igraph
+
+    igraph.set_random_number_generator(random.Random(seed))
+    try:
+        yield
+    finally:
+        igraph.set_random_number_generator(random)

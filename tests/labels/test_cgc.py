@@ -11,7 +11,7 @@ from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.sources import read_graph
 from scgnn_tools.labels import Cells, label_method
-from scgnn_tools.labels.cgc import CGCLabels, _markers, _symbols
+from scgnn_tools.labels.cgc import CGCLabels, _markers
 
 SMALL = {"dim": 16, "n_layers": 1, "max_epochs": 2, "pretrain_epochs": 1}
 NAMES = genes.prior()["target"].drop_duplicates().to_numpy()[:120].astype(object)
@@ -41,13 +41,6 @@ def test_faint_genes_of_a_small_class_do_not_crowd_out_what_cells_express():
     x[y == 1, :20] = np.random.default_rng(0).uniform(0, 2, size=(40, 20))
     x[y == 2, 20:] = 0.5  # without any spread: on their own scale they tell the classes apart best
     np.testing.assert_array_equal(_markers(sp.csr_array(x), y, 20), np.arange(20))
-
-
-def test_genes_without_a_name_of_their_own_get_one():
-    names = np.array(["STAT1", "STAT1", "", "IRF1"], dtype=object)
-    got = _symbols(names, np.arange(4))
-    assert list(got) == ["STAT1", "gene 1", "gene 2", "IRF1"]
-    assert len(set(_symbols(None, np.arange(4)))) == 4
 
 
 def test_the_graph_is_of_the_prior_positions_and_training_cells(problem):

@@ -13,14 +13,12 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from scgnn_tools import genes
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import cgc, load
-from scgnn_tools.fm.cgc.coexpressed import with_coexpression
-from scgnn_tools.fm.cgc.graph import gene_graph
+from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means
 from scgnn_tools.train import tasks
@@ -137,7 +135,7 @@ class CGCLabels:
         how |= {"max_tokens": budget, "decay": True, "warmup": min(WARMUP, n_tokens // budget)}
         self.history = {}
         if fresh and self.pretrain:
-            self._start_from_coexpression(train)
+            start_from_coexpression(self.model, sp.csr_array(train.expression @ self._to_vocabulary))
             self.model.network.requires_grad_(True)
             masked = tasks.Masked(self.model.mask_share)
             self.history["pretrain"] = fit_task(
@@ -177,39 +175,10 @@ class CGCLabels:
     def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGCModel:
         """Return a small network over the genes that tell the classes apart."""
         columns = _markers(train.expression, labels, self.n_genes)
-        n = len(columns)
-        self._to_vocabulary = sp.csr_array(
-            (np.ones(n, dtype=np.float32), (columns, np.arange(n))), shape=(train.expression.shape[1], n)
-        )
-        vocabulary = _symbols(train.genes, columns)
-        named = train.genes is not None and self.graph
-        graph = gene_graph(
-            vocabulary,
-            tf_target=genes.prior() if named else None,
-            positions=genes.positions() if named else None,
-        )
-        if self.graph and len(train) > 2:
-            graph = with_coexpression(graph, sp.csr_array(train.expression[:, columns]))
-        return cgc.CGCModel.untrained(vocabulary, graph=graph, seed=number, device=self._device, **self._sizes)
-
-    def _start_from_coexpression(self, train: Cells) -> None:
-        """Put the singular vectors of the training cells' expression into the gene table: genes of like expression start alike."""
-        from scipy.sparse.linalg import svds
-
-        x = sp.csr_array(train.expression @ self._to_vocabulary).astype(np.float64)
-        table = self.model.network.genes.embedding.weight
-        k = min(table.shape[1], min(x.shape) - 1)
-        if k < 1 or not x.nnz:
-            return
-        dense = np.asarray(x.todense())
-        dense = (dense - dense.mean(axis=0)) / (dense.std(axis=0) + 1e-6)
-        if np.abs(dense).max() < 1e-3:  # all cells are equal: genes are alike in nothing
-            return
-        _, s, vt = svds(dense, k, rng=np.random.default_rng(0))
-        vectors = vt.T * s
-        vectors *= np.sqrt(table.shape[1]) / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
-        with torch.no_grad():
-            table[3:, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
+        self._to_vocabulary = to_columns(columns, train.expression.shape[1])
+        rows = sp.csr_array(train.expression[:, columns])
+        names = None if train.genes is None else train.genes[columns]
+        return small_network(rows, names, graph=self.graph, seed=number, device=self._device, **self._sizes)
 
     def _pretrained(self, train: Cells) -> cgc.CGCModel:
         """Return a copy of the network that was given."""
@@ -236,15 +205,3 @@ def _markers(x: sp.csr_array, labels: np.ndarray, n_genes: int) -> np.ndarray:
     between = share @ (means - share @ means) ** 2
     within = np.maximum(total - between, 0) + SPREAD
     return np.sort(np.argsort(-(means.var(axis=0) / within), kind="stable")[:n_genes])
-
-
-def _symbols(names: np.ndarray | None, columns: np.ndarray) -> np.ndarray:
-    """Return a name of its own for each gene: its human symbol, where no gene before it has that one."""
-    own = np.array([f"gene {i}" for i in columns], dtype=object)
-    if names is None:
-        return own
-    symbols = genes.human_symbols(names)[columns]
-    _, first = np.unique(symbols, return_index=True)
-    alone = np.zeros(len(columns), dtype=bool)
-    alone[first] = True
-    return np.where(alone & (symbols != ""), symbols, own)

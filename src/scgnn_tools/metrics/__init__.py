@@ -2,5 +2,16 @@
 
 from scgnn_tools.metrics._annotation import annotation, expected_calibration_error, reliability
 from scgnn_tools.metrics._grn import auprc_difference, curves, grn, per_tf
+from scgnn_tools.metrics._integration import integration, integration_controls
 
-__all__ = ["annotation", "auprc_difference", "curves", "expected_calibration_error", "grn", "per_tf", "reliability"]
+__all__ = [
+    "annotation",
+    "auprc_difference",
+    "curves",
+    "expected_calibration_error",
+    "grn",
+    "integration",
+    "integration_controls",
+    "per_tf",
+    "reliability",
+]

@@ -7,6 +7,7 @@ from scgnn_tools.pl._explain import explain
 from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
+from scgnn_tools.pl._integration import integration
 from scgnn_tools.pl._sankey import annotation_sankey
 from scgnn_tools.pl._training import training
 
@@ -19,5 +20,6 @@ __all__ = [
     "gene_programs",
     "grn",
     "grn_evaluation",
+    "integration",
     "training",
 ]

@@ -1,6 +1,7 @@
 """Who may see what: splits of cells and of pairs of genes, and the audit for leaks."""
 
 from scgnn_tools.splits.audit import audit_pairs, audit_scaling
+from scgnn_tools.splits.batches import split_batches
 from scgnn_tools.splits.cells import split_cells
 from scgnn_tools.splits.pairs import (
     SPLITS,
@@ -22,6 +23,7 @@ __all__ = [
     "degree_matched_unseen_tf",
     "hard_balanced",
     "random_pair",
+    "split_batches",
     "split_cells",
     "split_pairs",
     "target_rate",

@@ -15,7 +15,7 @@ from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import ProgramKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._random import RNG, seed
+from scgnn_tools._random import RNG, igraph_seed, seed
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.graph import cosine_topk
 from scgnn_tools.tl._gene_vectors import gene_vectors
@@ -202,7 +202,7 @@ def cluster(vectors: np.ndarray, n_neighbors: int, resolution: float, min_genes:
     links = cosine_topk(vectors, n_neighbors)
     both = sp.coo_array(sp.triu(links.maximum(links.T), k=1))
     graph = igraph.Graph(len(vectors), list(zip(both.row.tolist(), both.col.tolist(), strict=True)))
-    with _igraph_seed(seed):
+    with igraph_seed(seed):
         found = graph.community_leiden(
             objective_function="modularity", weights=both.data.tolist(), resolution=resolution, n_iterations=10
         )
@@ -225,27 +225,6 @@ def eta2(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
         between += len(here) * here.mean(axis=0) ** 2
     total = (centred**2).sum(axis=0)
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
-
-
-class _igraph_seed:  # noqa: N801 (a context manager)
-    """igraph draws from Python's generator: give it one of its own."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def __enter__(self) -> None:
-        import random
-
-        import igraph
-
-        igraph.set_random_number_generator(random.Random(self.seed))
-
-    def __exit__(self, *details: object) -> None:
-        import random
-
-        import igraph
-
-        igraph.set_random_number_generator(random)
 
 
 def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: _Own) -> np.ndarray:

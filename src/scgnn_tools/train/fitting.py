@@ -34,6 +34,8 @@ def fit_task(
     resume: bool = False,
     seed: int = 0,
     decay: bool = False,
+    strata: np.ndarray | None = None,
+    max_cells: int | None = None,
 ) -> pd.DataFrame:
     """Train, and leave the weights that validate best in the network and the task, frozen and in evaluation mode.
 
@@ -57,6 +59,8 @@ def fit_task(
         Of batches, masks and dropout.
     decay
         Whether the learning rate falls in a straight line over ``max_epochs``.
+    strata, max_cells
+        Code of each cell, and the cells of a batch, which then holds every code in proportion; None makes batches of cells of like length.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def fit_task(
 
     budget = max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
     lengths = model.lengths(tokens)
-    epoch = max(1, int(lengths[train].sum() // budget))
+    epoch = max(1, int(lengths[train].sum() // budget) if max_cells is None else round(len(train) / max_cells))
     module = Module(
         parts,
         loss,
@@ -82,12 +86,13 @@ def fit_task(
         validation=validation,
         lengths=lengths,
         max_tokens=budget,
-        max_cells=None,
+        max_cells=max_cells,
         lr=lr,
         weight_decay=weight_decay,
         warmup=warmup,
         seed=seed,
         decay_steps=max_epochs * epoch if decay else None,
+        strata=strata,
     )
     half = {"torch.bfloat16": "bf16-mixed", "torch.float16": "16-mixed"}.get(str(model.dtype), "32-true")
     with tempfile.TemporaryDirectory() as temporary:

@@ -44,6 +44,9 @@ class Module(lightning.LightningModule):
         Of batches, masks and dropout; each epoch has its own, so that a resumed run goes on as if it had not been stopped.
     decay_steps
         Steps over which the learning rate falls to a twentieth, in a straight line; None leaves it as it is.
+    strata
+        Code of each cell, int (n_obs,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
+        cells of like length.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class Module(lightning.LightningModule):
         warmup: int,
         seed: int,
         decay_steps: int | None = None,
+        strata: np.ndarray | None = None,
     ) -> None:
         super().__init__()
+        self.strata = strata
         self.decay_steps = decay_steps
         self.parts, self.batch_loss = parts, loss
         self.cells = {"train": train, "validation": validation}
@@ -73,7 +78,11 @@ class Module(lightning.LightningModule):
     def train_dataloader(self) -> DataLoader:
         """Return this epoch's batches, in random order."""
         rng = np.random.default_rng([self.seed, 0, self.current_epoch])
-        batches = random_batches(self.cells["train"], self.lengths, rng, self.max_tokens, self.max_cells)
+        cells = self.cells["train"]
+        if self.strata is None:
+            batches = random_batches(cells, self.lengths, rng, self.max_tokens, self.max_cells)
+        else:
+            batches = stratified_batches(cells, self.strata, rng, self.max_cells or 32)
         return DataLoader(batches, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def val_dataloader(self) -> DataLoader:
@@ -135,6 +144,22 @@ def random_batches(
     for start in range(0, len(shuffled), WINDOW * per_batch):
         window = shuffled[start : start + WINDOW * per_batch]
         out += [window[b] for b in length_batches(lengths[window], max_tokens=max_tokens, max_cells=max_cells)]
+    return [out[i] for i in rng.permutation(len(out))]
+
+
+def stratified_batches(cells: np.ndarray, strata: np.ndarray, rng: np.random.Generator, size: int) -> list[np.ndarray]:
+    """Return batches of about ``size`` cells in random order that each hold every stratum in proportion, its cells in pairs.
+
+    Where batches compare their cells with each other, cells of like length would be cells of like depth, which is like experiment.
+    """
+    shuffled = rng.permutation(cells)
+    at = np.empty(len(cells))
+    for code in np.unique(strata[shuffled]):
+        own = np.flatnonzero(strata[shuffled] == code)
+        pairs = -(-len(own) // 2)
+        at[own] = (np.arange(len(own)) // 2 + rng.random()) / pairs
+    ordered = shuffled[np.argsort(at, kind="stable")]
+    out = np.array_split(ordered, max(1, round(len(cells) / size)))
     return [out[i] for i in rng.permutation(len(out))]
 
 

@@ -1,0 +1,85 @@
+"""All integration methods: one line each."""
+
+import inspect
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools.integration._protocol import IntegrationMethod
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a method lives and what it is.
+
+    Attributes
+    ----------
+    module, cls
+        Where.
+    kind
+        "baseline" for what others have to beat.
+    needs
+        "vectors" for a method that corrects vectors, "expression" for one that takes log-normalised values, "counts" for one that takes
+        raw counts, "tokens" for a network over genes.
+    inductive
+        Whether cells that were not fitted can be mapped, each by itself.
+    sees_labels
+        Whether it learns from labels; its scores against the same labels are then no test.
+    least_cells
+        Fewer cells are refused.
+    """
+
+    module: str
+    cls: str
+    kind: Literal["method", "baseline"]
+    needs: Literal["vectors", "expression", "counts", "tokens"] = "vectors"
+    inductive: bool = False
+    sees_labels: bool = False
+    least_cells: int = 2
+
+
+METHODS = {
+    "none": Entry("scgnn_tools.integration.none", "Uncorrected", "baseline", inductive=True),
+    "center": Entry("scgnn_tools.integration.center", "Center", "baseline", inductive=True),
+    "combat": Entry("scgnn_tools.integration.combat", "Combat", "baseline", "expression"),
+    "harmony": Entry("scgnn_tools.integration.harmony", "Harmony", "baseline"),
+    "scvi": Entry("scgnn_tools.integration.scvi", "ScVI", "baseline", "counts", inductive=True, least_cells=100),
+    "scanvi": Entry(
+        "scgnn_tools.integration.scvi",
+        "ScanVIBatches",
+        "baseline",
+        "counts",
+        inductive=True,
+        sees_labels=True,
+        least_cells=100,
+    ),
+    "cgc": Entry("scgnn_tools.integration.cgc", "CGCBatches", "method", "tokens", inductive=True, least_cells=100),
+}
+
+
+def entry(name: str) -> Entry:
+    """Return what is known of a method."""
+    if name not in METHODS:
+        msg = f"There is no integration method {printable(name)!r}; the methods are {', '.join(METHODS)}."
+        raise InputValueError(msg)
+    return METHODS[name]
+
+
+def integration_method(name: str, **options: Any) -> IntegrationMethod:
+    """Return a new, unfitted method by its name.
+
+    ``device`` and ``max_epochs``, which are asked for by who does not know the method, reach those that have them; another option that
+    the method lacks is an error.
+    """
+    found = entry(name)
+    cls = getattr(import_module(found.module), found.cls)
+    has = [p.name for p in inspect.signature(cls).parameters.values()]
+    for common in ("device", "max_epochs"):
+        if common in options and (common not in has or options[common] is None):
+            options.pop(common)
+    for option in (o for o in options if o not in has):
+        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
+        raise InputValueError(msg)
+    return cls(**options)

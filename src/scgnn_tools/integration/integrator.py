@@ -1,0 +1,187 @@
+"""A fitted integration, kept: new cells are mapped into its space, each by itself, without another training."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
+from scgnn_tools._log import as_text, say
+from scgnn_tools._random import RNG
+from scgnn_tools._write import write_whole
+from scgnn_tools.integration._protocol import Batches, IntegrationMethod
+from scgnn_tools.integration._registry import METHODS, entry, integration_method
+from scgnn_tools.integration.inputs import batch_column, collect, label_column, new_cells, representation
+from scgnn_tools.integration.run import check, fit
+from scgnn_tools.integration.streamed_pca import StreamedPCA
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+FILE, ARRAYS = "integration.json", "integration.safetensors"
+SPACE, METHOD = "space.", "method."
+
+
+class Integrator:
+    """An integration that new cells can be mapped into: ``Integrator.fit(atlas, "batch").map_query(new)``.
+
+    Only methods whose vector of a cell depends on that cell alone can do so; :meth:`fit` refuses the others.
+
+    Attributes
+    ----------
+    vectors
+        Of the cells that it was fitted on, float32 (n_cells, d); None after :meth:`load`.
+    """
+
+    def __init__(
+        self,
+        method: IntegrationMethod,
+        space: StreamedPCA,
+        batches: np.ndarray,
+        about: dict[str, Any],
+        vectors: np.ndarray | None = None,
+    ) -> None:
+        self.method, self.space, self.batches, self.about, self.vectors = method, space, batches, about, vectors
+
+    @classmethod
+    def fit(
+        cls,
+        adata: "AnnData",
+        batch_key: str,
+        *,
+        method: str = "scvi",
+        labels_key: str | None = None,
+        use_rep: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        n_comps: int = 50,
+        n_top_genes: int = 2000,
+        max_epochs: int | None = None,
+        rng: RNG = 0,
+        device: str = "auto",
+        **options: Any,
+    ) -> "Integrator":
+        """Fit a method; the parameters are those of :func:`scgnn_tools.tl.integrate`."""
+        if not entry(method).inductive:
+            able = ", ".join(n for n, e in METHODS.items() if e.inductive)
+            msg = f"{method} cannot map cells that it was not fitted on; these can: {able}. Or call tl.integrate on all cells together."
+            raise InputValueError(msg)
+        made = check(
+            method,
+            adata.n_obs,
+            labels=labels_key is not None,
+            options={**options, "device": device, "max_epochs": max_epochs},
+        )
+        batch = batch_column(adata, batch_key)
+        labels = None if labels_key is None else label_column(adata, labels_key)
+        inputs = collect(
+            adata,
+            batch,
+            use_rep=use_rep,
+            layer=layer,
+            gene_key=gene_key,
+            n_comps=n_comps,
+            n_top_genes=n_top_genes,
+            expression=entry(method).needs != "vectors",
+        )
+        vectors = fit(made, method, inputs.cells, labels, rng)
+        about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
+        return cls(made, inputs.space, batch.names, about, vectors)
+
+    def transform(
+        self,
+        adata: "AnnData",
+        batch_key: str | None = None,
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+    ) -> np.ndarray:
+        """Return vectors of new cells in the space of the fit, float32 (n_cells, d).
+
+        Parameters
+        ----------
+        adata
+            New cells; genes of the fit that they lack count as not expressed.
+        batch_key
+            Column of ``obs`` that says of which batch they are; None, and names that the fit did not see, are a new batch.
+        layer, gene_key
+            As in :func:`scgnn_tools.tl.embed`.
+        """
+        codes = np.full(adata.n_obs, -1, dtype=np.int64)
+        if batch_key is not None:
+            values = as_text(column_of(adata.obs, batch_key, "batch_key"))
+            for code, name in enumerate(self.batches):
+                codes[values == name] = code
+        rep = self.about["use_rep"]
+        if rep:
+            return self.method.transform(Batches(representation(adata, rep), codes))
+        found = new_cells(adata, self.space.genes, layer=layer, gene_key=gene_key)
+        if entry(self.about["method"]).needs == "vectors":
+            return self.method.transform(Batches(self.space.project(found.rows()), codes))
+        expression = found.stacked()
+        nothing = np.zeros((adata.n_obs, 0), dtype=np.float32)
+        totals = found.expression.cell_totals()
+        return self.method.transform(Batches(nothing, codes, expression, self.space.genes, totals))
+
+    def map_query(
+        self,
+        adata: "AnnData",
+        batch_key: str | None = None,
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        key_added: str = INTEGRATED,
+        copy: bool = False,
+    ) -> "AnnData | None":
+        """Write the vectors of new cells: ``obsm[f"X_{key}"]`` float32 (n_obs, d), ``uns[key]["params"]``.
+
+        Parameters
+        ----------
+        adata, batch_key, layer, gene_key
+            As in :meth:`transform`.
+        key_added
+            Name of the result.
+        copy
+            Return a changed copy and leave ``adata`` as it is.
+        """
+        check_writable(adata, copy=copy)
+        keys = IntegrationKeys(check_key(key_added))
+        vectors = self.transform(adata, batch_key, layer=layer, gene_key=gene_key)
+        params = {"method": self.about["method"], "batch_key": batch_key or "", "transductive": False}
+        changed = write(adata, {"obsm": {keys.obsm: vectors}, "uns": {keys.uns: {"params": params}}}, copy=copy)
+        say(f"map_query: {self.about['method']}, {len(vectors):,} new cells -> obsm['{keys.obsm}']")
+        return changed  # type: ignore[return-value]
+
+    def save(self, folder: str | Path) -> None:
+        """Write arrays as safetensors and the rest as JSON."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {SPACE + "mean": self.space.mean, SPACE + "axes": self.space.axes}
+        arrays |= {METHOD + k: v for k, v in self.method.state().items()}  # type: ignore[attr-defined]
+        about = {**self.about, "genes": self.space.genes.tolist(), "batches": self.batches.tolist()}
+        write_whole(
+            folder / ARRAYS, lambda part: save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, part)
+        )
+        write_whole(folder / FILE, lambda part: part.write_text(json.dumps(about), encoding="utf-8"))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> "Integrator":
+        """Read what :meth:`save` wrote."""
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            arrays = load_file(folder / ARRAYS)
+            names, batches = about.pop("genes"), about.pop("batches")
+            space = StreamedPCA(np.array(names, dtype=object))
+            space.mean, space.axes = arrays[SPACE + "mean"], arrays[SPACE + "axes"]
+            made = integration_method(about["method"], **about["options"], device=device)
+            made.restore({k.removeprefix(METHOD): v for k, v in arrays.items() if k.startswith(METHOD)})  # type: ignore[attr-defined]
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {error})."
+            raise WeightsError(msg) from error
+        return cls(made, space, np.array(batches, dtype=object), about)

@@ -1,0 +1,138 @@
+"""Fit a method and its baselines on the same cells, score them, and say who wins."""
+
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._errors import InputValueError, LabelError, MissingExtraError, SgtWarning
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.integration._protocol import Batches, IntegrationMethod
+from scgnn_tools.integration._registry import METHODS, entry, integration_method
+from scgnn_tools.integration.evaluation import Evaluation, evaluate, verdict
+from scgnn_tools.integration.inputs import Column, Inputs
+
+PCA = "pca"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made.
+
+    Attributes
+    ----------
+    vectors
+        Of every cell, float32 (n_cells, d).
+    method
+        Fitted.
+    row
+        Its name in ``evaluation``: with that of the embedding before it, if it corrects one.
+    evaluation
+        A row a method; None if it was not asked for, or nothing could be scored.
+    verdict
+        In words.
+    """
+
+    vectors: np.ndarray
+    method: IntegrationMethod
+    row: str
+    evaluation: pd.DataFrame | None
+    verdict: str
+
+
+def check(method: str, n_obs: int, *, labels: bool, options: dict[str, Any]) -> IntegrationMethod:
+    """Return the method, unfitted; a wrong name or option, or too few cells, is an error before any work."""
+    found = entry(method)
+    made = integration_method(method, **options)
+    if n_obs < found.least_cells:
+        msg = f"{method} is a network and wants at least {found.least_cells} cells; there are {n_obs}. Take method='harmony' or 'center'."
+        raise InputValueError(msg)
+    if found.sees_labels and not labels:
+        msg = f"{method} learns from labels. Pass labels_key='cell_type', the column of obs that holds them."
+        raise LabelError(msg)
+    return made
+
+
+def check_baselines(baselines: "tuple[str, ...] | list[str]") -> list[str]:
+    """Return the baselines as a list; an unknown name is an error."""
+    if isinstance(baselines, str):
+        msg = f"baselines is a list of names, such as ('pca', 'center'); got {baselines!r}."
+        raise InputValueError(msg)
+    for name in baselines:
+        if name != PCA:
+            entry(name)
+    return list(dict.fromkeys(PCA if name == "none" else name for name in baselines))
+
+
+def seen_by(method: str, cells: Batches, labels: Column | None) -> Batches:
+    """Return the cells as the method may see them: labels only for those that learn from labels."""
+    sees = entry(method).sees_labels and labels is not None
+    return replace(cells, labels=labels.codes if sees and labels is not None else None)
+
+
+def fit(made: IntegrationMethod, method: str, cells: Batches, labels: Column | None, rng: RNG) -> np.ndarray:
+    """Return the vectors of a method, checked."""
+    vectors = np.asarray(made.fit(seen_by(method, cells, labels), rng=seed(rng)), dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        msg = f"{method} gave vectors that are not finite; nothing is written. Try another rng=, or fewer max_epochs=."
+        raise InputValueError(msg)
+    return vectors
+
+
+def run(
+    inputs: Inputs,
+    batch: Column,
+    labels: Column | None,
+    *,
+    made: IntegrationMethod,
+    method: str,
+    baselines: list[str],
+    condition: Column | None = None,
+    scored: bool = True,
+    rng: RNG = 0,
+) -> Result:
+    """Integrate, and score beside the baselines on the principal components of the same cells."""
+    start = time.perf_counter()
+    vectors = fit(made, method, inputs.cells, labels, rng)
+    seconds = {row_name(method, inputs): time.perf_counter() - start}
+    row = next(iter(seconds))
+    if not scored:
+        return Result(vectors, made, row, None, f"{row}: not scored")
+    shown = {row: vectors}
+    kinds: dict[str, str] = {row: entry(method).kind}
+    on_pca = replace(inputs.cells, vectors=inputs.pca)
+    for name in (b for b in baselines if b != row):
+        start = time.perf_counter()
+        if name == PCA:
+            shown[name] = inputs.pca
+        else:
+            try:
+                other = integration_method(name)
+            except MissingExtraError as error:
+                warnings.warn(f"The baseline {name} is left out: {error}", SgtWarning, stacklevel=4)
+                continue
+            shown[name] = fit(other, name, on_pca, labels, rng)
+        kinds[name], seconds[name] = "baseline", time.perf_counter() - start
+    found = evaluate(shown, kinds, batch, labels, before=inputs.pca, condition=condition, rng=rng)
+    return Result(vectors, made, row, _table(found, seconds), verdict(found, row))
+
+
+def _table(found: Evaluation | None, seconds: dict[str, float]) -> pd.DataFrame | None:
+    if found is None:
+        return None
+    table = found.table.copy()
+    table["sees_labels"] = [n in METHODS and METHODS[n].sees_labels for n in table.index]
+    table["seconds"] = pd.Series(seconds).reindex(table.index)
+    return table
+
+
+def row_name(method: str, inputs: Inputs) -> str:
+    """Return the name of a method's row: "harmony", "X_scgpt+harmony", and for what is not corrected "pca" or "X_scgpt"."""
+    rep = inputs.params["use_rep"]
+    corrects = entry(method).needs == "vectors"
+    if method == "none":
+        return rep or PCA
+    return f"{rep}+{method}" if rep and corrects else method

@@ -1,0 +1,162 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from scgnn_tools._errors import InputScaleError, InputValueError, LabelError, MissingExtraError
+from scgnn_tools.integration import METHODS, Batches, integration_method
+from scgnn_tools.metrics import integration
+
+
+def batches(n=160, d=8, *, seed=0):
+    """Two labels in two batches, one of them shifted; counts of 30 genes beside."""
+    rng = np.random.default_rng(seed)
+    labels, batch = np.repeat([0, 1], n // 2), np.arange(n) % 2
+    rate = np.exp(rng.normal(size=(2, 30)))[labels] * np.exp(0.7 * rng.normal(size=(2, 30)))[batch]
+    counts = rng.poisson(3 * rate) + 1
+    totals = counts.sum(axis=1).astype(float)
+    x = sp.csr_array(np.log1p(counts / totals[:, None] * 1e4).astype(np.float32))
+    vectors = (4 * np.eye(2, d)[labels] + rng.normal(size=(n, d)) + 3 * batch[:, None] * np.eye(d)[-1]).astype(
+        np.float32
+    )
+    return Batches(vectors, batch, x, np.array([f"g{i}" for i in range(30)], dtype=object), totals, labels)
+
+
+def options(name):
+    return {"max_epochs": 3} if "epochs" in str(METHODS[name]) or name in ("scvi", "scanvi") else {}
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].needs != "tokens"])
+def test_a_method_gives_every_cell_a_vector_that_follows_the_seed(name):
+    cells = batches()
+    one, again = (integration_method(name, **options(name)).fit(cells, rng=1) for _ in range(2))
+    assert len(one) == len(cells)
+    assert one.dtype == np.float32
+    assert np.isfinite(one).all()
+    np.testing.assert_allclose(one, again, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["center", "harmony", "combat"])
+def test_a_correction_mixes_batches_and_keeps_labels(name):
+    cells = batches()
+    was = integration(cells.vectors, cells.batch, cells.labels, which=["mixing", "clisi"])
+    now = integration(integration_method(name).fit(cells), cells.batch, cells.labels, which=["mixing", "clisi"])
+    assert now["mixing"] > was["mixing"] + 0.05
+    assert now["clisi"] > 0.9
+
+
+def test_center_gives_each_batch_the_same_mean():
+    cells = batches()
+    out = integration_method("center").fit(cells)
+    np.testing.assert_allclose(out[cells.batch == 0].mean(axis=0), out[cells.batch == 1].mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(out.mean(axis=0), cells.vectors.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [40, 7])
+def test_harmony_has_cells_in_rows_also_with_fewer_cells_than_dimensions(n):
+    some = batches(d=9).take(np.arange(80 - n // 2, 80 - n // 2 + n))
+    out = integration_method("harmony", n_clusters=2).fit(some)
+    assert out.shape == (n, 9)
+    assert np.corrcoef(out[:, 0], some.vectors[:, 0])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_harmony_reads_either_orientation(monkeypatch, flip):
+    cells = batches()
+
+    class Found:
+        Z_corr = cells.vectors.T if flip else cells.vectors
+
+    monkeypatch.setattr("harmonypy.run_harmony", lambda *_, **__: Found)
+    np.testing.assert_array_equal(integration_method("harmony").fit(cells), cells.vectors)
+
+
+def test_harmony_refuses_a_square():
+    with pytest.raises(InputValueError, match=r"8 cells and as many dimensions.*Pass n_comps=4"):
+        integration_method("harmony").fit(batches().take(np.arange(8)))
+
+
+def test_without_harmonypy_there_is_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "harmonypy", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'scgnn_tools\[integration\]'"):
+        integration_method("harmony")
+
+
+@pytest.mark.parametrize("name", ["none", "center", "scvi", "scanvi"])
+def test_an_inductive_method_maps_each_cell_by_itself_and_is_saved(name):
+    cells = batches()
+    fitted = integration_method(name, **options(name))
+    fitted.fit(cells, rng=0)
+    whole = fitted.transform(cells)
+    np.testing.assert_allclose(fitted.transform(cells.take(np.array([5, 90]))), whole[[5, 90]], atol=1e-4)
+    again = integration_method(name, **options(name))
+    again.restore(fitted.state())
+    np.testing.assert_allclose(again.transform(cells), whole, atol=1e-5)
+
+
+def test_scvi_maps_a_batch_that_it_has_not_seen_and_keeps_its_losses():
+    cells = batches()
+    fitted = integration_method("scvi", max_epochs=3)
+    fitted.fit(cells)
+    new = Batches(cells.vectors, np.full(len(cells), -1), cells.expression, cells.genes, cells.totals)
+    np.testing.assert_allclose(fitted.transform(new), fitted.transform(cells), atol=1e-5)
+    assert isinstance(fitted.history, pd.DataFrame)
+    assert len(fitted.history) == 3
+
+
+def test_center_does_not_know_a_new_batch():
+    cells = batches()
+    fitted = integration_method("center")
+    fitted.fit(cells)
+    with pytest.raises(InputValueError, match="some cells are of another one"):
+        fitted.transform(Batches(cells.vectors, np.full(len(cells), -1)))
+
+
+BAD = [
+    (lambda: integration_method("bbknn"), InputValueError, "no integration method 'bbknn'; the methods are none, center"),
+    (lambda: integration_method("harmony", thetta=1), InputValueError, "harmony has no option 'thetta'; its options are: theta"),
+    (lambda: integration_method("scvi").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), InputScaleError, "want raw counts"),
+    (lambda: integration_method("scanvi").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), LabelError, "learns from labels"),
+    (lambda: integration_method("combat").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), InputValueError, "vectors only"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "says"), BAD)
+def test_bad_input(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
+
+
+def test_cgc_is_tuned_on_the_batches_and_maps_each_cell_by_itself():
+    cells = batches()
+    small = {"dim": 8, "n_layers": 1, "n_genes": 20, "max_length": 16, "max_epochs": 2}
+    one, again = (integration_method("cgc", **small).fit(cells, rng=1) for _ in range(2))
+    np.testing.assert_allclose(one, again, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
+    fitted = integration_method("cgc", ecs=0, dar=0, graph=False, pretrain=False, **small)
+    whole = fitted.fit(cells, rng=1)
+    assert list(fitted.history.columns) == ["loss", "validation"]
+    np.testing.assert_allclose(fitted.transform(cells.take(np.array([5, 90]))), whole[[5, 90]], atol=1e-5)
+    assert np.abs(whole - one).max() > 0.01
+
+
+def test_cgc_tunes_a_copy_of_a_network_that_it_is_given():
+    from scgnn_tools.fm.cgc.small import small_network
+
+    cells = batches()
+    sizes = {"dim": 8, "heads": 2, "hidden": 8, "n_layers": 1, "n_graph_layers": 1, "max_length": 16, "dropout": 0.0}
+    given = small_network(cells.expression, cells.genes, device="cpu", **sizes)
+    before = {k: v.clone() for k, v in given.network.state_dict().items()}
+    cells = Batches(cells.vectors, cells.batch, cells.expression, given.vocabulary, cells.totals)
+    out = integration_method("cgc", model=given, max_epochs=1).fit(cells)
+    assert out.shape == (160, 8)
+    assert all((before[k] == v).all() for k, v in given.network.state_dict().items())
+    for bad, says in (
+        ({"checkpoint": "x"}, "not both"),
+        ({"dar_schedule": "x"}, "'ramp'"),
+        ({"max_cells": 2}, "at least 4"),
+    ):
+        with pytest.raises(InputValueError, match=says):
+            integration_method("cgc", model=given, **bad)

@@ -1,0 +1,198 @@
+import sys
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import (
+    InputScaleError,
+    InputValueError,
+    LabelError,
+    MissingExtraError,
+    MissingKeyError,
+    SgtWarning,
+    WeightsError,
+)
+from scgnn_tools.integration import Integrator
+
+
+@pytest.fixture(scope="module")
+def two_donors():
+    """240 cells: three types by counts of 60 genes, two donors who differ in depth and in some genes."""
+    rng = np.random.default_rng(0)
+    types, donor = np.arange(240) % 3, (np.arange(240) // 3) % 2
+    rate = (
+        np.exp(rng.normal(size=(3, 60)))[types] * np.exp(0.5 * rng.normal(size=(2, 60)))[donor] * (1 + donor[:, None])
+    )
+    obs = pd.DataFrame({"donor": np.array(["x", "y"])[donor], "cell_type": np.array(["T", "B", "NK"])[types]})
+    obs["treated"] = np.array(["no", "yes"])[rng.integers(2, size=240)]
+    obs.index = [f"c{i}" for i in range(240)]
+    return ad.AnnData(
+        sp.csr_matrix(rng.poisson(rate).astype(np.float32)), obs, pd.DataFrame(index=[f"GENE{i}" for i in range(60)])
+    )
+
+
+def test_it_writes_what_is_documented_and_nothing_else(two_donors, tmp_path):
+    adata = two_donors.copy()
+    assert sgt.tl.integrate(adata, "donor", labels_key="cell_type", condition_key="treated", n_comps=10) is None
+    assert changed(two_donors, adata) == {"obsm['X_sgt_integrated']", "uns['sgt_integrated']"}
+    assert adata.obsm["X_sgt_integrated"].shape == (240, 10)
+    assert adata.obsm["X_sgt_integrated"].dtype == np.float32
+    found = adata.uns["sgt_integrated"]
+    assert set(found) == {"evaluation", "verdict", "batches", "params"}
+    assert list(found["evaluation"].index) == ["harmony", "pca", "center", "random", "labels", "labels x batch"]
+    assert "condition_clisi" in found["evaluation"]
+    assert found["batches"]["n"].to_dict() == {"x": 120, "y": 120}
+    assert found["verdict"].startswith("harmony ")
+    assert found["params"]["confounding"] < 0.1
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_integrated"]
+    pd.testing.assert_frame_equal(again["evaluation"], found["evaluation"], check_dtype=False)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_copy_leaves_the_object(two_donors):
+    how = {"labels_key": "cell_type", "n_comps": 10, "baselines": ("pca",), "copy": True, "key_added": "mine"}
+    before = two_donors.copy()
+    a, b = (sgt.tl.integrate(two_donors, "donor", **how) for _ in range(2))
+    assert changed(before, two_donors) == set()
+    np.testing.assert_array_equal(a.obsm["X_mine"], b.obsm["X_mine"])
+    same = a.uns["mine"]["evaluation"].drop(columns="seconds")
+    pd.testing.assert_frame_equal(same, b.uns["mine"]["evaluation"].drop(columns="seconds"))
+
+
+def test_an_embedding_is_corrected_and_named(two_donors):
+    adata = two_donors.copy()
+    adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6))
+    sgt.tl.integrate(
+        adata, "donor", labels_key="cell_type", use_rep="X_own", method="center", baselines=("pca", "center")
+    )
+    assert list(adata.uns["sgt_integrated"]["evaluation"].index[:3]) == ["X_own+center", "pca", "center"]
+    assert adata.obsm["X_sgt_integrated"].shape == (240, 6)
+
+
+def test_without_labels_it_says_that_nobody_knows(two_donors):
+    out = sgt.tl.integrate(two_donors, "donor", method="center", baselines=("pca",), n_comps=10, copy=True)
+    assert "iLISI" in out.uns["sgt_integrated"]["verdict"]
+    assert "without labels_key= nobody knows" in out.uns["sgt_integrated"]["verdict"]
+
+
+def test_a_trained_method_leaves_its_losses_and_labels_are_for_those_that_say_so(two_donors):
+    how = {"labels_key": "cell_type", "baselines": ("pca",), "max_epochs": 2, "n_latent": 4}
+    out = sgt.tl.integrate(two_donors, "donor", method="scanvi", max_epochs_scanvi=1, copy=True, **how)
+    found = out.uns["sgt_integrated"]
+    assert len(found["history"]) == 3
+    assert found["params"]["sees_labels"]
+    assert found["evaluation"]["sees_labels"].to_dict() == {n: n == "scanvi" for n in found["evaluation"].index}
+
+
+def test_a_missing_package_is_an_error_with_its_install_line_and_never_another_method(two_donors, monkeypatch):
+    monkeypatch.setitem(sys.modules, "harmonypy", None)
+    adata = two_donors.copy()
+    with pytest.raises(MissingExtraError, match=r"pip install 'scgnn_tools\[integration\]'"):
+        sgt.tl.integrate(adata, "donor")
+    assert changed(two_donors, adata) == set()
+    with pytest.warns(SgtWarning, match="baseline harmony is left out"):
+        out = sgt.tl.integrate(adata, "donor", labels_key="cell_type", method="center", copy=True)
+    assert "harmony" not in out.uns["sgt_integrated"]["evaluation"].index
+
+
+def test_confounded_labels_are_warned_of(two_donors):
+    adata = two_donors.copy()
+    adata.obs["site"] = adata.obs["cell_type"].map({"T": "x", "B": "x", "NK": "y"})
+    adata.obs["type"] = adata.obs["site"].map({"x": "lymphoid", "y": "killer"})
+    with pytest.warns(SgtWarning, match=r"Each label is in one batch only .* = 1\.00"):
+        sgt.tl.integrate(adata, "site", labels_key="type", method="center", evaluate=False)
+    assert adata.uns["sgt_integrated"]["params"]["confounding"] == pytest.approx(1)
+
+
+def with_obs(**columns):
+    def make(a):
+        for name, values in columns.items():
+            a.obs[name] = values
+        return a
+
+    return make
+
+
+def with_x(change):
+    def make(a):
+        a.X = change(a.X.toarray())
+        return a
+
+    return make
+
+
+def with_rep(values):
+    def make(a):
+        a.obsm["X_own"] = values
+        return a
+
+    return make
+
+
+N = np.arange(240)
+ONCE = np.where(N == 7, "z", np.where(N % 2, "x", "y"))
+BAD = [
+    ("no such column", with_obs(), {"batch_key": "lane"}, MissingKeyError, "batch_key='lane' is no column of obs; the columns are: donor"),
+    ("one batch", with_obs(donor="x"), {}, InputValueError, r"one batch, 'x'.* sgt\.tl\.embed\(adata\)"),
+    ("a batch of one cell", with_obs(donor=ONCE), {}, InputValueError, r"1 batches of a single cell \(z\)"),
+    ("NaN in the batch", with_obs(donor=np.where(N < 3, np.nan, N % 2)), {}, InputValueError, "NaN in 3 of 240 cells"),
+    ("a measurement", with_obs(donor=N // 4 * 0.5), {}, InputValueError, "60 different numbers: a measurement"),
+    ("a batch a cell", with_obs(donor=N.astype(str)), {}, InputValueError, "different in each of the 240 cells: it names cells"),
+    ("negative values", with_x(lambda x: x - 1), {}, InputScaleError, "it looks scaled"),
+    ("NaN in X", with_x(lambda x: np.where(x > 3, np.nan, x)), {}, InputValueError, "NaN"),
+    ("one label", with_obs(cell_type="T"), {}, LabelError, "holds 1 labels; at least two"),
+    ("no labels", with_obs(cell_type="Unknown"), {}, LabelError, "holds 0 labels"),
+    ("no condition", with_obs(), {"condition_key": "dose"}, MissingKeyError, "condition_key='dose' is no column"),
+    ("no method", with_obs(), {"method": "bbknn"}, InputValueError, "no integration method 'bbknn'; the methods are none"),
+    ("no baseline", with_obs(), {"baselines": ("pca", "mean")}, InputValueError, "no integration method 'mean'"),
+    ("a word for a list", with_obs(), {"baselines": "pca"}, InputValueError, "baselines is a list of names"),
+    ("no option", with_obs(), {"theeta": 2}, InputValueError, "harmony has no option 'theeta'; its options are: theta"),
+    ("no vectors", with_obs(), {"use_rep": "X_own"}, MissingKeyError, "use_rep='X_own' is not in obsm; there is: none"),
+    ("NaN in the vectors", with_rep(np.full((240, 4), np.nan)), {"use_rep": "X_own"}, InputValueError, "no matrix of finite numbers"),
+    ("no components", with_obs(), {"n_comps": 0}, InputValueError, "n_comps is an integer of at least 2; got 0"),
+    ("few cells for a network", lambda a: a[:60].copy(), {"method": "scvi"}, InputValueError, "wants at least 100 cells; there are 60"),
+    ("labels wanted", with_obs(), {"method": "scanvi", "labels_key": None}, LabelError, "scanvi learns from labels"),
+    ("a square", lambda a: with_rep(np.eye(40))(a[:40].copy()), {"use_rep": "X_own"}, InputValueError, "40 cells and as many"),
+    ("counts wanted", with_x(lambda x: np.log1p(x / 3)), {"method": "scvi", "max_epochs": 1}, InputScaleError, "want raw counts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "how", "error", "says"), [pytest.param(*b[1:], id=b[0]) for b in BAD])
+def test_bad_input(two_donors, make, how, error, says):
+    adata = make(two_donors.copy())
+    before = adata.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.integrate(adata, **{"batch_key": "donor", "labels_key": "cell_type", "n_comps": 10, **how})
+    assert changed(before, adata) == set()
+
+
+@pytest.mark.parametrize(("method", "how"), [("none", {}), ("center", {}), ("scvi", {"max_epochs": 2})])
+def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, tmp_path, method, how):
+    old, new = two_donors[::2].copy(), two_donors[1::2][:, ::-1].copy()
+    model = Integrator.fit(old, "donor", method=method, n_comps=5, **how)
+    np.testing.assert_allclose(model.transform(old, "donor"), model.vectors, atol=1e-4)
+    before = new.copy()
+    model.map_query(new, "donor")
+    assert changed(before, new) == {"obsm['X_sgt_integrated']", "uns['sgt_integrated']"}
+    alone = model.transform(new[3:4].copy(), "donor")
+    np.testing.assert_allclose(alone[0], new.obsm["X_sgt_integrated"][3], atol=1e-4)
+    model.save(tmp_path / "atlas")
+    again = Integrator.load(tmp_path / "atlas")
+    np.testing.assert_allclose(again.transform(new, "donor"), new.obsm["X_sgt_integrated"], atol=1e-4)
+
+
+def test_what_cannot_be_mapped_is_said(two_donors, tmp_path):
+    with pytest.raises(InputValueError, match=r"harmony cannot map cells .*; these can: none, center, scvi"):
+        Integrator.fit(two_donors, "donor", method="harmony")
+    model = Integrator.fit(two_donors, "donor", method="none", n_comps=5)
+    with pytest.raises(InputValueError, match=r"hold 33% of the 60 genes .* GENE0, GENE1"):
+        model.transform(two_donors[:, :20].copy())
+    with pytest.warns(SgtWarning, match=r"hold 83% of the 60 genes"):
+        model.transform(two_donors[:, :50].copy())
+    with pytest.raises(WeightsError, match="holds no integration"):
+        Integrator.load(tmp_path)
