@@ -40,8 +40,8 @@ def test_a_transductive_run_has_the_unlabelled_cells_in_its_graph(adata):
     inductive = sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="P4").train(**QUICK)
     transductive = sgt.models.ScGraPhT(adata, use_rep="X_own", pathway="P4").train(transductive=True, **QUICK)
     n_unlabelled = int(adata.obs["cell_type"].isna().sum())
-    assert transductive._fitted._assembler.graph.cells.shape[0] == adata.n_obs
-    assert inductive._fitted._assembler.graph.cells.shape[0] < adata.n_obs - n_unlabelled
+    assert transductive._fitted.fitted.assembler.graph.cells.shape[0] == adata.n_obs
+    assert inductive._fitted.fitted.assembler.graph.cells.shape[0] < adata.n_obs - n_unlabelled
 
 
 def test_logits_that_no_file_holds_are_given_again(adata, tmp_path):
