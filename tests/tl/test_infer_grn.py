@@ -29,8 +29,14 @@ COLUMNS = [
     "stability",
     "sign",
     "sign_from",
+    "sign_conflict",
     "correlation",
     "cosine",
+    "prior_score",
+    "data_score",
+    "log_ratio",
+    "z",
+    "coherence",
 ]
 
 
@@ -50,6 +56,12 @@ def test_the_bare_call(pbmc68k):
     assert edges["stability"].between(0, 1).all()
     assert edges["probability"].between(0, 1).all()
     assert edges["probability"].corr(edges["score"], method="spearman") > 0.8
+    assert np.isfinite(edges["prior_score"]).all()
+    assert edges["data_score"].notna().any()
+    added = np.log(edges["score"] / (1 - edges["score"])) - np.log(edges["prior_score"] / (1 - edges["prior_score"]))
+    np.testing.assert_allclose(added, edges["log_ratio"], atol=1e-3)
+    assert {"reliability", "ratio", "recovery", "held_out"} <= set(entry["evaluation"])
+    assert "halves of the cells agree by" in entry["evaluation"]["cells"]
     told = edges["sign_from"] == "data"
     assert (np.sign(edges["correlation"]) == edges["sign"])[told].all()
     assert set(edges["sign"].dropna()) <= {1.0, -1.0}
