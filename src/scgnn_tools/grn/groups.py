@@ -41,22 +41,25 @@ def expresses(x: sp.csr_array, min_expressed: float) -> np.ndarray:
     return share >= max(min_expressed, MIN_EXPRESSING / x.shape[0])
 
 
-def genes_of_group(adata: "AnnData", params: Mapping[str, Any], group: str) -> np.ndarray | None:
-    """Return the genes that the network of a group could hold, by what infer_grn noted; None if they are not to be told."""
+def genes_held(adata: "AnnData", params: Mapping[str, Any], group: str | None) -> np.ndarray | None:
+    """Return the genes that a network, or that of a group, could hold by what infer_grn noted; None if they are not to be told."""
     groupby = params.get("groupby")
-    if groupby is None or groupby not in adata.obs:
+    if "min_expressed" not in params or (groupby is not None and groupby not in adata.obs):
         return None
-    cells = (adata.obs[groupby].astype(object).map(str) == group).to_numpy()
     try:
         expression = open_expression(adata)
     except InputScaleError:
         return None
-    if not cells.any() or not expression.var.index.equals(adata.var_names):
+    if not expression.var.index.equals(adata.var_names):
         return None
-    x = sp.csr_array(
-        sp.vstack([rows[cells[start : start + rows.shape[0]]] for start, rows in expression.rows()], format="csr")
-    )
-    return adata.var_names[expresses(x, float(params.get("min_expressed", 0.0)))].to_numpy(dtype=object)
+    names = [None] if groupby is None else [str(g) for g in params["groups"]] if group is None else [group]
+    label = None if groupby is None else adata.obs[groupby].astype(object).map(str).to_numpy()
+    x = sp.csr_array(sp.vstack([rows for _, rows in expression.rows()], format="csr"))
+    parts = [x if label is None else x[np.flatnonzero(label == name)] for name in names]
+    if min(part.shape[0] for part in parts) < MIN_CELLS:
+        return None
+    held = np.any([expresses(part, float(params["min_expressed"])) for part in parts], axis=0)
+    return adata.var_names[held].to_numpy(dtype=object)
 
 
 def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: float) -> list[Group]:

@@ -14,7 +14,7 @@ from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
 from scgnn_tools.grn.edge_tables import candidates, edge_scores, scores_of
-from scgnn_tools.grn.groups import genes_of_group
+from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.links.pcc import PCC
@@ -57,7 +57,7 @@ def evaluate_grn(
         What the edges were learnt from, edges (``source``, ``target``) or labelled pairs; these are not judged.
     tfs, genes
         Factors and targets that the tool could have named; None takes the factors of the edges and all genes that the edges name, or
-        of an AnnData all its genes, with ``group`` those that its cells express. A pair that the tool did not name ranks
+        of an AnnData those that enough of its cells express, or of a group's. A pair that the tool did not name ranks
         below all that it did.
     key, group
         Name of the network in an AnnData, and one of its groups.
@@ -88,17 +88,17 @@ def evaluate_grn(
     adata = None
     if not isinstance(edges, pd.DataFrame | Mapping):
         adata = modality(edges, mod, name="edges", wanted="an AnnData, a table of edges, or a dict of tables")
-    tables, of_group = _given(edges), None
+    tables, held = _given(edges), None
     if adata is not None:
         params = network(adata, key).get("params", {})
         tables = {str(params.get("method", "edges")): edges_of(adata, key, group=group)}
-        of_group = None if group is None else genes_of_group(adata, params, group)
+        held = genes_held(adata, params, group)
         if exclude_known and train is None:
             every_group = edges_of(adata, key)  # trained on the whole prior, whatever a group expresses of it
             train = every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]]
     named = {n: edge_scores(t) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
-    pool = every if adata is None else adata.var_names.to_numpy(dtype=object) if of_group is None else of_group
+    pool = every if adata is None else adata.var_names.to_numpy(dtype=object) if held is None else held
     pool = pool if genes is None else as_text(genes)
     organism = organism or gene_names.detect_organism(pool)
     to_symbol = _Symbols(organism)
