@@ -1,5 +1,7 @@
 """Randomness: every function takes ``rng``, none touches a global seed."""
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -43,3 +45,32 @@ def igraph_seed(seed: int) -> Iterator[None]:
         yield
     finally:
         igraph.set_random_number_generator(random)
+
+
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextmanager
+def torch_random(value: int | None = None) -> Iterator[None]:
+    """Lend PyTorch's own generators, seeded if there is a ``value``, and put them back as they were.
+
+    PyTorch has one generator for all threads, and dropout draws from it: of several threads one at a time goes on, the others wait.
+    """
+    import torch
+
+    with _ONE_AT_A_TIME, torch.random.fork_rng():
+        if value is not None:
+            torch.default_generator.manual_seed(value)
+            if torch.cuda.is_available():
+                torch.cuda.manual_seed_all(value)
+        yield
+
+
+def _anew() -> None:
+    """Make a new lock in a forked child: the thread that holds the old one is not there."""
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_anew)

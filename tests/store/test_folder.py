@@ -52,7 +52,7 @@ def test_a_damaged_file_is_made_again(tmp_path, damage):
 
 def test_another_plan_is_refused_and_named(tmp_path):
     RunFolder(tmp_path / "s", {"method": "m", "rng": "0"})
-    with pytest.raises(InputValueError, match="holds runs of another inference: rng differ"):
+    with pytest.raises(InputValueError, match=r"holds another run, which differs in rng \(0 there, 1 here\)"):
         RunFolder(tmp_path / "s", {"method": "m", "rng": "1"})
     assert json.loads((tmp_path / "s" / "plan.json").read_text())["rng"] == "0"
 

@@ -299,7 +299,7 @@ def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
     assert {p.name for p in (tmp_path / "runs").iterdir()} == files
     before = pbmc68k.copy()
     for other in ({"rng": 1}, {"tfs": ["SPI1"]}, {"method": "degree"}):
-        with pytest.raises(InputValueError, match="holds runs of another inference"):
+        with pytest.raises(InputValueError, match="holds another run, which differs in"):
             sgt.tl.infer_grn(pbmc68k, **{**options, **other})
     assert changed(before, pbmc68k) == set()
 

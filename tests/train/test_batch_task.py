@@ -8,7 +8,7 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.fm.cgc.model import MASK_VALUE
 from scgnn_tools.fm.cgc.small import small_network
 from scgnn_tools.train.batch_task import BatchTask, Discriminator, elastic_similarity
-from scgnn_tools.train.lightning import stratified_batches
+from scgnn_tools.train.fitting import stratified_batches
 
 
 def model():

@@ -107,7 +107,7 @@ def test_a_resumed_run_is_the_run_that_was_not_stopped(models, labelled, tmp_pat
 
 def test_another_run_s_folder_is_refused(models, labelled, tmp_path):  # noqa: F811
     FineTuner(models["scgpt"], labelled, labels_key="group").train(1, folder=tmp_path)
-    with pytest.raises(InputValueError, match="differs in rank"):
+    with pytest.raises(InputValueError, match=r"differs in .*rank \(8 there, 4 here\)"):
         FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path)
     FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path, resume=False)
 
@@ -127,11 +127,11 @@ def test_wrong_requests(models, labelled):  # noqa: F811
         FineTuner(sgt.fm.load("corpus-svd"), labelled, labels_key="group")
     with pytest.raises(MissingKeyError, match="the columns are: group"):
         FineTuner(model, labelled)
-    with pytest.raises(InputValueError, match="task is one of"):
+    with pytest.raises(InputValueError, match="task is 'classification', 'expression' or 'masked'"):
         FineTuner(model, labelled, task="regression")
     with pytest.raises(InputValueError, match="no head of its own"):
         FineTuner(model, labelled, task="masked", adapt="head")
-    with pytest.raises(InputValueError, match="share lies between"):
+    with pytest.raises(InputValueError, match="share is a number above 0 and below 1"):
         FineTuner(model, labelled, task="masked", share=1.5)
     labelled.obs["one"] = "x"
     with pytest.raises(LabelError, match="1 classes; at least 2"):
@@ -147,11 +147,10 @@ def test_wrong_requests(models, labelled):  # noqa: F811
 
 
 def test_the_learning_rate_falls_where_it_is_asked_to():
-    from scgnn_tools.train.lightning import Module
+    from functools import partial
 
-    how = {"train": np.arange(4), "validation": np.arange(4), "lengths": np.ones(4), "max_tokens": 4, "max_cells": None}
-    how |= {"lr": 1.0, "weight_decay": 0.0, "warmup": 4, "seed": 0}
-    falling = Module(torch.nn.Linear(1, 1), None, **how, decay_steps=100)
-    steady = Module(torch.nn.Linear(1, 1), None, **how)
-    assert [steady._factor(s) for s in (0, 4, 80)] == [0.2, 1.0, 1.0]
-    assert [falling._factor(s) for s in (0, 50, 100, 400)] == [0.2, 0.5, 0.05, 0.05]
+    from scgnn_tools.train.fitting import factor
+
+    steady, falling = partial(factor, warmup=4, steps=None), partial(factor, warmup=4, steps=100)
+    assert [steady(s) for s in (0, 4, 80)] == [0.2, 1.0, 1.0]
+    assert [falling(s) for s in (0, 50, 100, 400)] == [0.2, 0.5, 0.05, 0.05]

@@ -11,8 +11,8 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable
 from scgnn_tools._modality import modality
-from scgnn_tools.annotation.clean import clean_labels
 from scgnn_tools.annotation.inputs import one_object, references_and_query
+from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.labels import Cells
 
 if TYPE_CHECKING:

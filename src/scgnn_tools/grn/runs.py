@@ -71,7 +71,8 @@ class Runs:
 
     def scores(self, run: int, *, unseen: bool = False) -> np.ndarray:
         """Return the scores of one run, float32 (n_tfs, n_genes); with ``unseen`` NaN for the pairs that it learnt from."""
-        out = self._store.matrix(f"{self._prefix}run{run}", lambda: self._make(run))
+        shape = (len(self._tfs), len(self._inputs.genes))
+        out = self._store.matrix(f"{self._prefix}run{run}", lambda: self._make(run), shape)
         pairs = self._pairs(run)
         if unseen and PREDICTORS[self._method].learns and (fold_of(pairs) != run % FOLDS).all():
             i, j = (

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from torch import Tensor
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._random import RNG, seed
+from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
@@ -94,6 +94,14 @@ class CGCLabels:
         if model is not None and not isinstance(model, cgc.CGCModel):
             msg = f"model is a Cell-Graph Compass, loaded with sgt.fm.load('cgc', checkpoint=…); got {model!r}."
             raise InputValueError(msg)
+        sizes = {
+            "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_length": max_length, "max_epochs": max_epochs,
+            "pretrain_epochs": pretrain_epochs, "patience": patience, "max_tokens": max_tokens,
+        }  # fmt: skip
+        for name, value in sizes.items():
+            integer(name, value)
+        integer("n_graph_layers", n_graph_layers, least=0)
+        number("lr", lr, above=0)
         self._given, self._checkpoint, self._device = model, checkpoint, resolve_device(device)
         self.graph, self.pretrain, self.n_genes = graph, pretrain, n_genes
         self._sizes: dict[str, Any] = {
@@ -142,8 +150,7 @@ class CGCLabels:
                 self.model, masked, tokens, *parts, max_epochs=self.pretrain_epochs, **how
             )
         some = np.sort(np.random.default_rng(number).permutation(fit)[:STANDARDISED])
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(number)
+        with torch_random(number):
             vectors = np.concatenate(
                 [self.model.cell_vectors(tokens.select(some[i : i + 1])) for i in range(len(some))]
             )
@@ -151,6 +158,7 @@ class CGCLabels:
         self._task.to(self.model.device)
         self.model.network.requires_grad_(True)
         self.history["tune"] = fit_task(self.model, self._task, tokens, *parts, max_epochs=self.max_epochs, **how)
+        self.interrupted = any(bool(h.attrs["interrupted"]) for h in self.history.values())
         share = np.bincount(labels, minlength=int(labels.max()) + 1) / len(labels)
         self._empty = np.log(np.maximum(share, 1e-9))
         return self

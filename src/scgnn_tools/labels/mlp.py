@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
@@ -55,6 +56,9 @@ class Mlp:
     def __init__(
         self, *, max_epochs: int = 50, patience: int = 10, batch_size: int = 128, lr: float = 1e-3, device: str = "auto"
     ) -> None:
+        for name, value in (("max_epochs", max_epochs), ("patience", patience), ("batch_size", batch_size)):
+            integer(name, value)
+        number("lr", lr, above=0)
         self.max_epochs, self.patience, self.batch_size, self.lr = max_epochs, patience, batch_size, lr
         self._device, self.interrupted = resolve_device(device), False
 

@@ -72,7 +72,7 @@ class ScanVI:
         """Train on the training cells; nothing is learnt from the validation cells."""
         from scvi.model import SCANVI, SCVI
 
-        from scgnn_tools.train import seeded
+        from scgnn_tools.train import handed_back, seeded
 
         self.genes = np.sort(np.argsort(-column_variance(train.expression), kind="stable")[: self.n_genes])
         self._n_classes = int(labels.max()) + 1
@@ -94,7 +94,7 @@ class ScanVI:
             "datasplitter_kwargs": {"drop_last": any(n % BATCH == 1 and n > BATCH for n in (len(train), adata.n_obs))},
             "batch_size": BATCH,
         }
-        with quiet(), seeded(seed(rng)):
+        with handed_back(), quiet(), seeded(seed(rng)):
             SCVI.setup_anndata(adata, labels_key="label")
             below = SCVI(adata, n_layers=2, n_latent=self.n_latent, gene_likelihood="nb")
             below.train(max_epochs=epochs, **how)

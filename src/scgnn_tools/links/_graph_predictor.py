@@ -11,14 +11,15 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
-from scgnn_tools._choices import choice
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools._random import RNG, generator, seed, torch_random
 from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import operator
 from scgnn_tools.links._graph_network import LinkNetwork, Shape
 from scgnn_tools.links._protocol import check_pairs, needs
+from scgnn_tools.store import digest
 from scgnn_tools.train import fit_full_batch
 
 if TYPE_CHECKING:
@@ -86,10 +87,16 @@ class GraphPredictor:
         choice("features", features, FEATURES)
         choice("select", training.select, ("loss", "auroc", "auprc"))
         choice("optimizer", training.optimizer, ("Adam", "RMSprop", "SGD"))
-        for what in ("lr", "max_epochs", "patience", "every"):
-            if not getattr(training, what) > 0:
-                msg = f"{what} is positive; got {getattr(training, what)!r}."
-                raise InputValueError(msg)
+        for what in ("max_epochs", "patience", "every"):
+            integer(what, getattr(training, what))
+        integer("batch_size", training.batch_size, or_none=True)
+        integer("max_cells", max_cells, or_none=True)
+        number("lr", training.lr, above=0)
+        number("weight_decay", training.weight_decay, least=0)
+        number("dropout", shape.dropout, least=0, below=1)
+        number("slope", shape.slope, least=0)
+        for heads in [shape.heads] if isinstance(shape.heads, int) else shape.heads:
+            integer("heads", heads)
         widths = {name: _widths(name, getattr(shape, name)) for name in ("hidden", "out")}
         self._shape = replace(shape, **widths)  # type: ignore[arg-type]
         if shape.backbone is None and not vectors:
@@ -102,10 +109,15 @@ class GraphPredictor:
         self._training, self._features, self._with_vectors, self._as_given = training, features, vectors, as_given
         self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._stops = True
         self.history, self.interrupted = pd.DataFrame(columns=["loss", "validation"]), False
 
     def _build(self) -> LinkNetwork:
         return LinkNetwork(self._x.shape[1], self._d_vectors, self._shape)
+
+    def train_all_epochs(self) -> None:
+        """Let :meth:`fit` train all epochs and keep the last weights."""
+        self._stops = False
 
     def _chosen(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return the pairs that are trained on, or stopped on."""
@@ -133,14 +145,14 @@ class GraphPredictor:
             lambda network: self._losses(cast("LinkNetwork", network), train),
             self._validation(held),
             max_epochs=self._training.max_epochs,
-            patience=self._training.patience * self._training.every,
+            patience=self._training.patience * self._training.every if self._stops else None,
             lr=self._training.lr,
             weight_decay=self._training.weight_decay,
             optimizer=self._training.optimizer,
             rng=self._seed,
             what=self.name,
             checkpoint=self._checkpoint,
-            plan=self._plan(train),
+            plan=None if self._checkpoint is None else self._plan(train, held),
         )
         self._network = cast("LinkNetwork", network)
         self.history["validation"] = self.history["validation"].replace(np.inf, np.nan)  # no validation was due
@@ -158,8 +170,7 @@ class GraphPredictor:
         out = np.full((n, len(pairs)), np.nan)
         tf, target = self._genes.get_indexer(pairs["tf"]), self._genes.get_indexer(pairs["target"])
         known = np.flatnonzero((tf >= 0) & (target >= 0))
-        with torch.no_grad(), torch.random.fork_rng():
-            torch.default_generator.manual_seed(self._seed)
+        with torch.no_grad(), torch_random(self._seed):
             for i in range(n):
                 a, b = network.genes(graph, self._x, self._vectors)
                 for start in range(0, len(known), BLOCK):
@@ -174,8 +185,7 @@ class GraphPredictor:
         i, j = self._genes.get_indexer(tfs), self._genes.get_indexer(targets)
         out = np.full((len(tfs), len(targets)), np.nan, dtype=np.float32)
         draws = 50 if self._always else 1
-        with torch.no_grad(), torch.random.fork_rng():
-            torch.default_generator.manual_seed(self._seed)
+        with torch.no_grad(), torch_random(self._seed):
             total: torch.Tensor | float = 0.0
             for _ in range(draws):
                 a, b = network.genes(graph, self._x, self._vectors)
@@ -271,12 +281,16 @@ class GraphPredictor:
         a, b = network.genes(self._graph, self._x, self._vectors)
         return network.head(a[part[0]], b[part[1]])
 
-    def _plan(self, train: node_features.Rows) -> str:
-        """Say what a training is of: settings, nodes, features and pairs; how long it may take is no part of that."""
-        settings = replace(self._training, max_epochs=1, patience=1)
-        arrays = [*train, self._x, torch.as_tensor(self.message_graph.indices)]
-        sums = [float(t.double().sum()) for t in arrays]
-        return f"{self.name} {self._shape} {settings} {self._seed} {len(self._genes)} {self._x.shape} {sums}"
+    def _plan(self, train: node_features.Rows, held: node_features.Rows) -> dict[str, object]:
+        """Return all that decides the training; how long it may take is no part of that."""
+        settings = {k: v for k, v in asdict(self._training).items() if k != "max_epochs"}
+        arrays = [t.cpu().numpy() for t in train], [t.cpu().numpy() for t in held]
+        vectors = None if self._vectors is None else self._vectors.cpu().numpy()
+        return {
+            "method": self.name, "rng": self._seed, "early stopping": self._stops, **asdict(self._shape), **settings,
+            "genes": digest(np.array(self._genes)), "features": digest(self._x.cpu().numpy()), "gene vectors": digest(vectors),
+            "edges": digest(self._directed, self._is_tf), "training pairs": digest(arrays[0]), "validation pairs": digest(arrays[1]),
+        }  # fmt: skip
 
     def _validation(self, held: node_features.Rows) -> Any:
         """Return the score of an epoch, lower is better, infinite where none is due."""

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm
-from scgnn_tools._device import resolve_device
+from scgnn_tools._choices import number
+from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
@@ -33,13 +34,12 @@ from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.splits import split_cells
+from scgnn_tools.train import FineTuner
+from scgnn_tools.train.arguments import Devices, check_numbers, from_ckpt_path, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
-
-LAST = "last.safetensors"
-"""Name of the state of training in ``train(folder=…)``."""
 
 
 class CellLabelModel(ScviSetup):
@@ -98,18 +98,20 @@ class CellLabelModel(ScviSetup):
         state = "not trained" if self._fitted is None else f"{len(self.history)} epochs"
         return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
 
+    @renamed(ckpt_path=from_ckpt_path)
     def train(
         self,
         max_epochs: int | None = None,
         *,
         accelerator: str = "auto",
-        devices: int | str = "auto",
+        devices: Devices = "auto",
         early_stopping: bool = True,
+        batch_size: int | None = None,
+        resume: bool = True,
+        folder: str | Path | None = None,
         patience: int = 30,
         train_size: float = 0.85,
         transductive: bool = False,
-        folder: str | Path | None = None,
-        ckpt_path: str | None = "last",
     ) -> Self:
         """Train, and keep the weights that validate best.
 
@@ -122,20 +124,23 @@ class CellLabelModel(ScviSetup):
         accelerator
             "auto", "cpu", "gpu" or "mps".
         devices
-            "auto" or 1: one device trains.
+            "auto", 1, or the number of a device in a list: one device trains.
         early_stopping
             Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
             epochs and keeps the last weights.
+        batch_size
+            Training cells of a step; None takes the method's own.
+        resume
+            Go on from the state in ``folder``, if there is one; a state of other cells, labels or settings is an error that says what
+            differs. False begins anew.
+        folder
+            Where the state of training is kept; None keeps none behind.
         patience
-            See there.
+            See ``early_stopping``.
         train_size
             Share of the labelled cells that train, of each class (and batch); the others validate.
         transductive
             Let the unlabelled cells of the object into training, without labels.
-        folder
-            Where the state of training is kept; None keeps none behind.
-        ckpt_path
-            "last" goes on from the state in ``folder``, if there is one; None begins anew.
 
         Returns
         -------
@@ -146,8 +151,10 @@ class CellLabelModel(ScviSetup):
         LabelError
             If fewer than two classes are labelled.
         """
-        checkpoint = self._checkpoint(folder, ckpt_path)
-        device = _device(accelerator, devices)
+        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size)
+        device = one_device(type(self).__name__, accelerator, devices)
+        checkpoint = state_path(folder, resume=resume)
+        given = {"max_epochs": max_epochs, "batch_size": batch_size}
         cells, codes, batch = self._training_cells()
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
@@ -159,11 +166,10 @@ class CellLabelModel(ScviSetup):
         train, validation = self._split(labelled, codes, batch, train_size)
         fitted: Any = label_method(
             self.method,
-            **({} if max_epochs is None else {"max_epochs": max_epochs}),
             patience=patience if early_stopping else None,
-            device=device,
+            device=str(device),
             checkpoint=checkpoint,
-            **self._options,
+            **{**self._options, **{k: v for k, v in given.items() if v is not None}},
         )
         rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
         held_out = cells.take(validation)
@@ -209,11 +215,13 @@ class CellLabelModel(ScviSetup):
         tensors, config = self._trained().state()
         plain = (str, int, float, bool, list, type(None))
         kept = {k: v for k, v in self._options.items() if isinstance(v, plain)}
+        tuners = {k: v for k, v in self._options.items() if isinstance(v, FineTuner)}
         about = {
             "setup": self._setup.to_json(),
             "classes": list(self.classes),
             "options": kept,
-            "given_again": sorted(set(self._options) - set(kept)),
+            "saved_beside": sorted(tuners),
+            "given_again": sorted(set(self._options) - set(kept) - set(tuners)),
             "seed": self._seed,
             "use_rep": self._use_rep,
             "vectors": None if self._use_rep else self._foundation().card.name,
@@ -221,7 +229,12 @@ class CellLabelModel(ScviSetup):
             "method": config,
             "history": self.history,
         }
-        write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
+
+        def beside(part: Path) -> None:
+            for name, tuner in tuners.items():
+                tuner.save(part / name)
+
+        write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite, beside=beside)
 
     @classmethod
     def load(
@@ -246,7 +259,7 @@ class CellLabelModel(ScviSetup):
         device
             Where to compute.
         options
-            Those that no file holds, functions and models among them, as they were when it was trained.
+            Those that no file holds, functions among them, as they were when it was trained. A ``FineTuner`` is in the folder.
 
         Raises
         ------
@@ -262,7 +275,11 @@ class CellLabelModel(ScviSetup):
             wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
             msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
             raise InputValueError(msg)
-        options = {**about["options"], **options}
+        beside = {
+            name: FineTuner.load(Path(folder).expanduser() / name, device=device)
+            for name in about.get("saved_beside", [])
+        }
+        options = {**about["options"], **beside, **options}
         out = cls.__new__(cls)
         out._setup = _scvi.Setup(**about["setup"])
         name = about["vectors"]
@@ -314,9 +331,7 @@ class CellLabelModel(ScviSetup):
     def _split(
         self, labelled: np.ndarray, codes: np.ndarray, batch: np.ndarray, train_size: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        if not 0 < train_size <= 1:
-            msg = f"train_size lies between 0 and 1; got {train_size!r}."
-            raise InputValueError(msg)
+        number("train_size", train_size, above=0, most=1)
         groups = codes[labelled] * (batch.max() + 2) + batch[labelled] + 1
         part, _ = split_cells(groups, validation=1 - train_size, test=0, rng=self._seed)
         train, validation = labelled[part == 0], labelled[part == 1]
@@ -326,23 +341,3 @@ class CellLabelModel(ScviSetup):
             msg = f"{len(once)} classes have a single labelled cell, which trains and validates nothing: {names}."
             warnings.warn(msg, SgtWarning, stacklevel=3)
         return train, validation
-
-    def _checkpoint(self, folder: str | Path | None, ckpt_path: str | None) -> Path | None:
-        if ckpt_path not in ("last", None):
-            msg = f"ckpt_path is 'last' (go on from folder=) or None (begin anew); got {printable(ckpt_path)!r}."
-            raise InputValueError(msg)
-        if folder is None:
-            return None
-        path = Path(folder).expanduser() / LAST
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if ckpt_path is None:
-            path.unlink(missing_ok=True)
-        return path
-
-
-def _device(accelerator: str, devices: int | str) -> str:
-    names = {"auto": "auto", "cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "mps": "mps"}
-    if accelerator not in names or devices not in ("auto", 1, "1"):
-        msg = f"accelerator is one of {', '.join(names)} and devices 'auto' or 1; got {accelerator!r}, {devices!r}."
-        raise InputValueError(msg)
-    return str(resolve_device(names[accelerator]))

@@ -1,18 +1,20 @@
 """Cell-Graph Compass on one's own cells: set up, pretrain, embed, save."""
 
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models.untrained import untrained_cgc
+from scgnn_tools.train import handed_back
+from scgnn_tools.train.arguments import Devices, check_numbers, given_or_temporary, move, several_devices
 from scgnn_tools.train.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -95,44 +97,67 @@ class CGC:
         self,
         max_epochs: int = 3,
         *,
-        devices: int = 1,
-        folder: str | Path | None = None,
+        accelerator: str = "auto",
+        devices: Devices = "auto",
+        early_stopping: bool = False,
+        batch_size: int | None = None,
         resume: bool = True,
+        folder: str | Path | None = None,
         checkpoint_every: int = 500,
         precision: str | None = None,
         **schedule: Any,
-    ) -> "CGC":
+    ) -> Self:
         """Pretrain by masking.
+
+        Ctrl-C leaves the weights of the last state on disk, or those of the moment where there is none yet, and KeyboardInterrupt is
+        raised again.
 
         Parameters
         ----------
         max_epochs
             Times that every cell is seen, where ``steps`` is not given; the paper's 3 are for 50 million cells.
+        accelerator
+            "auto" trains where the model is; "cpu" and "gpu" move it.
         devices
-            GPUs, or processes on the CPU.
+            GPUs, or processes on the CPU; "auto" is one.
+        early_stopping
+            Pretraining has a length and does not stop early: True is an error.
+        batch_size
+            Cells of a batch on each device; None is 32.
+        resume
+            Go on from ``folder`` if a run of the same cells, genes, weights and settings was stopped there; one of others is an error
+            that says what differs. False begins anew.
         folder
             Where the state is kept; a later call with the same folder goes on. None keeps none behind.
-        resume, checkpoint_every, precision
+        checkpoint_every, precision
             As in :func:`scgnn_tools.train.pretrain.pretrain`.
         schedule
-            Fields of :class:`~scgnn_tools.train.pretrain.Schedule`: ``steps``, ``batch_size``, ``accumulate``, ``lr``, ``warmup``, ….
+            Other fields of :class:`~scgnn_tools.train.pretrain.Schedule`: ``steps``, ``accumulate``, ``lr``, ``warmup``, ….
 
         Returns
         -------
-        CGC
-            Itself, trained.
+        Itself, trained.
         """
-        from scgnn_tools.train.pretrain import pretrain, schedule_for
+        from scgnn_tools.train.pretrain import pretrain, saved_history, schedule_for
 
+        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, batch_size=batch_size)
+        choice("resume", resume, (True, False))
+        if early_stopping:
+            msg = "CGC pretrains for max_epochs= or steps= and does not stop early; leave out early_stopping."
+            raise InputValueError(msg)
+        device, count = several_devices("CGC", accelerator, devices, here=self.model.device)
+        move(self.model, device)
         corpus = Corpus([self.adata], self.model, seed=self._seed, **self._names)
-        plan = schedule_for(corpus, max_epochs, devices, schedule)
-        how: dict[str, Any] = {"schedule": plan, "devices": devices, "resume": resume, "seed": self._seed}
+        given = schedule if batch_size is None else {**schedule, "batch_size": batch_size}
+        plan = schedule_for(corpus, max_epochs, count, given)
+        how: dict[str, Any] = {"schedule": plan, "devices": count, "resume": resume, "seed": self._seed}
         how |= {"checkpoint_every": checkpoint_every, "precision": precision}
-        if folder is None:
-            with tempfile.TemporaryDirectory() as temporary:
-                self.history = pretrain(self.model, corpus, temporary, **how)
-        else:
-            self.history = pretrain(self.model, corpus, folder, **how)
+        with handed_back(), given_or_temporary(folder) as at:
+            try:
+                self.history = pretrain(self.model, corpus, at, **how)
+            except KeyboardInterrupt:
+                self.history = saved_history(at)
+                raise
         return self
 
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Folders of trained models: written whole or not at all, checked when they are read."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ from scgnn_tools.fm import saves
 
 
 def write_folder(
-    folder: str | Path, cls: str, tensors: dict[str, np.ndarray], about: dict[str, Any], *, overwrite: bool
+    folder: str | Path,
+    cls: str,
+    tensors: dict[str, np.ndarray],
+    about: dict[str, Any],
+    *,
+    overwrite: bool,
+    beside: Callable[[Path], object] = lambda folder: None,
 ) -> None:
-    """Write tensors, a ``history`` and what else JSON can hold.
+    """Write tensors, a ``history``, what else JSON can hold, and what ``beside`` writes into the folder that it is given.
 
     Raises
     ------
@@ -24,7 +31,7 @@ def write_folder(
     history = about["history"].astype(object)
     rows = {"columns": list(history.columns), "rows": history.where(history.notna(), None).to_numpy().tolist()}
     about = {**about, "class": cls, "shapes": {k: list(v.shape) for k, v in tensors.items()}, "history": rows}
-    saves.save(folder, tensors, about, overwrite=overwrite)
+    saves.save(folder, tensors, about, beside=beside, overwrite=overwrite)
 
 
 def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

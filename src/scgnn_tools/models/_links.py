@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
@@ -21,12 +22,10 @@ from scgnn_tools.grn.tune import tune
 from scgnn_tools.links import link_predictor, node_features
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.train.arguments import Devices, check_numbers, from_device, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-LAST = "last.safetensors"
-"""Name of the state of training in ``train(folder=…)``."""
 
 BLOCK = 2**21
 
@@ -140,14 +139,18 @@ class LinkModel:
         given = {"layer": layer, "prior": prior, "use_rep": use_rep, "gene_key": gene_key, "organism": organism}
         record(adata, SETUP_LINKS[cls.method], **given)
 
+    @renamed(device=from_device)
     def train(
         self,
         max_epochs: int | None = None,
         *,
-        device: str = "auto",
-        patience: int | None = None,
-        folder: str | Path | None = None,
+        accelerator: str = "auto",
+        devices: Devices = "auto",
+        early_stopping: bool = True,
+        batch_size: int | None = None,
         resume: bool = True,
+        folder: str | Path | None = None,
+        patience: int | None = None,
     ) -> Self:
         """Train on the prior, and keep the epoch that is best on a tenth of its pairs.
 
@@ -155,22 +158,37 @@ class LinkModel:
 
         Parameters
         ----------
-        max_epochs, patience
-            None takes those of the predictor.
-        device
-            Where to train.
+        max_epochs
+            Most epochs; None takes the predictor's own.
+        accelerator
+            "auto", "cpu", "gpu" or "mps".
+        devices
+            "auto", 1, or the number of a device in a list: one device trains.
+        early_stopping
+            Stop once ``patience`` validations have passed without a better score, and keep the best weights. False trains all epochs
+            and keeps the last weights.
+        batch_size
+            Pairs of a step; None takes the predictor's own.
+        resume
+            Go on from the state in ``folder``, if there is one; a state of other pairs, features or settings is an error that says what
+            differs. False begins anew.
         folder
             Where the state of training is kept: a run that was killed goes on from it. None keeps none.
-        resume
-            False begins anew.
+        patience
+            See ``early_stopping``; None takes the predictor's own.
 
         Returns
         -------
         Itself, trained.
         """
-        given = {"max_epochs": max_epochs, "patience": patience, "checkpoint": self._checkpoint(folder, resume=resume)}
+        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size)
+        device = str(one_device(type(self).__name__, accelerator, devices))
+        checkpoint = state_path(folder, resume=resume)
+        given = {"max_epochs": max_epochs, "patience": patience, "batch_size": batch_size, "checkpoint": checkpoint}
         options = self._options | {k: v for k, v in given.items() if v is not None}
         predictor: Any = link_predictor(self.method, rng=self._seed, device=device, **options)
+        if not early_stopping:
+            predictor.train_all_epochs()
         train, held, inputs = self._split()
         predictor.fit(train, held, **inputs)
         self.predictor, self.history = predictor, predictor.history
@@ -299,15 +317,6 @@ class LinkModel:
             msg = f"None of the {adata.n_vars:,} genes of the object is among the {len(out.predictor._genes):,} of the model."
             raise InputValueError(msg)
         return out
-
-    def _checkpoint(self, folder: str | Path | None, *, resume: bool) -> Path | None:
-        if folder is None:
-            return None
-        path = Path(folder).expanduser() / LAST
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            path.unlink(missing_ok=True)
-        return path
 
     def _split(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
         """Return training pairs, validation pairs, and what ``fit`` reads beside them."""

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._deprecated import renamed
 from scgnn_tools.models._cell_labels import CellLabelModel
+from scgnn_tools.train.arguments import Devices, from_ckpt_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,18 +42,20 @@ class ScBiGNN(CellLabelModel):
 
     method = "scbignn"
 
+    @renamed(ckpt_path=from_ckpt_path)
     def train(
         self,
         max_epochs: int | None = None,
         *,
         accelerator: str = "auto",
-        devices: int | str = "auto",
+        devices: Devices = "auto",
         early_stopping: bool = True,
+        batch_size: int | None = None,
+        resume: bool = True,
+        folder: "str | Path | None" = None,
         patience: int = 30,
         train_size: float = 0.85,
         transductive: bool = True,
-        folder: "str | Path | None" = None,
-        ckpt_path: str | None = "last",
     ) -> Self:
         """Train as :meth:`CellLabelModel.train` says, with at most ``max_epochs`` epochs a step of EM; the unlabelled cells take part."""
         return super().train(
@@ -59,11 +63,12 @@ class ScBiGNN(CellLabelModel):
             accelerator=accelerator,
             devices=devices,
             early_stopping=early_stopping,
+            batch_size=batch_size,
+            resume=resume,
+            folder=folder,
             patience=patience,
             train_size=train_size,
             transductive=transductive,
-            folder=folder,
-            ckpt_path=ckpt_path,
         )
 
     def gene_importance(self, adata: "AnnData | MuData | None" = None, *, groups: Any = None) -> pd.DataFrame:

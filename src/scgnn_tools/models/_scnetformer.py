@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools import genes as gene_tables
+from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import share as check_share
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
@@ -20,6 +22,12 @@ from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
 from scgnn_tools.genes import gene_names
 from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models.untrained import untrained_geneformer
+from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
+from scgnn_tools.train.fitting import fit_task
+from scgnn_tools.train.full_batch import AGAIN
+from scgnn_tools.train.plans import leave, model_parts, start_of
+from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -90,6 +98,10 @@ class ScNetFormer:
                 raise InputValueError(msg)
             self.model = model
             return
+        integer("graph_layers", graph_layers, least=0)
+        number("threshold", threshold)
+        number("contrast", contrast, least=0)
+        number("contrast_threshold", contrast_threshold, or_none=True)
         own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
         if model is None:
             model = untrained_geneformer(adata, rng=self._seed, **self._names, **options)
@@ -160,67 +172,99 @@ class ScNetFormer:
         self,
         max_epochs: int = 3,
         *,
+        accelerator: str = "auto",
+        devices: Devices = "auto",
+        early_stopping: bool = True,
+        batch_size: int | None = None,
+        resume: bool = True,
+        folder: str | Path | None = None,
+        patience: int = 3,
         lr: float = 1e-4,
         share: float = 0.15,
-        patience: int = 3,
         warmup: int | None = None,
         weight_decay: float = 1e-3,
         max_tokens: int | None = None,
-    ) -> "ScNetFormer":
+    ) -> Self:
         """Pretrain by masking, with the contrastive loss where it has a weight; all weights move.
+
+        Ctrl-C keeps the best weights so far: the model can be used and saved, and KeyboardInterrupt is raised again.
 
         Parameters
         ----------
-        max_epochs, patience
-            Times that every cell is seen, and epochs without a better validation loss after which training stops. A twentieth of the
-            cells validates.
+        max_epochs
+            Times that every cell is seen. A twentieth of the cells validates.
+        accelerator
+            "auto" trains where the model is; "cpu", "gpu" and "mps" move it.
+        devices
+            "auto", 1, or the number of a device in a list: one device trains.
+        early_stopping
+            Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
+            epochs and keeps the last weights.
+        batch_size
+            Most cells of a batch; None limits its tokens alone.
+        resume
+            Go on from ``folder`` if a run of the same cells, genes, graphs, weights and settings was stopped there; one of others is an
+            error that says what differs. False begins anew.
+        folder
+            Where the state is kept at the end of each epoch; None keeps none behind.
+        patience
+            See ``early_stopping``.
         lr, weight_decay
             Of AdamW.
         share
             Share of a cell's genes that are hidden.
         warmup
-            Steps of linear growth of the learning rate; None takes a tenth of all.
+            Steps of linear growth of the learning rate; None takes a tenth of all, so that a longer run is another one.
         max_tokens
             Of a batch; None takes 2¹³ on a CPU and 2¹⁶ on a GPU.
 
         Returns
         -------
-        ScNetFormer
-            Itself, trained; the weights that validate best are kept.
+        Itself, trained; the weights that validate best are kept.
         """
-        from scgnn_tools.train.fitting import fit_task
-        from scgnn_tools.train.tasks import Masked
-
-        if not 0 < share < 1:
-            msg = f"share lies between 0 and 1; got {share!r}."
-            raise InputValueError(msg)
+        check_numbers(
+            max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size,
+            max_tokens=max_tokens, lr=lr, weight_decay=weight_decay, warmup=warmup,
+        )  # fmt: skip
+        check_share("share", share)
+        move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
         tokens = self._tokens(self.adata, self._names, self._tissue_key)
-        usable = np.random.default_rng(self._seed).permutation(
-            np.flatnonzero(tokens.lengths > 2 + 2 * self.model.sizes.ends)
-        )
+        train, validation = self._split(tokens)
+        budget = max_tokens or (2**13 if self.model.device.type == "cpu" else 2**16)
+        steps = max_epochs * max(1, int(tokens.lengths[np.r_[train, validation]].sum() // budget))
+        how: dict[str, Any] = {
+            "patience": patience if early_stopping else None, "lr": lr, "weight_decay": weight_decay, "max_tokens": budget,
+            "max_cells": batch_size, "warmup": steps // 10 if warmup is None else warmup, "seed": self._seed,
+        }  # fmt: skip
+        at = None if folder is None else Path(folder).expanduser()
+        start = start_of(self.model.network, at)
+        if at is not None:
+            plan = {
+                **model_parts(self.model), **how, "share": share, "starting weights": start,
+                "cells": digest(tokens.ids, tokens.values, tokens.offsets, tokens.groups, train, validation),
+            }  # fmt: skip
+            RunFolder(at, plan, resume=choice("resume", resume, (True, False)), hint=AGAIN)
+        self.model.network.requires_grad_(True)
+        try:
+            self.history = fit_task(
+                self.model, Masked(share), tokens, train, validation, max_epochs=max_epochs, folder=at, resume=resume, **how
+            )  # fmt: skip
+        finally:
+            self.model.network.requires_grad_(False)
+            leave(self.model.network, at, start)
+        say(f"scnetformer: {len(self.history)} epochs, best validation loss {self.history['validation'].min():.4g}")
+        if self.history.attrs["interrupted"]:
+            raise KeyboardInterrupt
+        return self
+
+    def _split(self, tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells that train, and a twentieth that validates."""
+        usable = np.flatnonzero(tokens.lengths > 2 + 2 * self.model.sizes.ends)
         if len(usable) < 10:
             msg = f"{len(usable)} cells can be trained on; at least 10 are wanted, with known genes."
             raise InputValueError(msg)
-        n = max(1, len(usable) // 20)
-        budget = max_tokens or (2**13 if self.model.device.type == "cpu" else 2**16)
-        steps = max_epochs * max(1, int(tokens.lengths[usable].sum() // budget))
-        self.model.network.requires_grad_(True)
-        self.history = fit_task(
-            self.model,
-            Masked(share),
-            tokens,
-            np.sort(usable[n:]),
-            np.sort(usable[:n]),
-            max_epochs=max_epochs,
-            patience=patience,
-            lr=lr,
-            weight_decay=weight_decay,
-            warmup=steps // 10 if warmup is None else warmup,
-            max_tokens=max_tokens,
-            seed=self._seed,
-        )
-        say(f"scnetformer: {len(self.history)} epochs, best validation loss {self.history['validation'].min():.4g}")
-        return self
+        drawn, n = np.random.default_rng(self._seed).permutation(usable), max(1, len(usable) // 20)
+        return np.sort(drawn[n:]), np.sort(drawn[:n])
 
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""

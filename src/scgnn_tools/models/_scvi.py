@@ -19,8 +19,8 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, SgtWarning
 from scgnn_tools._keys import SETUP_LABELS
 from scgnn_tools._log import printable
-from scgnn_tools.annotation.clean import clean_labels
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.labels import clean_labels
 
 if TYPE_CHECKING:
     from anndata import AnnData

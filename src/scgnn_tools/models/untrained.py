@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from scgnn_tools.train.corpus import OnBad
 
 COEXPRESSION_CELLS = 20_000
+SIZES = {"dim": 1, "heads": 1, "hidden": 1, "n_layers": 1, "n_graph_layers": 0, "max_length": 2}
+"""The least that a size of a network can be."""
 
 
 def untrained_cgc(
@@ -66,6 +69,7 @@ def untrained_cgc(
         As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
         ``variant``, ….
     """
+    _check_sizes(options, min_cells)
     if not graph and coexpression is not None:
         msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
         raise InputValueError(msg)
@@ -101,6 +105,7 @@ def untrained_geneformer(
 
     ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
     """
+    _check_sizes(options, min_cells)
     x = sp.csc_array(open_expression(adata, layer=layer, every_feature=True).log_normalized())
     symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
     first = np.zeros(len(symbols), dtype=bool)
@@ -114,3 +119,13 @@ def untrained_geneformer(
         [np.median(np.expm1(kept.data[a:b])) for a, b in zip(kept.indptr[:-1], kept.indptr[1:], strict=True)]
     )
     return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)
+
+
+def _check_sizes(options: dict[str, Any], min_cells: Any) -> None:
+    """Refuse sizes that no network has, before any work."""
+    integer("min_cells", min_cells)
+    for name, least in SIZES.items():
+        if name in options:
+            integer(name, options[name], least=least)
+    if "dropout" in options:
+        number("dropout", options["dropout"], least=0, below=1)

@@ -1,4 +1,4 @@
-"""A folder in which an inference keeps what is finished: one that was killed goes on where it was."""
+"""A folder in which a run keeps what is finished: one that was killed goes on where it was, and nothing else goes on there."""
 
 import json
 import os
@@ -15,6 +15,12 @@ from scgnn_tools._write import write_new, write_whole
 from scgnn_tools.store.digest import digest
 
 PLAN, MATRIX = "plan.json", "scores"
+DIGEST = 64
+"""Letters of a digest, which a message need not show."""
+
+PARTS = ("*.safetensors", "*.ckpt")
+STATES = ("last*.safetensors", "last*.ckpt", "best*.ckpt")
+"""Files that are finished parts, and those of them that are the state of a training."""
 
 
 class RunFolder:
@@ -28,38 +34,88 @@ class RunFolder:
     folder
         Where; None keeps nothing.
     plan
-        What decides the results, in words or as a digest. A folder of another plan is refused.
+        What decides the results, part by part, in words or as a digest. A folder of another plan is refused, and the parts are named.
+    resume
+        False forgets the plan and the state of a training that are there.
+    hint
+        What to type where the plan is another one.
+
+    Raises
+    ------
+    InputValueError
+        If the folder is of another run, its plan is lost or damaged, or it cannot be written.
     """
 
-    def __init__(self, folder: Path | None, plan: Mapping[str, str]) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path | None,
+        plan: Mapping[str, object],
+        *,
+        resume: bool = True,
+        hint: str = "Pass another store=, or remove the folder.",
+    ) -> None:
+        self._folder, self._hint = folder, hint
+        self._plan = {k: str(v) for k, v in plan.items()}
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and not folder.is_dir():
+            msg = f"{folder} is a file; a folder is wanted."
+            raise InputValueError(msg)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._claim(folder, resume=resume)
+        except OSError as error:
+            msg = f"{folder} cannot be used: {error.strerror or error}. Pass another folder."
+            raise InputValueError(msg) from error
+
+    def _claim(self, folder: Path, *, resume: bool) -> None:
+        """Write the plan where there is none, and refuse another one."""
         path = folder / PLAN
-        text = json.dumps(dict(plan), indent=1)
+        if path.is_symlink():
+            msg = f"{path} is a link. {self._hint}"
+            raise InputValueError(msg)
+        if not resume:
+            forget(folder)
+        kept = [p.name for parts in PARTS for p in folder.glob(parts)]
+        if kept and not path.exists():
+            msg = f"{folder} holds {printable(kept[0])} without a {PLAN} that says of which run it is. {self._hint}"
+            raise InputValueError(msg)
+        text = json.dumps(self._plan, indent=1, ensure_ascii=False) + "\n"
         if write_new(path, lambda part: part.write_text(text, encoding="utf-8")):  # of several at once, one
             return
-        there = _read_json(path) or {}
-        other = [k for k in {**plan, **there} if plan.get(k) != there.get(k)]
-        if other:
-            msg = (
-                f"{folder} holds runs of another inference: {', '.join(map(printable, other))} differ. Pass another store=, or remove "
-                "the folder."
-            )
+        there = _read_json(path)
+        if there is None:
+            msg = f"{path} is damaged, and nothing says of which run the folder is. {self._hint}"
             raise InputValueError(msg)
+        other = [_different(k, there.get(k), self._plan.get(k)) for k in {**self._plan, **there}]
+        other = [words for words in other if words]
+        if other:
+            msg = f"{folder} holds another run, which differs in {', '.join(other)}. {self._hint}"
+            raise InputValueError(msg)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the plan, by which a state tells that it is of this run."""
+        return digest(self._plan)
+
+    def path(self, name: str) -> Path:
+        """Return where a state of this name is, or would be; there has to be a folder."""
+        if self._folder is None:
+            msg = "There is no folder."
+            raise InputValueError(msg)
+        return self._folder / name
 
     def has(self, name: str) -> bool:
         """Say whether something of this name is kept; whether it is whole is seen when it is read."""
         there = () if self._folder is None else (f"{name}.safetensors", f"{name}.json")
         return any((self._folder / n).exists() for n in there)  # type: ignore[operator]
 
-    def matrix(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return a float32 matrix: the kept one, or what ``make`` returns."""
+    def matrix(self, name: str, make: Callable[[], np.ndarray], shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Return a float32 matrix: the kept one, if it has this shape, or what ``make`` returns."""
         if self._folder is None:
             return make()
         path = self._folder / f"{name}.safetensors"
-        kept = _read_matrix(path)
+        kept = _read_matrix(path, shape)
         if kept is None:
             kept = np.ascontiguousarray(make(), dtype=np.float32)
             _write_matrix(path, kept)
@@ -78,6 +134,21 @@ class RunFolder:
         return {k: _to_frame(v) for k, v in kept["content"].items()}
 
 
+def _different(part: str, there: object, here: object) -> str:
+    """Return the name of a part that differs, with what it is where that is no digest; nothing where it is the same."""
+    if there == here:
+        return ""
+    shown = [v for v in (there, here) if isinstance(v, str) and len(v) < DIGEST]
+    words = f" ({printable(there)} there, {printable(here)} here)" if len(shown) == 2 else ""
+    return f"{printable(part)}{words}"
+
+
+def forget(folder: Path) -> None:
+    """Take the plan and the state of a training out of a folder."""
+    for old in (folder / PLAN, *(p for states in STATES for p in folder.glob(states))):
+        old.unlink(missing_ok=True)
+
+
 def check_folder(folder: Path | None) -> None:
     """Refuse, before any work, a folder that cannot become a store."""
     if folder is None:
@@ -91,7 +162,7 @@ def check_folder(folder: Path | None) -> None:
         raise InputValueError(msg)
 
 
-def _read_matrix(path: Path) -> np.ndarray | None:
+def _read_matrix(path: Path, shape: tuple[int, ...] | None) -> np.ndarray | None:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
@@ -99,9 +170,9 @@ def _read_matrix(path: Path) -> np.ndarray | None:
     try:
         with safe_open(path, framework="numpy") as file:
             matrix, wanted = file.get_tensor(MATRIX), (file.metadata() or {}).get("sha256")
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, TypeError, ValueError):
         matrix, wanted = None, ""
-    if matrix is None or digest(matrix) != wanted:
+    if matrix is None or digest(matrix) != wanted or (shape is not None and matrix.shape != shape):
         say(f"{path} is damaged: that run is made again")
         return None
     return matrix
@@ -116,9 +187,10 @@ def _write_matrix(path: Path, matrix: np.ndarray) -> None:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 FRAME = "columns of a table"

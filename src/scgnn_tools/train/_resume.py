@@ -1,17 +1,18 @@
 """The state of a full-batch training in one safetensors file: weights, best weights, optimizer, random state, history."""
 
-import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from scgnn_tools._errors import WeightsError
+from scgnn_tools._log import printable
 from scgnn_tools._write import write_whole
+from scgnn_tools.store import digest
 
 if TYPE_CHECKING:
     from scgnn_tools.train.full_batch import State
@@ -28,9 +29,11 @@ def write(path: Path, now: "State", plan: str) -> None:
     tensors[RANDOM] = torch.random.get_rng_state()
     if torch.cuda.is_available():
         tensors[RANDOM_CUDA] = torch.cuda.get_rng_state()
-    about = {"plan": _digest(plan), "best_score": now.best_score, "since": now.since, "rows": now.rows}
     content = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    write_whole(path, partial(_save, content, {"state": json.dumps(about)}))
+    about: dict[str, Any] = {"plan": plan, "best_score": now.best_score, "since": now.since, "rows": now.rows}
+    text = json.dumps(about)
+    metadata = {"state": text, "sha256": weights_digest({**content, "state": text})}
+    write_whole(path, partial(_save, content, metadata))
 
 
 def _save(content: dict[str, torch.Tensor], metadata: dict[str, str], path: Path) -> None:
@@ -41,14 +44,28 @@ def read(path: Path, now: "State", plan: str) -> None:
     """Put a state that :func:`write` wrote into a new module and optimizer."""
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["state"])
+            metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - no dict
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        msg = f"{path} is no state of a training ({error}). Delete it, or pass ckpt_path=None, to begin anew."
+        if metadata["sha256"] != weights_digest({**tensors, "state": metadata["state"]}):
+            msg = "its sha256 is another one"
+            raise ValueError(msg)
+        about = json.loads(metadata["state"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        msg = f"{path} is damaged, or no state of a training ({printable(error)}). Delete it, or pass resume=False, to begin anew."
         raise WeightsError(msg) from error
-    if about["plan"] != _digest(plan):
-        msg = f"{path} is of a training with other cells or settings. Pass another folder, or ckpt_path=None to begin anew."
+    if about["plan"] != plan:
+        msg = (
+            f"{path} is of a training with other cells or settings. Pass another folder, or resume=False to begin anew."
+        )
         raise WeightsError(msg)
+    try:
+        _put(tensors, about, now)
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        msg = f"{path} does not fit the network ({printable(error)}). Delete it, or pass resume=False, to begin anew."
+        raise WeightsError(msg) from error
+
+
+def _put(tensors: dict[str, torch.Tensor], about: dict[str, Any], now: "State") -> None:
     now.module.load_state_dict(_part(tensors, "module."))
     best = _part(tensors, "best.")
     now.best = {k: v.to(now.module.state_dict()[k].device) for k, v in best.items()} or None
@@ -64,9 +81,17 @@ def read(path: Path, now: "State", plan: str) -> None:
     now.rows = [(a, b) for a, b in about["rows"]]
 
 
+def weights_digest(tensors: Any) -> str:
+    """Return the digest of tensors by name, such as the state of a module: content, type and shape."""
+    return digest({k: _plain(v) for k, v in tensors.items()})
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value
+    bits = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    return [str(value.dtype), str(tuple(value.shape)), bits.numpy()]
+
+
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _digest(plan: str) -> str:
-    return hashlib.sha256(plan.encode()).hexdigest()

@@ -16,6 +16,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._progress import progress
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.store import digest, digest_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -136,6 +137,16 @@ class Corpus:
     def n_cells(self) -> int:
         """Number of cells, those for validation included."""
         return sum(f.expression.n_obs for f in self.files)
+
+    def digest(self) -> str:
+        """Return one sha256 of all that is read from the files: the counts of every cell, the genes' names, which cells are kept apart."""
+        parts: list[object] = [self.kind]
+        for file in progress(self.files, what="digest", unit="file"):
+            rows = ""
+            with _Named(file.name, self.on_bad):
+                rows = digest_rows(block for _, block in file.expression.rows())
+            parts += [rows, file.expression.kind.kind, file.to_vocabulary, file.held]
+        return digest(*parts)
 
     def validation(self) -> sp.csr_array:
         """Return the cells that are never trained on, CSR (n_cells, n_vocabulary)."""

@@ -1,31 +1,35 @@
 """A foundation model tuned on the user's cells: classes, expression, or its own pretraining continued."""
 
 import copy
-import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools import _choices
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import printable, say
-from scgnn_tools._random import RNG, seed
-from scgnn_tools._write import write_whole
+from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import length_batches, open_expression
+from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import NetworkModel
 from scgnn_tools.nn.lora import add_lora
-from scgnn_tools.train import tasks
+from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.train import saving, tasks
+from scgnn_tools.train._resume import weights_digest
+from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
+from scgnn_tools.train.full_batch import AGAIN
+from scgnn_tools.train.plans import model_parts
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 TaskName = Literal["classification", "expression", "masked"]
 Adapt = Literal["lora", "full", "head"]
-PLAN = "plan.json"
 STANDARDISED = 256
 """Cells whose vectors set the scale of a classifier's input."""
 
@@ -45,7 +49,7 @@ class FineTuner:
         "classification" of cells by ``labels_key``, from the cell's vector; "expression", log-normalised values of genes that the
         network does not see, from their hidden states; "masked", the model's own pretraining, continued.
     labels_key
-        Column of ``obs`` for "classification"; cells without a label are left out.
+        Column of ``obs`` for "classification"; cells without a label, or with a word for none such as "Unknown", are left out.
     adapt
         "lora" trains low-rank adapters and the head, "full" every weight, "head" the head alone.
     rank
@@ -85,10 +89,9 @@ class FineTuner:
         if not isinstance(model, NetworkModel):
             msg = f"Only networks are tuned; got {model!r}. Load one with sgt.fm.load('scgpt', checkpoint=…)."
             raise InputValueError(msg)
-        for name, value, words in (("task", task, get_args(TaskName)), ("adapt", adapt, get_args(Adapt))):
-            if value not in words:
-                msg = f"{name} is one of {', '.join(words)}; got {printable(value)!r}."
-                raise InputValueError(msg)
+        _choices.choice("task", task, get_args(TaskName))
+        _choices.choice("adapt", adapt, get_args(Adapt))
+        _choices.integer("rank", rank)
         if task == "masked" and adapt == "head":
             msg = "task='masked' has no head of its own. Pass adapt='lora' or 'full'."
             raise InputValueError(msg)
@@ -106,18 +109,12 @@ class FineTuner:
         if len(self._cells) < 10:
             msg = f"{len(self._cells)} cells can be trained on; at least 10 are wanted, with labels and known genes."
             raise InputValueError(msg)
-        share = self.model.mask_share if share is None else share
-        if not 0 < share < 1:
-            msg = f"share lies between 0 and 1; got {share!r}."
-            raise InputValueError(msg)
-        self.task = self._build(adata, codes, share)
+        self.share: float = _choices.share("share", self.model.mask_share if share is None else share)
+        self.task = self._build(adata, codes)
         self.history: pd.DataFrame | None = None
 
-    def _build(self, adata: "AnnData", codes: np.ndarray | None, share: float) -> tasks.Task:
-        import torch
-
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(self._seed)
+    def _build(self, adata: "AnnData", codes: np.ndarray | None) -> tasks.Task:
+        with torch_random(self._seed):
             if codes is not None:
                 some = np.random.default_rng(self._seed).permutation(self._cells)[:STANDARDISED]
                 vectors = np.concatenate(
@@ -126,9 +123,9 @@ class FineTuner:
                 task: tasks.Task = tasks.Classification(vectors, codes, len(self.classes))
             elif self.task_name == "expression":
                 width = self.model.masked_states(self.tokens.select(self._cells[:1]), np.array([1])).shape[1]
-                task = tasks.Expression(width, _lognorm(self.model, adata, self._names), share)
+                task = tasks.Expression(width, _lognorm(self.model, adata, self._names), self.share)
             else:
-                task = tasks.Masked(share)
+                task = tasks.Masked(self.share)
             depth = self.model.default_layer if codes is not None else -1
             if self.adapt == "lora":
                 add_lora(self.model.body(depth), rank=self.rank, alpha=2.0 * self.rank)
@@ -140,46 +137,70 @@ class FineTuner:
         self,
         max_epochs: int = 20,
         *,
+        accelerator: str = "auto",
+        devices: Devices = "auto",
+        early_stopping: bool = True,
+        batch_size: int | None = None,
+        resume: bool = True,
+        folder: str | Path | None = None,
         patience: int = 3,
         lr: float | None = None,
         weight_decay: float = 0.01,
         warmup: int = 20,
         max_tokens: int | None = None,
-        folder: str | Path | None = None,
-        resume: bool = True,
-    ) -> "FineTuner":
+    ) -> Self:
         """Train and keep the weights that validate best.
+
+        Ctrl-C keeps the best weights so far: the model can be used and saved, and KeyboardInterrupt is raised again.
 
         Parameters
         ----------
-        max_epochs, patience
-            Most epochs, and how many may pass without a better validation loss.
+        max_epochs
+            Most epochs.
+        accelerator
+            "auto" trains where the model is; "cpu", "gpu" and "mps" move it.
+        devices
+            "auto", 1, or the number of a device in a list: one device trains.
+        early_stopping
+            Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
+            epochs and keeps the last weights.
+        batch_size
+            Most cells of a batch; None limits its tokens alone.
+        resume
+            Go on from ``folder`` if a run of the same cells, labels, weights and settings was stopped there; one of others is an error
+            that says what differs. False begins anew.
+        folder
+            Where the state is kept at the end of each epoch; None keeps none behind. A later call with the same folder goes on.
+        patience
+            See ``early_stopping``.
         lr
             Learning rate; None takes 1e-3 for adapters and heads, 1e-4 for "full".
         weight_decay, warmup
             Of AdamW; steps of linear growth of the learning rate.
         max_tokens
             Of a batch; None takes 2¹³ on a CPU and 2¹⁶ on a GPU.
-        folder
-            Where the state is kept at the end of each epoch; None keeps none behind. A later call with the same folder goes on.
-        resume
-            Go on from ``folder`` if a run with the same settings and cells was stopped there; one with others is an error.
 
         Returns
         -------
-        FineTuner
-            Itself, trained.
+        Itself, trained.
         """
         from scgnn_tools.train.fitting import fit_task
 
         if self.history is not None:
             msg = "It is trained already. Make a new FineTuner of tuner.model to train on."
             raise InputValueError(msg)
-        rng = np.random.default_rng(self._seed)
-        train, validation = _split(self._cells, getattr(self.task, "codes", None), rng)
+        how: dict[str, Any] = {"weight_decay": weight_decay, "warmup": warmup, "max_tokens": max_tokens}
+        check_numbers(
+            max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size, lr=lr, **how
+        )
+        move(self.model, one_device("FineTuner", accelerator, devices, here=self.model.device))
+        self.task.to(self.model.device)
+        how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
+        how["max_cells"] = batch_size
+        train, validation = _split(self._cells, getattr(self.task, "codes", None), np.random.default_rng(self._seed))
         target = None if folder is None else Path(folder).expanduser()
         if target is not None:
-            self._check_plan(target, resume=resume)
+            RunFolder(target, self._plan(how, train, validation), resume=resume, hint=AGAIN)
         self.history = fit_task(
             self.model,
             self.task,
@@ -187,19 +208,17 @@ class FineTuner:
             train,
             validation,
             max_epochs=max_epochs,
-            patience=patience,
-            lr=lr or (1e-4 if self.adapt == "full" else 1e-3),
-            weight_decay=weight_decay,
-            warmup=warmup,
-            max_tokens=max_tokens,
             folder=target,
             resume=resume,
             seed=self._seed,
+            **how,
         )
         best = self.history["validation"].min()
         say(
             f"finetune: {self.model.card.name}, {self.task_name}, {len(self.history)} epochs, best validation loss {best:.4g}"
         )
+        if self.history.attrs["interrupted"]:
+            raise KeyboardInterrupt
         return self
 
     def predict(self, adata: "AnnData") -> "pd.DataFrame | sp.csr_array":
@@ -229,22 +248,56 @@ class FineTuner:
             return pd.DataFrame(out, index=adata.obs_names, columns=self.classes)
         return tasks.predict_expression(self.task, self.model, tokens, batches, self._seed)  # type: ignore[arg-type]
 
-    def _check_plan(self, folder: Path, *, resume: bool) -> None:
-        """Write what the run is of, or refuse to go on with another one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        cells = hashlib.sha256(self.tokens.ids.tobytes() + self._cells.tobytes()).hexdigest()
-        plan = {
-            "model": self.model.card.name, "sha256": self.model.card.sha256, "task": self.task_name, "classes": self.classes,
-            "adapt": self.adapt, "rank": self.rank, "seed": self._seed, "cells": cells,
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the tuned network, the head and what was asked for, as safetensors and JSON, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            A new folder.
+        overwrite
+            Replace a folder that a save wrote.
+
+        Raises
+        ------
+        InputValueError
+            If it is not trained, or the folder is there and ``overwrite`` is not set.
+        """
+        if self.history is None:
+            msg = "This FineTuner is not trained. Call train() first."
+            raise InputValueError(msg)
+        saving.save(self, self.history, folder, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
+        """Read what :meth:`save` wrote: it predicts, and its ``model`` embeds, as before.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        device
+            Where to compute.
+
+        Raises
+        ------
+        WeightsError
+            If the folder is damaged or of another class.
+        """
+        out = cls.__new__(cls)
+        saving.restore(out, folder, device)
+        return out
+
+    def _plan(self, how: dict[str, Any], train: np.ndarray, validation: np.ndarray) -> dict[str, object]:
+        """Return all that decides the training; how long it may take is no part of that."""
+        task, t = self.task, self.tokens
+        codes, values = getattr(task, "codes", None), getattr(task, "values", None)
+        weights = {**self.model.network.state_dict(), **{f"head.{k}": v for k, v in task.state_dict().items()}}
+        return {
+            **model_parts(self.model), "task": self.task_name, "adapt": self.adapt, "rank": self.rank, "share": self.share,
+            "rng": self._seed, "starting weights": weights_digest(weights), "cells": digest(t.ids, t.values, t.offsets, values),
+            "labels": digest(codes, self.classes), "training and validation cells": digest(train, validation), **how,
         }  # fmt: skip
-        path = folder / PLAN
-        if path.is_file() and resume and (folder / "last.ckpt").is_file():
-            there = json.loads(path.read_text(encoding="utf-8"))
-            other = sorted(k for k in plan if there.get(k) != plan[k])
-            if other:
-                msg = f"{folder} holds a run that differs in {', '.join(other)}. Pass another folder=, or resume=False to overwrite it."
-                raise InputValueError(msg)
-        write_whole(path, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8"))
 
 
 def _codes(adata: "AnnData", labels_key: str | None) -> tuple[np.ndarray, list[str]]:
@@ -252,7 +305,8 @@ def _codes(adata: "AnnData", labels_key: str | None) -> tuple[np.ndarray, list[s
         there = ", ".join(map(printable, adata.obs.columns)) or "none"
         msg = f"task='classification' wants labels_key=, a column of obs; got {printable(labels_key)!r}, the columns are: {there}."
         raise MissingKeyError(msg)
-    labels = pd.Categorical(adata.obs[labels_key].astype("object")).remove_unused_categories()
+    clean = clean_labels(adata.obs[labels_key], unlabeled_category=UNKNOWN)
+    labels = pd.Categorical(pd.Series(clean).where(clean != ""))
     if len(labels.categories) < 2:
         msg = f"obs[{labels_key!r}] has {len(labels.categories)} classes; at least 2 are wanted."
         raise LabelError(msg)

@@ -1,20 +1,99 @@
 """Train the head of a task and what is not frozen of a network, on tokens that are there already."""
 
-import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from torch import Tensor, nn
 
-from scgnn_tools.data import Tokens
+from scgnn_tools._errors import SgtError
+from scgnn_tools._settings import settings
+from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import merge_lora
-from scgnn_tools.train.lightning import Module, run
+from scgnn_tools.train.arguments import given_or_temporary
+from scgnn_tools.train.module import Feed, Module
+from scgnn_tools.train.signals import handed_back
+from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
     from scgnn_tools.train.tasks import Task
+
+WINDOW = 64
+"""Batches whose cells are sorted by length together: like lengths share a batch, and batches stay random."""
+
+
+class CellFeed(Feed):
+    """Cells whose tokens are there already, epoch after epoch, in batches of like length.
+
+    Parameters
+    ----------
+    model, task
+        What gives the loss.
+    tokens
+        Of all cells.
+    cells
+        Positions of the cells of "train" and "validation", int64.
+    max_tokens, max_cells
+        Of a batch.
+    seed
+        Of batches, masks and dropout; each epoch has its own.
+    strata
+        Code of each cell, int (n_cells,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
+        cells of like length.
+    """
+
+    def __init__(
+        self,
+        model: "NetworkModel",
+        task: "Task",
+        tokens: Tokens,
+        cells: dict[str, np.ndarray],
+        *,
+        max_tokens: int,
+        max_cells: int | None,
+        seed: int,
+        strata: np.ndarray | None = None,
+    ) -> None:
+        self.strata = strata
+        self.model, self.task, self.tokens, self.cells, self.seed = model, task, tokens, cells, seed
+        self.lengths, self.max_tokens, self.max_cells = model.lengths(tokens), max_tokens, max_cells
+
+    def begin(self, epoch: int) -> None:
+        """Give dropout the seed of the epoch."""
+        value = self.seed + 7919 * epoch
+        torch.default_generator.manual_seed(value)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(value)
+
+    def batches(self, epoch: int, rank: int, ranks: int) -> Sequence[np.ndarray]:
+        """Return this epoch's batches, in random order."""
+        rng = np.random.default_rng([self.seed, 0, epoch])
+        if self.strata is not None:
+            return stratified_batches(self.cells["train"], self.strata, rng, self.max_cells or 32)
+        return random_batches(self.cells["train"], self.lengths, rng, self.max_tokens, self.max_cells)
+
+    def validation(self) -> Sequence[Any]:
+        """Return the validation batches with their numbers."""
+        cells = self.cells["validation"]
+        batches = length_batches(self.lengths[cells], max_tokens=self.max_tokens, max_cells=self.max_cells)
+        return [(i, cells[b]) for i, b in enumerate(batches)]
+
+    def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, int]:
+        """Return the loss of a batch; the masks of the validation cells are the same each time."""
+        number, cells = (place[1], batch) if place is not None else batch
+        draw = [self.seed, 2, int(number)] if place is None else [self.seed, 1, *place]
+        if self.task.training:
+            for part in self.model.network.modules():
+                if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                    part.eval()  # a cell's vector depends on that cell alone, in training too
+        some = np.asarray(cells)
+        return self.task.loss(self.model, self.tokens.select(some), some, np.random.default_rng(draw)), len(some)
 
 
 def fit_task(
@@ -25,19 +104,21 @@ def fit_task(
     validation: np.ndarray,
     *,
     max_epochs: int,
-    patience: int,
+    patience: int | None,
     lr: float,
     weight_decay: float = 0.01,
     warmup: int = 20,
     max_tokens: int | None = None,
+    max_cells: int | None = None,
     folder: Path | None = None,
     resume: bool = False,
     seed: int = 0,
     decay: bool = False,
     strata: np.ndarray | None = None,
-    max_cells: int | None = None,
 ) -> pd.DataFrame:
     """Train, and leave the weights that validate best in the network and the task, frozen and in evaluation mode.
+
+    Ctrl-C stops the training and keeps the best weights so far; it is raised again only if there are none yet.
 
     Parameters
     ----------
@@ -48,9 +129,9 @@ def fit_task(
     train, validation
         Positions of cells, int64.
     max_epochs, patience, lr, weight_decay, warmup
-        As in :meth:`FineTuner.train`.
-    max_tokens
-        Of a batch; None takes 2¹³ on a CPU and 2¹⁶ on a GPU.
+        As in :meth:`FineTuner.train`; ``patience`` None trains all epochs and keeps the last weights.
+    max_tokens, max_cells
+        Of a batch; ``max_tokens`` None takes 2¹³ on a CPU and 2¹⁶ on a GPU.
     folder
         Where the state is kept at the end of each epoch; None keeps none behind.
     resume
@@ -59,53 +140,111 @@ def fit_task(
         Of batches, masks and dropout.
     decay
         Whether the learning rate falls in a straight line over ``max_epochs``.
-    strata, max_cells
-        Code of each cell, and the cells of a batch, which then holds every code in proportion; None makes batches of cells of like length.
+    strata
+        Code of each cell, int (n_cells,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
+        cells of like length.
 
     Returns
     -------
     pandas.DataFrame
-        ``loss`` and ``validation``, a row an epoch.
+        ``loss`` and ``validation``, a row an epoch; ``attrs["interrupted"]`` tells of Ctrl-C.
     """
-    parts = nn.ModuleDict({"network": model.network, "task": task})
-
-    def loss(cells: np.ndarray, draws: np.random.Generator) -> Any:
-        if parts.training:
-            for part in model.network.modules():
-                if isinstance(part, nn.modules.batchnorm._BatchNorm):
-                    part.eval()  # a cell's vector depends on that cell alone, in training too
-        return task.loss(model, tokens.select(cells), cells, draws)
-
     budget = max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
-    lengths = model.lengths(tokens)
-    epoch = max(1, int(lengths[train].sum() // budget) if max_cells is None else round(len(train) / max_cells))
+    cells = {"train": train, "validation": validation}
+    feed = CellFeed(model, task, tokens, cells, max_tokens=budget, max_cells=max_cells, seed=seed, strata=strata)
+    by_tokens = int(feed.lengths[train].sum() // budget)
+    steps = max_epochs * max(1, by_tokens if strata is None else round(len(train) / (max_cells or 32)))
     module = Module(
-        parts,
-        loss,
-        train=train,
-        validation=validation,
-        lengths=lengths,
-        max_tokens=budget,
-        max_cells=max_cells,
-        lr=lr,
-        weight_decay=weight_decay,
-        warmup=warmup,
-        seed=seed,
-        decay_steps=max_epochs * epoch if decay else None,
-        strata=strata,
+        nn.ModuleDict({"network": model.network, "task": task}),
+        feed,
+        optimizer=lambda free: torch.optim.AdamW(free, lr=lr, weight_decay=weight_decay),
+        factor=partial(factor, warmup=warmup, steps=steps if decay else None),
     )
-    half = {"torch.bfloat16": "bf16-mixed", "torch.float16": "16-mixed"}.get(str(model.dtype), "32-true")
-    with tempfile.TemporaryDirectory() as temporary:
-        history = run(
-            module,
-            folder or Path(temporary),
-            max_epochs=max_epochs,
-            patience=patience,
-            device=model.device,
-            precision=half,
-            resume=resume,
-        )
-    merge_lora(model.network)
-    model.network.to(model.device).eval().requires_grad_(False)
-    task.eval().requires_grad_(False)
+    try:
+        with handed_back(), given_or_temporary(folder) as at:
+            interrupted = _epochs(module, at, max_epochs=max_epochs, patience=patience, resume=resume)
+    except SgtError:  # nothing was trained
+        raise
+    except BaseException:
+        _settle(model, task)
+        raise
+    _settle(model, task)
+    history = pd.DataFrame(module.history, columns=["loss", "validation"]).rename_axis("epoch")
+    history.attrs["interrupted"] = interrupted
     return history
+
+
+def _settle(model: "NetworkModel", task: "Task") -> None:
+    """Merge adapters, and leave network and head frozen, in evaluation mode, on the device of the model."""
+    merge_lora(model.network)
+    for part in (model.network, task):
+        part.to(model.device).eval().requires_grad_(False)
+
+
+def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | None, resume: bool) -> bool:
+    """Train, put the weights that are kept into the module, and tell whether Ctrl-C ended it."""
+    model = module.feed.model  # type: ignore[attr-defined]
+    stop: list[Callback] = [] if patience is None else [EarlyStopping("validation", patience=patience)]
+    if resume and (folder / LAST).is_file():
+        read_state(folder / BEST)
+        check_length(folder, len(read_state(folder / LAST)["figures"]["history"]), max_epochs, "epochs")
+    interrupted = False
+    try:
+        run(
+            module,
+            folder,
+            callbacks=[
+                Keep(folder, filename="best", monitor="validation", save_last=True, enable_version_counter=False),
+                *stop,
+            ],
+            device=model.device,
+            precision=precision_of(model.dtype),
+            resume=resume,
+            max_epochs=max_epochs,
+            enable_progress_bar=settings.progress,
+            reload_dataloaders_every_n_epochs=1,
+        )
+    except KeyboardInterrupt:
+        interrupted = True
+        if not (folder / LAST).is_file():
+            raise
+    if interrupted or patience is not None:
+        kept = folder / (LAST if patience is None else BEST)
+        module.load_state_dict(read_state(kept)["state_dict"])
+    if interrupted:
+        module.history = read_state(folder / LAST)["figures"]["history"]
+    return interrupted
+
+
+def factor(step: int, *, warmup: int, steps: int | None) -> float:
+    """Return what the learning rate is multiplied by: linear growth, then a straight fall to a twentieth over ``steps``, or none."""
+    left = 1.0 if steps is None else max(0.05, 1 - step / steps)
+    return min(left, (step + 1) / (warmup + 1))
+
+
+def random_batches(
+    cells: np.ndarray, lengths: np.ndarray, rng: np.random.Generator, max_tokens: int, max_cells: int | None
+) -> list[np.ndarray]:
+    """Return batches of cells of like length in random order; every cell is in one."""
+    shuffled, out = rng.permutation(cells), []
+    per_batch = max(1, int(max_tokens // max(lengths[cells].mean(), 1))) if max_cells is None else max_cells
+    for start in range(0, len(shuffled), WINDOW * per_batch):
+        window = shuffled[start : start + WINDOW * per_batch]
+        out += [window[b] for b in length_batches(lengths[window], max_tokens=max_tokens, max_cells=max_cells)]
+    return [out[i] for i in rng.permutation(len(out))]
+
+
+def stratified_batches(cells: np.ndarray, strata: np.ndarray, rng: np.random.Generator, size: int) -> list[np.ndarray]:
+    """Return batches of about ``size`` cells in random order that each hold every stratum in proportion, its cells in pairs.
+
+    Where batches compare their cells with each other, cells of like length would be cells of like depth, which is like experiment.
+    """
+    shuffled = rng.permutation(cells)
+    at = np.empty(len(cells))
+    for code in np.unique(strata[shuffled]):
+        own = np.flatnonzero(strata[shuffled] == code)
+        pairs = -(-len(own) // 2)
+        at[own] = (np.arange(len(own)) // 2 + rng.random()) / pairs
+    ordered = shuffled[np.argsort(at, kind="stable")]
+    out = np.array_split(ordered, max(1, round(len(cells) / size)))
+    return [out[i] for i in rng.permutation(len(out))]

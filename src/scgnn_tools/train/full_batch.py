@@ -1,6 +1,6 @@
 """Training on all data at once, with early stopping: what a graph network on cached vectors needs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,12 +13,16 @@ import torch
 from torch import nn
 
 from scgnn_tools._progress import progress
-from scgnn_tools._random import RNG, seed
+from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._settings import settings
+from scgnn_tools.store import RunFolder
 from scgnn_tools.train import _resume
 
 EVERY = 20
 """Epochs between two writes of the state."""
+
+AGAIN = "Pass another folder=, or resume=False to begin anew."
+"""What to type where a folder is of another training."""
 
 
 @dataclass
@@ -48,7 +52,7 @@ def fit_full_batch(
     rng: RNG = 0,
     what: str = "train",
     checkpoint: Path | None = None,
-    plan: str = "",
+    plan: Mapping[str, object] | None = None,
     groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a module on the whole training set each epoch; keep the weights that validate best.
@@ -79,7 +83,7 @@ def fit_full_batch(
         File with the state of training, written every 20 epochs and at the end; a run goes on from it and ends as one
         that was not stopped. None keeps none.
     plan
-        What the run is of; going on from a state of another one is an error.
+        All that decides the result, part by part, as for :class:`~scgnn_tools.store.RunFolder`, which the file's folder becomes.
     groups
         Groups of parameters with settings of their own, as Adam takes them, given the module; None trains all alike.
 
@@ -91,16 +95,19 @@ def fit_full_batch(
 
     Raises
     ------
+    InputValueError
+        If the folder of ``checkpoint`` is of another run; the parts of the plan that differ are named.
     WeightsError
-        If ``checkpoint`` is damaged or of another run.
+        If ``checkpoint`` is damaged.
     """
     interrupted = False
+    run = "" if checkpoint is None else RunFolder(checkpoint.parent, plan or {}, hint=AGAIN).digest
     with seeded(seed(rng)):
         module = build()
         parameters = module.parameters() if groups is None else groups(module)
         now = State(module, getattr(torch.optim, optimizer)(parameters, lr=lr, weight_decay=weight_decay))
         if checkpoint is not None and checkpoint.is_file():
-            _resume.read(checkpoint, now, plan)
+            _resume.read(checkpoint, now, run)
         elif start_counts:
             now.best, now.best_score = deepcopy(module.state_dict()), _score(module, validate)
         saved = len(now.rows)
@@ -110,14 +117,14 @@ def fit_full_batch(
                     break
                 _epoch(now, loss, validate, decay=decay, keep_last=patience is None)
                 if checkpoint is not None and len(now.rows) % EVERY == 0:
-                    _resume.write(checkpoint, now, plan)
+                    _resume.write(checkpoint, now, run)
                     saved = len(now.rows)
         except KeyboardInterrupt:
             interrupted = True
             if now.best is None:
                 raise
         if checkpoint is not None and not interrupted and len(now.rows) > saved:
-            _resume.write(checkpoint, now, plan)
+            _resume.write(checkpoint, now, run)
     if now.best is not None:
         module.load_state_dict(now.best)
     history = pd.DataFrame(now.rows, columns=["loss", "validation"])
@@ -163,15 +170,10 @@ def epoch_rng() -> np.random.Generator:
 
 @contextmanager
 def seeded(value: int) -> Iterator[None]:
-    """Seed PyTorch for a while, deterministic if the settings ask for it, then put everything back."""
-    deterministic, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    with torch.random.fork_rng():
-        torch.default_generator.manual_seed(value)
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(value)
+    """Seed PyTorch for a while, deterministic if the settings ask for it, then put everything back; one thread at a time."""
+    with torch_random(value):
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
         torch.use_deterministic_algorithms(settings.deterministic, warn_only=True)
         try:
             yield

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.train.fitting import fit_task
@@ -100,15 +101,14 @@ def fold_probabilities(
     wanted[np.setdiff1d(train, held)], stops[held] = True, True
     copied = copy.copy(model)
     copied.network = copy.deepcopy(model.network)
-    with torch.random.fork_rng():
-        torch.default_generator.manual_seed(seed)
+    with torch_random(seed):
         task = GeneClassification(copied.config["dim"], codes, wanted, stops).to(copied.device)
         if adapt == "lora":
             add_lora(copied.body(-1), rank=8, alpha=16.0)
         elif adapt == "full":
             copied.network.requires_grad_(True)
     cells = np.flatnonzero(tokens.lengths > 0)
-    fit_task(
+    history = fit_task(
         copied,
         task,
         tokens,
@@ -119,6 +119,8 @@ def fold_probabilities(
         lr=lr or (1e-4 if adapt == "full" else 1e-3),
         seed=seed,
     )
+    if history.attrs["interrupted"]:  # a fold is nothing without the others
+        raise KeyboardInterrupt
     return _mean_probabilities(task, copied, tokens, test)
 
 

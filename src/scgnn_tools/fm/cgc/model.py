@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
@@ -117,8 +118,7 @@ class CGCModel(NetworkModel):
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(seed)
+        with torch_random(seed):
             network = CGCNetwork(config)
         if text is not None:
             text = np.concatenate([np.zeros((3, n_text), dtype=np.float32), text])

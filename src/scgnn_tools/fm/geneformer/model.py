@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
@@ -106,8 +107,7 @@ class Geneformer(NetworkModel):
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(seed)
+        with torch_random(seed):
             network = GeneformerNetwork(config)
             for part in (
                 network.modules()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
@@ -95,8 +96,7 @@ class ScNetFormer(Geneformer):
         base = {f.name: getattr(model.sizes, f.name) for f in fields(GeneformerConfig)}
         config = ScNetFormerConfig(**base, **options)
         _check(config)
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(seed)
+        with torch_random(seed):
             network = ScNetFormerNetwork(config)
         state = {k: v.detach().cpu().clone() for k, v in model.network.state_dict().items()}
         network.load_state_dict({**network.state_dict(), **state})

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._errors import InputValueError
+
+WHOLE = {
+    "n_genes": 1, "n_tokens": 1, "width": 1, "n_layers": 1, "n_heads": 1, "k": 1, "n_hops": 0, "iterations": 0, "epochs_genes": 1,
+    "patience_genes": 1, "epochs_e": 1, "patience": 1, "batch_size": 1,
+}  # fmt: skip
+"""Whole numbers, and the least that each can be."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +46,20 @@ class Config:
 
     def __post_init__(self) -> None:
         """Check what a typo would break late."""
-        if self.readout not in ("alpha", "mean"):
-            msg = f"readout is 'alpha' or 'mean'; got {self.readout!r}."
-            raise InputValueError(msg)
-        if self.genes not in ("classes", "variance"):
-            msg = f"genes is 'classes' or 'variance'; got {self.genes!r}."
-            raise InputValueError(msg)
+        choice("readout", self.readout, ("alpha", "mean"))
+        choice("genes", self.genes, ("classes", "variance"))
+        choice("sample", self.sample, (True, False))
+        for name, least in WHOLE.items():
+            integer(name, getattr(self, name), least=least)
+        for name in ("gamma", "beta", "balance"):
+            number(name, getattr(self, name), least=0)
+        for name in ("dropout", "gene_dropout"):
+            number(name, getattr(self, name), least=0, below=1)
+        for name in ("lr", "lr_cells"):
+            number(name, getattr(self, name), above=0)
         if self.conv is not None:
             from scgnn_tools.nn.pyg import is_convolution
 
             if not is_convolution(self.conv):
                 msg = f"conv is None or a convolution of torch-geometric such as 'SAGEConv'; got {self.conv!r}."
-                raise InputValueError(msg)
-        for name, least in (("n_genes", 1), ("n_tokens", 1), ("n_layers", 1), ("k", 1), ("iterations", 0)):
-            if getattr(self, name) < least:
-                msg = f"{name} is at least {least}; got {getattr(self, name)}."
                 raise InputValueError(msg)

@@ -1,9 +1,9 @@
 """Expectation and maximisation: the two networks teach each other on cells without a label."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scgnn_tools._write import write_whole
 from scgnn_tools.data import length_batches
 from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
@@ -68,7 +67,7 @@ class Plan:
     max_epochs: int = 200
     patience: int | None = 20
     checkpoint: Path | None = None
-    identity: str = ""
+    identity: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -120,20 +119,11 @@ class Steps:
         self.labels = self._tensor(nodes.labels)
         self.features = Propagation(nodes.inputs.features, device=plan.device)
 
-    def begin(self) -> None:
-        """Forget the states of steps that an earlier run left beside a checkpoint that is no longer there."""
-        file = self.plan.checkpoint
-        if file is not None and not file.is_file():
-            for old in file.parent.glob(f"{file.stem}-[pq]*{file.suffix}"):
-                old.unlink()
-            write_whole(file, lambda path: path.write_text(self.plan.identity))
-
     def run(self) -> list[Round]:
         """Train q, then p, then each on what the other says; return the state after each M-step.
 
         Ctrl-C ends it after the step that it falls into, which keeps its best weights.
         """
-        self.begin()
         rounds = [self.m_step(self.pretrain(), None, 0)]
         for i in range(1, self.config.iterations + 1):
             if self.interrupted or not len(self.nodes.inputs) > self.nodes.n_train:
@@ -236,7 +226,7 @@ class Steps:
             rng=plan.seed + zlib.crc32(step.encode()) % 1000,
             what=f"scbignn {step}",
             checkpoint=None if file is None else file.with_name(f"{file.stem}-{step}{file.suffix}"),
-            plan=f"{plan.identity} {step}",
+            plan=plan.identity,
         )
         self.interrupted |= bool(history.attrs["interrupted"])
         history.insert(0, "step", step)

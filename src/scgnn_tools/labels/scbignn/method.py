@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -21,6 +22,7 @@ from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
 from scgnn_tools.labels.scbignn.importance import importance
 from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again
 from scgnn_tools.nn import Propagation
+from scgnn_tools.store import digest
 
 READ_OUTS = ("p", "q", "both")
 
@@ -67,9 +69,9 @@ class ScBiGNN:
             own = ["read_out", "max_epochs", "patience", "device"]
             msg = f"scbignn has no option {printable(name)!r}; its options are: {', '.join(own + known)}."
             raise InputValueError(msg)
-        if read_out not in READ_OUTS:
-            msg = f"read_out is one of {', '.join(READ_OUTS)}; got {read_out!r}."
-            raise InputValueError(msg)
+        choice("read_out", read_out, READ_OUTS)
+        integer("max_epochs", max_epochs)
+        integer("patience", patience, or_none=True)
         self.config, self.read_out = Config(**options), read_out
         self.max_epochs, self.patience = max_epochs, patience
         self._checkpoint, self._device = checkpoint, resolve_device(device)
@@ -91,7 +93,16 @@ class ScBiGNN:
         self._genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
         inputs = BipartiteInputs.of(cells, self._genes)
         stop = (np.arange(n, n + n_validation), validation_labels) if n_validation else (np.arange(n), labels)
-        what = f"{c} {self.patience} {seed(rng)} {labels.tolist()} {fingerprint(inputs).sum(axis=0).tolist()}"
+        identity: dict[str, object] = {
+            "method": "scbignn",
+            "patience of all steps": self.patience,
+            "rng": seed(rng),
+            **asdict(c),
+            "training cells": digest(train.expression, train.genes),
+            "validation cells": digest(validation.expression),
+            "unlabelled cells": digest(None if unlabeled is None else unlabeled.expression),
+            "labels": digest(labels, validation_labels),
+        }  # fmt: skip
         plan = Plan(
             config=c,
             n_classes=int(labels.max()) + 1,
@@ -100,7 +111,7 @@ class ScBiGNN:
             max_epochs=self.max_epochs,
             patience=self.patience,
             checkpoint=self._checkpoint,
-            identity=what,
+            identity=identity,
         )
         steps = Steps(Nodes(self._genes, inputs, labels, *stop), plan)
         self.rounds = steps.run()

@@ -99,6 +99,7 @@ def fit_joint(
             epoch,
             validate,
             what="scgrapht, joint",
+            also={"encoder_lr": encoder_lr},
             groups=lambda m: [
                 {"params": list(cast("Joint", m).graph.parameters())},
                 {"params": list(cast("Joint", m).encoder.parameters()), "lr": encoder_lr},

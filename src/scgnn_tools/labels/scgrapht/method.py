@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -136,6 +137,8 @@ class ScGraPhT:
         if (scheme == "joint") != (encoder is not None):
             msg = "scheme='joint' and encoder= (a trained FineTuner(task='classification')) go together; pass both or none."
             raise InputValueError(msg)
+        integer("batch_size", batch_size, or_none=True)
+        number("encoder_lr", encoder_lr, above=0)
         self._encoder = None if encoder is None else TunedEncoder(encoder)
         self.encoder_lr = encoder_lr
         self.logits, self.batch_size, self.checkpoint = logits, batch_size, checkpoint

@@ -6,8 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht.fusion import Fuse
 from scgnn_tools.labels.scgrapht.graphs import Normalize, Values
@@ -67,6 +66,10 @@ class Options:
         )
 
 
+WORDS: dict[str, Any] = {
+    "scheme": Scheme, "fuse": Fuse, "activation": Activation, "normalize": Normalize, "values": Values,
+    "genes": Literal["telling", "variable"],
+}  # fmt: skip
 CLEAN: dict[str, Any] = {
     "fuse": "prob", "lam": "validation", "activation": "repo", "normalize": "row", "values": "log", "n_genes": 1500,
     "genes": "telling", "principal": 0, "sparsify": 15, "balance": 0.5, "lr": 3e-3, "max_epochs": 300,
@@ -85,30 +88,24 @@ def default_pathway(protocol: Protocol, scheme: Scheme) -> str:
 
 def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     """Return the options of a protocol, with those that are given (not None) in their place."""
-    if protocol not in get_args(Protocol):
-        msg = f"protocol is 'clean' or 'paper'; got {printable(protocol)!r}."
-        raise InputValueError(msg)
+    choice("protocol", protocol, get_args(Protocol))
     defaults = CLEAN if protocol == "clean" else PAPER
     chosen: dict[str, Any] = {k: defaults.get(k) if v is None else v for k, v in given.items()}
     out = Options(protocol=protocol, **chosen)
     if protocol == "paper":
         out = replace(out, patience=None)
-    for name, kind in (
-        ("scheme", Scheme),
-        ("fuse", Fuse),
-        ("activation", Activation),
-        ("normalize", Normalize),
-        ("values", Values),
-    ):
-        if getattr(out, name) not in get_args(kind):
-            msg = f"{name} is one of {', '.join(get_args(kind))}; got {printable(getattr(out, name))!r}."
-            raise InputValueError(msg)
-    if out.genes not in ("telling", "variable"):
-        msg = f"genes is 'telling' or 'variable'; got {printable(out.genes)!r}."
-        raise InputValueError(msg)
-    number = isinstance(out.lam, int | float) and 0 <= out.lam <= 1
-    if not number and out.lam not in ("validation", "learned"):
-        msg = f"lam lies between 0 and 1, or is 'validation' or 'learned'; got {out.lam!r}."
-        raise InputValueError(msg)
+    for name, kind in WORDS.items():
+        choice(name, getattr(out, name), get_args(kind))
+    if isinstance(out.lam, str):
+        choice("lam", out.lam, ("validation", "learned"))
+    else:
+        number("lam", out.lam, least=0, most=1)
+    for name, least in (("n_genes", 1), ("principal", 0), ("width", 1), ("max_epochs", 1)):
+        integer(name, getattr(out, name), least=least)
+    integer("patience", out.patience, or_none=True)
+    number("dropout", out.dropout, least=0, below=1)
+    number("balance", out.balance, least=0)
+    number("lr", out.lr, above=0)
+    number("weight_decay", out.weight_decay, least=0)
     check(out.sparsify)
     return out

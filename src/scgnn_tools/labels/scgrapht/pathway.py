@@ -27,7 +27,10 @@ def parse(pathway: str | Sequence[str]) -> tuple[str, ...]:
     InputValueError
         If a step is unknown, a step does not take what the one before it gives, or the last one does not give cells.
     """
-    text = NAMED.get(pathway, pathway) if isinstance(pathway, str) else "-".join(pathway)
+    if isinstance(pathway, str) or not isinstance(pathway, Sequence):
+        text = NAMED.get(pathway, printable(pathway)) if isinstance(pathway, str) else printable(pathway)
+    else:
+        text = "-".join(map(str, pathway))
     steps = tuple(text.split("-"))
     for step in steps:
         if step not in STEPS:

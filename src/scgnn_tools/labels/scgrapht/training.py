@@ -1,7 +1,6 @@
 """Training of the graph network: what is given, what is lost, and the epochs of the network alone."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +14,15 @@ from torch import Tensor, nn
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Beside
+from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
 from scgnn_tools.labels.scgrapht.intake import Intake
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
 from scgnn_tools.labels.scgrapht.options import Options
 from scgnn_tools.labels.scgrapht.sampling import batches
+from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.labels.weights import class_weights
-from scgnn_tools.train import epoch_rng, fit_full_batch
+from scgnn_tools.store import digest
+from scgnn_tools.train import epoch_rng, fit_full_batch, weights_digest
 
 FULL_BATCH, BATCH = 500_000, 8192
 """Training cells up to which an epoch is one step, and cells of a batch above."""
@@ -70,12 +71,14 @@ class Problem:
         a = self.assembler
         return self.options.network(a.graph.steps, a.width, self.n_classes).to(a.device)
 
-    def fit(self, build: Any, losses: Any, validate: Any, *, what: str, **how: Any) -> tuple[nn.Module, pd.DataFrame]:
-        """Train what ``build`` makes; see :func:`scgnn_tools.train.fit_full_batch`."""
-        o = self.options
+    def fit(
+        self, build: Any, losses: Any, validate: Any, *, what: str, also: Mapping[str, object] | None = None, **how: Any
+    ) -> tuple[nn.Module, pd.DataFrame]:
+        """Train what ``build`` makes; see :func:`scgnn_tools.train.fit_full_batch`. ``also`` decides the result, beside the plan."""
+        o, plan = self.options, None if self.checkpoint is None else {**self.plan(), **(also or {})}
         return fit_full_batch(
             build, losses, validate, max_epochs=o.max_epochs, lr=o.lr, patience=o.patience, weight_decay=o.weight_decay,
-            rng=self.rng, what=what, checkpoint=self.checkpoint, plan=self.plan(), **how,
+            rng=self.rng, what=what, checkpoint=self.checkpoint, plan=plan, **how,
         )  # fmt: skip
 
     def loss(self, m: PathwayNetwork, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None) -> Tensor:
@@ -103,15 +106,22 @@ class Problem:
         """Return the log-probabilities that the network is fused with; None if there are none."""
         return None if self.other is None else self.other.scores(cells)
 
-    def plan(self) -> str:
-        """Return what decides the training; how long it may take is no part of that."""
-        train, validation = self.members[:2]
-        data = hashlib.sha256(np.ascontiguousarray(train.expression.data).tobytes() + self.labels.tobytes())
-        data.update(
-            np.ascontiguousarray(train.embedding).tobytes() + np.ascontiguousarray(validation.embedding).tobytes()
-        )
+    def plan(self) -> dict[str, object]:
+        """Return all that decides the training; how long it may take is no part of that."""
         settings = {k: v for k, v in vars(self.options).items() if k != "max_epochs"}
-        return f"{self.assembler.graph.steps} {settings} {self.batch_size} {self.rng} {data.hexdigest()}"
+        train, validation, *rest = (digest(c.expression, c.embedding, c.genes, c.totals) for c in self.members)
+        plan: dict[str, object] = {
+            "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.batch_size, "rng": self.rng, **settings,
+            "training cells": train, "validation cells": validation, "unlabelled cells": digest(rest),
+            "labels": digest(self.labels, self.validation_labels), "logits": type(self.other).__name__,
+        }  # fmt: skip
+        if isinstance(self.other, Given):  # a function is what it says of the cells
+            plan["logits"] = digest([self.others(c) for c in self.members[:2]])
+        if isinstance(self.other, Experts):
+            plan["logits"] = f"experts, of vectors only: {self.other.vectors_only}"
+        if isinstance(self.other, TunedEncoder):
+            plan["encoder"] = weights_digest(self.other.parts().state_dict())
+        return plan
 
 
 def fit_graph(problem: Problem) -> tuple[PathwayNetwork, pd.DataFrame, Rows]:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scgnn_tools.annotation.clean import clean_labels
+from scgnn_tools.data.labels import clean_labels
 
 
 @pytest.mark.parametrize(

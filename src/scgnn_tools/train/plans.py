@@ -1,0 +1,51 @@
+"""What decides the result of a training, for its plan: a model's content, and the weights that a run began with."""
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from scgnn_tools.fm.scnetformer.graph import TokenGraph
+from scgnn_tools.store import digest
+from scgnn_tools.train._resume import weights_digest
+
+if TYPE_CHECKING:
+    from scgnn_tools.fm import NetworkModel
+
+BESIDE = {"card", "report", "network", "vocabulary", "device", "dtype", "max_tokens"}
+"""What of a model has a line of its own in a plan, or decides nothing."""
+
+_LEFT: "WeakKeyDictionary[nn.Module, tuple[Path, str, str]]" = WeakKeyDictionary()
+"""By network: the folder of its last run, the weights that this began with, and those that it left."""
+
+
+def model_parts(model: "NetworkModel") -> dict[str, object]:
+    """Return what a model is beside its weights: its kind, its genes in order, its options, graphs and tables."""
+    options = {k: _plain(v) for k, v in vars(model).items() if k not in BESIDE and not k.startswith("_")}
+    return {"model": model.card.name, "genes": digest(model.vocabulary), "options of the model": digest(options)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, TokenGraph):
+        return value.arrays()
+    if isinstance(value, torch.Tensor):
+        return weights_digest({"": value})
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value
+
+
+def start_of(network: nn.Module, folder: Path | None) -> str:
+    """Return the digest of the weights that a run in ``folder`` began with: those of now, unless that run left these."""
+    now = weights_digest(network.state_dict())
+    last, start, left = _LEFT.get(network, (None, "", ""))
+    return start if folder is not None and last == folder.absolute() and left == now else now
+
+
+def leave(network: nn.Module, folder: Path | None, start: str) -> None:
+    """Remember what a run left."""
+    if folder is not None:
+        _LEFT[network] = (folder.absolute(), start, weights_digest(network.state_dict()))
