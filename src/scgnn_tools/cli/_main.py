@@ -1,9 +1,15 @@
 """Arguments of the command ``sgt`` and what each of its words does."""
 
 import argparse
+import io
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
@@ -117,17 +123,62 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command ``sgt``; return its exit status: 0 done, 1 an error of the input, 130 interrupted."""
+    """Run the command ``sgt``; return its exit status: 0 done, 1 an error of the input, 128 + the number of the signal that ended it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no ü gets an escape, not an error
     args = _parser().parse_args(argv)
     try:
-        _run(args)
+        # a training ends as the signal asks, with what is resumable on disk; other commands take away what they have half written
+        with nullcontext() if args.word == "pretrain" else _terminable():
+            _run(args)
+            sys.stdout.flush()
     except SgtError as error:
         print(f"sgt: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        _mute()
+        return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except OSError as error:
+        _mute()
         print(f"sgt: {_files.reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("sgt: interrupted", file=sys.stderr)
-        return 130
+        return 128 + signal.SIGINT
+    except _Terminated:
+        print("sgt: terminated", file=sys.stderr)
+        return 128 + signal.SIGTERM
     return 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind what is under way, so that nothing half written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _mute() -> None:
+    """Send what Python still holds for an output that takes no more to nowhere: it would fail again at the end of the process."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
