@@ -48,5 +48,9 @@ class MissingExtraError(SgtError, ImportError):
     """An optional package is not installed; the message holds the line that installs it."""
 
 
+class ForkError(SgtError, RuntimeError):
+    """Compiled code with threads was asked for in a process that was forked after such threads had been started."""
+
+
 class SgtWarning(UserWarning):
     """Something was handled for the user that the user should know of."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from scgnn_tools._device import Precision, resolve_device, resolve_precision
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._threads import check_fork
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import estimate, readouts, saves
 from scgnn_tools.fm._base import FoundationModel
@@ -139,6 +140,7 @@ class NetworkModel(FoundationModel):
 
     def computing(self) -> AbstractContextManager[None]:
         """Return the context of inference: no gradients, matrix products in the model's precision."""
+        self._check_process()
         return _Computing(self.device, self.dtype)
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
@@ -147,7 +149,12 @@ class NetworkModel(FoundationModel):
             return self.pooled(tokens).cpu().numpy()
 
     def _announce(self, first: Tokens, n_cells: int, n_chunk: int) -> None:
+        self._check_process()
         estimate.announce(self, self.lengths(first)[first.lengths > 0], n_cells / max(n_chunk, 1))
+
+    def _check_process(self) -> None:
+        if self.device.type == "cpu" and torch.get_num_threads() > 1:
+            check_fork()
 
     def contextual(self) -> "NetworkModel":
         """Return the model that gives vectors of genes in context: this one, unless its cells and genes have weights of their own."""

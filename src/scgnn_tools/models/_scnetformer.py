@@ -24,7 +24,7 @@ from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
-from scgnn_tools.train.fitting import fit_task
+from scgnn_tools.train.fitting import budget_of, fit_task
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.plans import leave, model_parts, start_of
 from scgnn_tools.train.tasks import Masked
@@ -230,7 +230,7 @@ class ScNetFormer:
         move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
         tokens = self._tokens(self.adata, self._names, self._tissue_key)
         train, validation = self._split(tokens)
-        budget = max_tokens or (2**13 if self.model.device.type == "cpu" else 2**16)
+        budget = budget_of(self.model, max_tokens)
         steps = max_epochs * max(1, int(tokens.lengths[np.r_[train, validation]].sum() // budget))
         how: dict[str, Any] = {
             "patience": patience if early_stopping else None, "lr": lr, "weight_decay": weight_decay, "max_tokens": budget,

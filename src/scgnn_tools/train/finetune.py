@@ -184,7 +184,7 @@ class FineTuner:
         -------
         Itself, trained.
         """
-        from scgnn_tools.train.fitting import fit_task
+        from scgnn_tools.train.fitting import budget_of, fit_task
 
         if self.history is not None:
             msg = "It is trained already. Make a new FineTuner of tuner.model to train on."
@@ -196,7 +196,7 @@ class FineTuner:
         move(self.model, one_device("FineTuner", accelerator, devices, here=self.model.device))
         self.task.to(self.model.device)
         how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
-        how["max_cells"] = batch_size
+        how |= {"max_cells": batch_size, "max_tokens": budget_of(self.model, max_tokens)}
         train, validation = _split(self._cells, getattr(self.task, "codes", None), np.random.default_rng(self._seed))
         target = None if folder is None else Path(folder).expanduser()
         if target is not None:

@@ -149,7 +149,7 @@ def fit_task(
     pandas.DataFrame
         ``loss`` and ``validation``, a row an epoch; ``attrs["interrupted"]`` tells of Ctrl-C.
     """
-    budget = max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
+    budget = budget_of(model, max_tokens)
     cells = {"train": train, "validation": validation}
     feed = CellFeed(model, task, tokens, cells, max_tokens=budget, max_cells=max_cells, seed=seed, strata=strata)
     by_tokens = int(feed.lengths[train].sum() // budget)
@@ -172,6 +172,11 @@ def fit_task(
     history = pd.DataFrame(module.history, columns=["loss", "validation"]).rename_axis("epoch")
     history.attrs["interrupted"] = interrupted
     return history
+
+
+def budget_of(model: "NetworkModel", max_tokens: int | None) -> int:
+    """Return the most tokens of a batch, by the device where None is given."""
+    return max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
 
 
 def _settle(model: "NetworkModel", task: "Task") -> None:

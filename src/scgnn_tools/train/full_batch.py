@@ -15,6 +15,7 @@ from torch import nn
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._settings import settings
+from scgnn_tools._threads import check_fork
 from scgnn_tools.store import RunFolder
 from scgnn_tools.train import _resume
 
@@ -171,6 +172,8 @@ def epoch_rng() -> np.random.Generator:
 @contextmanager
 def seeded(value: int) -> Iterator[None]:
     """Seed PyTorch for a while, deterministic if the settings ask for it, then put everything back; one thread at a time."""
+    if torch.get_num_threads() > 1:
+        check_fork()
     with torch_random(value):
         deterministic = torch.are_deterministic_algorithms_enabled()
         warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
