@@ -1,5 +1,11 @@
+import os
 import subprocess
 import sys
+
+import pytest
+
+from scgnn_tools import _threads
+from scgnn_tools._errors import ForkError
 
 
 def test_compiled_loops_leave_the_threads_of_torch_alone():
@@ -13,3 +19,13 @@ def test_compiled_loops_leave_the_threads_of_torch_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_was_forked_too_late_is_told_to_spawn(monkeypatch):
+    monkeypatch.setattr(_threads, "_STARTED", [])
+    _threads.check_fork()
+    _threads.check_fork()
+    monkeypatch.setattr(_threads, "_STARTED", [os.getpid() + 1])  # as a child finds it
+    with pytest.raises(ForkError, match=r"get_context\('spawn'\)"), _threads.as_many_as_torch():
+        pass

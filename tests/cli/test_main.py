@@ -1,3 +1,6 @@
+import signal
+from pathlib import Path
+
 import anndata as ad
 import pandas as pd
 import pytest
@@ -122,3 +125,43 @@ def test_pretrain_with_edges_of_the_corpus_and_text_features(tmp_path, capsys):
     again = ["pretrain", str(tmp_path / "cells.h5ad"), "--output", str(tmp_path / "more"), "--steps", "1"]
     assert main([*again, "--checkpoint", str(tmp_path / "run/model"), *more]) == 1
     assert "has its edges and text features" in capsys.readouterr().err
+
+
+def test_an_output_that_takes_no_more_is_one_line(monkeypatch, capsys):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["models"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_sigterm_is_status_143_and_the_handler_is_given_back(file, tmp_path, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(sgt.tl, "embed", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    assert main(["embed", str(file), "--output", str(tmp_path / "o.h5ad")]) == 143
+    assert capsys.readouterr().err == "sgt: terminated\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "o.h5ad").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("--heads", "3"), ("--heads", "0"), ("--dim", "0"), ("--dim", "-4"), ("--n-layers", "0"), ("--max-length", "1"),
+        ("--dropout", "1.5"),
+        ("--min-cells", "0"), ("--devices", "0"), ("--batch-size", "0"), ("--checkpoint-every", "0"), ("--precision", "nonsense"),
+        ("--lr", "-1"), ("--share", "1"), ("--warmup", "-1"), ("--epochs", "0"), ("--steps", "0"), ("--coexpression", "nosuch.csv"),
+        ("--text", "nosuch.csv"),
+    ],
+)  # fmt: skip
+def test_pretrain_refuses_wrong_numbers_in_one_line(file, tmp_path, capsys, word, value):
+    small = {
+        "--dim": "16",
+        "--heads": "2",
+        "--hidden": "16",
+        "--n-layers": "1",
+        "--n-graph-layers": "1",
+        "--max-length": "33",
+    }
+    words = [w for pair in {**small, word: value}.items() for w in pair]
+    assert main(["--quiet", "pretrain", str(file), "--output", str(tmp_path / "o"), "--device", "cpu", *words]) == 1
+    assert capsys.readouterr().err.startswith("sgt: ")

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.store import RunFolder, check_folder, digest
+from scgnn_tools.store import RunFolder, check_folder, digest, digest_rows
 
 MATRIX = np.array([[0.5, np.nan], [1e-7, 3.0]], dtype=np.float32)
 RECORD = {
@@ -104,3 +104,44 @@ def test_of_two_plans_in_one_new_store_one_is_accepted(tmp_path):
             t.join()
         assert len(set(accepted)) == 1
         assert len(accepted) == len(refused) == 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "plan.json").write_text('{"a"'), "plan.json is damaged"),
+        (lambda f: (f / "plan.json").write_text("[]"), "plan.json is damaged"),
+        (lambda f: (f / "plan.json").write_text("[" * 100_000), "plan.json is damaged"),
+        (lambda f: (f / "plan.json").unlink(), "without a plan.json"),
+        (lambda f: ((f / "plan.json").unlink(), (f / "plan.json").symlink_to(f / "nowhere")), "is a link"),
+    ],
+)
+def test_a_plan_that_is_damaged_or_lost_is_an_error(tmp_path, damage, says):
+    RunFolder(tmp_path / "s", {"rng": 0}).matrix("run0", lambda: MATRIX)
+    damage(tmp_path / "s")
+    with pytest.raises(InputValueError, match=says):
+        RunFolder(tmp_path / "s", {"rng": 0})
+    assert not (tmp_path / "s" / "nowhere").exists()
+
+
+def test_parts_of_another_kind_are_made_again(tmp_path):
+    store = RunFolder(tmp_path / "s", {})
+    store.matrix("run0", lambda: MATRIX)
+    assert store.matrix("run0", lambda: np.ones((1, 2)), (1, 2)).shape == (1, 2)
+    (tmp_path / "s" / "r.json").write_text("[1, 2]")
+    assert store.record("r", lambda: {"n": 5}) == {"n": 5}
+
+
+def test_forgetting_takes_the_plan_and_the_state_of_a_training(tmp_path):
+    for name in ("last.safetensors", "last-q0.safetensors", "last.ckpt", "best.ckpt", "plan.json", "history.csv"):
+        (tmp_path / name).touch()
+    RunFolder(tmp_path, {"rng": 0}, resume=False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.csv", "plan.json"]
+
+
+def test_a_digest_of_rows_does_not_see_the_blocks():
+    x = sp.random_array((20, 5), density=0.5, format="csr", rng=np.random.default_rng(0), dtype=np.float32)
+    whole, halves = digest_rows([x]), digest_rows([x[:7], x[7:]])
+    assert whole == halves
+    assert whole != digest_rows([x[:7], x[8:]])
+    assert digest({"a": 1, "b": [MATRIX]}) == digest({"b": [MATRIX], "a": 1}) != digest({"a": 1, "b": MATRIX})

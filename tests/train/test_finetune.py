@@ -6,7 +6,7 @@ import torch
 from tests.fm.conftest import NAMES, _cells, cells, folders, models  # noqa: F401
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, WeightsError
 from scgnn_tools.models import FineTuner
 from scgnn_tools.nn.lora import LoRALinear
 
@@ -154,3 +154,40 @@ def test_the_learning_rate_falls_where_it_is_asked_to():
     steady, falling = partial(factor, warmup=4, steps=None), partial(factor, warmup=4, steps=100)
     assert [steady(s) for s in (0, 4, 80)] == [0.2, 1.0, 1.0]
     assert [falling(s) for s in (0, 50, 100, 400)] == [0.2, 0.5, 0.05, 0.05]
+
+
+@pytest.mark.parametrize(("name", "task"), [*(("scgpt", t) for t in TASKS), *((n, "expression") for n in NAMES[1:])])
+def test_a_tuner_comes_back_from_disk(models, labelled, tmp_path, name, task):  # noqa: F811
+    tuner = FineTuner(
+        models[name], labelled, task=task, labels_key="group", adapt="lora" if task == "masked" else "head"
+    )
+    with pytest.raises(InputValueError, match="not trained"):
+        tuner.save(tmp_path / "t")
+    tuner.train(1, lr=1e-2).save(tmp_path / "t")
+    with pytest.raises(InputValueError, match="is there already"):
+        tuner.save(tmp_path / "t")
+    again = FineTuner.load(tmp_path / "t", device="cpu")
+    pd.testing.assert_frame_equal(again.history, tuner.history)
+    assert (again.classes, again.task_name) == (tuner.classes, task)
+    some = labelled[:7].copy()
+    np.testing.assert_allclose(again.model.embed_cells(some), tuner.model.embed_cells(some), atol=1e-5)
+    if task == "classification":
+        np.testing.assert_allclose(again.predict(some), tuner.predict(some), atol=1e-5)
+    if task == "expression":
+        np.testing.assert_allclose(again.predict(some).toarray(), tuner.predict(some).toarray(), atol=1e-5)
+    with pytest.raises(InputValueError, match="trained already"):
+        again.train(1)
+    file = tmp_path / "t" / "network" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError, match=r"damaged|changed"):
+        FineTuner.load(tmp_path / "t")
+
+
+def test_without_early_stopping_the_last_weights_are_kept(models, labelled):  # noqa: F811
+    def weights(**how):
+        return FineTuner(models["scgpt"], labelled, labels_key="group", rank=2).train(3, lr=0.3, patience=1, **how)
+
+    stopped, whole = weights(), weights(early_stopping=False)
+    assert len(whole.history) == 3 >= len(stopped.history)
+    small = FineTuner(models["scgpt"], labelled, labels_key="group", adapt="head").train(1, batch_size=5)
+    assert len(small.history) == 1

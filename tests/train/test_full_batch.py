@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.train import fit_full_batch
 
 X = torch.linspace(-1, 1, 50)[:, None]
@@ -67,3 +68,32 @@ def test_ctrl_c_before_the_first_epoch_is_raised():
 
     with pytest.raises(KeyboardInterrupt):
         fit_full_batch(lambda: nn.Linear(1, 1), interrupted, lambda m: 0.0)
+
+
+def test_two_threads_train_as_one_does_and_leave_nothing_behind():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def go(_):
+        build = lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))  # noqa: E731
+        return fit_full_batch(build, loss, lambda m: loss(m).item(), max_epochs=8, rng=0)[1]
+
+    alone, state = go(0), torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(h.equals(alone) for h in pool.map(go, range(8)))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "other shape"])
+def test_a_damaged_state_is_an_error(tmp_path, damage):
+    file = tmp_path / "last.safetensors"
+    fit(max_epochs=2, checkpoint=file, plan={"rng": 0})
+    data = file.read_bytes()
+    file.write_bytes(
+        {"cut": data[: len(data) // 2], "flip": data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]}.get(damage, data)
+    )
+    width = 2 if damage == "other shape" else 1
+    with pytest.raises(WeightsError, match="resume=False"):
+        fit_full_batch(lambda: nn.Linear(1, width), loss, lambda m: 0.0, checkpoint=file, plan={"rng": 0})
+    with pytest.raises(InputValueError, match=r"differs in rng \(0 there, 1 here\)"):
+        fit(max_epochs=2, checkpoint=file, plan={"rng": 1})

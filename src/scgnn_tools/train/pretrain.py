@@ -85,6 +85,8 @@ class Schedule:
 
 def schedule_for(corpus: "Corpus", epochs: int, devices: int, given: dict[str, Any]) -> Schedule:
     """Return a schedule of so many epochs, or of the steps that are given."""
+    integer("epochs", epochs)
+    integer("devices", devices)
     unknown = sorted(set(given) - {f.name for f in fields(Schedule)})
     if unknown:
         msg = f"There is no {unknown[0]!r}; a schedule has {', '.join(f.name for f in fields(Schedule))}."
