@@ -1,3 +1,4 @@
+import anndata as ad
 import numpy as np
 import pytest
 from tests.models.test_cell_labels import cells
@@ -69,3 +70,21 @@ def test_cells_without_counts_get_an_answer(adata):
     query.X = query.X * 0
     query.obsm["X_own"][:] = 0
     assert np.isfinite(model.predict(query, soft=True)).all(axis=None)
+
+
+def test_a_joint_model_brings_its_encoder(tmp_path):
+    from tests.fm.conftest import GENES, write
+
+    rng, y = np.random.default_rng(0), np.arange(60) % 2
+    rate = np.full((60, len(GENES)), 0.5)
+    rate[y == 1, :40] = 3.0
+    adata = ad.AnnData(rng.poisson(rate).astype(np.float32))
+    adata.var_names, adata.obs["group"] = GENES, np.array(["a", "b"])[y]
+    network = sgt.fm.load("scgpt", checkpoint=write("scgpt", tmp_path / "scgpt"), device="cpu")
+    tuner = sgt.models.FineTuner(network, adata, labels_key="group", adapt="head").train(1)
+    sgt.models.ScGraPhT.setup_anndata(adata, labels_key="group")
+    options = {"scheme": "joint", "encoder": tuner, "width": 8, "n_genes": 40}
+    model = sgt.models.ScGraPhT(adata, **options).train(1, accelerator="cpu")
+    model.save(tmp_path / "joint")
+    back = sgt.models.ScGraPhT.load(tmp_path / "joint", adata, device="cpu")
+    np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-4)
