@@ -46,7 +46,7 @@ def pbmc68k(_pbmc68k):
 @pytest.fixture
 def ctrl_c(monkeypatch):
     """Ctrl-C at the beginning of the epoch after so many, whoever trains."""
-    from scgnn_tools.train import full_batch, lightning
+    from scgnn_tools.train import full_batch, module
 
     done = []
 
@@ -61,8 +61,6 @@ def ctrl_c(monkeypatch):
 
     def press(*, after):
         monkeypatch.setattr(full_batch, "_epoch", wait(after, full_batch._epoch))
-        monkeypatch.setattr(
-            lightning.Module, "on_train_epoch_start", wait(after, lightning.Module.on_train_epoch_start)
-        )
+        monkeypatch.setattr(module.Module, "on_train_epoch_start", wait(after, module.Module.on_train_epoch_start))
 
     return press

@@ -62,7 +62,7 @@ METHODS = {
     "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline", random=True),
     "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline", **_NETWORK),
     "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", random=True, device=True),
-    "cgc": Entry("scgnn_tools.labels.cgc", "CGCLabels", "method", random=True, device=True),
+    "cgc": Entry("scgnn_tools.labels.cgc", "CGCLabels", "method", **_NETWORK),
 }
 
 

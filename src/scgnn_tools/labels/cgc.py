@@ -114,7 +114,7 @@ class CGCLabels:
             "dropout": 0.0,  # drawing its masks would take a fourth of the time
             "variant": variant,
         }
-        self.max_tokens = max_tokens
+        self.max_tokens, self.interrupted = max_tokens, False
         self.max_epochs, self.pretrain_epochs, self.patience, self.lr = max_epochs, pretrain_epochs, patience, lr
 
     def fit(
@@ -149,6 +149,8 @@ class CGCLabels:
             self.history["pretrain"] = fit_task(
                 self.model, masked, tokens, *parts, max_epochs=self.pretrain_epochs, **how
             )
+            if self.history["pretrain"].attrs["interrupted"]:  # there is no head yet that could label
+                raise KeyboardInterrupt
         some = np.sort(np.random.default_rng(number).permutation(fit)[:STANDARDISED])
         with torch_random(number):
             vectors = np.concatenate(
@@ -158,7 +160,7 @@ class CGCLabels:
         self._task.to(self.model.device)
         self.model.network.requires_grad_(True)
         self.history["tune"] = fit_task(self.model, self._task, tokens, *parts, max_epochs=self.max_epochs, **how)
-        self.interrupted = any(bool(h.attrs["interrupted"]) for h in self.history.values())
+        self.interrupted = bool(self.history["tune"].attrs["interrupted"])
         share = np.bincount(labels, minlength=int(labels.max()) + 1) / len(labels)
         self._empty = np.log(np.maximum(share, 1e-9))
         return self

@@ -44,7 +44,7 @@ class CellFeed(Feed):
     seed
         Of batches, masks and dropout; each epoch has its own.
     strata
-        Code of each cell, int (n_cells,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
+        Code of each cell, int (n_cells,): every training batch of ``max_cells`` holds every code in proportion. None makes batches of
         cells of like length.
     """
 
@@ -141,7 +141,7 @@ def fit_task(
     decay
         Whether the learning rate falls in a straight line over ``max_epochs``.
     strata
-        Code of each cell, int (n_cells,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
+        Code of each cell, int (n_cells,): every training batch of ``max_cells`` holds every code in proportion. None makes batches of
         cells of like length.
 
     Returns
