@@ -49,7 +49,7 @@ def paper_by_hand(layer: PaperGraphLayer, x, e, edges):
     if layer.edge is None:
         return out, e
     ends = [(int(s), int(t)) for s, t in zip(edges.source, edges.target, strict=True)]
-    return out, torch.stack([mlp(layer.edge, torch.cat([out[s], e[k], out[t]])) for k, (s, t) in enumerate(ends)])
+    return out, torch.stack([mlp(layer.edge, torch.cat([x[s], e[k], x[t]])) for k, (s, t) in enumerate(ends)])
 
 
 def repo_by_hand(layer: GraphLayer, x, e, edges):
@@ -77,6 +77,26 @@ def test_messages_are_those_of_a_loop_over_edges(graph, rows, variant, by_hand):
             np.testing.assert_allclose(got[0], expected[0], atol=1e-5)
             np.testing.assert_allclose(got[1], expected[1], atol=1e-5)
             x, e = got
+
+
+def test_layers_of_the_paper_are_its_equations(graph, rows):
+    """Equations 5 to 7 over two layers, dense: genes and edges of layer k from genes and edges of layer k - 1."""
+    model = CGCModel.untrained(GENES, graph=graph, variant="paper", device="cpu", **SIZES)
+    tokens = model.tokenize_rows(rows[:1], "counts", None)
+    edges, n = edges_of(model, tokens), len(tokens.ids)
+    with torch.no_grad():
+        first, e = torch.randn(n, 16), model.network.edges(edges)
+        x, E, A = first, torch.zeros(n, n, 16), torch.zeros(n, n, 1)  # [i, j]: from j to i
+        E[edges.target, edges.source], A[edges.target, edges.source] = e, 1
+        for layer in model.network.graph:
+            triples = torch.cat([x.expand(n, n, 16), E, x.unsqueeze(1).expand(n, n, 16)], dim=-1)
+            x = (A * mlp(layer.message, triples)).sum(dim=1) / A.sum(dim=1)
+            E = A * mlp(layer.edge, triples) if layer.edge is not None else E
+        got = first
+        for layer in model.network.graph:
+            got, e = layer(got, e, edges)
+        np.testing.assert_allclose(got, x, atol=1e-5)
+        np.testing.assert_allclose(e, E[edges.target, edges.source], atol=1e-5)
 
 
 def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, rows):

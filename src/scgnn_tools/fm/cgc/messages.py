@@ -8,14 +8,17 @@ from scgnn_tools.fm.cgc.graph import LARGEST_DISTANCE, CellEdges
 
 
 class EdgeEmbedding(nn.Module):
-    """An edge as the sum of three: does the source regulate the target, their correlation, their distance on the chromosome."""
+    """An edge as the sum of three: does the source regulate the target, their correlation, their distance on the chromosome.
 
-    def __init__(self, dim: int, dropout: float) -> None:
+    The correlation goes through ``n_layers`` linear layers, ReLU between: 2 in the published code, 3 in the paper. The norms are those
+    of the code; the paper does not speak of them.
+    """
+
+    def __init__(self, dim: int, dropout: float, *, n_layers: int = 2) -> None:
         super().__init__()
         self.regulates = nn.Sequential(nn.Embedding(2, dim), nn.LayerNorm(dim))
-        self.correlation = nn.Sequential(
-            nn.Linear(1, dim), nn.ReLU(), nn.Linear(dim, dim), nn.LayerNorm(dim), nn.Dropout(dropout)
-        )
+        more = [part for _ in range(n_layers - 1) for part in (nn.ReLU(), nn.Linear(dim, dim))]
+        self.correlation = nn.Sequential(nn.Linear(1, dim), *more, nn.LayerNorm(dim), nn.Dropout(dropout))
         self.distance = nn.Sequential(nn.Embedding(2 * LARGEST_DISTANCE + 2, dim), nn.LayerNorm(dim))
 
     def forward(self, edges: CellEdges) -> Tensor:
@@ -66,12 +69,12 @@ class GraphLayer(nn.Module):
 
 
 class PaperGraphLayer(nn.Module):
-    r"""Genes become the mean of their incoming messages, then edges are updated from their new ends: the equations of the paper.
+    r"""Genes become the mean of their incoming messages, edges are updated from their ends: the equations of the paper (5-7).
 
-    .. math:: x_i' = \frac{1}{|N_i|} \sum_{j \in N_i} f(x_j, e_{ji}, x_i), \quad e_{ji}' = g(x_j', e_{ji}, x_i')
+    .. math:: x_i' = \frac{1}{|N_i|} \sum_{j \in N_i} f(x_j, e_{ji}, x_i), \quad e_{ji}' = g(x_j, e_{ji}, x_i)
 
-    with :math:`f, g` of three layers, without residuals and norms. A gene at which no edge ends would become zero; cells give every gene
-    an edge from their token.
+    Both read the states before the layer. :math:`f, g` have three layers, without residuals and norms. A gene at which no edge ends would
+    become zero; cells give every gene an edge from their token.
 
     Parameters
     ----------
@@ -91,8 +94,8 @@ class PaperGraphLayer(nn.Module):
         at = edges.targets
         messages = self.message.rest(_of_edges(self.message.first, x, e, edges)).to(x.dtype)
         total = x.new_zeros(len(at.nodes), x.shape[1]).index_add_(0, at.rank, messages)
-        x = torch.zeros_like(x).index_copy(0, at.nodes, total / at.incoming.to(x.dtype))
-        return x, e if self.edge is None else self.edge.rest(_of_edges(self.edge.first, x, e, edges))
+        genes = torch.zeros_like(x).index_copy(0, at.nodes, total / at.incoming.to(x.dtype))
+        return genes, e if self.edge is None else self.edge.rest(_of_edges(self.edge.first, x, e, edges))
 
     def alone(self, x: Tensor) -> Tensor:
         """Return the next states of genes where there is no edge at all."""

@@ -1,7 +1,7 @@
 """The network of Cell-Graph Compass: gene, value and text embeddings, messages along the cell's gene graph, a transformer.
 
 Source: Fang et al., Cell-Graph Compass, bioRxiv 2024.06.04.597354, as its published code has it, or, with ``variant="paper"``, as its text:
-values and text features through three layers, no batch norm, messages of three layers without residuals, and the cell's vector times an MLP
+values, text features and correlations through three layers, no batch norm, messages of three layers without residuals, and the cell's vector times an MLP
 of the gene in place of a bilinear product.
 """
 
@@ -43,7 +43,7 @@ class CGCNetwork(nn.Module):
             self.text = ThreeLayers(c.n_text, c.dim) if paper else nn.Sequential(nn.Linear(c.n_text, c.dim), nn.ReLU())
         self.batch_norm: nn.Module = nn.Identity() if paper else nn.BatchNorm1d(c.dim, eps=6.1e-5)
         self.dropout = nn.Dropout(c.dropout)
-        self.edges = EdgeEmbedding(c.dim, c.dropout)
+        self.edges = EdgeEmbedding(c.dim, c.dropout, n_layers=3 if paper else 2)
         self.graph: nn.ModuleList = nn.ModuleList(
             PaperGraphLayer(c.dim, last=i == last) if paper else GraphLayer(c.dim, c.dropout) for i in range(last + 1)
         )
