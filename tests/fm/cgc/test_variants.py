@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from torch.nn import Linear
 from torch.nn.functional import relu
 
 from scgnn_tools._errors import InputValueError
@@ -107,9 +108,12 @@ def test_the_paper_links_cell_and_genes_both_ways_and_has_no_batch_norm(graph, r
     out_of_cells = np.isin(edges.source, tokens.offsets[:-1])
     assert set(edges.target[out_of_cells].tolist()) == set(np.flatnonzero(np.arange(len(first)) != first))
     assert edges.n_edges == fewer.n_edges + out_of_cells.sum()
+    networks = {"paper": paper.network, "repo": repo.network}
     names = set(paper.network.state_dict())
     assert not any(n.startswith("batch_norm") for n in names)
     assert {"values.linear3.weight", "cell_to_gene.query.third.weight"} <= names
+    linear = {v: sum(isinstance(m, Linear) for m in n.edges.correlation) for v, n in networks.items()}
+    assert linear == {"paper": 3, "repo": 2}
 
 
 @pytest.mark.parametrize("variant", ["paper", "repo"])

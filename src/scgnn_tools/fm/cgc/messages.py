@@ -17,8 +17,10 @@ class EdgeEmbedding(nn.Module):
     def __init__(self, dim: int, dropout: float, *, n_layers: int = 2) -> None:
         super().__init__()
         self.regulates = nn.Sequential(nn.Embedding(2, dim), nn.LayerNorm(dim))
-        more = [part for _ in range(n_layers - 1) for part in (nn.ReLU(), nn.Linear(dim, dim))]
-        self.correlation = nn.Sequential(nn.Linear(1, dim), *more, nn.LayerNorm(dim), nn.Dropout(dropout))
+        layers: list[nn.Module] = [nn.Linear(1, dim)]
+        for _ in range(n_layers - 1):
+            layers += [nn.ReLU(), nn.Linear(dim, dim)]
+        self.correlation = nn.Sequential(*layers, nn.LayerNorm(dim), nn.Dropout(dropout))
         self.distance = nn.Sequential(nn.Embedding(2 * LARGEST_DISTANCE + 2, dim), nn.LayerNorm(dim))
 
     def forward(self, edges: CellEdges) -> Tensor:

@@ -1,8 +1,8 @@
 """The network of Cell-Graph Compass: gene, value and text embeddings, messages along the cell's gene graph, a transformer.
 
 Source: Fang et al., Cell-Graph Compass, bioRxiv 2024.06.04.597354, as its published code has it, or, with ``variant="paper"``, as its text:
-values, text features and correlations through three layers, no batch norm, messages of three layers without residuals, and the cell's vector times an MLP
-of the gene in place of a bilinear product.
+values, text features and correlations through three layers, no batch norm, messages of three layers without residuals, and the cell's
+vector times an MLP of the gene in place of a bilinear product.
 """
 
 from collections.abc import Callable
