@@ -134,13 +134,17 @@ def read_raw(folder: Path) -> dict[str, Any]:
 
 
 def read_config(folder: Path, model: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
-    """Return the sizes of a network and the rest of ``config.json``, of a folder that ``model.save`` wrote."""
+    """Return the sizes of a network and the rest of ``config.json``, of a folder that ``model.save`` wrote.
+
+    ``kind.BEFORE`` has what stood for fields that earlier saves do not name.
+    """
     raw = read_raw(folder)
     if raw.get("model") != model:
         msg = f"{folder} holds a model {printable(raw.get('model'))!r}; {model!r} was asked for."
         raise WeightsError(msg)
     try:
-        given = {f.name: raw[f.name] for f in fields(kind)}  # type: ignore[arg-type]
+        known = {**getattr(kind, "BEFORE", {}), **raw}
+        given = {f.name: known[f.name] for f in fields(kind)}  # type: ignore[arg-type]
     except KeyError as error:
         msg = f"{folder / CONFIG} lacks {error}. Save the model again."
         raise WeightsError(msg) from error

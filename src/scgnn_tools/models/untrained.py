@@ -67,7 +67,7 @@ def untrained_cgc(
         Seed of the weights.
     options
         As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
-        ``variant``, ….
+        ``variant``, ``thinning``, ….
     """
     _check_sizes(options, min_cells)
     if not graph and coexpression is not None:

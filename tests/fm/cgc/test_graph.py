@@ -89,6 +89,30 @@ def test_crowded_cells_keep_their_strongest_coexpression_and_all_other_edges():
     np.testing.assert_allclose(edges.correlation[only].min(), values[-THINNING * 41], rtol=1e-5)
 
 
+@pytest.fixture
+def crowd():
+    """All 780 pairs of 40 genes are co-expressed, and one of them is regulation too; a cell expresses all."""
+    dense = sp.csr_array(np.triu(np.random.default_rng(0).uniform(0.1, 1, (40, 40)), 1).astype(np.float32))
+    pairs = pd.DataFrame({"source": ["G0"], "target": ["G1"]})
+    graph = gene_graph(GENES, tf_target=pairs, positions=None, coexpression=dense)
+    return graph, Tokens(np.r_[99, np.arange(40)].astype(np.int32), None, np.array([0, 41])), np.r_[-1, np.arange(40)]
+
+
+def test_without_thinning_a_crowded_cell_keeps_all_edges(crowd):
+    graph, tokens, gene = crowd
+    assert graph.of_cells(tokens, gene, thinning=None).n_edges == 780 + 40
+
+
+def test_random_thinning_is_a_fixed_draw_in_proportion_to_the_correlation(crowd):
+    graph, tokens, gene = crowd
+    strongest, first, again = (graph.of_cells(tokens, gene, thinning=t) for t in ("strongest", "random", "random"))
+    assert first.n_edges == strongest.n_edges == THINNING * 41 + 1 + 40
+    assert (first.source == again.source).all()
+    assert (first.target == again.target).all()
+    mean = {k: float(e.correlation[e.target > 0].mean()) for k, e in (("strongest", strongest), ("random", first))}
+    assert graph.correlation.mean() + 0.05 < mean["random"] < mean["strongest"] - 0.05
+
+
 def test_no_source_at_all_leaves_the_edges_to_the_cell():
     graph = gene_graph(GENES, tf_target=None, positions=None)
     tokens, gene = cells()

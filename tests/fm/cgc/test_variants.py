@@ -1,5 +1,7 @@
 """The two variants of the network against plain loops over edges, and co-expression edges against dense correlations."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,10 @@ import torch
 from torch.nn import Linear
 from torch.nn.functional import relu
 
-from scgnn_tools._errors import InputValueError
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools.data import Tokens
+from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc import CGCModel
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.graph import gene_graph
@@ -34,7 +38,8 @@ def rows():
 
 def edges_of(model: CGCModel, tokens: Tokens):
     both = model.sizes.variant == "paper"
-    return model.graph.of_cells(tokens, model.gene_of_state(tokens), both_ways=both)
+    thinning = model.sizes.thinning
+    return model.graph.of_cells(tokens, model.gene_of_state(tokens), both_ways=both, thinning=thinning)
 
 
 def mlp(m, x):
@@ -128,8 +133,6 @@ def test_a_variant_trains_every_weight_and_comes_back(graph, rows, tmp_path, var
     assert not lost
     model.network.requires_grad_(False)
     model.save(tmp_path / "model")
-    import scgnn_tools as sgt
-
     again = sgt.fm.load("cgc", checkpoint=tmp_path / "model", device="cpu")
     assert again.sizes == model.sizes
     assert torch.equal(again.forward(tokens), model.forward(tokens))
@@ -145,6 +148,35 @@ def test_hidden_values_do_not_reach_their_own_prediction(graph, rows):
         other.values[at] = 50 - other.values[at]
         with torch.no_grad():
             assert torch.equal(model.masked_states(tokens, at), model.masked_states(other, at))
+
+
+def test_thinning_is_that_of_the_variant_unless_said(graph, rows, tmp_path):
+    made = {v: CGCModel.untrained(GENES, graph=graph, variant=v, device="cpu", **SIZES) for v in ("paper", "repo")}
+    assert {v: m.sizes.thinning for v, m in made.items()} == {"paper": None, "repo": "strongest"}
+    own = CGCModel.untrained(GENES, graph=graph, thinning="random", device="cpu", **SIZES)
+    own.save(tmp_path / "own")
+    assert sgt.fm.load("cgc", checkpoint=tmp_path / "own", device="cpu").sizes.thinning == "random"
+    assert sgt.fm.load("cgc", checkpoint=tmp_path / "own", thinning=None, device="cpu").sizes.thinning is None
+    with pytest.raises(InputValueError, match="'strongest', 'random' or None; got 'some'"):
+        CGCModel.untrained(GENES, graph=graph, thinning="some", **SIZES)
+
+
+@pytest.mark.parametrize("variant", ["repo", "paper"])
+def test_folders_of_earlier_saves(graph, rows, tmp_path, variant):
+    """They name no thinning: those of the code load as they were, those of other equations than the paper's are refused."""
+    model = CGCModel.untrained(GENES, graph=graph, variant=variant, device="cpu", **SIZES)
+    model.save(tmp_path / "model")
+    config = json.loads((tmp_path / "model" / saves.CONFIG).read_text())
+    del config["thinning"]
+    saves.seal(tmp_path / "model", config)
+    if variant == "paper":
+        with pytest.raises(WeightsError, match=r"earlier version.*Train it again"):
+            sgt.fm.load("cgc", checkpoint=tmp_path / "model", device="cpu")
+    else:
+        again = sgt.fm.load("cgc", checkpoint=tmp_path / "model", device="cpu")
+        tokens = model.tokenize_rows(rows, "counts", None)
+        assert again.sizes == model.sizes
+        assert torch.equal(again.forward(tokens), model.forward(tokens))
 
 
 def test_no_such_variant(graph):

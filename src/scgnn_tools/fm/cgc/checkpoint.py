@@ -108,6 +108,12 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
 
 def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGCModel:
     config, raw = saves.read_config(folder, "cgc", CGCConfig)
+    if config.variant == "paper" and not set(CGCConfig.BEFORE) <= set(raw):
+        msg = (
+            f"{folder} holds a network of variant='paper' of an earlier version, whose equations were not those of the paper (edges from "
+            "the new states of genes, two layers for correlations). Train it again: sgt.models.CGC(adata, variant='paper').train()."
+        )
+        raise WeightsError(msg)
     network, report = saves.build(CGCNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     genes, ids = np.array(raw["genes"], dtype=object), np.array(raw["ids"])

@@ -1,6 +1,9 @@
 """What a Cell-Graph Compass network is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,8 @@ class CGCConfig:
     """Most tokens of a cell, the cell token included."""
     variant: str = "repo"
     """"repo", the network of the published code and weights, or "paper", that of the text."""
+    thinning: str | None = "strongest"
+    """Which co-expression edges a crowded cell keeps: "strongest", "random" or, as in the text, None: all."""
+
+    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType({"thinning": "strongest"})
+    """What stood for fields that earlier saves do not name."""

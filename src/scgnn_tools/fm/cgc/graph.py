@@ -1,8 +1,8 @@
 """The gene graphs of cells: one graph of all genes, restricted to the genes of each cell, a batch at once."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from scgnn_tools.data import Tokens
+
+Thinning = Literal["strongest", "random"] | None
 
 LARGEST_DISTANCE = 50
 THINNING = 4
@@ -86,7 +88,13 @@ class GeneGraph:
         return len(self.targets)
 
     def of_cells(
-        self, tokens: Tokens, gene: np.ndarray, device: torch.device | str = "cpu", *, both_ways: bool = False
+        self,
+        tokens: Tokens,
+        gene: np.ndarray,
+        device: torch.device | str = "cpu",
+        *,
+        both_ways: bool = False,
+        thinning: Thinning = "strongest",
     ) -> CellEdges:
         """Return the edges between the genes of each cell, and one from each gene to its cell's token.
 
@@ -100,9 +108,12 @@ class GeneGraph:
             Of the result.
         both_ways
             Whether there is an edge from the cell's token to each gene too.
+        thinning
+            Which co-expression edges a crowded cell keeps, four a gene: the strongest, or some at random, in proportion to their size,
+            the same ones in every cell that has the same candidates; None keeps all.
         """
         begin, source, target, edge = within_cells(tokens.offsets, gene, self.offsets, self.targets)
-        keep = self._thin(tokens, begin, edge)
+        keep = None if thinning is None else self._thin(tokens, begin, edge, thinning)
         if keep is not None:
             source, target, edge = source[keep], target[keep], edge[keep]
         genes = np.flatnonzero(gene >= 0)
@@ -121,8 +132,8 @@ class GeneGraph:
             put(self.distance[edge], zeros, np.int64),
         )
 
-    def _thin(self, tokens: Tokens, begin: np.ndarray, edge: np.ndarray) -> np.ndarray | None:
-        """Keep the strongest co-expression edges where there are very many, and all others; None keeps all."""
+    def _thin(self, tokens: Tokens, begin: np.ndarray, edge: np.ndarray, thinning: Thinning) -> np.ndarray | None:
+        """Keep some of the co-expression edges where there are very many, and all others; None keeps all."""
         only = (self.regulates[edge] == 0) & (self.distance[edge] == 0)
         most = THINNING * tokens.lengths
         crowded = np.flatnonzero((np.diff(begin) > most) & (np.add.reduceat(np.append(only, 0), begin[:-1]) > most))
@@ -132,10 +143,20 @@ class GeneGraph:
         for cell in crowded:
             a, b = begin[cell], begin[cell + 1]
             candidates = a + np.flatnonzero(only[a:b])
-            strength = np.abs(self.correlation[edge[candidates]])
+            rank = np.abs(self.correlation[edge[candidates]])
+            if (
+                thinning == "random"
+            ):  # the first of a race are a draw without replacement (Efraimidis and Spirakis 2006)
+                rank = -_waits(self.n_edges)[edge[candidates]] / np.maximum(rank, np.finfo(np.float32).tiny)
             keep[candidates] = False
-            keep[candidates[np.argsort(-strength, kind="stable")[: most[cell]]]] = True
+            keep[candidates[np.argsort(-rank, kind="stable")[: most[cell]]]] = True
         return keep
+
+
+@lru_cache(maxsize=2)
+def _waits(n_edges: int) -> np.ndarray:
+    """Return an exponential number an edge, always the same: what a cell keeps does not depend on when it is looked at."""
+    return np.random.default_rng(0).exponential(size=n_edges)
 
 
 def within_cells(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +18,7 @@ from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighte
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm.cgc.config import CGCConfig
-from scgnn_tools.fm.cgc.graph import GeneGraph
+from scgnn_tools.fm.cgc.graph import GeneGraph, Thinning
 from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.fm.estimate import encoder_flops
 from scgnn_tools.fm.masking import bin_loss, with_values
@@ -60,6 +60,9 @@ class CGCModel(NetworkModel):
     gene_sampling
         What a cell with more genes than ``max_length`` keeps: "top", the most expressed, or "random", in proportion to the bins, as
         published.
+    thinning
+        Which co-expression edges a cell with more than four a gene keeps: "strongest", "random", in proportion to their size, or None,
+        all; "auto" is that of the network: None for ``variant="paper"``, else "strongest".
     binning, max_length
         As in :class:`~scgnn_tools.fm.scgpt.ScGPT`.
     """
@@ -78,10 +81,14 @@ class CGCModel(NetworkModel):
         graph: GeneGraph,
         text: np.ndarray | None = None,
         gene_sampling: str = "top",
+        thinning: str | None = "auto",
         binning: Binning = "lower",
         max_length: int | None = None,
         **where: Any,
     ) -> None:
+        if thinning != "auto":
+            config = replace(config, thinning=thinning)
+        choice("thinning", config.thinning, ("strongest", "random", None))
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes, self.graph = config, graph
         self.text = None if text is None else torch.as_tensor(text, device=self.device)
@@ -113,6 +120,8 @@ class CGCModel(NetworkModel):
         if "max_length" in options:
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
+        if sizes.get("thinning", "auto") == "auto":
+            sizes["thinning"] = None if sizes.get("variant") == "paper" else "strongest"
         config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": True, **sizes})
         choice("variant", config.variant, ("repo", "paper"))
         if config.dim % config.heads:
@@ -152,7 +161,13 @@ class CGCModel(NetworkModel):
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         values = torch.as_tensor(tokens.values, device=self.device)
         both = self.sizes.variant == "paper"
-        edges = self.graph.of_cells(tokens, self.gene_of_state(tokens), self.device, both_ways=both)
+        edges = self.graph.of_cells(
+            tokens,
+            self.gene_of_state(tokens),
+            self.device,
+            both_ways=both,
+            thinning=cast("Thinning", self.sizes.thinning),
+        )
         text = None if self.text is None else self.text[ids]
         layer = -1 if layer is None else layer
         return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments
