@@ -244,11 +244,12 @@ def cgc(
     *,
     n_layers: int = 12,
     dim: int = 512,
+    n_heads: int | None = 8,
     n_text: int = 0,
     n_classes: int = 1,
     tensors: dict | None = None,
 ) -> Path:
-    """Write a Uni-Core checkpoint of Cell-Graph Compass and its vocabulary."""
+    """Write a Uni-Core checkpoint of Cell-Graph Compass, its vocabulary, and its number of heads, which the published one lacks."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["<pad>", "<cls>", "<eoc>", *genes]
     (folder / "vocab.json").write_text(json.dumps({w: i for i, w in enumerate(words)}))
@@ -274,6 +275,8 @@ def cgc(
         shapes |= torch_encoder("transformer_encoder.layers", n_layers, dim, dim) | heads(dim, n_classes)
         tensors = {k.replace("in_proj_", "Wqkv."): v for k, v in state(shapes).items()}
         tensors["bn.num_batches_tracked"] = torch.tensor(1)
+    if n_heads is not None:
+        (folder / "config.json").write_text(json.dumps({"heads": n_heads}))
     content = {"args": argparse.Namespace(arch="cgc"), "model": {f"model.{k}": v for k, v in tensors.items()}}
     torch.save(content, folder / "CGCompass_pretrain_weights.pt")
     return folder

@@ -1,12 +1,15 @@
 """Cell-Graph Compass from its published ``.pt`` (plain or as Uni-Core wraps it) and its vocabulary; edges from tables."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scgnn_tools._errors import WeightsError
+from scgnn_tools._choices import integer
+from scgnn_tools._errors import InputValueError, SgtWarning, WeightsError
+from scgnn_tools._log import printable
 from scgnn_tools.data.bounds import check_csr
 from scgnn_tools.fm import drafts, native, saves
 from scgnn_tools.fm._card import ModelCard
@@ -17,7 +20,7 @@ from scgnn_tools.fm.cgc.graph import GeneGraph
 from scgnn_tools.fm.cgc.model import GRAPH_FILE, CGCModel
 from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
-from scgnn_tools.fm.dictionaries import read_arrays
+from scgnn_tools.fm.dictionaries import read_arrays, read_json
 
 ASSETS = ("vocabulary", *EDGES, "text")
 LAYER, GRAPH = r"^transformer_encoder\.layers\.(\d+)\.", r"^gnn_encoder\.encoder_layers\.(\d+)\."
@@ -53,6 +56,10 @@ IGNORED = {
     r"batch_encoder\.": "labels of the batches that a fine-tuning had",
 }
 HEADS = ("decoder.", "classifier.", "cell_to_gene.", "edges.", "graph.")
+PUBLISHED, HEAD = (512, 8), 64
+"""Width and attention heads of the published network, and the width of a head that is assumed of others."""
+NUMBER_OF_HEADS = ("heads", "nhead", "nheads", "n_heads", "num_heads", "num_attention_heads")
+"""What a ``config.json`` beside the weights may call them."""
 
 
 def card() -> ModelCard:
@@ -81,11 +88,16 @@ def recognises(path: Path) -> bool:
     return path.is_dir() and (path / "vocab.json").is_file() and not (path / "args.json").is_file()
 
 
-def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CGCModel:
-    """Load published weights, or a folder that ``save`` wrote."""
+def load(checkpoint: Path | None, assets: dict[str, Path], *, heads: int | None = None, **options: Any) -> CGCModel:
+    """Load published weights, or a folder that ``save`` wrote.
+
+    ``heads`` is the number of attention heads, which the weights do not tell; None reads it from a ``config.json`` beside them, takes the
+    published 8 for the published sizes, and else assumes heads of 64, with a warning.
+    """
+    heads = integer("heads", heads, or_none=True)
     path = native.needs_checkpoint(checkpoint, card(), "the .pt file with vocab.json beside it, or their folder")
     if saves.is_own(path) and (path / GRAPH_FILE).is_file():
-        return _own(path, assets, options)
+        return _own(path, assets, heads, options)
     path = (
         (native.find(path, ("*.pt",), "checkpoint={!r}") or path / "CGCompass_pretrain_weights.pt")
         if path.is_dir()
@@ -98,7 +110,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
         msg = f"{path} has a batch norm for each batch of its training (dsbn.*); cells of other data have none of these batches."
         raise WeightsError(msg)
     tensors.setdefault("batch_norm.num_batches_tracked", _zero())
-    config = _config(tensors, words, path)
+    config = _config(tensors, words, path, heads)
     network, report = native.build(CGCNetwork, config, tensors, source=path, optional=HEADS, ignored=IGNORED)
     genes, ids = genes_of(words)
     found = replace(card(), sha256=fingerprint(path), dimension=config.dim, n_genes=len(genes))
@@ -106,8 +118,11 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> CG
     return CGCModel(found, genes, ids, report, config, network, graph=graph, text=text, **options)
 
 
-def _own(folder: Path, assets: dict[str, Path], options: dict[str, Any]) -> CGCModel:
+def _own(folder: Path, assets: dict[str, Path], heads: int | None, options: dict[str, Any]) -> CGCModel:
     config, raw = saves.read_config(folder, "cgc", CGCConfig)
+    if heads not in (None, config.heads):
+        msg = f"{folder} says itself that the network has {config.heads} heads; got heads={heads}. Leave it out."
+        raise InputValueError(msg)
     if config.variant == "paper" and not set(CGCConfig.BEFORE) <= set(raw):
         msg = (
             f"{folder} holds a network of variant='paper' of an earlier version, whose equations were not those of the paper (edges from "
@@ -167,8 +182,36 @@ def _text(config: CGCConfig, words: dict[str, int], assets: dict[str, Path], pat
     return read_text(assets["text"], by_id, width=config.n_text)
 
 
-def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCConfig:
-    """Read the sizes off the tensors; the file has no other record of them, except that heads are 64 wide (8 of 512)."""
+def _heads(dim: int, n_genes: int, path: Path, given: int | None) -> int:
+    """Return the number of attention heads: as given, as in a ``config.json`` beside, the published one, or heads of 64."""
+    beside, whose = path.parent / saves.CONFIG, "heads="
+    said = read_json(beside) if given is None and beside.is_file() else {}
+    heads: Any = given
+    for word in (w for w in NUMBER_OF_HEADS if w in said):
+        heads, whose = said[word], f"{word} of {beside}"
+        break
+    if heads is None and (dim, n_genes) == (PUBLISHED[0], card().n_genes):
+        return PUBLISHED[1]
+    todo = f'Pass heads=, or write {{"heads": …}} into {beside}.'
+    if heads is None and dim % HEAD == 0:
+        msg = (
+            f"{path} does not tell how many attention heads its network has; {dim // HEAD} of {HEAD} are assumed. With another number "
+            f"all vectors are wrong. {todo}"
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=5)
+        return dim // HEAD
+    if heads is None:
+        msg = f"{path} does not tell how many attention heads its network has, and its width {dim} is no multiple of {HEAD}. {todo}"
+        raise WeightsError(msg)
+    if not isinstance(heads, int) or isinstance(heads, bool) or heads < 1 or dim % heads:
+        error = WeightsError if given is None else InputValueError
+        msg = f"{whose} is {printable(heads)}; a number that divides the width of {path}, {dim}, is wanted."
+        raise error(msg)
+    return heads
+
+
+def _config(tensors: dict[str, Any], words: dict[str, int], path: Path, heads: int | None) -> CGCConfig:
+    """Read the sizes off the tensors; the file has no other record of them, and none of the heads."""
     table = tensors.get("genes.embedding.weight")
     if table is None or "encoder.layers.0.up.weight" not in tensors:
         msg = f"{path} is no Cell-Graph Compass: gene_encoder or transformer_encoder is missing."
@@ -182,7 +225,7 @@ def _config(tensors: dict[str, Any], words: dict[str, int], path: Path) -> CGCCo
     return CGCConfig(
         n_tokens=len(words),
         dim=table.shape[1],
-        heads=8,
+        heads=_heads(table.shape[1], len(genes_of(words)[0]), path, heads),
         hidden=len(tensors["encoder.layers.0.up.weight"]),
         n_layers=drafts.count(tensors, "encoder.layers.", path),
         n_graph_layers=drafts.count(tensors, "graph.", path),
