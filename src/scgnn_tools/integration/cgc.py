@@ -16,7 +16,7 @@ import torch
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._random import RNG, seed
+from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.cgc.model import MASK_VALUE
@@ -118,8 +118,7 @@ class CGCBatches:
         n = max(1, len(usable) // 10)
         held, train = np.sort(usable[:n]), np.sort(usable[n:])
         steps = self.max_epochs * max(1, round(len(train) / self.max_cells))
-        with torch.random.fork_rng():
-            torch.default_generator.manual_seed(number)
+        with torch_random(number):
             ramp = steps if self.dar_schedule == "ramp" else None
             task = BatchTask(
                 self.model,
@@ -146,6 +145,8 @@ class CGCBatches:
             strata=cells.batch,
             max_cells=self.max_cells,
         )
+        if self.history.attrs["interrupted"]:
+            raise KeyboardInterrupt
         return self._vectors(tokens)
 
     def transform(self, cells: Batches) -> np.ndarray:

@@ -44,7 +44,7 @@ class CellFeed(Feed):
     seed
         Of batches, masks and dropout; each epoch has its own.
     strata
-        Code of each cell, int (n_cells,): every training batch of ``max_cells`` holds every code in proportion. None makes batches of
+        Code of each cell, int (n_obs,): every training batch, of ``max_cells`` cells, holds every code in proportion. None makes batches of
         cells of like length.
     """
 
@@ -141,8 +141,7 @@ def fit_task(
     decay
         Whether the learning rate falls in a straight line over ``max_epochs``.
     strata
-        Code of each cell, int (n_cells,): every training batch of ``max_cells`` holds every code in proportion. None makes batches of
-        cells of like length.
+        Code of each cell: a batch, of ``max_cells`` cells, then holds every code in proportion. None makes batches of cells of like length.
 
     Returns
     -------
@@ -152,8 +151,8 @@ def fit_task(
     budget = budget_of(model, max_tokens)
     cells = {"train": train, "validation": validation}
     feed = CellFeed(model, task, tokens, cells, max_tokens=budget, max_cells=max_cells, seed=seed, strata=strata)
-    by_tokens = int(feed.lengths[train].sum() // budget)
-    steps = max_epochs * max(1, by_tokens if strata is None else round(len(train) / (max_cells or 32)))
+    epoch = int(feed.lengths[train].sum() // budget) if strata is None else round(len(train) / (max_cells or 32))
+    steps = max_epochs * max(1, epoch)
     module = Module(
         nn.ModuleDict({"network": model.network, "task": task}),
         feed,
