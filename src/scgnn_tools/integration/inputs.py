@@ -13,8 +13,8 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import as_text, printable
-from scgnn_tools.annotation.clean import clean_labels
 from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.genes import gene_names
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.integration.streamed_pca import StreamedPCA, chosen_rows
