@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-import torch
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
@@ -188,8 +187,7 @@ class CGCBatches:
         model = copy.copy(given)
         model.network = copy.deepcopy(given.network)  # type: ignore[attr-defined]
         if not self.pretrain:
-            with torch.random.fork_rng():
-                torch.default_generator.manual_seed(number)
+            with torch_random(number):
                 model.network = type(given.network)(given.sizes).to(given.device)  # type: ignore[attr-defined, arg-type]
         found = model.match_names(cells.genes, None)
         found.check(model.card.name, stacklevel=4)
