@@ -177,9 +177,9 @@ class CGCModel(NetworkModel):
         return self.hidden(with_values(tokens, at, MASK_VALUE))[0][torch.as_tensor(at, device=self.device)]
 
     def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Return the squared error of the hidden bins, from the gene's state and from the cell's vector."""
+        """Return the squared error of the hidden bins from the gene's state, and of all of a cell's bins from its vector."""
         hidden = self.hidden(with_values(tokens, at, MASK_VALUE))
-        return bin_loss(self, *hidden, tokens, at, standardised=self.sizes.standardised)
+        return bin_loss(self, *hidden, tokens, at, standardised=self.sizes.standardised, cell_over="all")
 
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:
         return segments.first(hidden)
