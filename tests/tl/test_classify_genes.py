@@ -38,6 +38,42 @@ def test_a_planted_class_is_found_in_the_vectors_and_not_in_the_baselines(plante
     assert row["difference"] == pytest.approx(table.loc["x", "auc"] - row["auc"])
 
 
+@pytest.fixture(scope="module")
+def bundled():
+    return sgt.fm.load("corpus-svd")
+
+
+def test_every_gene_of_a_model_without_an_object(planted, bundled):
+    """Genes that the object lacks are classified too; what needs cells is left out."""
+    given = classes(planted)
+    half = planted[:, ::2].copy()
+    some = sgt.tl.classify_genes(half, given, model=bundled, n_trees=5, n_folds=2)
+    every = sgt.tl.classify_genes(None, given, model=bundled, n_trees=5, n_folds=2)
+    assert list(some.index) == ["corpus-svd", "random", "coexpression (SVD)", "mean expression"]
+    assert list(every.index) == ["corpus-svd", "random"]
+    known = np.isin(planted.var_names, bundled.vocabulary)
+    assert (every["n_genes"] == known.sum()).all()
+    assert (some["n_genes"] == known[::2].sum()).all()
+
+
+def test_random_vectors_are_the_mean_of_ten_draws(planted):
+    how = {"use_rep": "x", "n_trees": 5, "n_folds": 2}
+    table = sgt.tl.classify_genes(planted, classes(planted), **how)
+    assert table["spread"].notna().to_dict() == {name: name == "random" for name in table.index}
+    assert 0.005 < table.loc["random", "spread"] < 0.2
+    means = [sgt.tl.classify_genes(planted, classes(planted), **how, rng=i).loc["random", "auc"] for i in range(3)]
+    assert np.abs(np.array(means) - 0.5).max() < 0.12
+
+
+def test_vectors_from_one_place(planted, bundled):
+    with pytest.raises(InputValueError, match=r"pass model=, for example sgt\.fm\.load"):
+        sgt.tl.classify_genes(None, classes(planted))
+    with pytest.raises(InputValueError, match="not of both"):
+        sgt.tl.classify_genes(planted, classes(planted), model=bundled, use_rep="x")
+    with pytest.raises(InputValueError, match="sees genes in cells"):
+        sgt.tl.classify_genes(None, classes(planted), model=network(planted), method="finetune")
+
+
 def test_ensembl_ids_a_series_and_genes_in_two_classes(planted):
     symbols = genes_of_package.tables.symbol_of_id()
     ids = pd.Series(symbols.index, index=symbols.to_numpy()).groupby(level=0).first()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,13 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes import canonical_symbols, gene_names
-from scgnn_tools.tl._gene_vectors import baseline_vectors, gene_vectors
+from scgnn_tools.tl._gene_vectors import cell_baselines, gene_vectors, model_vectors, random_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scgnn_tools.fm import NetworkModel
+    from scgnn_tools.fm import FoundationModel
 
 Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -28,11 +28,11 @@ LEAST = 10
 
 
 def classify_genes(
-    adata: "AnnData | MuData",
+    adata: "AnnData | MuData | None",
     classes: "Mapping[str, Sequence[str]] | pd.Series",
     *,
     method: Literal["forest", "finetune"] = "forest",
-    model: "NetworkModel | None" = None,
+    model: "FoundationModel | None" = None,
     use_rep: str | None = None,
     n_folds: int = 5,
     n_trees: int = 500,
@@ -53,17 +53,17 @@ def classify_genes(
     Parameters
     ----------
     adata
-        Cells × genes.
+        Cells × genes; None takes every gene of ``model``, as published: no cells are needed to ask what its gene table holds, and
+        those at hand measure only some of its genes. Baselines from cells are then left out.
     classes
         Class name -> genes, or a Series of classes by gene; symbols or Ensembl ids. Genes in two classes are left out of both.
     method
         "forest", a random forest on one vector a gene; "finetune", a head on the hidden states of the genes in the cells, tuned together
         with the network. Folds are over genes in both: a gene that is scored was in no cell's loss.
     model
-        The network to tune: a loaded foundation model; it is left as it is.
+        A loaded foundation model, whose gene table gives the vectors; with "finetune" the network to tune, which is left as it is.
     use_rep
-        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`; None takes the last embedding. With "finetune" the gene table of
-        ``model`` takes its place.
+        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`; None takes the last embedding, where there is no ``model``.
     n_folds
         Folds of the cross-validation, stratified.
     n_trees
@@ -72,7 +72,8 @@ def classify_genes(
         Of "finetune": cells, drawn at random, in which the genes are seen; most epochs; "full" tunes every weight, "lora" adapters, "head"
         the head alone; learning rate (None: 1e-4 for "full", else 1e-3).
     baselines
-        Score random vectors, the singular vectors of the expression matrix and the mean expression on the same genes and folds.
+        Score random vectors (the mean of ten draws: one is no baseline), the singular vectors of the expression matrix and the mean
+        expression on the same genes and folds.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     mod
@@ -84,9 +85,9 @@ def classify_genes(
     -------
     pandas.DataFrame
         A row a kind of vectors, with "finetune" the tuned network first: ``auc`` (mean area under the ROC curve over the folds; one class
-        against the rest, averaged, where there are more than two), ``sd`` over the folds, ``difference`` of the first row to this one with
-        ``standard_error``, paired
-        over the folds, ``n_genes`` and ``n_lost`` (genes of the classes that have no vector).
+        against the rest, averaged, where there are more than two), ``sd`` over the folds, ``spread`` (standard deviation of ``auc`` over
+        the draws of random vectors, NaN for all others), ``difference`` of the first row to this one with ``standard_error``, paired over
+        the folds, ``n_genes`` and ``n_lost`` (genes of the classes that have no vector).
 
     Raises
     ------
@@ -95,23 +96,62 @@ def classify_genes(
     LabelError
         If a class has fewer than 10 genes with a vector (and, for "finetune", in the cells), or there is one class only.
     InputValueError
-        If ``method="finetune"`` is asked for without a network.
+        If ``method="finetune"`` is asked for without cells or a network, there are neither cells nor a model, or both ``model`` and
+        ``use_rep`` are given.
 
     Notes
     -----
     Source: Theodoris et al., Nature 2023 (tasks); Fang et al., bioRxiv 2024.06.04.597354 (random forest on static vectors, 5 folds).
     """
-    adata = modality(adata, mod)
+    adata = None if adata is None else modality(adata, mod)
     choice("method", method, ("forest", "finetune"))
     integer("n_folds", n_folds, least=2)
     integer("n_trees", n_trees)
-    tuned = None
+    number, tuned = seed(rng), None
     if method == "finetune":
-        tuned = _Contexts(adata, model, n_cells, layer, gene_key, seed(rng))
+        tuned = _Contexts(adata, model, n_cells, layer, gene_key, number)
         key, vectors, names = tuned.vectors()
     else:
-        key, vectors, names = gene_vectors(adata, use_rep, gene_key)
-    label = _labels(classes)
+        key, vectors, names = _vectors(adata, model, use_rep, gene_key)
+    label, at, n_lost = _with_vectors(_labels(classes), vectors, names)
+    y, tables = label.to_numpy(), {key: [vectors[at]]}
+    if baselines:
+        tables["random"] = random_vectors(len(at), vectors.shape[1], number)
+    if baselines and adata is not None:
+        tables |= {name: [table[at]] for name, table in cell_baselines(adata, layer=layer).items()}
+    folds = {}
+    if tuned is not None:
+        how: dict[str, Any] = {"adapt": adapt, "max_epochs": max_epochs, "lr": lr}
+        folds[f"{key}, tuned"] = [_auc(y, n_folds, number, partial(tuned.probabilities, at, y, **how))]
+    for name, draws in tables.items():
+        folds[name] = [_auc(y, n_folds, number, partial(_forest, x, y, n_trees, number)) for x in draws]
+    out = _table(folds).assign(n_genes=len(at), n_lost=n_lost)
+    key = out.index[0]
+    best = out["auc"].drop(key).idxmax() if len(out) > 1 else None
+    more = f"; best baseline: {best} {out.loc[best, 'auc']:.3f}" if best else ""
+    say(
+        f"classify_genes: {key} {out.loc[key, 'auc']:.3f} AUC over {n_folds} folds, {len(at)} genes, {n_lost} lost{more}"
+    )
+    return out
+
+
+def _vectors(
+    adata: "AnnData | None", model: "FoundationModel | None", use_rep: str | None, gene_key: str | None
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the name of the vectors, the vectors (n, d) and the symbol of each gene: of the object, or of a whole model."""
+    if model is None and adata is None:
+        msg = "Without an object every gene of a model is classified: pass model=, for example sgt.fm.load('cgc-mini')."
+        raise InputValueError(msg)
+    if model is None:
+        return gene_vectors(cast("AnnData", adata), use_rep, gene_key)
+    if use_rep is not None:
+        msg = f"The vectors are those of model= or of use_rep={use_rep!r}, not of both. Leave one of them out."
+        raise InputValueError(msg)
+    return model_vectors(model, adata, gene_key)
+
+
+def _with_vectors(label: pd.Series, vectors: np.ndarray, names: np.ndarray) -> tuple[pd.Series, np.ndarray, int]:
+    """Return the classes of the genes that have a vector, its row, and how many genes have none."""
     usable = np.isfinite(vectors).all(axis=1) & ~pd.Index(names).duplicated() & (names != "")
     row = pd.Series(np.flatnonzero(usable), index=names[usable]).reindex(label.index)
     n_lost = int(row.isna().sum())
@@ -121,31 +161,20 @@ def classify_genes(
         seen = ", ".join(f"{printable(k)}: {v}" for k, v in sizes.items()) or "none"
         msg = f"At least 2 classes of at least {LEAST} genes that have a vector are wanted; there are {seen} ({n_lost} genes without one)."
         raise LabelError(msg)
-    tables = {key: vectors}
-    if baselines:
-        tables |= baseline_vectors(adata, vectors.shape[1], layer=layer, rng=rng)
-    y = label.to_numpy()
-    folds = {}
-    if tuned is not None:
-        how: dict[str, Any] = {"adapt": adapt, "max_epochs": max_epochs, "lr": lr}
-        folds[f"{key}, tuned"] = _auc(y, n_folds, seed(rng), partial(tuned.probabilities, at, y, **how))
-    for name, table in tables.items():
-        x = table[at]
-        folds[name] = _auc(y, n_folds, seed(rng), partial(_forest, x, y, n_trees, seed(rng)))
-    key = next(iter(folds))
-    rows = []
-    for name, auc in folds.items():
-        paired = folds[key] - auc
-        line = {"vectors": name, "auc": auc.mean(), "sd": auc.std(ddof=1), "difference": paired.mean()}
-        line["standard_error"] = paired.std(ddof=1) / np.sqrt(n_folds)
-        rows.append({**line, "n_genes": len(at), "n_lost": n_lost})
-    out = pd.DataFrame(rows).set_index("vectors")
-    best = out["auc"].drop(key).idxmax() if len(out) > 1 else None
-    more = f"; best baseline: {best} {out.loc[best, 'auc']:.3f}" if best else ""
-    say(
-        f"classify_genes: {key} {out.loc[key, 'auc']:.3f} AUC over {n_folds} folds, {len(at)} genes, {n_lost} lost{more}"
-    )
-    return out
+    return label, at, n_lost
+
+
+def _table(folds: dict[str, list[np.ndarray]]) -> pd.DataFrame:
+    """Return a row a kind of vectors from the areas of its folds, an array a draw; the first row is compared with all."""
+    first, rows = np.mean(next(iter(folds.values())), axis=0), []
+    for name, draws in folds.items():
+        auc = np.mean(draws, axis=0)
+        paired = first - auc
+        line = {"vectors": name, "auc": auc.mean(), "sd": auc.std(ddof=1)}
+        line["spread"] = np.std([d.mean() for d in draws], ddof=1) if len(draws) > 1 else np.nan
+        line |= {"difference": paired.mean(), "standard_error": paired.std(ddof=1) / np.sqrt(len(auc))}
+        rows.append(line)
+    return pd.DataFrame(rows).set_index("vectors")
 
 
 def _labels(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
@@ -190,8 +219,8 @@ class _Contexts:
 
     def __init__(
         self,
-        adata: "AnnData",
-        model: "NetworkModel | None",
+        adata: "AnnData | None",
+        model: "FoundationModel | None",
         n_cells: int,
         layer: str | None,
         gene_key: str | None,
@@ -201,6 +230,9 @@ class _Contexts:
 
         if not isinstance(model, NetworkModel):
             msg = f"method='finetune' wants model=, a network loaded with sgt.fm.load; got {model!r}."
+            raise InputValueError(msg)
+        if adata is None:
+            msg = "method='finetune' sees genes in cells: pass an object; only method='forest' does without."
             raise InputValueError(msg)
         self.model, self.number = model.contextual(), number
         cells = np.sort(np.random.default_rng(number).permutation(adata.n_obs)[:n_cells])

@@ -15,6 +15,11 @@ from scgnn_tools.genes import canonical_symbols, gene_names
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scgnn_tools.fm import FoundationModel
+
+DRAWS = 10
+"""Of random vectors, whose mean is the baseline."""
+
 
 def gene_vectors(
     adata: "AnnData", use_rep: str | None, gene_key: str | None, *, symbols: bool = True
@@ -34,15 +39,30 @@ def gene_vectors(
     return use_rep, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
 
 
-def baseline_vectors(
-    adata: "AnnData", dimension: int, *, layer: str | None = None, rng: RNG = 0
-) -> dict[str, np.ndarray]:
-    """Return random vectors, the singular vectors of the log-normalised expression, and its mean, each (n_vars, ·)."""
+def model_vectors(
+    model: "FoundationModel", adata: "AnnData | None", gene_key: str | None
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the name of a model, its vectors and the canonical symbol of each gene: those of an object, or all that it knows."""
+    if adata is None:
+        names, vectors = np.asarray(model.vocabulary).astype(str), model.gene_table()
+    else:
+        names = gene_names(adata.var, gene_key=gene_key)
+        vectors = model.gene_vectors(model.match_names(names, None))
+    return model.card.name, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
+
+
+def random_vectors(n_genes: int, dimension: int, rng: RNG = 0) -> list[np.ndarray]:
+    """Return ten draws of random vectors, float32 (n_genes, dimension) each; on a few hundred genes their scores differ by .2."""
+    draws = generator(rng)
+    return [draws.normal(size=(n_genes, dimension)).astype(np.float32) for _ in range(DRAWS)]
+
+
+def cell_baselines(adata: "AnnData", *, layer: str | None = None) -> dict[str, np.ndarray]:
+    """Return the singular vectors of the log-normalised expression, and its mean, each (n_vars, ·)."""
     from scipy.sparse.linalg import svds
 
-    draws = generator(rng)
     x = open_expression(adata, layer=layer, every_feature=True).log_normalized().astype(np.float64)
-    out = {"random": draws.normal(size=(adata.n_vars, dimension)).astype(np.float32)}
+    out = {}
     k = min(50, min(x.shape) - 1)
     if k > 0 and x.nnz:
         _, s, vt = svds(x, k, rng=np.random.default_rng(0))
