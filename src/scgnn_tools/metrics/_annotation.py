@@ -17,14 +17,15 @@ def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None 
     Returns
     -------
     dict
-        ``n``, ``accuracy``, ``macro_f1`` and ``balanced_accuracy`` over the classes that are in ``y_true``, ``weighted_f1``, and
-        ``ece``, the expected calibration error in 15 bins of equal size (NaN without ``proba``).
+        ``n``, ``accuracy``, ``macro_f1``, ``macro_precision`` (0 for a class that is never predicted) and ``balanced_accuracy``, which is
+        the macro recall, over the classes that are in ``y_true``, ``weighted_f1``, and ``ece``, the expected calibration error in 15 bins
+        of equal size (NaN without ``proba``).
     """
-    from sklearn.metrics import f1_score
+    from sklearn.metrics import f1_score, precision_score
 
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if len(y_true) == 0:
-        names = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "ece")
+        names = ("accuracy", "macro_f1", "macro_precision", "weighted_f1", "balanced_accuracy", "ece")
         return {"n": 0, **dict.fromkeys(names, float("nan"))}
     classes = np.unique(y_true)
     hit = y_true == y_pred
@@ -32,6 +33,7 @@ def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None 
         "n": len(y_true),
         "accuracy": float(hit.mean()),
         "macro_f1": float(f1_score(y_true, y_pred, labels=classes, average="macro", zero_division=0)),
+        "macro_precision": float(precision_score(y_true, y_pred, labels=classes, average="macro", zero_division=0)),
         "weighted_f1": float(f1_score(y_true, y_pred, labels=classes, average="weighted", zero_division=0)),
         "balanced_accuracy": float(np.mean([hit[y_true == c].mean() for c in classes])),
         "ece": float("nan") if proba is None else expected_calibration_error(hit, np.asarray(proba)),
