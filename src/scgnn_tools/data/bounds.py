@@ -87,7 +87,7 @@ def check_backed(matrix: Any, where: str, *, whole: bool = False) -> None:
         return
     shape = matrix.shape if form == "csr" else matrix.shape[::-1]
     indices = group["indices"]
-    n = min(len(indices), len(group["data"]))
+    n = int(min(indices.shape[0], group["data"].shape[0]))  # an array of zarr has no length
     pointers = group["indptr"][:]
     if len(pointers) and pointers[-1] > n:
         msg = f"{where} is a damaged sparse matrix: {n:,} of {int(pointers[-1]):,} entries are there. Fetch or write it again."
