@@ -264,7 +264,7 @@ cls(adata, use_rep="X_own").train(max_epochs=45, early_stopping=False, accelerat
 def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, cls.__name__, str(tmp_path)], check=False)
     assert done.returncode == -9
-    assert (tmp_path / "last.safetensors").is_file()
+    assert (tmp_path / "plan.json").is_file()
     adata = cells()
     cls.setup_anndata(adata, labels_key="cell_type")
     how = {"max_epochs": 45, "early_stopping": False, "accelerator": "cpu"}
