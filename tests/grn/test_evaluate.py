@@ -1,9 +1,11 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from scgnn_tools.grn.candidates import PER_EDGE, labelled_pairs
 from scgnn_tools.grn.evaluate import evaluate, verdict
 from scgnn_tools.grn.inputs import LinkInputs
+from scgnn_tools.metrics import grn
 
 
 def test_candidates():
@@ -37,10 +39,14 @@ def test_too_few_edges_are_said_and_do_no_harm(inputs):
     assert "not evaluated" in out["verdict"]
 
 
-@pytest.mark.parametrize(("own", "word"), [(0.6, "beats"), (0.505, "ties with"), (0.4, "loses to")])
-def test_the_verdict_is_honest(own, word):
+@pytest.mark.parametrize(("signal", "word"), [(2.0, "beats"), (1.0, "ties with"), (0.0, "loses to")])
+def test_the_verdict_is_honest(signal, word):
+    """A difference is one beyond its interval over factors."""
+    rng = np.random.default_rng(0)
+    tf, label = np.repeat(np.arange(40), 50), (rng.random(2000) < 0.3).astype(int)
+    scores = {"m": signal * label + rng.normal(size=2000), "b": label + rng.normal(size=2000)}
+    auprc = [grn(label, scores[n])["auprc"] for n in "mb"]
     table = pd.DataFrame(
-        {"kind": ["method", "baseline"], "auprc": [own, 0.5], "n_positive": 1000, "density": 0.3, "status": "ok"},
-        index=["m", "b"],
+        {"kind": ["method", "baseline"], "auprc": auprc, "density": 0.3, "status": "ok"}, index=["m", "b"]
     )
-    assert f"m {word} the best baseline" in verdict(table, "m", "ok")
+    assert f"m {word} the best baseline" in verdict(table, "m", "ok", label, scores, tf)

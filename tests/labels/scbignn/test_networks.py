@@ -148,5 +148,5 @@ def test_homophily_counts_edges_between_known_cells():
 def test_a_typo_in_the_configuration_is_told():
     with pytest.raises(InputValueError, match="readout is 'alpha' or 'mean'; got 'max'"):
         Config(readout="max")
-    with pytest.raises(InputValueError, match="k is at least 1; got 0"):
+    with pytest.raises(InputValueError, match="k is a positive integer; got 0"):
         Config(k=0)
