@@ -129,7 +129,7 @@ def test_what_is_wrong_is_said(cells, edges):
     net = sgt.models.ScNetFormer(cells, **SIZES)
     with pytest.raises(InputValueError, match="has its graphs"):
         sgt.models.ScNetFormer(cells, model=net.model, graph=edges)
-    with pytest.raises(InputValueError, match="share lies"):
+    with pytest.raises(InputValueError, match=r"share is a number above 0 and below 1; got 1\.0"):
         net.train(share=1.0)
     with pytest.raises(InputValueError, match="has its sizes"):
         sgt.models.ScNetFormer(cells, model=untrained_geneformer(cells, **SIZES), dim=32)

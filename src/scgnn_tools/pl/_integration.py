@@ -8,6 +8,7 @@ import pandas as pd
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys
 from scgnn_tools._log import as_text
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._style import Figure
@@ -15,6 +16,7 @@ from scgnn_tools.pl._style import Figure
 if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from mudata import MuData
 
 AGGREGATES = ("total", "bio", "batch")
 PARTS = ("nmi_kmeans", "ari_kmeans", "asw_label", "clisi", "bras", "ilisi", "graph_connectivity", "pcr")
@@ -33,7 +35,12 @@ MOST_CELLS = 20_000
 
 
 def integration(
-    adata: "AnnData", key: str = INTEGRATED, *, rng: RNG = 0, figsize: tuple[float, float] | None = None
+    adata: "AnnData | MuData",
+    key: str = INTEGRATED,
+    *,
+    rng: RNG = 0,
+    mod: str = RNA,
+    figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw the scores of a method, its baselines and the controls, and two UMAPs of its vectors: by batch and by label.
 
@@ -47,6 +54,8 @@ def integration(
         Name of the result.
     rng
         Seed of the UMAP, and of the cells where there are more than 20,000.
+    mod
+        Modality of a MuData.
     figsize
         Width and height in inches.
 
@@ -59,7 +68,7 @@ def integration(
     MissingKeyError
         If there is no such integration, or it was not scored.
     """
-    keys = IntegrationKeys(key)
+    adata, keys = modality(adata, mod), IntegrationKeys(key)
     entry = adata.uns.get(keys.uns, {})
     if "evaluation" not in entry or keys.obsm not in adata.obsm:
         msg = f"uns[{key!r}] holds no scored integration. Run sgt.tl.integrate(adata, batch_key, key_added={key!r}) first."
