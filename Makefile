@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-slow lint docs bench check-install clean
+.PHONY: demo test test-slow fuzz lint docs bench check-install clean
 
 demo: $(VENV)/.package
 	$(BIN)/sgt demo
@@ -18,6 +18,10 @@ test: $(VENV)/.test
 
 test-slow: $(VENV)/.test
 	$(PYTEST) -m slow
+
+# Damaged files for every reader of files; a case that fails is printed with the line that reads it again
+fuzz: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -117,7 +117,11 @@ def _given_factors(tfs: Sequence[str], to_symbol: Symbols) -> set[str]:
     if isinstance(tfs, str) or not isinstance(tfs, Sequence | np.ndarray | pd.Index | pd.Series | set | frozenset):
         msg = f"tfs is a list of names of genes, such as ['SPI1', 'IRF8']; got {printable(repr(tfs))}."
         raise InputTypeError(msg)
-    names = [n for n in tfs if not pd.isna(n)]
+    names = [n for n in tfs if not (pd.api.types.is_scalar(n) and pd.isna(n))]
+    odd = [n for n in names if not isinstance(n, str)]
+    if odd:
+        msg = f"tfs is a list of names of genes, such as ['SPI1', 'IRF8']; it holds {printable(repr(odd[0]))}."
+        raise InputTypeError(msg)
     if not names:
         msg = "tfs names no gene. Leave it out to take all transcription factors that are known."
         raise InputValueError(msg)

@@ -1,6 +1,6 @@
 """Edge tables of any tool against a known network: one form for both, and the pairs that are judged."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def columns_of(edges: pd.DataFrame, *, optional: Collection[str] = ()) -> dict[s
     Raises
     ------
     InputValueError
-        If another is missing.
+        If another is missing, or one that is read stands there twice.
     """
     own = {str(c).lower(): c for c in edges.columns}
     found = {name: next((own[n] for n in among if n in own), None) for name, among in NAMES.items()}
@@ -33,7 +33,15 @@ def columns_of(edges: pd.DataFrame, *, optional: Collection[str] = ()) -> dict[s
     if missing:
         msg = f"A table of edges needs a column each for {'; '.join(missing)}; there is: {listed(edges.columns)}."
         raise InputValueError(msg)
+    _once(edges, found.values())
     return found
+
+
+def _once(edges: pd.DataFrame, columns: Iterable[Any]) -> None:
+    twice = [c for c in columns if list(edges.columns).count(c) > 1]
+    if twice:
+        msg = f"The table of edges has the column {printable(twice[0])} more than once ({listed(edges.columns)}). Keep one of them."
+        raise InputValueError(msg)
 
 
 def numbers(scores: pd.Series) -> np.ndarray:
@@ -133,8 +141,10 @@ def _labelled(truth: pd.DataFrame) -> pd.DataFrame:
     if missing:
         msg = f"Labelled pairs have the columns tf, target, label; missing: {', '.join(sorted(missing))}."
         raise InputValueError(msg)
-    if not set(pd.unique(truth["label"])) <= {0, 1}:
-        msg = f"Labels are 0 and 1; got {', '.join(map(printable, pd.unique(truth['label'])[:5]))}."
+    _once(truth, ("tf", "target", "label"))
+    odd = [v for v in truth["label"] if not isinstance(v, int | float | np.number | np.bool_) or v not in (0, 1)]
+    if odd:
+        msg = f"Labels are 0 and 1; got {', '.join(map(printable, odd[:5]))}."
         raise InputValueError(msg)
     out = pd.DataFrame({c: as_text(truth[c]) for c in ("tf", "target")})
     out["label"] = truth["label"].to_numpy(dtype=np.int8)
