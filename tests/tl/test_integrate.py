@@ -194,5 +194,23 @@ def test_what_cannot_be_mapped_is_said(two_donors, tmp_path):
         model.transform(two_donors[:, :20].copy())
     with pytest.warns(SgtWarning, match=r"hold 83% of the 60 genes"):
         model.transform(two_donors[:, :50].copy())
-    with pytest.raises(WeightsError, match="holds no integration"):
+    with pytest.raises(WeightsError, match=r"holds no config\.json"):
         Integrator.load(tmp_path)
+    sgt.fm.load("corpus-svd").save(tmp_path / "other")
+    with pytest.raises(WeightsError, match="holds no integration"):
+        Integrator.load(tmp_path / "other")
+
+
+def test_a_saved_integration_is_whole_and_sealed(two_donors, tmp_path):
+    model = Integrator.fit(two_donors, "donor", method="center", n_comps=5)
+    model.save(tmp_path / "atlas")
+    with pytest.raises(InputValueError, match="overwrite=True"):
+        model.save(tmp_path / "atlas")
+    model.save(tmp_path / "atlas", overwrite=True)
+    for name in ("config.json", "model.safetensors"):
+        path = tmp_path / "atlas" / name
+        sound = path.read_bytes()
+        path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:])
+        with pytest.raises(WeightsError, match=r"damaged or was changed|no JSON"):
+            Integrator.load(tmp_path / "atlas")
+        path.write_bytes(sound)

@@ -1,19 +1,17 @@
 """A fitted integration, kept: new cells are mapped into its space, each by itself, without another training."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
-from scgnn_tools._log import as_text, say
+from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._random import RNG
-from scgnn_tools._write import write_whole
+from scgnn_tools.fm import saves
 from scgnn_tools.integration._protocol import Batches, IntegrationMethod
 from scgnn_tools.integration._registry import METHODS, entry, integration_method
 from scgnn_tools.integration.inputs import batch_column, collect, label_column, new_cells, representation
@@ -23,7 +21,6 @@ from scgnn_tools.integration.streamed_pca import StreamedPCA
 if TYPE_CHECKING:
     from anndata import AnnData
 
-FILE, ARRAYS = "integration.json", "integration.safetensors"
 SPACE, METHOD = "space.", "method."
 
 
@@ -157,31 +154,48 @@ class Integrator:
         say(f"map_query: {self.about['method']}, {len(vectors):,} new cells -> obsm['{keys.obsm}']")
         return changed  # type: ignore[return-value]
 
-    def save(self, folder: str | Path) -> None:
-        """Write arrays as safetensors and the rest as JSON."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write a folder of safetensors and JSON under one seal, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Where.
+        overwrite
+            Replace what an earlier save wrote there.
+
+        Raises
+        ------
+        InputValueError
+            If the folder is there and ``overwrite`` is not set.
+        """
         arrays = {SPACE + "mean": self.space.mean, SPACE + "axes": self.space.axes}
-        arrays |= {METHOD + k: v for k, v in self.method.state().items()}  # type: ignore[attr-defined]
-        about = {**self.about, "genes": self.space.genes.tolist(), "batches": self.batches.tolist()}
-        write_whole(
-            folder / ARRAYS, lambda part: save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, part)
-        )
-        write_whole(folder / FILE, lambda part: part.write_text(json.dumps(about), encoding="utf-8"))
+        arrays |= {METHOD + k: np.asarray(v) for k, v in self.method.state().items()}  # type: ignore[attr-defined]
+        shapes = {k: list(v.shape) for k, v in arrays.items()}
+        about = {**self.about, "genes": self.space.genes.tolist(), "batches": self.batches.tolist(), "shapes": shapes}
+        saves.save(folder, arrays, about, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> "Integrator":
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        WeightsError
+            If a file is missing or damaged, or of something else.
+        """
         folder = Path(folder)
+        about = saves.read_raw(folder)
         try:
-            about = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            arrays = load_file(folder / ARRAYS)
+            arrays, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
             names, batches = about.pop("genes"), about.pop("batches")
             space = StreamedPCA(np.array(names, dtype=object))
             space.mean, space.axes = arrays[SPACE + "mean"], arrays[SPACE + "axes"]
             made = integration_method(about["method"], **about["options"], device=device)
             made.restore({k.removeprefix(METHOD): v for k, v in arrays.items() if k.startswith(METHOD)})  # type: ignore[attr-defined]
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {error})."
+        except SgtError:
+            raise
+        except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {printable(error)})."
             raise WeightsError(msg) from error
         return cls(made, space, np.array(batches, dtype=object), about)
