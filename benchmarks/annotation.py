@@ -83,7 +83,7 @@ def across(data: Path) -> Task:
     )[:2]
     labels = np.concatenate([named(a, names=BLOOD) for a in both])
     codes, n = np.unique(labels, return_inverse=True)[1], len(reference)
-    return Task(reference.beside(query), codes, [(np.arange(n), np.arange(n, len(codes)))] * 5)
+    return Task(reference.beside(query.whole()), codes, [(np.arange(n), np.arange(n, len(codes)))] * 5)
 
 
 TASKS = {

@@ -27,6 +27,7 @@ from scgnn_tools import assets
 from scgnn_tools.annotation.conformal import coverage_of
 from scgnn_tools.annotation.inputs import one_object, references_and_query
 from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.run import run
 from scgnn_tools.metrics import expected_calibration_error
 from scgnn_tools.splits import split_cells
@@ -77,7 +78,7 @@ def removed(data: Path, model: sgt.fm.FoundationModel) -> pd.DataFrame:
             novelty = Novelty().fit(
                 cells.take(train), codes[train], cells.take(np.flatnonzero(part > 0)), same_experiment=False
             )
-            score = novelty.score(asked)
+            score = novelty.score(asked.whole())
             new, old = score[true == gone], score[(true != gone) & (true != "")]
             auroc = roc_auc_score(np.repeat([1, 0], [len(new), len(old)]), np.r_[new, old])
             rows.append((f"{name}, no {gone}", auroc, (new <= 1).mean(), (old > 1).mean()))
@@ -112,7 +113,7 @@ def foreign(data: Path, model: sgt.fm.FoundationModel) -> pd.DataFrame:
             experiments=experiments[train],
             same_experiment=False,
         )
-        score = novelty.score(cells)
+        score = novelty.score(cells.whole())
         rows.append((name, len(cells), (score > 1).mean(), float(np.median(score))))
     return pd.DataFrame(rows, columns=["cells", "n", "Unknown", "median novelty"]).set_index("cells")
 
@@ -156,7 +157,7 @@ def shifted(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd
         cells, _ = one_object(adata, model, **HOW)
         labels, here = named(adata), named(adata, key) == one
         a, b = np.flatnonzero(here), np.flatnonzero(~here)
-        asked_of[f"{name}, {one} -> rest"] = cells.take(a), labels[a], cells.take(b), labels[b]
+        asked_of[f"{name}, {one} -> rest"] = cells.take(a), labels[a], Query.of(cells.take(b)), labels[b]
     rows = []
     for case, (known, own, asked, true) in asked_of.items():
         labelled = np.flatnonzero(own != "")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.run import _difference, run, verdict
 from scgnn_tools.labels import METHODS, Entry, label_method
 from scgnn_tools.labels.logreg import LogRegPCA
@@ -16,7 +17,7 @@ NAMES = np.array(["B", "T", "NK", "Mono"])
 
 def test_the_baselines_are_scored_on_the_same_cells(problem):
     (labelled, y), _, (query, y_query) = problem
-    result = run(labelled, NAMES[y], query, method="logreg_pca", rng=0)
+    result = run(labelled, NAMES[y], Query.of(query), method="logreg_pca", rng=0)
     assert list(result.evaluation.index) == ["logreg_pca", "centroid", "knn_pca"]
     assert result.evaluation["n"].nunique() == 1
     assert set(result.evaluation["kind"]) == {"baseline"}
@@ -27,13 +28,13 @@ def test_the_baselines_are_scored_on_the_same_cells(problem):
 
 def test_nothing_is_rejected_unless_asked(problem):
     (labelled, y), _, (query, _) = problem
-    assert not run(labelled, NAMES[y], query, method="knn_pca", reject=False).unknown.any()
+    assert not run(labelled, NAMES[y], Query.of(query), method="knn_pca", reject=False).unknown.any()
 
 
 def test_one_class_is_refused(problem):
     (labelled, _), _, (query, _) = problem
     with pytest.raises(LabelError, match="at least two classes; the labels hold 1: B"):
-        run(labelled, np.full(len(labelled), "B"), query, method="knn_pca")
+        run(labelled, np.full(len(labelled), "B"), Query.of(query), method="knn_pca")
 
 
 def test_a_class_with_one_cell_trains_and_is_told_of(problem):
@@ -41,7 +42,7 @@ def test_a_class_with_one_cell_trains_and_is_told_of(problem):
     labels = NAMES[y].astype(object)
     labels[0] = "rare"
     with pytest.warns(SgtWarning, match="1 classes have a single labelled cell.*: rare"):
-        result = run(labelled, labels.astype(str), query, method="knn_pca")
+        result = run(labelled, labels.astype(str), Query.of(query), method="knn_pca")
     assert "rare" in result.classes
 
 
@@ -108,8 +109,8 @@ def spy(monkeypatch):
 
 def test_a_transductive_run_shows_the_unlabelled_cells_and_the_scored_ones(problem, spy):
     (labelled, y), _, (query, _) = problem
-    run(labelled, NAMES[y], query, method="spy", options={"shade": 3})
-    run(labelled, NAMES[y], query, method="spy", unlabeled=np.arange(50))
+    run(labelled, NAMES[y], Query.of(query), method="spy", options={"shade": 3})
+    run(labelled, NAMES[y], Query.of(query), method="spy", unlabeled=np.arange(50))
     n_test = 4 * round(0.15 * 50)
     assert [s[2] for s in spy] == [None, None, n_test + 50, 50]
     assert [s[0] for s in spy] == [3, 3, 0, 0]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import anndata as ad
@@ -375,3 +377,41 @@ def test_boolean_labels_and_trailing_spaces(pbmc68k):
 def test_shares_are_shares(pbmc68k, kwargs, says):
     with pytest.raises(InputValueError, match=says):
         sgt.tl.annotate(pbmc68k, "bulk_labels", **kwargs)
+
+
+BACKED = """
+import resource, sys, warnings
+import anndata as ad
+import scgnn_tools as sgt
+from scgnn_tools import assets
+
+warnings.simplefilter("ignore")
+sgt.tl.annotate(assets.immune_reference()[:300].copy(), method="knn_pca")  # what is imported and trained anyway
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sgt.tl.annotate(ad.read_h5ad(sys.argv[1], backed="r"), method="knn_pca")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is counted otherwise elsewhere")
+def test_a_backed_query_of_any_size_takes_the_same_memory(tmp_path):
+    reference, taken = assets.immune_reference(), []
+    for n in (5_000, 20_000):
+        path, rows = tmp_path / f"{n}.h5ad", np.resize(np.arange(reference.n_obs), n)
+        obs = pd.DataFrame(index=[f"c{i}" for i in range(n)])
+        ad.AnnData(sp.csr_matrix(reference.X)[rows], obs=obs, var=reference.var[[]]).write_h5ad(path)
+        done = subprocess.run([sys.executable, "-c", BACKED, str(path)], check=True, capture_output=True, text=True)
+        taken.append(float(done.stdout))
+    assert taken[0] < 250, taken  # MiB
+    assert taken[1] < taken[0] + 60, taken
+
+
+def test_a_query_is_labelled_block_by_block(pbmc68k, monkeypatch):
+    some = pbmc68k[:50].copy()
+    whole, parts = some.copy(), some.copy()
+    sgt.tl.annotate(whole, reference=pbmc68k, labels_key="bulk_labels", **QUICK)
+    monkeypatch.setattr("scgnn_tools.annotation.inputs.BLOCK", 7)
+    sgt.tl.annotate(parts, reference=pbmc68k, labels_key="bulk_labels", **QUICK)
+    pd.testing.assert_frame_equal(whole.obs, parts.obs, check_exact=False, atol=1e-4)
+    pd.testing.assert_frame_equal(whole.obsm["sgt_label_proba"], parts.obsm["sgt_label_proba"], atol=1e-4)

@@ -12,6 +12,7 @@ from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable
 from scgnn_tools._modality import modality
 from scgnn_tools.annotation.inputs import one_object, references_and_query
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.labels import Cells
 
@@ -47,7 +48,7 @@ class AnnotationInputs:
 
     labelled: Cells
     labels: np.ndarray
-    query: Cells
+    query: Query
     unlabeled: np.ndarray
     experiments: np.ndarray | None
     same_experiment: bool
@@ -71,7 +72,9 @@ def collect(
             "labels": f"obs['{printable(labels_key)}'] ({len(at):,} of {adata.n_obs:,} cells)",
             "vectors": vectors,
         }
-        return AnnotationInputs(cells.take(at), labels[at], cells, np.flatnonzero(labels == ""), None, True, params)
+        return AnnotationInputs(
+            cells.take(at), labels[at], Query.of(cells), np.flatnonzero(labels == ""), None, True, params
+        )
     references = _named(reference, mod)
     if not references:
         labels_key = DEFAULT_LABELS

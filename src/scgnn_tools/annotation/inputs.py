@@ -1,7 +1,7 @@
 """From AnnData to the arrays that the methods see: one object partly labelled, or a reference beside a query."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
+from scgnn_tools.annotation.query import BLOCK, Query, joined
 from scgnn_tools.data import Expression, noted, open_expression
+from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.data.vectors import read_vectors
@@ -63,13 +65,15 @@ def references_and_query(
     layer: str | None,
     gene_key: str | None,
     organism: str | None,
-) -> tuple[Cells, Cells, str]:
+) -> tuple[Cells, Query, str]:
     """Return the cells of all references and those of the query over the genes that all have, and where the vectors are from.
 
     Genes go by the model's names. Expression is normalised and embedded over the shared genes only, so that a gene that one side lacks
-    tells nothing.
+    tells nothing. The query is made a block at a time, when it is asked for; its values are looked at here.
     """
     opened = open_expression(query, layer=layer)
+    for _ in opened.rows():  # what is wrong in it is said before any work
+        pass
     found = model.match(opened, gene_key=gene_key, organism=organism)
     sides = {}
     with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
@@ -94,42 +98,44 @@ def references_and_query(
         msg = f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain."
         warnings.warn(msg, SgtWarning, stacklevel=4)
     parts = [_over(*side, shared, model) for side in sides.values()]
-    b = _over(opened, found, shared, model)
+    of_query = None
     if use_rep is not None:
-        own = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
+        parts = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
         of_query = _vectors(query, use_rep)
-        _same_width(own, of_query, use_rep)
-        return _joined(own), replace(b, embedding=of_query), use_rep
-    return _joined(parts), b, f"{model.card.name} on {len(shared):,} shared genes"
+        _same_width(parts, of_query, use_rep)
 
+    def blocks() -> Iterator[Cells]:
+        for start, cells in _blocks(opened, found, shared, model, BLOCK):
+            yield cells if of_query is None else replace(cells, embedding=of_query[start : start + len(cells)])
 
-def _joined(parts: list[Cells]) -> Cells:
-    out = parts[0]
-    for part in parts[1:]:
-        out = out.beside(part)
-    return out
+    asked = Query(opened.n_obs, blocks)
+    return joined(parts), asked, use_rep or f"{model.card.name} on {len(shared):,} shared genes"
 
 
 def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel) -> Cells:
     """Return cells over some genes of the model's vocabulary, normalised and embedded over these alone."""
+    return joined([cells for _, cells in _blocks(expression, found, shared, model, CHUNK)])
+
+
+def _blocks(
+    expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel, size: int
+) -> Iterator[tuple[int, Cells]]:
+    """Yield (first cell, at most ``size`` cells) over some genes of the vocabulary, normalised and embedded over these alone."""
     to_shared = sp.csr_array(found.projection()[:, shared])
-    blocks = []
-    for _, rows in expression.rows():
+    names = model.vocabulary[shared].astype(object)
+    for start, rows in expression.rows(size):
         if expression.kind.kind == "log1p":  # undo the logarithm: sums over other genes need new totals
             rows = sp.csr_array((np.expm1(np.minimum(rows.data, 25)), rows.indices, rows.indptr), shape=rows.shape)
-        blocks.append(sp.csr_array(rows @ to_shared))
-    counts = sp.csr_array(sp.vstack(blocks, format="csr"))
-    x = log_normalize(counts)
-    part = ad.AnnData(
-        sp.csr_matrix(x if model.card.input == "log1p" else counts),
-        var=pd.DataFrame(index=model.vocabulary[shared].astype(object)),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
-        noted(part, "log1p" if model.card.input == "log1p" else "counts")
-        vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
-    totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
-    return Cells(x, vectors, model.vocabulary[shared].astype(object), totals)
+        counts = sp.csr_array(rows @ to_shared)
+        x = log_normalize(counts)
+        log = model.card.input == "log1p"
+        part = ad.AnnData(sp.csr_matrix(x if log else counts), var=pd.DataFrame(index=names))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
+            noted(part, "log1p" if log else "counts")
+            vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
+        totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
+        yield start, Cells(x, vectors, names, totals)
 
 
 def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:

@@ -11,9 +11,11 @@ import pandas as pd
 from scgnn_tools._errors import LabelError, SgtWarning
 from scgnn_tools._keys import safe_names
 from scgnn_tools._log import printable
+from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.conformal import ConformalSets, Kind, coverage_of
 from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
@@ -34,6 +36,8 @@ class AnnotationResult:
         How unlike the reference each cell is, above 1 unknown, float32 (n_query,); zeros if that was not asked for.
     sign
         By which of ``SIGNS`` most, int (n_query,).
+    empty
+        Whether a cell expresses none of the genes, bool (n_query,).
     sets
         Conformal sets, bool (n_query, n_classes); None if they were not asked for.
     evaluation
@@ -56,6 +60,7 @@ class AnnotationResult:
     proba: np.ndarray
     strange: np.ndarray
     sign: np.ndarray
+    empty: np.ndarray
     sets: np.ndarray | None
     evaluation: pd.DataFrame
     verdict: str
@@ -74,7 +79,7 @@ class AnnotationResult:
 def run(
     labelled: Cells,
     labels: np.ndarray,
-    query: Cells,
+    query: Query,
     *,
     method: str,
     reject: bool = True,
@@ -153,8 +158,7 @@ def run(
     if sets is not None:
         sets.fit(trained.first.proba(labelled.take(validation)), codes[validation])
         promised = _promise(sets, of_test, codes[test], len(validation))
-    proba = final.proba(query)
-    strange, sign = np.zeros(len(query), np.float32), np.zeros(len(query), np.int8)
+    novelty = None
     if reject:
         held_out = labelled.take(np.concatenate([validation, test]))
         novelty = Novelty().fit(
@@ -164,12 +168,13 @@ def run(
             experiments=None if experiments is None else experiments[train],
             same_experiment=same_experiment,
         )
-        strange, sign = novelty.judge(query)
+    proba, strange, sign, empty = _judged(query, final, novelty)
     return AnnotationResult(
         classes=classes,
         proba=proba,
         strange=strange,
         sign=sign,
+        empty=empty,
         sets=None if sets is None else sets.fit(final.proba(labelled.take(validation)), codes[validation]).sets(proba),
         evaluation=evaluation,
         verdict=verdict(evaluation, method),
@@ -219,6 +224,21 @@ def _train(
     except KeyboardInterrupt:
         interrupted = True
     return _Trained(rows, of_test, first, final, interrupted)
+
+
+def _judged(
+    query: Query, fitted: "_Fitted", novelty: Novelty | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the probabilities of each cell, how strange it is and by which sign, and whether it expresses nothing."""
+    out = []
+    with counter(len(query), what="annotate", unit="cell") as advance:
+        for cells in query.blocks():
+            nothing = np.zeros(len(cells), np.float32), np.zeros(len(cells), np.int8)
+            strange, sign = nothing if novelty is None else novelty.judge(cells)
+            out.append((fitted.proba(cells), strange, sign, np.diff(cells.expression.indptr) == 0))
+            advance(len(cells))
+    proba, strange, sign, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
+    return proba, strange, sign, empty
 
 
 def _promise(sets: ConformalSets, proba: np.ndarray, codes: np.ndarray, n: int) -> dict[str, Any]:

@@ -192,7 +192,6 @@ def annotate(
         keys,
         result,
         inner.obs_names,
-        empty=np.diff(data.query.expression.indptr) == 0,
         back_off=back_off,
         min_confidence=min_confidence,
         reject=unknown == "auto",

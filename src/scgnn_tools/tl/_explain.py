@@ -107,11 +107,12 @@ def explain(
     number = seed(rng)
     see = transductive or METHODS[method].transductive
     classes, fitted, scored, codes, train = _train(data, method, options, number, see=see)
-    predicted = fitted.scores(data.query).argmax(axis=1)
-    chosen = _draw(predicted, np.diff(data.query.expression.indptr) > 0, n_cells, number)
-    cells, own = data.query.take(chosen), predicted[chosen]
+    query = data.query.whole()
+    predicted = fitted.scores(query).argmax(axis=1)
+    chosen = _draw(predicted, np.diff(query.expression.indptr) > 0, n_cells, number)
+    cells, own = query.take(chosen), predicted[chosen]
     genes = _genes(fitted, cells, own, how, n_genes, train, len(classes))
-    names = data.query.genes if data.query.genes is not None else inner.var_names.to_numpy()
+    names = query.genes if query.genes is not None else inner.var_names.to_numpy()
     columns = safe_names(classes)
     dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
     entry: dict[str, Any] = {
@@ -120,7 +121,7 @@ def explain(
         "classes": classes.astype(object),
         "params": data.params | {"method": method, "how": how, "n_cells": n_cells, "seed": number},
     }
-    each = parts(cast("WithParts", fitted), data.query) if METHODS[method].parts else {}
+    each = parts(cast("WithParts", fitted), query) if METHODS[method].parts else {}
     if each:
         entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
     fields = {

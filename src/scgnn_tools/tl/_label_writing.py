@@ -24,7 +24,6 @@ def fields_of(
     result: AnnotationResult,
     cells: pd.Index,
     *,
-    empty: np.ndarray,
     back_off: BackOff | None,
     min_confidence: float,
     reject: bool,
@@ -35,15 +34,15 @@ def fields_of(
     if back_off is not None:
         best, confidence = back_off.choose(result.proba, min_confidence)
         names = back_off.names
-    rejected = result.unknown | empty | (best < 0)
+    rejected = result.unknown | result.empty | (best < 0)
     label = np.where(rejected, UNKNOWN, names[best])
     used = set(label)
     categories = [*result.classes, *(n for n in names[len(result.classes) :] if n in used)]
     categories += [UNKNOWN] if UNKNOWN in used and UNKNOWN not in categories else []
     reason = np.where(result.unknown, np.array(REASONS)[result.sign], np.where(best < 0, UNSAFE, ""))
-    reason = np.where(empty, NO_COUNTS, reason)
+    reason = np.where(result.empty, NO_COUNTS, reason)
     obs: dict[str, Any] = {keys.obs: pd.Categorical(label, categories=categories)}
-    obs[keys.confidence] = np.where(empty, 0, confidence).astype(np.float32)
+    obs[keys.confidence] = np.where(result.empty, 0, confidence).astype(np.float32)
     obs[keys.reason] = pd.Categorical(reason, categories=["", *REASONS, UNSAFE, NO_COUNTS])
     if reject:
         obs[keys.novelty] = result.strange
