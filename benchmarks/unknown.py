@@ -130,7 +130,7 @@ def folds(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd.D
                 got = run(
                     cells.take(rest),
                     labels[rest],
-                    cells.take(test),
+                    Query.of(cells.take(test)),
                     method=method,
                     reject=False,
                     coverage=0.9,
