@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from scgnn_tools.data.batches import CHUNK
 
 STEPS = 64
-"""Values are told apart to 1/64: what other sums give in the last digit rarely changes a key, and then only among cells of as many genes."""
+"""Values are told apart to 1/64: a last digit rarely changes a key, and then only among cells of as many genes."""
 
 
 def by_content(rows: sp.csr_array) -> np.ndarray:
