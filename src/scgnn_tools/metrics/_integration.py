@@ -86,7 +86,7 @@ def integration(
         Of labels: ``nmi``, ``ari`` (Leiden at the ``resolution`` of best NMI on UMAP's graph of 15 neighbours), ``nmi_kmeans``,
         ``ari_kmeans`` (k-means at the true number), ``asw_label``, ``clisi``, ``isolated`` (silhouette of labels in the
         fewest batches).
-        Of batches: ``ilisi``, ``paper_asw`` (1 - |mean silhouette of batches|), ``asw_batch`` (scIB's), ``bras``,
+        Of batches: ``ilisi``, ``paper_asw`` (1 less the absolute mean silhouette of batches), ``asw_batch`` (scIB's), ``bras``,
         ``graph_connectivity``, ``kbet``, ``pcr`` (share of the batches' variance that is gone: subtracting means alone gives 1).
         ``condition_clisi``: purity of the condition among neighbours of one label.
         Aggregates: ``paper`` = mean(nmi, ari, paper_asw, graph_connectivity); ``bio`` = mean(nmi_kmeans, ari_kmeans, asw_label, clisi);
