@@ -48,6 +48,7 @@ LEAF = [
     st.tuples(st.just("leaf"), AT, AT, st.sampled_from(WORDS)),
     st.tuples(st.just("without"), AT, AT),
 ]
+CUT = RAW[1:2]
 ARRAY = [st.tuples(st.just("array"), AT, AT, AT, st.sampled_from(NUMBERS))]
 
 

@@ -288,7 +288,8 @@ READERS: dict[str, Reader] = {
     "edges": Reader(read_edges, TABLES),
     "truth": Reader(read_truth, TABLES),
     "factors": Reader(read_factors, st.one_of(st.lists(CELLS, max_size=4), CELLS)),
-    "h5ad": Reader(read_h5ad, damage.edits(damage.ARRAY, damage.RAW), h5ad),
+    # damage to HDF5's own tables is left out: libhdf5 can loop over it without end, in its own code, before anything of ours reads
+    "h5ad": Reader(read_h5ad, damage.edits(damage.ARRAY, damage.CUT), h5ad),
     "store": Reader(read_store, FILES, store),
     "integrator": Reader(read_integrator, FILES, integrator),
 }  # fmt: skip
