@@ -86,3 +86,11 @@ def test_what_stands_in_our_place_is_named(adata, there, says):
     adata.uns["sgt"] = there
     with pytest.raises(InputTypeError, match=f"uns\\['sgt'\\] {says}.*adata.uns.pop\\('sgt'\\)"):
         root(adata)
+
+
+def test_what_another_thread_wrote_meanwhile_stays():
+    adata = ad.AnnData(np.ones((3, 2), np.float32))
+    before = dict(root(adata))  # as both threads found it
+    for name in ("a", "b"):
+        write(adata, {"uns": {"sgt": {**before, name: 1}}}, copy=False)
+    assert dict(adata.uns["sgt"]) == {"a": 1, "b": 1}

@@ -1,5 +1,6 @@
 """The fields of an AnnData: read by name, and written all or none."""
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, Mapping[str, Any]]
 """What is to be written: container (``obs``, ``obsm``, ``uns``, …) to key to value."""
+
+ONE_AT_A_TIME = threading.RLock()
+"""Threads write one after the other."""
 
 
 def check_writable(data: "AnnData | MuData", *, copy: bool, mod: str = RNA) -> None:
@@ -33,7 +37,7 @@ def write(data: "AnnData | MuData", fields: Fields, *, copy: bool, mod: str = RN
     """
     from anndata import ImplicitModificationWarning
 
-    with warnings.catch_warnings():
+    with ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore", ImplicitModificationWarning)
         if copy:
             data = data.to_memory() if data.isbacked and hasattr(data, "to_memory") else data.copy()
@@ -42,7 +46,9 @@ def write(data: "AnnData | MuData", fields: Fields, *, copy: bool, mod: str = RN
             for where, values in fields.items():
                 for key, value in values.items():
                     note(where, key)
-                    getattr(adata, where)[key] = value
+                    # what another thread has put there since the value was made stays
+                    shared = where == "uns" and key == ROOT
+                    getattr(adata, where)[key] = {**root(adata), **value} if shared else value
     return data if copy else None
 
 
