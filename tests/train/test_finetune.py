@@ -11,6 +11,8 @@ from scgnn_tools.models import FineTuner
 from scgnn_tools.nn.lora import LoRALinear
 
 TASKS = ["classification", "expression", "masked"]
+TRAINED = [pytest.param(n, marks=[pytest.mark.slow] if n in {"scbert", "scfoundation"} else []) for n in NAMES]
+"""Those with a Performer have all genes as tokens: training them takes most of the time."""
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_every_adapter_of_every_model_and_task_gets_a_gradient(models, labelled,
     assert all(n.endswith((".a", ".b")) for n in trained)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize("adapt", ["lora", "full", "head"])
 def test_classes_are_learnt_and_the_model_that_was_passed_stays(models, labelled, name, adapt):  # noqa: F811
     before = models[name].embed_cells(labelled)
@@ -63,7 +65,7 @@ def test_classes_are_learnt_and_the_model_that_was_passed_stays(models, labelled
     assert (np.abs(after - before).max() == 0) == (adapt == "head")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_expression_is_predicted_better_than_before_training(models, labelled, name):  # noqa: F811
     tuner = FineTuner(models[name], labelled, task="expression", rng=1)
     tuner.train(8, patience=8, lr=3e-3, warmup=0, max_tokens=800)
@@ -74,7 +76,7 @@ def test_expression_is_predicted_better_than_before_training(models, labelled, n
     assert got.nnz == tuner.model.is_gene(tuner.tokens).sum()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_pretraining_goes_on_and_the_result_is_saved_as_any_model(models, labelled, tmp_path, name):  # noqa: F811
     tuner = FineTuner(models[name], labelled, task="masked", adapt="full")
     tuner.train(6, patience=6, warmup=0, lr=1e-3, max_tokens=800)
