@@ -76,7 +76,8 @@ def test_a_page_keeps_the_names_and_can_be_written(tmp_path):
     data = re.search(r'id="data">(.*?)</script>', (tmp_path / "a.html").read_text(encoding="utf-8"), re.DOTALL)
     assert set(NAMES) <= set(json.loads(data[1])["nodes"]["name"])
     page._repr_html_().encode()
-    sgt.pl.grn(network(["\ud800"]), interactive=True, group="\ud800", path=tmp_path / "b.html")
+    for name in LONE:
+        sgt.pl.grn(network([name]), interactive=True, group=name, path=tmp_path / "b.html")
 
 
 @pytest.mark.parametrize("form", ["graphml", "cyjs", "csv"])
