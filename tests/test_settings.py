@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._settings import Settings
 
 
@@ -57,3 +58,18 @@ def test_environment_is_read_by_the_package():
     env = {**os.environ, "SGT_PROGRESS": "0"}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "says"),
+    [
+        ("SGT_PROGRESS", "maybe", "SGT_PROGRESS is 'maybe': settings.progress is True or False"),
+        ("SGT_BATCH_SIZE", "x", "SGT_BATCH_SIZE is 'x': settings.batch_size is None or a positive integer"),
+        ("SGT_BATCH_SIZE", "0", "SGT_BATCH_SIZE is '0': settings.batch_size is None or a positive integer"),
+        ("SGT_ATTENTION", "fast", "SGT_ATTENTION is 'fast': settings.attention is one of auto"),
+    ],
+)
+def test_a_wrong_environment_variable_is_named(monkeypatch, variable, text, says):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(InputValueError, match=says):
+        Settings()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from scgnn_tools._errors import InputValueError
+
 Attention = Literal["auto", "sdpa", "flash", "eager"]
 
 
@@ -36,9 +38,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            text = os.environ.get(f"SGT_{f.name.upper()}")
-            if text is not None:
+            variable = f"SGT_{f.name.upper()}"
+            text = os.environ.get(variable)
+            if text is None:
+                continue
+            try:
                 setattr(self, f.name, text)
+            except ValueError as error:
+                msg = f"The environment variable {variable} is {text!r}: {error}"
+                raise InputValueError(msg) from error
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, _parse(name, value))
@@ -50,19 +58,23 @@ def _parse(name: str, value: Any) -> Any:
         words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         if str(value).lower() not in words:
             msg = f"settings.{name} is True or False; got {value!r}."
-            raise ValueError(msg)
+            raise InputValueError(msg)
         return words[str(value).lower()]
     if name == "batch_size":
         if value in (None, "", "auto"):
             return None
-        if int(value) < 1:
+        try:
+            cells = int(value)
+        except (TypeError, ValueError):
+            cells = 0
+        if cells < 1:
             msg = f"settings.batch_size is None or a positive integer; got {value!r}."
-            raise ValueError(msg)
-        return int(value)
+            raise InputValueError(msg)
+        return cells
     if name == "attention":
         if value not in get_args(Attention):
             msg = f"settings.attention is one of {', '.join(get_args(Attention))}; got {value!r}."
-            raise ValueError(msg)
+            raise InputValueError(msg)
         return value
     if name == "cache_dir":
         return Path(value)
