@@ -5,7 +5,6 @@ guesses the batch; the vector of a cell is its cell token, of length 1. Where we
 batch, starts at zero, and batches hold every experiment in proportion.
 """
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
-from scgnn_tools.fm import cgc, load
+from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.fm.cgc.model import MASK_VALUE
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.integration._protocol import Batches
@@ -76,9 +76,7 @@ class CGCBatches:
         max_cells: int = 32,
         device: str = "auto",
     ) -> None:
-        if model is not None and checkpoint is not None:
-            msg = "Pass model= or checkpoint=, not both."
-            raise InputValueError(msg)
+        check_given(model, checkpoint)
         if dar_schedule not in ("constant", "ramp"):
             msg = f"dar_schedule is 'constant' or 'ramp'; got {dar_schedule!r}."
             raise InputValueError(msg)
@@ -86,9 +84,6 @@ class CGCBatches:
             msg = f"max_cells is at least 4, two of each of two batches; got {max_cells!r}."
             raise InputValueError(msg)
         self._given, self._checkpoint, self._device = model, checkpoint, resolve_device(device)
-        if model is not None and not isinstance(model, cgc.CGCModel):
-            msg = f"model is a Cell-Graph Compass, loaded with sgt.fm.load('cgc', checkpoint=…); got {type(model).__name__}."
-            raise InputValueError(msg)
         self.graph, self.pretrain, self.n_genes, self.dar_schedule = graph, pretrain, n_genes, dar_schedule
         self._weights = {"ecs": ecs, "dar": dar, "beta": beta}
         self._sizes: dict[str, Any] = {
@@ -161,10 +156,7 @@ class CGCBatches:
         return np.divide(out, length, out=np.zeros_like(out), where=length > 0)
 
     def _tokens(self, cells: Batches) -> Tokens:
-        rows = sp.csr_array(cells.expression @ self._to_vocabulary)
-        rows.sort_indices()
-        rows.eliminate_zeros()
-        return self.model.tokenize_rows(rows, "log1p", None)
+        return tokenize_projected(self.model, cells.expression, self._to_vocabulary)  # type: ignore[arg-type]
 
     def _new(self, cells: Batches, number: int) -> cgc.CGCModel:
         x = sp.csr_array(cells.expression)
@@ -183,13 +175,11 @@ class CGCBatches:
         if cells.genes is None:
             msg = "A pretrained network needs the names of the genes: Batches(genes=…)."
             raise InputValueError(msg)
-        given = self._given or load("cgc", checkpoint=self._checkpoint, device=str(self._device))
-        model = copy.copy(given)
-        model.network = copy.deepcopy(given.network)  # type: ignore[attr-defined]
+        model = borrowed(self._given, self._checkpoint, self._device)
         if not self.pretrain:
             with torch_random(number):
-                model.network = type(given.network)(given.sizes).to(given.device)  # type: ignore[attr-defined, arg-type]
+                model.network = type(model.network)(model.sizes).to(model.device)
         found = model.match_names(cells.genes, None)
         found.check(model.card.name, stacklevel=4)
         self._to_vocabulary = found.projection()
-        return model  # type: ignore[return-value]
+        return model

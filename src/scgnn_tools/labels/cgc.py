@@ -4,7 +4,6 @@ The loss is the cross-entropy of an MLP on the cell's vector; nothing is masked.
 genes and starts from random weights.
 """
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,8 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
-from scgnn_tools.fm import cgc, load
+from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means
@@ -85,14 +85,9 @@ class CGCLabels:
         max_tokens: int = 2048,
         device: str = "auto",
     ) -> None:
-        if model is not None and checkpoint is not None:
-            msg = "Pass model= or checkpoint=, not both."
-            raise InputValueError(msg)
+        check_given(model, checkpoint)
         if (model is not None or checkpoint is not None) and not graph:
             msg = "A pretrained network has its graph; graph=False is for a new one."
-            raise InputValueError(msg)
-        if model is not None and not isinstance(model, cgc.CGCModel):
-            msg = f"model is a Cell-Graph Compass, loaded with sgt.fm.load('cgc', checkpoint=…); got {model!r}."
             raise InputValueError(msg)
         sizes = {
             "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_length": max_length, "max_epochs": max_epochs,
@@ -177,10 +172,7 @@ class CGCLabels:
         return out
 
     def _tokens(self, expression: sp.csr_array) -> Tokens:
-        rows = sp.csr_array(expression @ self._to_vocabulary)
-        rows.sort_indices()
-        rows.eliminate_zeros()
-        return self.model.tokenize_rows(rows, "log1p", None)
+        return tokenize_projected(self.model, expression, self._to_vocabulary)
 
     def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGCModel:
         """Return a small network over the genes that tell the classes apart."""
@@ -195,13 +187,11 @@ class CGCLabels:
         if train.genes is None:
             msg = "A pretrained network needs the names of the genes: Cells(genes=…)."
             raise InputValueError(msg)
-        given = self._given or load("cgc", checkpoint=self._checkpoint, device=str(self._device))
-        model = copy.copy(given)
-        model.network = copy.deepcopy(given.network)  # type: ignore[attr-defined]
+        model = borrowed(self._given, self._checkpoint, self._device)
         found: GeneMatch = model.match_names(train.genes, None)
         found.check(model.card.name, stacklevel=3)
         self._to_vocabulary = found.projection()
-        return model  # type: ignore[return-value]
+        return model
 
 
 def _markers(x: sp.csr_array, labels: np.ndarray, n_genes: int) -> np.ndarray:
