@@ -19,9 +19,10 @@ test: $(VENV)/.test
 test-slow: $(VENV)/.test
 	$(PYTEST) -m slow
 
-# Damaged files for every reader of files; a case that fails is printed with the line that reads it again
+# Damaged files for every reader of files, others each time unless FUZZ_SEED is given; a case that fails is printed with the line that
+# reads it again
 fuzz: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600) $(addprefix --seed ,$(FUZZ_SEED))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

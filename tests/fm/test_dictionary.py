@@ -132,12 +132,17 @@ def test_json_is_never_read_as_a_pickle(tmp_path):
         read_json(path)
 
 
+FLAGS = [(8, 1), (10, 99), (6, 255)]  # encrypted; packed in a way that nobody knows; of a later version
+
+
 def test_arrays_are_read_and_bombs_are_not(tmp_path):
     path = tmp_path / "x.npz"
     np.savez_compressed(path, a=np.arange(3))
     np.testing.assert_array_equal(read_arrays(path)["a"], np.arange(3))
     content = path.read_bytes()
-    for damaged in (b"nothing", content[: len(content) // 2], b""):
+    central = content.index(b"PK\x01\x02")  # where the archive says of each array how it is packed
+    marked = {at: content[: central + at] + bytes([value]) + content[central + at + 1 :] for at, value in FLAGS}
+    for damaged in (b"nothing", content[: len(content) // 2], b"", *marked.values()):
         path.write_bytes(damaged)
         with pytest.raises(WeightsError, match=r"x\.npz is damaged"):
             read_arrays(path)

@@ -8,8 +8,8 @@ makes this module import or call what the file names.
 import json
 import pickletools
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +109,31 @@ def read_words(path: Path, kind: "type[int] | type[float] | type[str]") -> dict[
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an ``.npz`` file; an array larger than its file could hold is refused before it is read."""
     check_file(path)
-    try:
-        most = 1100 * path.stat().st_size  # what zlib can press into a byte
+    most = 1100 * path.stat().st_size  # what zlib can press into a byte
+    with reading(path, "is damaged", "Fetch or save it again."):
         with zipfile.ZipFile(path) as packed:
             if sum(i.file_size for i in packed.infolist()) > most:
                 msg = "it says that it holds more than it can"
                 raise ValueError(msg)
         with np.load(path, allow_pickle=False) as file:
             return {k: file[k] for k in file.files}
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        msg = f"{path} is damaged: {printable(error, limit=200)}. Fetch or save it again."
+
+
+@contextmanager
+def reading(path: Path, fault: str, cure: str = "") -> Iterator[None]:
+    """Say of whatever a library raises inside that ``path`` is at fault; damaged archives raise errors of a dozen kinds.
+
+    Raises
+    ------
+    WeightsError
+        With the path, ``fault``, what the library said, and ``cure``.
+    """
+    try:
+        yield
+    except WeightsError:
+        raise
+    except Exception as error:
+        msg = f"{path} {fault}: {printable(error, limit=200)}{'. ' if cure else ''}{cure}"
         raise WeightsError(msg) from error
 
 

@@ -10,6 +10,7 @@ from scgnn_tools import genes as gene_tables
 from scgnn_tools._errors import GraphError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools.fm.cgc.graph import GeneGraph, gene_graph
+from scgnn_tools.fm.dictionaries import read_arrays, reading
 from scgnn_tools.graph.prior import check_edges
 
 EDGES = ("tf_target", "positions", "coexpression")
@@ -93,25 +94,22 @@ def read_text(path: Path, genes: np.ndarray, *, width: int | None = None) -> np.
 
 
 def _vectors(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
+    with reading(path, "holds no arrays genes and vectors, and no table of genes × numbers"):
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return file["genes"].astype(str), file["vectors"].astype(np.float32)
+            file = read_arrays(path)
+            return file["genes"].astype(str), file["vectors"].astype(np.float32)
         table = _table(path)
         if not isinstance(table.index, pd.RangeIndex):
             table = table.reset_index()
         return table.iloc[:, 0].astype(str).to_numpy(), table.iloc[:, 1:].to_numpy(dtype=np.float32)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        msg = (
-            f"{path} holds no arrays genes and vectors, and no table of genes × numbers: {printable(error, limit=200)}"
-        )
-        raise WeightsError(msg) from error
 
 
 def _coexpression(path: Path, genes: np.ndarray) -> sp.csr_array:
     n = len(genes)
     if Path(path).suffix == ".npz":
-        matrix = sp.csr_array(sp.load_npz(path))
+        with reading(path, "holds no sparse matrix"):
+            matrix = sp.csr_array(sp.load_npz(path))
+            matrix.check_format(full_check=True)
         if matrix.shape != (n, n):
             msg = f"{path} has shape {matrix.shape}; {n:,} genes a side are wanted."
             raise WeightsError(msg)

@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 
 from scgnn_tools._errors import WeightsError
-from scgnn_tools._log import printable
 from scgnn_tools.fm import drafts, native, saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._fetched import check_file, fingerprint
+from scgnn_tools.fm.dictionaries import reading
 from scgnn_tools.fm.scbert.config import ScBERTConfig
 from scgnn_tools.fm.scbert.model import ScBERT
 from scgnn_tools.fm.scbert.network import ScBERTNetwork
@@ -114,16 +114,13 @@ def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
         )
         raise WeightsError(msg)
     check_file(path)
-    try:
+    with reading(path, "holds no genes"):
         if path.suffix == ".h5ad":
             import anndata
 
             genes = anndata.read_h5ad(path, backed="r").var_names.astype(str).to_numpy(dtype=object)
         else:
             genes = pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)[0].to_numpy(dtype=object)
-    except (OSError, ValueError, KeyError) as error:
-        msg = f"{path} holds no genes: {printable(error, limit=200)}"
-        raise WeightsError(msg) from error
     repeated = pd.Index(genes)[pd.Index(genes).duplicated()]
     if len(repeated):
         msg = f"{path}: {repeated[0]} stands twice; the genes of a model are unique."
@@ -139,11 +136,8 @@ def _gene2vec(path: Path | None, checkpoint: Path) -> torch.Tensor:
         )
         raise WeightsError(msg)
     check_file(path)
-    try:
+    with reading(path, "is no array"):
         table = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        msg = f"{path} is no array: {printable(error, limit=200)}"
-        raise WeightsError(msg) from error
     if table.ndim != 2 or table.dtype.kind != "f":
         msg = f"{path} holds {table.dtype} of shape {table.shape}; a table of numbers, genes × width, is wanted."
         raise WeightsError(msg)

@@ -15,6 +15,7 @@ from scgnn_tools._log import printable
 from scgnn_tools.fm import native, saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._fetched import check_file, fingerprint
+from scgnn_tools.fm.dictionaries import reading
 from scgnn_tools.fm.scfoundation.config import ScFoundationConfig
 from scgnn_tools.fm.scfoundation.model import GENES_FOLDER, ScFoundation
 from scgnn_tools.fm.scfoundation.network import ScFoundationNetwork
@@ -131,11 +132,8 @@ def read_gene_order(path: Path | None, checkpoint: Path) -> np.ndarray:
         )
         raise WeightsError(msg)
     check_file(path)
-    try:
+    with reading(path, "is no table"):
         table = pd.read_csv(path, sep="\t")
-    except (OSError, ValueError) as error:
-        msg = f"{path} is no table: {printable(error, limit=200)}"
-        raise WeightsError(msg) from error
     if "gene_name" not in table or table["gene_name"].duplicated().any() or table["gene_name"].isna().any():
         msg = f"{path}: a column gene_name without repeats is wanted; the columns are {', '.join(map(str, table.columns))}."
         raise WeightsError(msg)
