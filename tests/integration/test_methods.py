@@ -152,11 +152,16 @@ def test_cgc_tunes_a_copy_of_a_network_that_it_is_given():
     cells = Batches(cells.vectors, cells.batch, cells.expression, given.vocabulary, cells.totals)
     out = integration_method("cgc", model=given, max_epochs=1).fit(cells)
     assert out.shape == (160, 8)
+    alone = integration_method("cgc", model=given, max_epochs=1, graph=False).fit(cells)
+    assert np.abs(alone - out).max() > 1e-3
     assert all((before[k] == v).all() for k, v in given.network.state_dict().items())
     for bad, says in (
         ({"checkpoint": "x"}, "not both"),
         ({"dar_schedule": "x"}, "'ramp'"),
         ({"max_cells": 2}, "at least 4"),
+        ({"ecs": -1}, "ecs is a number"),
+        ({"lr": 0}, "lr is positive"),
+        ({"dim": 2.5}, "dim is a positive integer"),
     ):
         with pytest.raises(InputValueError, match=says):
             integration_method("cgc", model=given, **bad)

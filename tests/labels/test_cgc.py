@@ -71,6 +71,9 @@ def test_a_pretrained_network_is_tuned_in_a_copy(problem, tmp_path):
     assert all(torch.equal(v, before[k]) for k, v in model.network.state_dict().items())
     assert not torch.equal(fitted.model.network.genes.embedding.weight, before["genes.embedding.weight"])
     assert list(fitted.history) == ["tune"]
+    alone = fit(problem, model=model, graph=False, lr=1e-2)  # the ablation: its weights without its messages
+    assert len(alone.model.network.graph) == 0 < len(model.network.graph)
+    assert np.abs(alone.scores(named(problem[2][0])) - fitted.scores(named(problem[2][0]))).max() > 1e-3
     model.save(tmp_path / "m")
     again = fit(problem, checkpoint=tmp_path / "m", lr=1e-2)
     np.testing.assert_array_equal(again.scores(named(problem[2][0])), fitted.scores(named(problem[2][0])))
@@ -82,8 +85,6 @@ def test_what_is_wrong_is_said(problem):
     )
     with pytest.raises(InputValueError, match="not both"):
         CGCLabels(model=model, checkpoint="folder")
-    with pytest.raises(InputValueError, match="graph=False is for a new one"):
-        CGCLabels(model=model, graph=False)
     with pytest.raises(InputValueError, match="Cell-Graph Compass"):
         CGCLabels(model="cgc-mini")
     (train, y), (validation, y_validation), _ = problem

@@ -213,7 +213,9 @@ def _train(
     with_query = fold if seen is None else replace(fold, unlabeled=scored.beside(seen))
     row, first, of_test = _score(method, with_query, scored, codes, options)
     rows, final, interrupted = {method: row}, first, first.interrupted
-    if not len(codes) and seen is None:  # no class has a second cell: there is nothing to score, and all of them have trained
+    if (
+        not len(codes) and seen is None
+    ):  # no class has a second cell: there is nothing to score, and all of them have trained
         return _Trained(rows, of_test, first, final, interrupted)
     try:
         for name in (n for n, e in METHODS.items() if e.always and n != method):

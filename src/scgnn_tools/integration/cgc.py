@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
@@ -38,7 +39,7 @@ class CGCBatches:
     model, checkpoint
         A loaded Cell-Graph Compass, or the folder of one; it is tuned in a copy. None makes a small one.
     graph
-        Whether cells are graphs; False leaves the transformer alone. Of a new network.
+        Whether cells are graphs; False leaves the transformer alone, of a pretrained network too.
     pretrain
         Whether a new network starts from the co-expression of the cells, or a given one from its weights; False starts from random ones.
     ecs, dar, beta
@@ -77,12 +78,17 @@ class CGCBatches:
         device: str = "auto",
     ) -> None:
         check_given(model, checkpoint)
-        if dar_schedule not in ("constant", "ramp"):
-            msg = f"dar_schedule is 'constant' or 'ramp'; got {dar_schedule!r}."
-            raise InputValueError(msg)
-        if max_cells < 4:
-            msg = f"max_cells is at least 4, two of each of two batches; got {max_cells!r}."
-            raise InputValueError(msg)
+        choice("dar_schedule", dar_schedule, ("constant", "ramp"))
+        for name, value in {"n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_epochs": max_epochs}.items():
+            integer(name, value)
+        integer("max_length", max_length, least=2)
+        integer("n_graph_layers", n_graph_layers, least=0)
+        integer("patience", patience, least=0)
+        integer("max_cells", max_cells, least=4)  # two of each of two batches
+        for name, weight in {"ecs": ecs, "dar": dar}.items():
+            number(name, weight, least=0)
+        number("beta", beta)
+        number("lr", lr, above=0)
         self._given, self._checkpoint, self._device = model, checkpoint, resolve_device(device)
         self.graph, self.pretrain, self.n_genes, self.dar_schedule = graph, pretrain, n_genes, dar_schedule
         self._weights = {"ecs": ecs, "dar": dar, "beta": beta}
@@ -175,7 +181,7 @@ class CGCBatches:
         if cells.genes is None:
             msg = "A pretrained network needs the names of the genes: Batches(genes=…)."
             raise InputValueError(msg)
-        model = borrowed(self._given, self._checkpoint, self._device)
+        model = borrowed(self._given, self._checkpoint, self._device, graph=self.graph)
         if not self.pretrain:
             with torch_random(number):
                 model.network = type(model.network)(model.sizes).to(model.device)

@@ -52,7 +52,7 @@ class CGCLabels:
     model, checkpoint
         A loaded Cell-Graph Compass, or the folder of one; it is tuned in a copy. None makes a small one.
     graph
-        Whether cells are graphs; False leaves the transformer alone. Of a new network.
+        Whether cells are graphs; False leaves the transformer alone, of a pretrained network too.
     pretrain
         Whether a new network is pretrained before it is tuned.
     n_genes, dim, n_layers, n_graph_layers, max_length, variant
@@ -86,9 +86,6 @@ class CGCLabels:
         device: str = "auto",
     ) -> None:
         check_given(model, checkpoint)
-        if (model is not None or checkpoint is not None) and not graph:
-            msg = "A pretrained network has its graph; graph=False is for a new one."
-            raise InputValueError(msg)
         sizes = {
             "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_length": max_length, "max_epochs": max_epochs,
             "pretrain_epochs": pretrain_epochs, "patience": patience, "max_tokens": max_tokens,
@@ -187,7 +184,7 @@ class CGCLabels:
         if train.genes is None:
             msg = "A pretrained network needs the names of the genes: Cells(genes=…)."
             raise InputValueError(msg)
-        model = borrowed(self._given, self._checkpoint, self._device)
+        model = borrowed(self._given, self._checkpoint, self._device, graph=self.graph)
         found: GeneMatch = model.match_names(train.genes, None)
         found.check(model.card.name, stacklevel=3)
         self._to_vocabulary = found.projection()

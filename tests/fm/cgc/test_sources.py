@@ -89,7 +89,7 @@ def test_text_features_that_cannot_be_used(tmp_path):
     pd.DataFrame({"x": [np.nan]}, index=["LYZ"]).to_csv(tmp_path / "nan.csv")
     with pytest.raises(WeightsError, match="vector of LYZ holds NaN"):
         read_text(tmp_path / "nan.csv", GENES)
-    with pytest.raises(WeightsError, match="There is no absent.npz"):
+    with pytest.raises(WeightsError, match=r"There is no absent\.npz"):
         read_text(tmp_path / "absent.npz", GENES)
 
 

@@ -1,10 +1,13 @@
 """A Cell-Graph Compass that a method was given, or is to load: checked, and copied before it is trained."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import scipy.sparse as sp
 import torch
+from torch import nn
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
@@ -22,12 +25,17 @@ def check_given(model: CGCModel | None, checkpoint: str | Path | None) -> None:
         raise InputValueError(msg)
 
 
-def borrowed(model: CGCModel | None, checkpoint: str | Path | None, device: torch.device) -> CGCModel:
-    """Return a copy of the model, or of the one at the checkpoint, whose network can be trained."""
-    given = model or load("cgc", checkpoint=checkpoint, device=str(device))
+def borrowed(
+    model: CGCModel | None, checkpoint: str | Path | None, device: torch.device, *, graph: bool = True
+) -> CGCModel:
+    """Return a copy of the model, or of the one at the checkpoint, whose network can be trained; on request without its messages."""
+    given = cast("CGCModel", model or load("cgc", checkpoint=checkpoint, device=str(device)))
     out = copy.copy(given)
-    out.network = copy.deepcopy(given.network)  # type: ignore[attr-defined]
-    return out  # type: ignore[return-value]
+    out.network = copy.deepcopy(given.network)
+    if not graph:
+        out.network.graph = nn.ModuleList()
+        out.sizes = replace(given.sizes, n_graph_layers=0)
+    return out
 
 
 def tokenize_projected(model: CGCModel, expression: sp.csr_array, to_vocabulary: sp.csr_array) -> Tokens:
