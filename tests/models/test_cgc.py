@@ -70,3 +70,16 @@ def test_the_network_of_the_paper_trains_and_comes_back(cells, tmp_path):
 def test_edges_for_a_network_without_a_graph_are_refused(cells):
     with pytest.raises(InputValueError, match="graph=False has none"):
         untrained_cgc([cells], graph=False, coexpression="auto", **SIZES)
+
+
+def test_a_copy_is_tuned_on_batches_and_maps_new_cells(cells):
+    cells.obs["donor"] = np.array(["x", "y"])[np.arange(200) % 2]
+    sgt.models.CGC.setup_anndata(cells)
+    cgc = sgt.models.CGC(cells, min_cells=1, **SIZES)
+    before = {k: v.clone() for k, v in cgc.model.network.state_dict().items()}
+    atlas = cgc.integrate("donor", max_epochs=1, ecs=1.0)
+    assert atlas.vectors.shape == (200, 16)
+    assert all((before[k] == v).all() for k, v in cgc.model.network.state_dict().items())
+    np.testing.assert_allclose(atlas.transform(cells[3:5].copy()), atlas.vectors[3:5], atol=1e-4)
+    with pytest.raises(InputValueError, match="cgc has no option 'eecs'"):
+        cgc.integrate("donor", eecs=1.0)

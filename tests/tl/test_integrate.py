@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from benchmarks import checkpoints
 from tests._compare import changed
 
 import scgnn_tools as sgt
@@ -33,6 +34,14 @@ def two_donors():
     obs.index = [f"c{i}" for i in range(240)]
     return ad.AnnData(
         sp.csr_matrix(rng.poisson(rate).astype(np.float32)), obs, pd.DataFrame(index=[f"GENE{i}" for i in range(60)])
+    )
+
+
+@pytest.fixture(scope="module")
+def scgpt(two_donors, tmp_path_factory):
+    """A small scGPT of their genes, in its published format."""
+    return checkpoints.scgpt(
+        tmp_path_factory.mktemp("scgpt"), list(two_donors.var_names), n_layers=1, dim=16, n_heads=2
     )
 
 
@@ -171,9 +180,14 @@ def test_bad_input(two_donors, make, how, error, says):
     assert changed(before, adata) == set()
 
 
-@pytest.mark.parametrize(("method", "how"), [("none", {}), ("center", {}), ("scvi", {"max_epochs": 2})])
-def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, tmp_path, method, how):
+SMALL = {"dim": 8, "n_layers": 1, "max_length": 30, "max_epochs": 1}
+MAPS = [("none", {}), ("center", {}), ("scvi", {"max_epochs": 2}), ("cgc", SMALL), ("scgpt", {"max_epochs": 1})]
+
+
+@pytest.mark.parametrize(("method", "how"), MAPS)
+def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, scgpt, tmp_path, method, how):
     old, new = two_donors[::2].copy(), two_donors[1::2][:, ::-1].copy()
+    how = how | ({"checkpoint": scgpt} if method == "scgpt" else {})
     model = Integrator.fit(old, "donor", method=method, n_comps=5, **how)
     np.testing.assert_allclose(model.transform(old, "donor"), model.vectors, atol=1e-4)
     before = new.copy()
@@ -186,7 +200,24 @@ def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, tmp_path, 
     np.testing.assert_allclose(again.transform(new, "donor"), new.obsm["X_sgt_integrated"], atol=1e-4)
 
 
+def test_each_batch_of_scgpt_has_a_norm_of_its_own(two_donors, scgpt):
+    from scgnn_tools.nn.domains import DomainNorm
+
+    def fit(**how):
+        return Integrator.fit(two_donors, "donor", method="scgpt", checkpoint=scgpt, max_epochs=1, **how)
+
+    own, shared = fit(), fit(dsbn=False)
+    assert isinstance(own.method.model.network.batch_norm, DomainNorm)
+    assert own.method.model.network.batch_norm.weight.shape == (2, 16)
+    with pytest.raises(InputValueError, match="of a batch that was not fitted"):
+        own.transform(two_donors.copy())
+    np.testing.assert_allclose(shared.transform(two_donors[:9].copy()), shared.vectors[:9], atol=1e-4)
+    assert np.abs(own.vectors - shared.vectors).max() > 1e-3
+
+
 def test_what_cannot_be_mapped_is_said(two_donors, tmp_path):
+    with pytest.raises(InputValueError, match="scgpt tunes a pretrained network: pass checkpoint="):
+        Integrator.fit(two_donors, "donor", method="scgpt")
     with pytest.raises(InputValueError, match=r"harmony cannot map cells .*; these can: none, center, scvi"):
         Integrator.fit(two_donors, "donor", method="harmony")
     model = Integrator.fit(two_donors, "donor", method="none", n_comps=5)

@@ -29,6 +29,8 @@ class Entry:
         Whether it learns from labels; its scores against the same labels are then no test.
     least_cells
         Fewer cells are refused.
+    network
+        Whether a foundation model is tuned, which is saved in a folder beside the arrays of the method.
     """
 
     module: str
@@ -38,6 +40,7 @@ class Entry:
     inductive: bool = False
     sees_labels: bool = False
     least_cells: int = 2
+    network: bool = False
 
 
 METHODS = {
@@ -55,7 +58,18 @@ METHODS = {
         sees_labels=True,
         least_cells=100,
     ),
-    "cgc": Entry("scgnn_tools.integration.cgc", "CGCBatches", "method", "tokens", inductive=True, least_cells=100),
+    "cgc": Entry(
+        "scgnn_tools.integration.cgc", "CGCBatches", "method", "tokens", inductive=True, least_cells=100, network=True
+    ),
+    "scgpt": Entry(
+        "scgnn_tools.integration.scgpt",
+        "ScGPTBatches",
+        "method",
+        "tokens",
+        inductive=True,
+        least_cells=100,
+        network=True,
+    ),
 }
 
 

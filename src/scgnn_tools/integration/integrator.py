@@ -1,7 +1,7 @@
 """A fitted integration, kept: new cells are mapped into its space, each by itself, without another training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from scgnn_tools.integration.streamed_pca import StreamedPCA
 if TYPE_CHECKING:
     from anndata import AnnData
 
-SPACE, METHOD = "space.", "method."
+    from scgnn_tools.integration.tuned import TunedNetwork
+
+SPACE, METHOD, NETWORK = "space.", "method.", "network"
 
 
 class Integrator:
@@ -87,6 +89,7 @@ class Integrator:
             expression=entry(method).needs != "vectors",
         )
         vectors = fit(made, method, inputs.cells, labels, rng)
+        options = {k: v for k, v in options.items() if not (entry(method).network and k in ("model", "checkpoint"))}
         about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
         return cls(made, inputs.space, batch.names, about, vectors)
 
@@ -173,7 +176,11 @@ class Integrator:
         arrays |= {METHOD + k: np.asarray(v) for k, v in self.method.state().items()}  # type: ignore[attr-defined]
         shapes = {k: list(v.shape) for k, v in arrays.items()}
         about = {**self.about, "genes": self.space.genes.tolist(), "batches": self.batches.tolist(), "shapes": shapes}
-        saves.save(folder, arrays, about, overwrite=overwrite)
+        if entry(self.about["method"]).network:
+            beside = cast("TunedNetwork", self.method).save_network
+            saves.save(folder, arrays, about, beside=lambda part: beside(part / NETWORK), overwrite=overwrite)
+        else:
+            saves.save(folder, arrays, about, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> "Integrator":
@@ -191,7 +198,10 @@ class Integrator:
             names, batches = about.pop("genes"), about.pop("batches")
             space = StreamedPCA(np.array(names, dtype=object))
             space.mean, space.axes = arrays[SPACE + "mean"], arrays[SPACE + "axes"]
-            made = integration_method(about["method"], **about["options"], device=device)
+            options = dict(about["options"])
+            if entry(about["method"]).network:
+                options |= {"checkpoint": folder / NETWORK}
+            made = integration_method(about["method"], **options, device=device)
             made.restore({k.removeprefix(METHOD): v for k, v in arrays.items() if k.startswith(METHOD)})  # type: ignore[attr-defined]
         except SgtError:
             raise

@@ -17,8 +17,8 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import cgc
-from scgnn_tools.fm.cgc.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
+from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means
 from scgnn_tools.train import tasks
@@ -85,7 +85,7 @@ class CGCLabels:
         max_tokens: int = 2048,
         device: str = "auto",
     ) -> None:
-        check_given(model, checkpoint)
+        check_given(model, checkpoint, cgc.CGCModel, name="cgc")
         sizes = {
             "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_length": max_length, "max_epochs": max_epochs,
             "pretrain_epochs": pretrain_epochs, "patience": patience, "max_tokens": max_tokens,
@@ -184,7 +184,7 @@ class CGCLabels:
         if train.genes is None:
             msg = "A pretrained network needs the names of the genes: Cells(genes=…)."
             raise InputValueError(msg)
-        model = borrowed(self._given, self._checkpoint, self._device, graph=self.graph)
+        model = borrowed(self._given, self._checkpoint, self._device, name="cgc", graph=self.graph)
         found: GeneMatch = model.match_names(train.genes, None)
         found.check(model.card.name, stacklevel=3)
         self._to_vocabulary = found.projection()

@@ -11,6 +11,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
+from scgnn_tools.integration import Integrator
 from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
@@ -165,6 +166,49 @@ class CGC:
         """Return the vector of each cell, float32 (n_obs, dim); of other cells than those of training if given."""
         names = self._names if adata is None or not is_recorded(adata, SETUP) else recorded(adata, SETUP, "CGC")
         return self.model.embed_cells(self.adata if adata is None else adata, **names)
+
+    def integrate(
+        self, batch_key: str, *, max_epochs: int = 6, n_top_genes: int = 2000, **options: Any
+    ) -> "Integrator":
+        """Tune a copy of the network on the batches of its cells, without labels.
+
+        Parameters
+        ----------
+        batch_key
+            Column of ``obs``: the sample, donor, chemistry or study of each cell.
+        max_epochs
+            Of the tuning.
+        n_top_genes
+            The genes that vary within most batches; the others are no tokens.
+        options
+            ``ecs``, ``dar``, ``beta`` (the weights of elastic similarity and of the adversary, and the threshold of the first),
+            ``dar_schedule``, ``graph``, ``pretrain``, ``patience``, ``lr``, ``max_cells``; see
+            :class:`~scgnn_tools.integration.cgc.CGCBatches`.
+
+        Returns
+        -------
+        scgnn_tools.integration.Integrator
+            ``vectors`` of the cells, float32 (n_obs, dim); it maps new cells and is saved. ``sgt.tl.integrate(adata, batch_key,
+            method="cgc", model=cgc.model)`` writes the same into the object, beside baselines.
+
+        Raises
+        ------
+        MissingKeyError, InputValueError
+            If there is no such column, or a single batch.
+        """
+        names = {k: v for k, v in self._names.items() if k in ("layer", "gene_key")}
+        return Integrator.fit(
+            self.adata,
+            batch_key,
+            method="cgc",
+            model=self.model,
+            max_epochs=max_epochs,
+            n_top_genes=n_top_genes,
+            rng=self._seed,
+            device=str(self.model.device),
+            **names,
+            **options,
+        )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the network; ``sgt.models.CGC.load(folder, adata)`` and ``sgt.fm.load("cgc", checkpoint=folder)`` read it.

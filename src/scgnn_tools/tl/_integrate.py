@@ -52,7 +52,8 @@ def integrate(
     batch_key
         Column of ``obs``: the sample, donor, chemistry or study of each cell.
     method
-        A name of ``sgt.integration.METHODS``: "harmony" (needs ``scgnn_tools[integration]``), "none", "center", "combat", "scvi", "scanvi".
+        A name of ``sgt.integration.METHODS``: "harmony" (needs ``scgnn_tools[integration]``), "none", "center", "combat", "scvi", "scanvi",
+        "cgc", "scgpt" (with ``checkpoint=``, the folder of its weights).
     labels_key
         Column of ``obs`` with cell types, to score with; None scores the mixing alone.
     condition_key

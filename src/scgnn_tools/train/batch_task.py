@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
+from scgnn_tools.nn.domains import DomainNorm
 from scgnn_tools.nn.segments import Segments
 from scgnn_tools.train.tasks import Task
 
@@ -98,6 +99,8 @@ class BatchTask(Task):
         What stands for a hidden bin in the network.
     share
         Of a cell's genes that are hidden.
+    cell_over
+        Which genes the cell's vector predicts: "all", as Cell-Graph Compass does, or "masked", as scGPT does.
     ecs, dar, beta
         Weights of the third and fourth term, and the threshold of the third.
     ramp_steps
@@ -111,6 +114,7 @@ class BatchTask(Task):
         *,
         mask_value: float,
         share: float = 0.4,
+        cell_over: str = "all",
         ecs: float = 10.0,
         dar: float = 1.0,
         beta: float = 0.8,
@@ -118,7 +122,7 @@ class BatchTask(Task):
     ) -> None:
         super().__init__()
         dim, n = int(model.config["dim"]), int(batch.max()) + 1
-        self.codes, self.mask_value, self.share = batch, mask_value, share
+        self.codes, self.mask_value, self.share, self.cell_over = batch, mask_value, share, cell_over
         self.weights, self.beta, self.ramp_steps = (ecs, dar), beta, ramp_steps
         self.decoders, self.discriminator = WithBatch(model.network, dim, n), Discriminator(dim, n)
         self.step: Tensor
@@ -129,6 +133,8 @@ class BatchTask(Task):
         network: Any = model.network
         is_gene = model.is_gene(tokens)
         at = masking.draw(is_gene, self.share, rng)
+        for norm in (m for m in network.modules() if isinstance(m, DomainNorm)):
+            norm.domains = torch.as_tensor(np.repeat(self.codes[cells], tokens.lengths), device=model.device)
         hidden, segments = model.hidden(masking.with_values(tokens, at, self.mask_value))
         hidden = hidden.float()
         device, n_bins = hidden.device, int(model.config["n_bins"]) - 1
@@ -136,7 +142,8 @@ class BatchTask(Task):
         if model.config.get("standardised"):  # bins run evenly from 1 to n_bins
             truth = (truth - (n_bins + 1) / 2) / ((n_bins**2 - 1) / 12) ** 0.5
         batch = torch.as_tensor(self.codes[cells], device=device)
-        rows, every = torch.as_tensor(at, device=device), torch.as_tensor(np.flatnonzero(is_gene), device=device)
+        seen = at if self.cell_over == "masked" else np.flatnonzero(is_gene)
+        rows, every = torch.as_tensor(at, device=device), torch.as_tensor(seen, device=device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=device)
         vectors = segments.first(hidden)
         of_genes = self.decoders.from_genes(network, hidden[rows], batch[segments.cell[rows]])
