@@ -1,6 +1,6 @@
 """Run the official code of the published models on our random weights and write what it gives to ``tests/golden``.
 
-Usage: ``python scripts/record_golden.py --official FOLDER [scgpt geneformer scfoundation scbert cgc scgrapht scregnet genelink]``, in an
+Usage: ``python scripts/record_golden.py --official FOLDER [integration_heads scgpt geneformer scfoundation scbert cgc scgrapht scregnet genelink]``, in an
 environment with torch, transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
 """
 
@@ -474,7 +474,60 @@ def genelink(official: Path) -> None:
     write("genelink", **out)
 
 
+def integration_heads(official: Path) -> None:
+    """Record the decoders that are told the batch, elastic similarity, and the adversary with its gradient, of both codes."""
+    root = official / "scGPT" / "scgpt" / "model"
+    package = types.ModuleType("scgpt_model")
+    package.__path__ = [str(root)]
+    sys.modules["scgpt_model"] = package
+    for part in ("flash_attn_compat", "dsbn", "grad_reverse"):
+        module(root / f"{part}.py", f"scgpt_model.{part}")
+    network = module(root / "model.py", "scgpt_model.model").TransformerModel
+    rng, dim, n, lengths = np.random.default_rng(0), 16, 40, [9, 13, 7, 11, 10]
+    model = network(
+        n, dim, 2, dim, 1, nlayers_cls=3, n_cls=1, vocab={"<pad>": n - 3, "<cls>": n - 2, "<eoc>": n - 1}, dropout=0.2, pad_value=-2,
+        do_mvc=True, do_dab=True, use_batch_labels=True, num_batch_labels=3, ecs_threshold=0.8, use_fast_transformer=False,
+    )  # fmt: skip
+    weights = randomise(model)
+    ids, values, mask = padded(lengths, rng, n - 3, 51, n - 3)
+    ids[:, 0], values[:, 0] = n - 2, -2
+    batch = np.array([0, 2, 1, 0, 2])
+    given = [torch.tensor(x) for x in (ids, values, mask)]
+    hidden = model._encode(*given, torch.tensor(batch))
+    out = model(*given, batch_labels=torch.tensor(batch), MVC=True, ECS=True)
+
+    flash = types.ModuleType("flash_attn.flash_attention")
+    flash.FlashMHA = None
+    sys.modules["flash_attn"], sys.modules["flash_attn.flash_attention"] = types.ModuleType("flash_attn"), flash
+    package = types.ModuleType("cgc_models")
+    package.__path__ = [str(official / "CGC" / "src" / "models")]
+    sys.modules["cgc_models"] = package
+    for part in ("dsbn", "grad_reverse", "gene_gnn"):
+        module(official / "CGC" / "src" / "models" / f"{part}.py", f"cgc_models.{part}")
+    code = module(official / "CGC" / "src" / "models" / "gene_model.py", "cgc_models.gene_model")
+    cells, genes, labels = hidden[:, 0], model.encoder(given[0]), model.batch_encoder(torch.tensor(batch))
+    with torch.enable_grad():
+        adversary = code.AdversarialDiscriminator(dim, n_cls=3, reverse_grad=True)
+        adversary.load_state_dict(model.grad_reverse_discriminator.state_dict())
+        leaf = cells.clone().requires_grad_(True)
+        guess = adversary(leaf)
+        torch.nn.functional.cross_entropy(guess, torch.tensor(batch)).backward()
+    from_gene, from_cell = code.ExprDecoder(dim, use_batch_labels=True), code.MVCDecoder(dim, use_batch_labels=True)
+    from_gene.load_state_dict(model.decoder.state_dict())
+    from_cell.load_state_dict(model.mvc_decoder.state_dict())
+    beside = labels.unsqueeze(1).expand(-1, hidden.shape[1], -1)
+    write(
+        "integration_heads", **weights, ids=ids[~mask], lengths=np.array(lengths), batch=batch, hidden=hidden.numpy()[~mask],
+        genes=genes.numpy()[~mask], scgpt_from_gene=out["mlm_output"].numpy()[~mask], scgpt_from_cell=out["mvc_output"].numpy()[~mask],
+        scgpt_ecs=out["loss_ecs"].numpy(), scgpt_guess=out["dab_output"].numpy(),
+        cgc_from_gene=from_gene(torch.cat([hidden, beside], dim=2))["pred"].numpy()[~mask],
+        cgc_from_cell=from_cell(torch.cat([cells, labels], dim=1), genes)["pred"].numpy()[~mask],
+        cgc_guess=guess.detach().numpy(), cgc_gradient=leaf.grad.numpy(),
+    )  # fmt: skip
+
+
 RECORDERS = {
+    "integration_heads": integration_heads,
     "scgpt": scgpt,
     "geneformer": geneformer,
     "scfoundation": scfoundation,
