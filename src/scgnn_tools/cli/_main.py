@@ -15,7 +15,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _files, _pretrain
+from scgnn_tools.cli import _files, _integrate, _pretrain
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, default=Path("demo"), help="folder of the results (default: demo)")
 
     _pretrain.add(words)
+    _integrate.add(words)
     words.add_parser("models", help="list the foundation models")
 
     for word, text in (
@@ -79,8 +80,8 @@ def _run(args: argparse.Namespace) -> None:
 
         print(demo(args.output))
         return
-    if args.word == "pretrain":
-        _pretrain.run(args)
+    if args.word in (own := {"pretrain": _pretrain.run, "integrate": _integrate.run}):
+        own[args.word](args)
         return
     if args.word == "models":
         print(sgt.fm.list())

@@ -24,6 +24,11 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "--variant", choices=("repo", "paper"), help="network of the published code or of its paper (default: repo)"
     )
     p.add_argument(
+        "--thinning",
+        choices=("strongest", "random", "none"),
+        help="co-expression edges that a crowded cell keeps (default: strongest; none, all of them, for the paper's network)",
+    )
+    p.add_argument(
         "--coexpression", help="auto, or a table source, target, weight: edges of co-expressed genes (default: none)"
     )
     p.add_argument("--text", type=Path, help="table of text features, genes × numbers")
@@ -67,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
         if (v := getattr(args, k)) is not None
     }
     sizes = {k: v for k in (*SIZES, "dropout", "variant") if (v := getattr(args, k)) is not None}
+    if args.thinning is not None:
+        sizes["thinning"] = None if args.thinning == "none" else args.thinning
     if args.checkpoint:
         if args.coexpression or args.text:
             msg = "A saved model has its edges and text features; leave out --coexpression and --text."

@@ -1,0 +1,56 @@
+import anndata as ad
+import numpy as np
+import pytest
+
+import scgnn_tools as sgt
+from scgnn_tools.cli import main
+
+
+@pytest.fixture
+def file(pbmc68k, tmp_path):
+    cells = pbmc68k[:200].copy()
+    cells.obs["donor"] = np.array(["x", "y"])[np.arange(200) % 2]
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    return tmp_path / "cells.h5ad"
+
+
+@pytest.fixture(autouse=True)
+def _loud_again():
+    yield
+    sgt.settings.verbose = True
+
+
+def test_batches_of_a_file_get_one_space_and_new_files_are_mapped_into_it(file, tmp_path, capsys):
+    out, atlas, mapped = tmp_path / "out.h5ad", tmp_path / "atlas", tmp_path / "mapped.h5ad"
+    args = ["--quiet", "integrate", str(file), "--batch-key", "donor"]
+    assert main([*args, "--method", "center", "--labels-key", "bulk_labels", "--output", str(out)]) == 0
+    assert "center" in ad.read_h5ad(out).uns["sgt_integrated"]["evaluation"].index
+    assert main([*args, "--method", "center", "--save", str(atlas), "--overwrite", "--output", str(out)]) == 0
+    assert (
+        main(
+            ["--quiet", "integrate", str(file), "--atlas", str(atlas), "--batch-key", "donor", "--output", str(mapped)]
+        )
+        == 0
+    )
+    one, two = (ad.read_h5ad(p).obsm["X_sgt_integrated"] for p in (out, mapped))
+    np.testing.assert_allclose(one, two, atol=1e-4)
+    assert f"{mapped} written" in capsys.readouterr().out
+
+
+BAD = [
+    ([], "Pass --batch-key"),
+    (["--atlas", "a", "--method", "scvi"], "--atlas maps with a method that is there"),
+    (["--batch-key", "nobody"], "'nobody'"),
+    (["--batch-key", "donor", "--save", "."], ". exists. Pass another --save"),
+    (["--atlas", "nowhere"], "holds no config.json"),
+    (["--batch-key", "donor", "--method", "scgpt"], "pass checkpoint="),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), BAD)
+def test_bad_input_is_a_line(file, tmp_path, capsys, words, says):
+    assert main(["integrate", str(file), *words, "--output", str(tmp_path / "out.h5ad")]) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out.h5ad").exists()
