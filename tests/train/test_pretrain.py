@@ -64,6 +64,31 @@ def test_an_epoch_holds_every_cell_once_and_no_cell_for_validation(folder, model
     assert not (orders[0] == orders[2]).all()
 
 
+def test_poor_cells_and_genes_that_hardly_vary_stay_out(folder, model):
+    x = np.concatenate([ad.read_h5ad(folder / f).X.toarray() for f in ("a.h5ad", "b.h5ad")])
+    least = int(np.median((x > 0).sum(axis=1)))
+    corpus = Corpus([folder], model, min_genes=least, n_top_genes=15)
+    good = int(((x > 0).sum(axis=1) >= least).sum())
+    assert corpus.n_cells == good < 1000
+    rows = [corpus.validation()]
+    for batch in corpus.batches(32, seed=0):
+        rows.append(batch.rows)
+        if sum(r.shape[0] for r in rows) >= good:
+            break
+    seen = sp.csr_array(sp.vstack(rows))
+    assert seen.shape[0] == good
+    assert 15 <= len(np.unique(seen.indices)) <= 30  # 15 of each file
+    assert corpus.digest() != Corpus([folder], model, n_top_genes=15).digest()
+    with pytest.raises(InputValueError, match="holds 0 cells with min_genes=10000"):
+        Corpus([folder], model, min_genes=10_000)
+    with pytest.raises(InputValueError, match="n_top_genes is a positive integer"):
+        Corpus([folder], model, n_top_genes=0)
+
+
+def test_the_schedule_of_the_paper_takes_two_batches_a_step():
+    assert Schedule.paper(steps=7) == Schedule(steps=7, accumulate=2)
+
+
 def test_processes_share_the_stream_and_a_later_start_gives_the_same_batches(folder, model):
     corpus = Corpus([folder], model)
 

@@ -36,6 +36,13 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p.add_argument(
         "--min-cells", type=int, default=10, help="cells that express a gene of the vocabulary (default: 10)"
     )
+    p.add_argument(
+        "--n-top-genes", type=int, help="genes of each file that vary most; the paper takes 10000 (default: all)"
+    )
+    p.add_argument(
+        "--min-genes", type=int, default=0, help="cells with fewer expressed genes are left out (default: 0)"
+    )
+    p.add_argument("--max-mito", type=float, help="largest share of a cell's counts in mitochondria (default: any)")
     length = p.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, default=3, help="times that every cell is seen (default: 3)")
     length.add_argument("--steps", type=int, help="steps of the optimiser, in place of epochs")
@@ -91,7 +98,8 @@ def run(args: argparse.Namespace) -> None:
             **names,
             **sizes,
         )
-    corpus = Corpus(args.input, model, seed=args.seed, **names)
+    chosen = {"n_top_genes": args.n_top_genes, "min_genes": args.min_genes, "max_mito": args.max_mito}
+    corpus = Corpus(args.input, model, seed=args.seed, **chosen, **names)
     history = pretrain(
         model,  # type: ignore[arg-type]
         corpus,

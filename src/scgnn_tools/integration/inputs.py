@@ -15,10 +15,10 @@ from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.labels import clean_labels
+from scgnn_tools.data.variable_genes import moments, variable_genes
 from scgnn_tools.genes import gene_names
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.integration.streamed_pca import StreamedPCA, chosen_rows
-from scgnn_tools.integration.variable_genes import moments, variable_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,11 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools import genes
+from scgnn_tools._choices import integer, share
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._log import printable, say
 from scgnn_tools._progress import progress
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.data.quality import poor_cells
+from scgnn_tools.data.variable_genes import moments, variable_genes
 from scgnn_tools.store import digest, digest_rows
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ class _File:
     to_vocabulary: sp.csr_array
     held: np.ndarray
     """Rows that are kept for validation, sorted."""
+    left_out: np.ndarray
+    """Rows of poor cells, which are neither trained on nor validated with, sorted."""
 
 
 class Corpus:
@@ -75,6 +80,11 @@ class Corpus:
         Whose vocabulary the genes are matched to.
     validation
         Share of the cells that is never trained on; at most 2,048 cells.
+    n_top_genes
+        Genes of each file that are kept: those that vary most among its training cells; None keeps all. The paper of Cell-Graph Compass
+        takes 10,000.
+    min_genes, max_mito
+        Cells with fewer expressed genes, or with a larger share of their counts in mitochondrial genes, are left out.
     layer, gene_key, organism
         As in :func:`scgnn_tools.tl.embed`.
     on_bad
@@ -89,15 +99,21 @@ class Corpus:
         model: "FoundationModel",
         *,
         validation: float = 0.02,
+        n_top_genes: int | None = None,
+        min_genes: int = 0,
+        max_mito: float | None = None,
         layer: str | None = None,
         gene_key: str | None = None,
         organism: str | None = None,
         on_bad: OnBad = "raise",
         seed: int = 0,
     ) -> None:
-        if not 0 < validation < 1:
-            msg = f"validation is a share of the cells, between 0 and 1; got {validation!r}."
-            raise InputValueError(msg)
+        validation = share("validation", validation)
+        n_top_genes = integer("n_top_genes", n_top_genes, or_none=True)
+        poor = {
+            "min_genes": integer("min_genes", min_genes, least=0),
+            "max_mito": share("max_mito", max_mito, or_none=True),
+        }
         self.on_bad: OnBad = on_bad
         rng = np.random.default_rng([seed, 2])
         opened = []
@@ -107,36 +123,44 @@ class Corpus:
                 found = model.match_names(genes.gene_names(expression.var, gene_key=gene_key), organism)
                 some = np.asarray(expression._block(0, CHUNK_ROWS).sum(axis=0)).ravel()
                 found.check(model.card.name, weights=some, by_counts=True)
-                opened.append((name, expression, found.projection()))
+                rows = poor_cells(expression, genes.gene_names(expression.var, gene_key=gene_key), **poor)
+                opened.append((name, expression, found.projection(), rows))
         if not opened:
             msg = "The corpus holds no cells: every file was skipped."
             raise InputValueError(msg)
         # a cell's rank order is the same in counts and logarithms, its values are not: one kind for all
-        self.kind = "counts" if all(e.kind.kind == "counts" for _, e, _ in opened) else "log1p"
-        total = sum(e.n_obs for _, e, _ in opened)
-        share = min(validation, MOST_VALIDATION / total)
+        self.kind = "counts" if all(e.kind.kind == "counts" for _, e, _, _ in opened) else "log1p"
+        total = sum(e.n_obs - len(poor) for _, e, _, poor in opened)
+        if total < 2:
+            msg = f"The corpus holds {total} cells with min_genes={min_genes!r} and max_mito={max_mito!r}. Pass milder ones."
+            raise InputValueError(msg)
+        part = min(validation, MOST_VALIDATION / total)
         self.files = []
-        for name, expression, projection in opened:
-            held = rng.permutation(expression.n_obs)[: round(share * expression.n_obs)]
-            self.files.append(_File(name, expression, projection, np.sort(held)))
+        for name, expression, projection, left_out in opened:
+            good = rng.permutation(expression.n_obs)
+            good = good[~np.isin(good, left_out)]
+            self.files.append(_File(name, expression, projection, np.sort(good[: round(part * len(good))]), left_out))
         if not any(len(f.held) for f in self.files):
-            first = self.files[0]
-            self.files[0] = _File(
-                first.name, first.expression, first.to_vocabulary, np.array([first.expression.n_obs - 1])
-            )
+            f = next(i for i, f in enumerate(self.files) if len(f.left_out) < f.expression.n_obs)
+            last = np.setdiff1d(np.arange(self.files[f].expression.n_obs), self.files[f].left_out)[-1:]
+            self.files[f] = replace(self.files[f], held=last)
+        if n_top_genes is not None:
+            self.files = [replace(f, to_vocabulary=_most_variable(f, n_top_genes)) for f in self.files]
         self._chunks = [
             (f, start, min(start + CHUNK_ROWS, file.expression.n_obs))
             for f, file in enumerate(self.files)
             for start in range(0, file.expression.n_obs, CHUNK_ROWS)
         ]
-        self._size = np.array(
-            [b - a - np.diff(np.searchsorted(self.files[f].held, [a, b]))[0] for f, a, b in self._chunks]
-        )
+        self._size = np.array([b - a - sum(_within(rows, a, b) for rows in self._apart(f)) for f, a, b in self._chunks])
+
+    def _apart(self, f: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of a file that are not trained on."""
+        return self.files[f].held, self.files[f].left_out
 
     @property
     def n_cells(self) -> int:
-        """Number of cells, those for validation included."""
-        return sum(f.expression.n_obs for f in self.files)
+        """Number of cells, those for validation included, poor ones not."""
+        return sum(f.expression.n_obs - len(f.left_out) for f in self.files)
 
     def digest(self) -> str:
         """Return one sha256 of all that is read from the files: the counts of every cell, the genes' names, which cells are kept apart."""
@@ -146,6 +170,7 @@ class Corpus:
             with _Named(file.name, self.on_bad):
                 rows = digest_rows(block for _, block in file.expression.rows())
             parts += [rows, file.expression.kind.kind, file.to_vocabulary, file.held]
+            parts += [file.left_out] if len(file.left_out) else []
         return digest(*parts)
 
     def validation(self) -> sp.csr_array:
@@ -208,7 +233,7 @@ class Corpus:
         parts = []
         for f, a, b in (self._chunks[c] for c in np.sort(chunks)):
             file = self.files[f]
-            train = np.setdiff1d(np.arange(a, b), file.held, assume_unique=True) - a
+            train = np.setdiff1d(np.arange(a, b), np.concatenate(self._apart(f)), assume_unique=True) - a
             with _Named(file.name, self.on_bad):
                 parts.append(self._read(file, a, b)[train])
         if not parts:
@@ -224,6 +249,21 @@ class Corpus:
         known.sort_indices()
         known.eliminate_zeros()
         return known
+
+
+def _within(rows: np.ndarray, start: int, stop: int) -> int:
+    """Return how many of sorted rows lie in a range."""
+    low, high = np.searchsorted(rows, [start, stop])
+    return int(high - low)
+
+
+def _most_variable(file: _File, n_top: int) -> sp.csr_array:
+    """Return the projection to the vocabulary without the genes that vary less among the training cells."""
+    batch = np.zeros(file.expression.n_obs, dtype=np.int64)
+    batch[file.held] = batch[file.left_out] = -1
+    kept = np.zeros(len(file.expression.var), dtype=np.float32)
+    kept[variable_genes(moments(file.expression, batch), n_top)] = 1
+    return sp.csr_array(sp.diags_array(kept) @ file.to_vocabulary)
 
 
 def corpus_genes(

@@ -74,6 +74,11 @@ class Schedule:
         share("share", self.share)
         choice("gene_sampling", self.gene_sampling, ("random", "top"))
 
+    @classmethod
+    def paper(cls, **changes: Any) -> "Schedule":
+        """Return the schedule of the paper's text: two batches of 32 a step; its validation set is ``Corpus(validation=0.01)``."""
+        return cls(**{"accumulate": 2, **changes})
+
     def optimizer(self, free: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return Adam."""
         return torch.optim.Adam(free, lr=self.lr, betas=(0.9, 0.999), eps=1e-8)

@@ -5,8 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn_tools.data import open_expression
-from scgnn_tools.integration.streamed_pca import StreamedPCA, chosen_rows, components
-from scgnn_tools.integration.variable_genes import moments, variable_genes
+from scgnn_tools.data.variable_genes import moments, variable_genes
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,10 @@ def test_the_variable_genes_are_those_of_scanpy(cells, n_top):
     assert 399 not in found
 
 
-@pytest.mark.parametrize("n_genes", [30, 300])  # few genes: the whole decomposition; many: the largest axes alone
-def test_the_components_are_those_of_scikit_learn(cells, n_genes):
-    from sklearn.decomposition import PCA
-
-    opened, columns = open_expression(cells), np.arange(n_genes)
-    x = opened.log_normalized()[:, columns].toarray().astype(np.float64)
-    theirs = PCA(10, svd_solver="full").fit_transform(x)
-    space = StreamedPCA(columns.astype(object)).fit(chosen_rows(opened, columns), 10)
-    ours = space.project(chosen_rows(opened, columns))
-    for own in (ours, components(x.astype(np.float32), 10)):
-        np.testing.assert_allclose(np.abs(own), np.abs(theirs), atol=2e-3)
-    np.testing.assert_allclose(space.project(iter([sp.csr_array(x[7:8])])), ours[7:8], atol=1e-4)
+def test_cells_that_are_left_out_say_nothing(cells):
+    some = np.arange(300) % 2 == 0
+    alone = moments(open_expression(cells[some].copy()), np.zeros(150, dtype=np.int64))
+    among = moments(open_expression(cells), np.where(some, 0, -1))
+    np.testing.assert_array_equal(among.n, alone.n)
+    np.testing.assert_allclose(among.total, alone.total)
+    np.testing.assert_allclose(among.square, alone.square)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scgnn_tools.data import Expression
+from scgnn_tools.data.expression import Expression
 
 BINS = 20
 
@@ -28,19 +28,19 @@ class Moments:
 
 
 def moments(expression: Expression, batch: np.ndarray) -> Moments:
-    """Read the cells once; memory does not grow with them."""
-    n = int(batch.max()) + 1
+    """Read the cells once; memory does not grow with them. Cells whose code is -1 are left out."""
+    n = int(batch.max(initial=0)) + 1
     total, square = (np.zeros((n, len(expression.var))) for _ in range(2))
     for start, rows in expression.lognorm_rows():
         values = rows.astype(np.float64)
         values.data = np.expm1(values.data)
         codes = batch[start : start + rows.shape[0]]
-        for b in np.unique(codes):
+        for b in np.unique(codes[codes >= 0]):
             own = values[codes == b]
             total[b] += np.asarray(own.sum(axis=0)).ravel()
             own.data **= 2
             square[b] += np.asarray(own.sum(axis=0)).ravel()
-    return Moments(np.bincount(batch, minlength=n), total, square)
+    return Moments(np.bincount(batch[batch >= 0], minlength=n), total, square)
 
 
 def variable_genes(found: Moments, n_top: int) -> np.ndarray:
