@@ -98,3 +98,21 @@ def test_what_is_wrong_is_said(problem):
 def test_it_is_a_method_by_name():
     assert isinstance(label_method("cgc", graph=False), CGCLabels)
     assert sgt.fm.cgc is cgc
+
+
+def test_the_preset_of_the_paper_and_what_is_given_beside_it(problem):
+    assert CGCLabels(preset="paper")._sizes == {
+        "dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "n_graph_layers": 3, "max_length": 3001, "dropout": 0.2, "variant": "paper",
+    }  # fmt: skip
+    small = {"dim": 8, "heads": 2, "hidden": 8, "n_layers": 1, "n_graph_layers": 1, "max_epochs": 1, "n_genes": 40}
+    fitted = fit(problem, preset="paper", **small)
+    assert len(fitted.model.vocabulary) == 40
+    assert fitted.model.sizes.max_length == 3001
+    assert fitted.scores(problem[2][0]).shape == (len(problem[2][0]), problem[0][1].max() + 1)
+    given = cgc.CGCModel.untrained(
+        NAMES, graph=read_graph(NAMES, {}), dim=8, heads=2, n_layers=1, hidden=8, device="cpu"
+    )
+    few = fit(problem, model=given, preset="paper", n_genes=10, max_epochs=1)
+    assert (np.diff(few._tokens(named(problem[2][0]).expression).offsets) <= 11).all()
+    with pytest.raises(InputValueError, match="preset is None or 'paper'"):
+        CGCLabels(preset="papper")

@@ -11,11 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 from torch import Tensor
 
-from scgnn_tools._choices import integer, number
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
+from scgnn_tools.data.variable_genes import Moments, variable_genes
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
@@ -40,6 +41,16 @@ STANDARDISED = 256
 """Cells whose vectors set the scale of the head's input."""
 
 
+SMALL: dict[str, Any] = {
+    "n_genes": 256, "dim": 64, "heads": 4, "hidden": None, "n_layers": 2, "n_graph_layers": 1, "max_length": 129, "dropout": 0.0,
+    "variant": "repo", "max_epochs": 10, "pretrain_epochs": 1, "patience": 3, "max_tokens": 2048, "max_cells": None,
+}  # fmt: skip
+PAPER: dict[str, Any] = {
+    "n_genes": 3000, "dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "n_graph_layers": 3, "max_length": 3001, "dropout": 0.2,
+    "variant": "paper", "max_epochs": 30, "pretrain_epochs": 1, "patience": 30, "max_tokens": 2**16, "max_cells": 16,
+}  # fmt: skip
+
+
 class CGCLabels:
     """A cell as a graph of its genes: messages, a transformer, and a head of three layers on the cell's vector.
 
@@ -55,12 +66,17 @@ class CGCLabels:
         Whether cells are graphs; False leaves the transformer alone, of a pretrained network too.
     pretrain
         Whether a new network is pretrained before it is tuned.
-    n_genes, dim, n_layers, n_graph_layers, max_length, variant
-        Genes of a new network's vocabulary, its width, its blocks and layers of messages, the most tokens of a cell, and whether it is the
-        network of the published code or of the paper.
-    max_epochs, pretrain_epochs, patience, lr, max_tokens
+    preset
+        None, a small network for a CPU, or "paper": the sizes and the training of the paper, for GPUs. Tokens are the 3,000 most variable
+        genes, no cell is cut, 30 epochs of 16 cells a step (the paper adds up two batches of 8). What is given beside it wins.
+    n_genes
+        Genes of a new network's vocabulary; with the preset the tokens of a pretrained one too.
+    dim, heads, hidden, n_layers, n_graph_layers, max_length, dropout, variant
+        Of a new network: its width, its heads, the width within its blocks, its blocks and layers of messages, the most tokens of a cell,
+        and whether it is the network of the published code, "repo", or of the paper, "paper".
+    max_epochs, pretrain_epochs, patience, lr, max_tokens, max_cells
         Of the training: most epochs of each part, how many may pass without a better validation loss, the learning rate (a tenth of it
-        for a pretrained network), which falls in a straight line, and the most tokens of a batch.
+        for a pretrained network), which falls in a straight line, and the most tokens and cells of a batch.
     device
         Where to train.
     """
@@ -70,44 +86,58 @@ class CGCLabels:
         *,
         model: cgc.CGCModel | None = None,
         checkpoint: str | Path | None = None,
+        preset: str | None = None,
         graph: bool = True,
         pretrain: bool = True,
-        n_genes: int = 256,
-        dim: int = 64,
-        n_layers: int = 2,
-        n_graph_layers: int = 1,
-        max_length: int = 129,
-        variant: str = "repo",
-        max_epochs: int = 10,
-        pretrain_epochs: int = 1,
-        patience: int = 3,
+        n_genes: int | None = None,
+        dim: int | None = None,
+        heads: int | None = None,
+        hidden: int | None = None,
+        n_layers: int | None = None,
+        n_graph_layers: int | None = None,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        variant: str | None = None,
+        max_epochs: int | None = None,
+        pretrain_epochs: int | None = None,
+        patience: int | None = None,
         lr: float = 1e-3,
-        max_tokens: int = 2048,
+        max_tokens: int | None = None,
+        max_cells: int | None = None,
         device: str = "auto",
     ) -> None:
         check_given(model, checkpoint, cgc.CGCModel, name="cgc")
+        choice("preset", preset, (None, "paper"))
         sizes = {
-            "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "max_length": max_length, "max_epochs": max_epochs,
-            "pretrain_epochs": pretrain_epochs, "patience": patience, "max_tokens": max_tokens,
+            "n_genes": n_genes, "dim": dim, "heads": heads, "hidden": hidden, "n_layers": n_layers, "n_graph_layers": n_graph_layers,
+            "max_length": max_length, "max_epochs": max_epochs, "pretrain_epochs": pretrain_epochs, "patience": patience,
+            "max_tokens": max_tokens, "max_cells": max_cells,
         }  # fmt: skip
+        defaults = PAPER if preset == "paper" else SMALL
+        self._is_paper = preset == "paper"
         for name, value in sizes.items():
-            integer(name, value)
-        integer("n_graph_layers", n_graph_layers, least=0)
+            if value is not None:
+                integer(name, value, least=0 if name == "n_graph_layers" else 1)
+        chosen: dict[str, Any] = {**defaults, **{k: v for k, v in sizes.items() if v is not None}}
         number("lr", lr, above=0)
+        rate = number("dropout", dropout, least=0, below=1, or_none=True)
         self._given, self._checkpoint, self._device = model, checkpoint, resolve_device(device)
-        self.graph, self.pretrain, self.n_genes = graph, pretrain, n_genes
+        self.graph, self.pretrain, self.n_genes = graph, pretrain, chosen["n_genes"]
         self._sizes: dict[str, Any] = {
-            "dim": dim,
-            "heads": 4,
-            "hidden": 2 * dim,
-            "n_layers": n_layers,
-            "n_graph_layers": n_graph_layers if graph else 0,
-            "max_length": max_length,
-            "dropout": 0.0,  # drawing its masks would take a fourth of the time
-            "variant": variant,
+            "dim": chosen["dim"],
+            "heads": chosen["heads"],
+            "hidden": chosen["hidden"] or 2 * chosen["dim"],
+            "n_layers": chosen["n_layers"],
+            "n_graph_layers": chosen["n_graph_layers"] if graph else 0,
+            "max_length": chosen["max_length"],
+            "dropout": defaults["dropout"]
+            if rate is None
+            else rate,  # drawing its masks would take a fourth of the time
+            "variant": variant or defaults["variant"],
         }
-        self.max_tokens, self.interrupted = max_tokens, False
-        self.max_epochs, self.pretrain_epochs, self.patience, self.lr = max_epochs, pretrain_epochs, patience, lr
+        self.max_tokens, self.max_cells, self.interrupted = chosen["max_tokens"], chosen["max_cells"], False
+        self.max_epochs, self.pretrain_epochs = chosen["max_epochs"], chosen["pretrain_epochs"]
+        self.patience, self.lr = chosen["patience"], lr
 
     def fit(
         self,
@@ -133,6 +163,8 @@ class CGCLabels:
         n_tokens = int(tokens.lengths[fit].sum())
         budget = int(np.clip(n_tokens // STEPS, min(512, self.max_tokens), self.max_tokens))
         how |= {"max_tokens": budget, "decay": True, "warmup": min(WARMUP, n_tokens // budget)}
+        if self.max_cells is not None:
+            how |= {"max_tokens": self.max_tokens, "max_cells": self.max_cells}
         self.history = {}
         if fresh and self.pretrain:
             start_from_coexpression(self.model, sp.csr_array(train.expression @ self._to_vocabulary))
@@ -173,7 +205,7 @@ class CGCLabels:
 
     def _new(self, train: Cells, labels: np.ndarray, number: int) -> cgc.CGCModel:
         """Return a small network over the genes that tell the classes apart."""
-        columns = _markers(train.expression, labels, self.n_genes)
+        columns = self._columns(train, labels)
         self._to_vocabulary = to_columns(columns, train.expression.shape[1])
         rows = sp.csr_array(train.expression[:, columns])
         names = None if train.genes is None else train.genes[columns]
@@ -188,7 +220,27 @@ class CGCLabels:
         found: GeneMatch = model.match_names(train.genes, None)
         found.check(model.card.name, stacklevel=3)
         self._to_vocabulary = found.projection()
+        if self._is_paper:
+            kept = np.zeros(len(train.genes), dtype=np.float32)
+            kept[_variable(train.expression, self.n_genes)] = 1
+            self._to_vocabulary = sp.csr_array(sp.diags_array(kept) @ self._to_vocabulary)
         return model
+
+    def _columns(self, train: Cells, labels: np.ndarray) -> np.ndarray:
+        """Return the genes of a new network: those that tell the classes apart, or, as in the paper, those that vary most."""
+        if self._is_paper:
+            return _variable(train.expression, self.n_genes)
+        return _markers(train.expression, labels, self.n_genes)
+
+
+def _variable(x: sp.csr_array, n_genes: int) -> np.ndarray:
+    """Return the genes of the largest dispersion among genes of like expression, sorted, int (at most n_genes,)."""
+    values = sp.csr_array(x, dtype=np.float64, copy=True)
+    values.data = np.expm1(values.data)
+    total = np.asarray(values.sum(axis=0))
+    values.data **= 2
+    square = np.asarray(values.sum(axis=0))
+    return variable_genes(Moments(np.array([x.shape[0]]), total[None], square[None]), n_genes)
 
 
 def _markers(x: sp.csr_array, labels: np.ndarray, n_genes: int) -> np.ndarray:
