@@ -1,4 +1,8 @@
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -165,3 +169,28 @@ def test_cgc_tunes_a_copy_of_a_network_that_it_is_given():
     ):
         with pytest.raises(InputValueError, match=says):
             integration_method("cgc", model=given, **bad)
+
+
+TUNE = """
+import sys
+from tests.integration.test_methods import SMALL, batches
+from scgnn_tools.integration import integration_method
+integration_method("cgc", folder=sys.argv[1], **SMALL).fit(batches(), rng=1)
+"""
+SMALL = {"dim": 8, "n_layers": 1, "n_genes": 20, "max_length": 16, "max_epochs": 6, "device": "cpu"}
+
+
+@pytest.mark.slow
+def test_a_tuning_that_was_killed_goes_on_and_another_one_is_refused(tmp_path):
+    whole = integration_method("cgc", **SMALL).fit(batches(), rng=1)
+    at = tmp_path / "run"
+    child = subprocess.Popen([sys.executable, "-c", TUNE, str(at)], cwd=Path(__file__).parents[2])
+    while not (at / "last.ckpt").exists() and child.poll() is None:
+        time.sleep(0.02)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    np.testing.assert_allclose(integration_method("cgc", folder=at, **SMALL).fit(batches(), rng=1), whole, atol=1e-5)
+    with pytest.raises(InputValueError, match=r"ecs"):
+        integration_method("cgc", folder=at, ecs=1.0, **SMALL).fit(batches(), rng=1)
+    with pytest.raises(InputValueError, match="cells"):
+        integration_method("cgc", folder=at, **SMALL).fit(batches(seed=1), rng=1)

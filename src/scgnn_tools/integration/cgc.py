@@ -45,6 +45,9 @@ class CGCBatches(TunedNetwork):
         Of the training: nine tenths of the cells train, the others choose the epoch by the two losses of expression.
     device
         Where to train.
+    folder, resume
+        Where the state is kept at the end of each epoch: the same call goes on there after a kill, one that would give another result is
+        refused, ``resume=False`` begins anew. None keeps nothing.
     """
 
     mask_value = MASK_VALUE
@@ -71,6 +74,8 @@ class CGCBatches(TunedNetwork):
         lr: float = 1e-3,
         max_cells: int = 32,
         device: str = "auto",
+        folder: str | Path | None = None,
+        resume: bool = True,
     ) -> None:
         for name, value in {"n_genes": n_genes, "dim": dim, "n_layers": n_layers}.items():
             integer(name, value)
@@ -91,6 +96,8 @@ class CGCBatches(TunedNetwork):
             lr=lr,
             max_cells=max_cells,
             device=device,
+            folder=folder,
+            resume=resume,
         )
         self.graph, self.pretrain, self.n_genes = graph, pretrain, n_genes
         self._sizes: dict[str, Any] = {

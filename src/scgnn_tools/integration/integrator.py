@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from scgnn_tools.integration.tuned import TunedNetwork
 
+UNSAVED = ("model", "checkpoint", "folder", "resume")
+"""Options of a network that is tuned which say where it came from, and nothing of what it is."""
+
 SPACE, METHOD, NETWORK = "space.", "method.", "network"
 
 
@@ -89,7 +92,7 @@ class Integrator:
             expression=entry(method).needs != "vectors",
         )
         vectors = fit(made, method, inputs.cells, labels, rng)
-        options = {k: v for k, v in options.items() if not (entry(method).network and k in ("model", "checkpoint"))}
+        options = {k: v for k, v in options.items() if not (entry(method).network and k in UNSAVED)}
         about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
         return cls(made, inputs.space, batch.names, about, vectors)
 

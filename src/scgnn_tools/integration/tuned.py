@@ -14,8 +14,12 @@ from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.integration._protocol import Batches
+from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.train import weights_digest
 from scgnn_tools.train.batch_task import BatchTask
 from scgnn_tools.train.fitting import fit_task
+from scgnn_tools.train.full_batch import AGAIN
+from scgnn_tools.train.plans import model_parts
 
 WARMUP = 50
 ROWS, COLUMNS, VALUES, SHAPE = (f"to_vocabulary.{part}" for part in ("rows", "columns", "values", "shape"))
@@ -32,7 +36,7 @@ class TunedNetwork:
         Whether it has to be given.
     model, checkpoint
         A loaded model, or the folder of one; it is tuned in a copy.
-    ecs, dar, beta, dar_schedule, max_epochs, patience, lr, max_cells, device
+    ecs, dar, beta, dar_schedule, max_epochs, patience, lr, max_cells, device, folder, resume
         See :class:`~scgnn_tools.integration.cgc.CGCBatches`.
     """
 
@@ -56,6 +60,8 @@ class TunedNetwork:
         lr: float,
         max_cells: int,
         device: str,
+        folder: str | Path | None,
+        resume: bool,
     ) -> None:
         check_given(model, checkpoint, kind, name=name, needed=needed)
         choice("dar_schedule", dar_schedule, ("constant", "ramp"))
@@ -70,6 +76,8 @@ class TunedNetwork:
         }
         self.name, self._given, self._checkpoint, self._device = name, model, checkpoint, resolve_device(device)
         self.dar_schedule = dar_schedule
+        self.folder = None if folder is None else Path(folder).expanduser()
+        self.resume = choice("resume", resume, (True, False))
         self.model: Any = None
         self.history: pd.DataFrame | None = None
 
@@ -100,20 +108,24 @@ class TunedNetwork:
             )
         task.to(self.model.device)
         self.model.network.requires_grad_(True)
+        how: dict[str, Any] = {
+            "max_epochs": self.max_epochs, "patience": self.patience, "lr": self._rate(), "warmup": min(WARMUP, max(1, steps // 4)),
+            "seed": draw, "max_cells": self.max_cells,
+        }  # fmt: skip
+        if self.folder is not None:
+            plan = self._plan(task, tokens, train, held, how)
+            RunFolder(self.folder, plan, resume=self.resume, hint=AGAIN)
         self.history = fit_task(
             self.model,
             task,
             tokens,
             train,
             held,
-            max_epochs=self.max_epochs,
-            patience=self.patience,
-            lr=self._rate(),
-            warmup=min(WARMUP, max(1, steps // 4)),
-            seed=draw,
+            folder=self.folder,
+            resume=self.resume,
             decay=True,
             strata=cells.batch,
-            max_cells=self.max_cells,
+            **how,
         )
         if self.history.attrs["interrupted"]:
             raise KeyboardInterrupt
@@ -138,6 +150,17 @@ class TunedNetwork:
         entries = (arrays[VALUES], (arrays[ROWS], arrays[COLUMNS]))
         self._to_vocabulary = sp.csr_array(sp.coo_array(entries, shape=shape))
         self.model = self._borrowed()
+
+    def _plan(
+        self, task: BatchTask, tokens: Tokens, train: np.ndarray, held: np.ndarray, how: dict[str, Any]
+    ) -> dict[str, object]:
+        """Return all that decides the training."""
+        weights = {**self.model.network.state_dict(), **{f"task.{k}": v for k, v in task.state_dict().items()}}
+        return {
+            **model_parts(self.model), "method": self.name, "starting weights": weights_digest(weights),
+            "cells": digest(tokens.ids, tokens.values, tokens.offsets), "batches": digest(task.codes),
+            "training and validation cells": digest(train, held), "dar_schedule": self.dar_schedule, **self._weights, **how,
+        }  # fmt: skip
 
     def _begin(self, cells: Batches, draw: int) -> None:
         """Set ``model`` and how the columns of the cells come to its vocabulary."""
