@@ -1,17 +1,21 @@
 """Metrics: arrays in, numbers out, one file a task."""
 
 from scgnn_tools.metrics._annotation import annotation, expected_calibration_error, reliability
+from scgnn_tools.metrics._energy import energy_distance
 from scgnn_tools.metrics._grn import auprc_difference, curves, grn, per_tf
 from scgnn_tools.metrics._integration import integration, integration_controls
+from scgnn_tools.metrics._perturbation import perturbation
 
 __all__ = [
     "annotation",
     "auprc_difference",
     "curves",
+    "energy_distance",
     "expected_calibration_error",
     "grn",
     "integration",
     "integration_controls",
     "per_tf",
+    "perturbation",
     "reliability",
 ]

@@ -1,4 +1,4 @@
-"""Who may see what: splits of cells and of pairs of genes, and the audit for leaks."""
+"""Who may see what: splits of cells, of perturbations and of pairs of genes, and the audit for leaks."""
 
 from scgnn_tools.splits.audit import audit_pairs, audit_scaling
 from scgnn_tools.splits.batches import split_batches
@@ -14,10 +14,12 @@ from scgnn_tools.splits.pairs import (
     unseen_target,
     unseen_tf,
 )
+from scgnn_tools.splits.perturbations import audit_perturbations, split_perturbations
 
 __all__ = [
     "SPLITS",
     "audit_pairs",
+    "audit_perturbations",
     "audit_scaling",
     "degree_matched",
     "degree_matched_unseen_tf",
@@ -26,6 +28,7 @@ __all__ = [
     "split_batches",
     "split_cells",
     "split_pairs",
+    "split_perturbations",
     "target_rate",
     "unseen_target",
     "unseen_tf",

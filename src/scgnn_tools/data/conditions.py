@@ -1,0 +1,134 @@
+"""What was done to a cell, out of the names that people give it: "A", "A+ctrl", "B,A", ["A", "B"], "non-targeting"."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scgnn_tools._choices import did_you_mean, listed
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable, writable
+from scgnn_tools.genes import tables
+
+Condition = tuple[str, ...]
+"""The perturbed genes, sorted; the empty one is the control."""
+
+CONTROLS = frozenset(
+    {
+        "ctrl",
+        "control",
+        "non-targeting",
+        "nontargeting",
+        "non_targeting",
+        "nt",
+        "negctrl",
+        "unperturbed",
+        "dmso",
+        "vehicle",
+    }
+)
+"""Names of a control, in lower case."""
+
+NONE = frozenset({"", "nan", "none", "na", "n/a", "unknown", "unassigned"})
+"""Names of a cell of which nobody knows what was done to it, in lower case."""
+
+
+def condition_name(condition: Condition) -> str:
+    """Return "A+B"; "control" for the empty one."""
+    return "+".join(condition) or "control"
+
+
+def find_control(values: Iterable[Any], control: str = "auto") -> str:
+    """Return the name of the control among the conditions, as it is written there.
+
+    Parameters
+    ----------
+    values
+        The conditions, each once or often.
+    control
+        Its name; "auto" looks for the usual ones.
+
+    Raises
+    ------
+    InputValueError
+        If there is none, or several that are usual.
+    """
+    names = sorted({_text(v) for v in values} - {""})
+    if control != "auto":
+        if control in names:
+            return control
+        msg = f"control={printable(control)!r} is no condition; the conditions are {listed(names)}.{did_you_mean(control, names)}"
+        raise InputValueError(msg)
+    found = [n for n in names if all(p.lower() in CONTROLS for p in _parts(n, "+,")) and _parts(n, "+,")]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        msg = f"No control among the conditions: {listed(names)}. Pass control= with the name of the cells that nothing was done to."
+        raise InputValueError(msg)
+    msg = f"{len(found)} conditions could be the control: {listed(found)}. Pass control= with the one that is."
+    raise InputValueError(msg)
+
+
+def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> list[Condition | None]:
+    """Return the perturbed genes of each value; None where it says nothing.
+
+    "+" and "," part genes; "_" does where each part is the control, a gene, or a condition by itself: "drug_10" stays one.
+
+    Parameters
+    ----------
+    values
+        Names, or lists of names.
+    control
+        The name of the control, which counts as no gene.
+
+    Raises
+    ------
+    InputValueError
+        If one names a gene twice.
+    """
+    known: dict[str, Condition | None] = {}
+    texts = [_text(v) for v in values]
+    alone = {t for t in texts if t and not re.search(r"[+,_]", t)}
+    for text in dict.fromkeys(texts):
+        known[text] = None if text.lower() in NONE else _genes(text, control, alone)
+    return [known[t] for t in texts]
+
+
+def _genes(text: str, control: str, alone: set[str]) -> Condition:
+    if text == control:
+        return ()
+    parts = [p for whole in _parts(text, "+,") for p in _by_underscore(whole, control, alone)]
+    genes = [p for p in parts if p != control and (p.lower() not in CONTROLS or len(parts) == 1)]
+    if len(set(genes)) < len(genes):
+        twice = next(g for g in genes if genes.count(g) > 1)
+        msg = (
+            f"The condition {printable(text)!r} names {printable(twice)!r} twice. "
+            f"Call it {printable(condition_name(tuple(sorted(set(genes)))))!r}, or leave those cells out."
+        )
+        raise InputValueError(msg)
+    return tuple(sorted(genes))
+
+
+def _by_underscore(text: str, control: str, alone: set[str]) -> list[str]:
+    parts = _parts(text, "_")
+    if len(parts) < 2 or text == control or _is_symbol(text):
+        return [text]
+    known = all(p == control or p.lower() in CONTROLS or p in alone or _is_symbol(p) for p in parts)
+    return parts if known else [text]
+
+
+def _is_symbol(name: str) -> bool:
+    return name in tables.known_symbols("human") or name in tables.known_symbols("mouse")
+
+
+def _parts(text: str, separators: str) -> list[str]:
+    return [p for p in (p.strip() for p in re.split(f"[{re.escape(separators)}]", text)) if p]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return "+".join(_text(v) for v in value)
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    return writable(str(value)).strip()

@@ -1,0 +1,236 @@
+"""How well is the change that a perturbation makes predicted?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._choices import integer
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._log import as_text, printable
+
+LOSSES = ("mse", "mae", "rmse")
+"""What is better when it is less; of ``mse_20`` and the like the same holds."""
+
+
+def perturbation(
+    truth: "np.ndarray | pd.DataFrame",
+    predicted: "np.ndarray | pd.DataFrame",
+    control: np.ndarray,
+    *,
+    reference: np.ndarray | None = None,
+    conditions: Sequence[Any] | None = None,
+    genes: np.ndarray | None = None,
+    t: np.ndarray | None = None,
+    error: np.ndarray | None = None,
+    significant: np.ndarray | None = None,
+    others: np.ndarray | None = None,
+    top: Sequence[int] = (20, 50, 100),
+    exclude_target: bool = True,
+) -> pd.DataFrame:
+    """Score predicted means of perturbed cells, a row a condition.
+
+    Truth and prediction have to be changes against *different* control cells: where the same ones stand on both sides, their noise does
+    too, and a perturbation that does nothing correlates with the mean of the others (.26 for six pseudo-perturbations cut from controls).
+
+    Parameters
+    ----------
+    truth, predicted
+        Mean log values, (n_conditions, n_genes); the index and the columns of a DataFrame name conditions and genes.
+    control
+        Means of the control cells that the truth is compared with, (n_genes,), or (n_conditions, n_genes).
+    reference
+        The same of the control cells that the prediction starts from. None takes ``control``; the column ``shared_control`` then says so.
+    conditions
+        Perturbed genes of each condition: lists of names, or "A+B".
+    genes
+        Names of the columns.
+    t
+        Statistic of a test of each true change, which ranks the genes for ``top``; None ranks by the change itself.
+    error
+        Standard error of each true change; for ``direction3``.
+    significant
+        Whether each true change is, bool; for the recovery of changed genes.
+    others
+        Mean log values of the other perturbations as the prediction knew them, (n_genes,) or (n_conditions, n_genes).
+    top
+        Numbers of most changed genes.
+    exclude_target
+        Leave the perturbed genes out: that they fall is no prediction.
+
+    Returns
+    -------
+    DataFrame
+        ``mse``, ``mae``, ``rmse`` of the changes; ``pearson_delta``, the correlation of predicted and true change (0 for a prediction
+        that changes nothing); for each k of ``top``: ``mse_k``, ``pearson_delta_k``, ``direction_k`` (share of equal signs),
+        ``overlap_k`` (share of the k that are among the k of the largest predicted change), with ``error`` ``direction3_k`` (up, none,
+        down; a change below its standard error is none). ``centroid`` and ``centroid_l1``: share of the other conditions' truths that are
+        farther from the prediction than its own (chance .5; ties count half). With ``others`` ``pearson_delta_ref`` (Systema), where a
+        prediction without any change can score high: never alone. With ``significant`` ``auprc_de``, ``auprc_de_base`` (its base
+        rate), ``precision_k`` and ``spearman_de``. ``pearson``, of the means themselves, is .99 for no change and says nothing.
+        ``shared_control``.
+
+    Raises
+    ------
+    InputValueError, InputTypeError
+        If shapes differ or numbers are not finite.
+    """
+    y, p, names, columns = _tables(truth, predicted, conditions, genes)
+    base = _like(control, y.shape, "control")
+    start = base if reference is None else _like(reference, y.shape, "reference")
+    mean = None if others is None else _like(others, y.shape, "others")
+    given = {"t": t, "error": error, "significant": significant}
+    found = {k: None if v is None else _like(v, y.shape, k) for k, v in given.items()}
+    top = [integer("top", k) for k in top]
+    keep = _kept(names, columns, y.shape) if exclude_target else np.ones(y.shape, dtype=bool)
+    true, made = y - base, p - start
+    rows = []
+    for i in range(len(y)):
+        own = keep[i]
+        row = _changes(made[i, own], true[i, own])
+        if mean is not None:
+            middle = (mean[i] - start[i])[own]
+            row["pearson_delta_ref"] = correlation(made[i, own] - middle, true[i, own] - middle)
+        row |= {f"centroid{k}": v for k, v in _centroids(made[i, own], true[:, own], i).items()}
+        picks = {k: None if v is None else v[i, own] for k, v in found.items()}
+        row |= _top(made[i, own], true[i, own], top, **picks)
+        row["pearson"] = correlation(p[i, own], y[i, own])
+        rows.append(row)
+    table = pd.DataFrame(rows, index=pd.Index(names, name="condition"))
+    table["shared_control"] = reference is None
+    return table
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Return Pearson's correlation, 0 where one of them does not vary."""
+    x, y = a - a.mean(), b - b.mean()
+    size = np.sqrt((x @ x) * (y @ y)) if len(x) > 1 else 0.0
+    return float(x @ y / size) if size > 1e-12 else 0.0
+
+
+def _changes(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    off = made - true
+    mse = float((off**2).mean())
+    return {
+        "mse": mse,
+        "mae": float(np.abs(off).mean()),
+        "rmse": float(np.sqrt(mse)),
+        "pearson_delta": correlation(made, true),
+    }
+
+
+def _centroids(made: np.ndarray, all_true: np.ndarray, own: int) -> dict[str, float]:
+    """Return the share of other truths that are farther from the prediction than its own, by Euclidean ("") and city-block distance."""
+    out = {}
+    for name, power in (("", 2), ("_l1", 1)):
+        far = (np.abs(all_true - made) ** power).sum(axis=1)
+        rest = np.delete(far, own)
+        out[name] = float(((rest > far[own]) + 0.5 * (rest == far[own])).mean()) if len(rest) else float("nan")
+    return out
+
+
+def _top(
+    made: np.ndarray,
+    true: np.ndarray,
+    top: list[int],
+    *,
+    t: np.ndarray | None,
+    error: np.ndarray | None,
+    significant: np.ndarray | None,
+) -> dict[str, float]:
+    """Return the scores of the most changed genes."""
+    order = np.argsort(-np.abs(true if t is None else t), kind="stable")
+    by_size = np.argsort(-np.abs(made), kind="stable")
+    says = np.abs(made).max() > 0  # a prediction without any change ranks nothing
+    out = {}
+    for k in top:
+        some = order[:k]
+        x, y = made[some], true[some]
+        out[f"mse_{k}"] = float(((x - y) ** 2).mean())
+        out[f"pearson_delta_{k}"] = correlation(x, y)
+        out[f"direction_{k}"] = float((np.sign(x) == np.sign(y)).mean())
+        if error is not None:
+            dead = error[some]
+            out[f"direction3_{k}"] = float(
+                (np.sign(x) * (np.abs(x) >= dead) == np.sign(y) * (np.abs(y) >= dead)).mean()
+            )
+        out[f"overlap_{k}"] = len(np.intersect1d(some, by_size[:k])) / len(some) if says else 0.0
+        if significant is not None:
+            out[f"precision_{k}"] = float(significant[by_size[:k]].mean()) if says else 0.0
+    if significant is not None:
+        out |= _recovery(made, true, significant.astype(bool))
+    return out
+
+
+def _recovery(made: np.ndarray, true: np.ndarray, significant: np.ndarray) -> dict[str, float]:
+    from scipy.stats import rankdata
+    from sklearn.metrics import average_precision_score
+
+    n = int(significant.sum())
+    some = 0 < n < len(significant)
+    out = {"auprc_de": float(average_precision_score(significant, np.abs(made))) if some else float("nan")}
+    out["auprc_de_base"] = n / len(significant)
+    ranks = correlation(rankdata(made[significant]), rankdata(true[significant])) if n > 2 else float("nan")
+    return out | {"spearman_de": ranks}
+
+
+def _tables(
+    truth: Any, predicted: Any, conditions: Sequence[Any] | None, genes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray | None]:
+    if isinstance(truth, pd.DataFrame):
+        conditions = list(truth.index) if conditions is None else conditions
+        genes = truth.columns.to_numpy() if genes is None else genes
+        if isinstance(predicted, pd.DataFrame):
+            lacking = [c for c in truth.index if c not in predicted.index]
+            if lacking or not truth.columns.equals(predicted.columns):
+                what = f"the condition {printable(lacking[0])!r}" if lacking else "other genes"
+                msg = f"predicted lacks {what}: truth and predicted have the same conditions and the same genes."
+                raise InputValueError(msg)
+            predicted = predicted.loc[truth.index]
+    y, p = (_matrix(x, n) for x, n in ((truth, "truth"), (predicted, "predicted")))
+    if y.shape != p.shape:
+        msg = f"truth is {y.shape}, predicted is {p.shape}; conditions × genes of the same shape are wanted."
+        raise InputValueError(msg)
+    if conditions is None:
+        names = [str(i) for i in range(len(y))]
+    else:
+        names = [c if isinstance(c, str) else "+".join(map(str, c)) for c in conditions]
+    for name, n, wanted in (
+        ("conditions", len(names), len(y)),
+        ("genes", y.shape[1] if genes is None else len(genes), y.shape[1]),
+    ):
+        if n != wanted:
+            msg = f"{name} holds {n} names for {wanted}."
+            raise InputValueError(msg)
+    return y, p, names, None if genes is None else as_text(genes)
+
+
+def _matrix(x: Any, name: str) -> np.ndarray:
+    values = np.asarray(x)
+    if values.ndim != 2 or values.dtype.kind not in "fiu":
+        msg = f"{name} is a matrix of numbers, conditions × genes; got dtype {values.dtype}, shape {values.shape}."
+        raise InputTypeError(msg)
+    if not np.isfinite(values).all():
+        msg = f"{name} holds NaN or infinity in {int((~np.isfinite(values)).any(axis=1).sum())} of {len(values)} conditions."
+        raise InputValueError(msg)
+    return values.astype(np.float64)
+
+
+def _like(x: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    values = np.asarray(x, dtype=np.float64)
+    if values.shape not in ((shape[1],), shape):
+        msg = f"{name} has the shape {values.shape}; {(shape[1],)} or {shape} is wanted, as truth is."
+        raise InputValueError(msg)
+    if not np.isfinite(values).all():
+        msg = f"{name} holds NaN or infinity; finite numbers are wanted."
+        raise InputValueError(msg)
+    return np.broadcast_to(values, shape)
+
+
+def _kept(names: list[str], genes: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    keep = np.ones(shape, dtype=bool)
+    if genes is not None:
+        for i, name in enumerate(names):
+            keep[i] = ~np.isin(genes, name.split("+"))
+    return keep

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.data.conditions import condition_name, find_control, parse_conditions
+
+
+@pytest.mark.parametrize(
+    ("value", "genes"),
+    [
+        ("A", ("A",)),
+        ("B+A", ("A", "B")),
+        ("A,B", ("A", "B")),
+        (["B", "A"], ("A", "B")),
+        ("A+ctrl", ("A",)),
+        ("ctrl+A", ("A",)),
+        ("non-targeting+A", ("A",)),
+        ("ctrl", ()),
+        ("IRF1_SET", ("IRF1", "SET")),
+        ("IRF1_ctrl", ("IRF1",)),
+        ("drug_10uM", ("drug_10uM",)),
+        (" A ", ("A",)),
+        (np.nan, None),
+        ("", None),
+        ("Unknown", None),
+    ],
+)
+def test_a_condition_is_its_genes_in_every_spelling(value, genes):
+    assert parse_conditions([value, "B"], control="ctrl")[0] == genes
+
+
+def test_an_underscore_parts_conditions_that_stand_alone_elsewhere():
+    assert parse_conditions(["x1_y2", "x1", "y2"], control="ctrl")[0] == ("x1", "y2")
+
+
+@pytest.mark.parametrize(
+    "name", ["ctrl", "Control", "non-targeting", "NT", "unperturbed", "DMSO", "vehicle", "ctrl+ctrl"]
+)
+def test_the_usual_controls_are_found(name):
+    assert find_control(["A", name, "A+ctrl2"]) == name
+
+
+def test_bad_conditions():
+    with pytest.raises(InputValueError, match=r"No control among the conditions: A, B\. Pass control="):
+        find_control(["A", "B"])
+    with pytest.raises(InputValueError, match=r"2 conditions could be the control: DMSO, ctrl\. Pass control="):
+        find_control(["A", "ctrl", "DMSO"])
+    with pytest.raises(InputValueError, match=r"control='crtl' is no condition.*Did you mean 'ctrl'"):
+        find_control(["A", "ctrl"], "crtl")
+    with pytest.raises(InputValueError, match=r"'A\+A' names 'A' twice. Call it 'A'"):
+        parse_conditions(["A+A"], control="ctrl")
+
+
+def test_names_of_conditions():
+    assert condition_name(("A", "B")) == "A+B"
+    assert condition_name(()) == "control"

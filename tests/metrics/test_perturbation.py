@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools.metrics import energy_distance, perturbation
+
+GENES = np.array([f"g{i}" for i in range(40)])
+
+
+def draws(seed=0, n=5):
+    rng = np.random.default_rng(seed)
+    control = rng.uniform(1, 2, size=40)
+    change = rng.normal(size=(n, 40))
+    return control, change
+
+
+def test_by_hand():
+    control, change = draws()
+    found = perturbation(control + change, control + 0.5 * change, control, reference=control, top=(3,))
+    np.testing.assert_allclose(found["mse"], (0.25 * change**2).mean(axis=1))
+    np.testing.assert_allclose(found["mae"], np.abs(0.5 * change).mean(axis=1))
+    np.testing.assert_allclose(found["pearson_delta"], 1)
+    np.testing.assert_allclose(found[["direction_3", "overlap_3", "centroid"]], 1)
+    assert not found["shared_control"].any()
+
+
+def test_a_prediction_without_change_scores_nothing():
+    control, change = draws()
+    found = perturbation(control + change, np.tile(control, (5, 1)), control, top=(3,), significant=np.abs(change) > 1)
+    assert (found[["pearson_delta", "direction_3", "overlap_3", "precision_3"]] == 0).all().all()
+    np.testing.assert_allclose(found["auprc_de"], found["auprc_de_base"])
+    assert found["centroid"].mean() == pytest.approx(0.5)
+    assert found["shared_control"].all()
+
+
+def test_shared_controls_fake_a_correlation_that_disjoint_ones_do_not():
+    """Pseudo-perturbations cut from the controls themselves, as measured in the paper's protocol: about .25."""
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(2400, 2000))
+    first, second, groups = cells[:600], cells[600:1200], np.split(cells[1200:], 6)
+    truth = np.stack([g.mean(axis=0) for g in groups])
+    mean = np.stack([np.delete(truth, i, axis=0).mean(axis=0) for i in range(6)])
+    shared = perturbation(truth, mean, first.mean(axis=0))["pearson_delta"].mean()
+    apart = perturbation(truth, mean, first.mean(axis=0), reference=second.mean(axis=0))["pearson_delta"].mean()
+    assert shared > 0.2
+    assert abs(apart) < 0.06
+
+
+def test_the_perturbed_gene_is_left_out():
+    control, change = draws(n=2)
+    change[:, 0] = -50
+    made = change.copy()
+    made[:, 0] = 0
+    tables = [pd.DataFrame(control + c, index=["g0", "g0+g1"], columns=GENES) for c in (change, made)]
+    out = perturbation(*tables, control)
+    np.testing.assert_allclose(out["mse"], 0)
+    assert perturbation(*tables, control, exclude_target=False)["mse"].min() > 1
+
+
+def test_genes_are_ranked_by_the_statistic_and_small_changes_have_no_direction():
+    control, change = draws(n=1)
+    t = np.zeros((1, 40))
+    t[0, [4, 7]] = 9
+    change[0, [4, 7]], made = [1.0, 0.1], change.copy()
+    made[0, [4, 7]] = [2.0, -0.1]
+    found = perturbation(control + change, control + made, control, t=t, error=np.full((1, 40), 0.5), top=(2,)).iloc[0]
+    assert found["mse_2"] == pytest.approx((1 + 0.04) / 2)
+    assert found["direction_2"] == 0.5
+    assert found["direction3_2"] == 1
+
+
+def test_the_reference_of_systema_gives_the_mean_nothing():
+    control, change = draws()
+    mean = control + change.mean(axis=0)
+    found = perturbation(control + change, np.tile(mean, (5, 1)), control, others=mean)
+    assert (found["pearson_delta_ref"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "change"),
+    [
+        (InputValueError, r"truth is \(5, 40\), predicted is \(4, 40\)", {"predicted": np.zeros((4, 40))}),
+        (InputValueError, "predicted holds NaN or infinity in 5 of 5", {"predicted": np.full((5, 40), np.nan)}),
+        (InputTypeError, "truth is a matrix of numbers", {"truth": np.full((5, 40), "a")}),
+        (InputValueError, r"control has the shape \(3,\)", {"control": np.zeros(3)}),
+        (InputValueError, "conditions holds 2 names for 5", {"conditions": ["a", "b"]}),
+    ],
+)
+def test_bad_input(error, says, change):
+    with pytest.raises(error, match=says):
+        perturbation(**{"truth": np.zeros((5, 40)), "predicted": np.zeros((5, 40)), "control": np.zeros(40)} | change)
+
+
+def test_the_energy_distance_is_that_of_all_pairs_and_its_p_value_is_fair():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.normal(size=(40, 4)) + 1
+    far = np.linalg.norm(np.r_[x, y][:, None] - np.r_[x, y], axis=2)
+    by_hand = 2 * far[:30, 30:].mean() - far[:30, :30].sum() / (30 * 29) - far[30:, 30:].sum() / (40 * 39)
+    found, p = energy_distance(x, y, n_permutations=99)
+    assert found == pytest.approx(by_hand)
+    assert p == 0.01
+    alike = [
+        energy_distance(rng.normal(size=(20, 3)), rng.normal(size=(25, 3)), n_permutations=39)[1] for _ in range(30)
+    ]
+    assert 0.3 < np.mean(alike) < 0.7
+    with pytest.raises(InputValueError, match="at least two cells"):
+        energy_distance(x[:1], y)
