@@ -126,6 +126,19 @@ def trrust(data: Path) -> pd.DataFrame:
     return out[["organism", "source", "target", "mode", "n_references"]].reset_index(drop=True)
 
 
+def gene_ontology(data: Path) -> pd.DataFrame:
+    """One row a biological process: id, name, its genes joined by blanks, sorted; terms without a gene are dropped."""
+    rows = []
+    with gzip.open(data / "prior/go_biological_process_2018.gmt.gz", "rt", encoding="utf-8") as file:
+        for line in file:
+            title, _, *genes = line.rstrip("\n").split("\t")
+            name, _, term = title.rpartition(" (")
+            found = sorted({g.split(",")[0] for g in genes} - {""})
+            if found:
+                rows.append((term.rstrip(")"), name, " ".join(found)))
+    return pd.DataFrame(rows, columns=["term", "name", "genes"]).sort_values("term").reset_index(drop=True)
+
+
 def write(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
@@ -184,6 +197,12 @@ def main() -> None:
             "TRRUST v2, Han et al. 2018, doi:10.1093/nar/gkx1013",
             "CC BY-SA 4.0",
             "TF–target edges curated from the literature",
+        ),
+        "gene_ontology": (
+            gene_ontology(data),
+            "Gene Ontology, biological process, human, release of 2018, doi:10.1093/nar/gky1055",
+            "CC BY 4.0",
+            "Sets of human genes that share a biological process",
         ),
     }
     cards = {}

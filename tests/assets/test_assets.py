@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scgnn_tools import assets
+from scgnn_tools import assets, genes
 from scgnn_tools._errors import WeightsError
 
 
@@ -18,8 +18,17 @@ def test_every_asset_is_what_its_card_promises(name):
         assert len(assets.read_table(name)) == card["n_rows"]
 
 
-def test_trrust_says_its_licence():
+def test_trrust_and_gene_ontology_say_their_licence():
     assert assets.card("trrust")["licence"] == "CC BY-SA 4.0"
+    assert assets.card("gene_ontology")["licence"] == "CC BY 4.0"
+
+
+def test_gene_ontology_is_a_row_a_gene_of_a_set():
+    table = genes.gene_ontology()
+    assert len(table["term"].unique()) == assets.card("gene_ontology")["n_rows"]
+    assert table["term"].str.fullmatch(r"GO:\d{7}").all()
+    assert {"JAK2", "STAT3"} <= set(table.loc[table["name"].str.contains("JAK-STAT"), "gene"])
+    assert not table.duplicated(["term", "gene"]).any()
 
 
 def test_all_of_it_is_small():

@@ -95,6 +95,18 @@ def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
     return table[table["organism"] == _checked(organism)].drop(columns="organism").reset_index(drop=True)
 
 
+def gene_ontology() -> pd.DataFrame:
+    """Return the bundled sets of human genes that share a biological process.
+
+    Returns
+    -------
+    DataFrame
+        ``term`` (GO id), ``name``, ``gene``: a row a gene of a set. Gene Ontology, CC BY 4.0.
+    """
+    table = assets.read_table("gene_ontology")
+    return table.assign(gene=table["genes"].str.split(" ")).drop(columns="genes").explode("gene", ignore_index=True)
+
+
 def positions() -> pd.DataFrame:
     """Return where human genes lie: ``symbol``, ``chromosome``, ``position`` (rank along the chromosome, from 1)."""
     table = assets.read_table("genes_human")

@@ -1,0 +1,92 @@
+"""What a method sees of perturbed cells, and what it has to be able to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._random import RNG
+from scgnn_tools.data.conditions import Condition
+from scgnn_tools.perturbation.relations import Relations
+
+
+@dataclass(frozen=True)
+class PerturbedCells:
+    """The cells themselves, for methods that learn from cells.
+
+    Attributes
+    ----------
+    expression
+        Log-normalised, CSR float32 (n_cells, n_genes).
+    item
+        Position of each cell's condition among the effects, -1 for a control cell, int64 (n_cells,).
+    stratum
+        Code of its batch and cell type, int64 (n_cells,).
+    """
+
+    expression: sp.csr_array
+    item: np.ndarray
+    stratum: np.ndarray
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The changes that perturbations made.
+
+    Attributes
+    ----------
+    conditions
+        Perturbed genes of each; a condition stands more than once where it was seen in several groups.
+    changes
+        Mean log value of its cells less that of control cells of the same batches, float64 (n_conditions, n_genes).
+    noise
+        Squared standard error of a change, mean over genes, float64 (n_conditions,).
+    genes
+        Names of the columns, object (n_genes,).
+    relations
+        How alike the perturbed genes are, of training and test: knowledge that is not from these cells.
+    cells
+        Only for methods that ask for them.
+    """
+
+    conditions: list[Condition]
+    changes: np.ndarray
+    noise: np.ndarray
+    genes: np.ndarray
+    relations: Relations
+    cells: PerturbedCells | None = None
+
+    def __len__(self) -> int:
+        return len(self.conditions)
+
+    def take(self, items: np.ndarray) -> "Effects":
+        """Return some of them, of cells their own and the controls."""
+        cells = self.cells
+        if cells is not None:
+            new = np.full(len(self) + 1, -2, dtype=np.int64)  # the last is the control's -1
+            new[items], new[-1] = np.arange(len(items)), -1
+            keep = np.flatnonzero(new[cells.item] > -2)
+            cells = PerturbedCells(sp.csr_array(cells.expression[keep]), new[cells.item[keep]], cells.stratum[keep])
+        some = [self.conditions[i] for i in items]
+        return replace(self, conditions=some, changes=self.changes[items], noise=self.noise[items], cells=cells)
+
+
+class PerturbationMethod(Protocol):
+    """A way to predict the change that a perturbation makes from the changes that others made."""
+
+    history: pd.DataFrame | None
+    """Losses of a training, a row an epoch; None for what is not trained."""
+
+    notes: dict[str, Any]
+    """What was chosen, after :meth:`fit`; numbers and texts."""
+
+    def fit(self, seen: Effects, *, rng: RNG = 0) -> None:
+        """Learn from the changes of the training perturbations."""
+        ...
+
+    def predict(self, conditions: Sequence[Condition]) -> np.ndarray:
+        """Return the changes of others, float64 (n_conditions, n_genes)."""
+        ...

@@ -1,0 +1,124 @@
+"""How alike perturbed genes are by what is known of them, not by these cells: one kernel a source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools.data.conditions import Condition
+from scgnn_tools.genes import gene_ontology, match, prior
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Kernels over perturbed genes.
+
+    Attributes
+    ----------
+    genes
+        Names as in the conditions, object (n,), sorted.
+    kernels
+        By source: positive semidefinite, 1 on the diagonal, float64 (n, n).
+    known
+        By source: which genes it knows, bool (n,).
+    """
+
+    genes: np.ndarray
+    kernels: dict[str, np.ndarray]
+    known: dict[str, np.ndarray]
+
+    def between(self, one: Sequence[Condition], other: Sequence[Condition], kernel: np.ndarray) -> np.ndarray:
+        """Return a kernel of conditions, the sum over their genes: what two genes do together is what each does, added."""
+        return self._members(one) @ kernel @ self._members(other).T
+
+    def identity(self) -> np.ndarray:
+        """Return the kernel of those who know nothing: a gene is like itself."""
+        return np.eye(len(self.genes))
+
+    def _members(self, conditions: Sequence[Condition]) -> np.ndarray:
+        at = {g: i for i, g in enumerate(self.genes)}
+        out = np.zeros((len(conditions), len(self.genes)))
+        for row, condition in enumerate(conditions):
+            out[row, [at[g] for g in condition]] = 1
+        return out
+
+
+def relations(
+    conditions: Sequence[Condition],
+    sources: Sequence[str],
+    *,
+    organism: str = "human",
+    vectors: "dict[str, pd.DataFrame] | None" = None,
+) -> Relations:
+    """Return how alike the genes of some conditions are.
+
+    Parameters
+    ----------
+    conditions
+        Of training and test.
+    sources
+        "go": sets of the Gene Ontology; "prior": regulators and targets in the bundled TRRUST network; names of ``vectors``.
+    organism
+        Of the gene names.
+    vectors
+        By name: a row a gene, named by the index; genes that it lacks are unknown to it.
+    """
+    genes = np.array(sorted({g for c in conditions for g in c}), dtype=object)
+    kernels, known = {}, {}
+    for source in sources:
+        if vectors is not None and source in vectors:
+            kernel, there = _cosine(_rows_of(genes, vectors[source], organism))
+        else:
+            sets = _ontology_sets() if source == "go" else _prior_sets(organism)
+            kernel, there = _shared_sets(genes, sets, organism if source == "prior" else "human", organism)
+        kernels[source], known[source] = kernel, there
+    return Relations(genes, kernels, known)
+
+
+def _ontology_sets() -> pd.DataFrame:
+    return gene_ontology().rename(columns={"term": "set"})[["set", "gene"]]
+
+
+def _prior_sets(organism: str) -> pd.DataFrame:
+    """Return for each gene the factors that it is a target of and the targets that it has, as sets."""
+    edges = prior(organism=organism)
+    of_target = pd.DataFrame({"set": "of " + edges["source"], "gene": edges["target"]})
+    of_source = pd.DataFrame({"set": "on " + edges["target"], "gene": edges["source"]})
+    return pd.concat([of_target, of_source], ignore_index=True)
+
+
+def _shared_sets(
+    genes: np.ndarray, sets: pd.DataFrame, sets_organism: str, organism: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine of genes over the sets that they are in, small sets counting for more: weight log(genes / size)."""
+    words, gene = np.unique(sets["gene"].to_numpy(dtype=object), return_inverse=True)
+    names, column = np.unique(sets["set"].to_numpy(dtype=object), return_inverse=True)
+    weight = np.log(len(words) / np.bincount(column, minlength=len(names)))
+    table = sp.csr_array((weight[column], (gene, column)), shape=(len(words), len(names)))
+    rows = np.zeros((len(genes), len(names))) if not len(genes) else None
+    if rows is None:
+        at = match(genes, words, organism=organism, vocabulary_organism=sets_organism).index
+        rows = np.asarray(table[np.maximum(at, 0)].todense()) * (at >= 0)[:, None]
+    return _cosine(rows)
+
+
+def _rows_of(genes: np.ndarray, vectors: pd.DataFrame, organism: str) -> np.ndarray:
+    at = match(
+        genes, vectors.index.to_numpy(dtype=object), organism=organism, vocabulary_organism=_of(vectors, organism)
+    ).index
+    return vectors.to_numpy(dtype=np.float64)[np.maximum(at, 0)] * (at >= 0)[:, None]
+
+
+def _of(vectors: pd.DataFrame, organism: str) -> str:
+    return str(vectors.attrs.get("organism", organism))
+
+
+def _cosine(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    length = np.linalg.norm(rows, axis=1)
+    known = length > 0
+    unit = rows / np.where(known, length, 1)[:, None]
+    kernel = unit @ unit.T
+    np.fill_diagonal(kernel, 1)
+    return kernel, known
