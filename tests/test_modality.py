@@ -16,6 +16,7 @@ from scgnn_tools._modality import modality
 
 X = np.ones((4, 3), dtype=np.float32)
 EXTRA = {"annotation_sankey": ("label",), "classify_genes": ({},), "export_grn": ("a.csv",), "integrate": ("batch",)}
+EXTRA |= {"perturb": ("perturbation",)}
 """Arguments that a call cannot do without."""
 
 ON_ANNDATA = [

@@ -49,6 +49,12 @@ class SgtAccessor:
 
         return integrate(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
+    def perturb(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.perturb` on this object."""
+        from scgnn_tools.tl import perturb
+
+        return perturb(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
         from scgnn_tools.tl import gene_programs

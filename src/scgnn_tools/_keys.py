@@ -25,6 +25,9 @@ ACTIVITY = "sgt_activity"
 INTEGRATED = "sgt_integrated"
 """Default ``key_added`` of :func:`scgnn_tools.tl.integrate`."""
 
+PERTURB = "sgt_perturb"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.perturb`."""
+
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 
@@ -307,4 +310,21 @@ class IntegrationKeys:
     @property
     def uns(self) -> str:
         """``uns``: ``evaluation``, ``verdict``, ``history``, ``params``."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class PerturbationKeys:
+    """Where the prediction of perturbations called ``key`` lives."""
+
+    key: str = PERTURB
+
+    @property
+    def varm(self) -> str:
+        """``varm``: a DataFrame, the change of each gene by what was asked for."""
+        return f"{self.key}_change"
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``predictions``, ``evaluation``, ``verdict``, ``params``."""
         return self.key

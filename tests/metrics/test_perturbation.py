@@ -106,3 +106,17 @@ def test_the_energy_distance_is_that_of_all_pairs_and_its_p_value_is_fair():
     assert 0.3 < np.mean(alike) < 0.7
     with pytest.raises(InputValueError, match="at least two cells"):
         energy_distance(x[:1], y)
+
+
+def test_the_average_precision_is_that_of_scikit_learn_ties_and_all():
+    from sklearn.metrics import average_precision_score
+
+    from scgnn_tools.metrics._perturbation import average_precision
+
+    rng = np.random.default_rng(0)
+    for labels, scores in [
+        (rng.random(50) < 0.3, rng.integers(6, size=50)),
+        (rng.random(90) < 0.1, rng.normal(size=90)),
+    ]:
+        assert average_precision(labels, scores.astype(float)) == pytest.approx(average_precision_score(labels, scores))
+    assert np.isnan(average_precision(np.zeros(4, dtype=bool), np.arange(4.0)))

@@ -165,14 +165,23 @@ def _top(
 
 def _recovery(made: np.ndarray, true: np.ndarray, significant: np.ndarray) -> dict[str, float]:
     from scipy.stats import rankdata
-    from sklearn.metrics import average_precision_score
 
     n = int(significant.sum())
-    some = 0 < n < len(significant)
-    out = {"auprc_de": float(average_precision_score(significant, np.abs(made))) if some else float("nan")}
-    out["auprc_de_base"] = n / len(significant)
+    out = {"auprc_de": average_precision(significant, np.abs(made)), "auprc_de_base": n / len(significant)}
     ranks = correlation(rankdata(made[significant]), rankdata(true[significant])) if n > 2 else float("nan")
     return out | {"spearman_de": ranks}
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Return the average precision of scores, equal ones taken together, as in scikit-learn; NaN where all labels are the same."""
+    n = int(labels.sum())
+    if not 0 < n < len(labels):
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(labels[order])
+    last = np.r_[np.diff(scores[order]) != 0, True]
+    hits, at = found[last], np.flatnonzero(last) + 1
+    return float((np.diff(np.r_[0, hits]) * hits / at).sum() / n)
 
 
 def _tables(

@@ -8,6 +8,7 @@ from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._integration import integration
+from scgnn_tools.pl._perturbation import perturbation
 from scgnn_tools.pl._sankey import annotation_sankey
 from scgnn_tools.pl._training import training
 
@@ -21,5 +22,6 @@ __all__ = [
     "grn",
     "grn_evaluation",
     "integration",
+    "perturbation",
     "training",
 ]

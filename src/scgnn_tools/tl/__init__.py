@@ -1,4 +1,4 @@
-"""The tools: embed cells and genes, annotate cells, integrate batches, infer gene regulatory networks, group and classify genes."""
+"""The tools: embed cells and genes, annotate cells, integrate batches, predict perturbations, infer networks, group and classify genes."""
 
 from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._classify_genes import classify_genes
@@ -9,6 +9,7 @@ from scgnn_tools.tl._export_grn import export_grn
 from scgnn_tools.tl._gene_programs import gene_programs
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._integrate import integrate
+from scgnn_tools.tl._perturb import perturb
 from scgnn_tools.tl._regulons import regulons
 from scgnn_tools.tl._tf_activity import tf_activity
 
@@ -22,6 +23,7 @@ __all__ = [
     "gene_programs",
     "infer_grn",
     "integrate",
+    "perturb",
     "regulons",
     "tf_activity",
 ]

@@ -1,0 +1,219 @@
+"""A screen: the perturbed cells of an AnnData, checked, with the control cells that they are compared with."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._choices import integer, listed
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._log import as_text, printable
+from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data.conditions import Condition, condition_name, find_control, parse_conditions
+from scgnn_tools.genes import gene_names
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+LEAST_CONTROLS, LEAST_CELLS, LEAST_IN_STRATUM = 20, 10, 4
+"""Control cells in all, cells of a condition, and control cells of a batch and cell type, below which nothing is to be learnt."""
+
+CONTROL = -1
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Perturbed and control cells.
+
+    Attributes
+    ----------
+    expression
+        Log-normalised, CSR float32 (n_cells, n_genes).
+    genes
+        Names of its columns, object (n_genes,).
+    conditions
+        Perturbed genes of each condition, sorted.
+    condition
+        Position of each cell's condition, -1 for a control cell, int64 (n_cells,).
+    stratum
+        Code of each cell's batch and cell type, int64 (n_cells,); each has control cells.
+    batch, cell_type
+        Of each cell, object (n_cells,); "" without.
+    params
+        What was found and chosen.
+    """
+
+    expression: sp.csr_array
+    genes: np.ndarray
+    conditions: list[Condition]
+    condition: np.ndarray
+    stratum: np.ndarray
+    batch: np.ndarray
+    cell_type: np.ndarray
+    params: dict[str, Any]
+
+    @cached_property
+    def squares(self) -> sp.csr_array:
+        """Their squares."""
+        return sp.csr_array(
+            (self.expression.data**2, self.expression.indices, self.expression.indptr), self.expression.shape
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the conditions, "A+B"."""
+        return [condition_name(c) for c in self.conditions]
+
+
+def screen(
+    adata: "AnnData",
+    perturbation_key: str,
+    *,
+    control: str = "auto",
+    batch_key: str | None = None,
+    cell_type_key: str | None = None,
+    layer: str | None = None,
+    gene_key: str | None = None,
+    n_genes: int | None = None,
+) -> Screen:
+    """Read the cells, after all checks of what was done to them.
+
+    Counts are scaled to the median total of the cells and log1p'd, log values are taken as they are.
+    """
+    n_genes = integer("n_genes", n_genes, least=2, or_none=True)
+    values = column_of(adata.obs, perturbation_key, "perturbation_key")
+    text = values.astype(object).where(values.notna(), "").to_numpy()
+    found = find_control(text, control)
+    parsed = parse_conditions(text, control=found)
+    batch, cell_type = (
+        _column(adata, key, name) for key, name in ((batch_key, "batch_key"), (cell_type_key, "cell_type_key"))
+    )
+    cells, dropped = _usable(parsed, batch, cell_type, perturbation_key)
+    conditions = sorted({parsed[i] for i in cells} - {()})  # type: ignore[type-var, arg-type]
+    code = {c: i for i, c in enumerate(conditions)} | {(): CONTROL}
+    opened = open_expression(adata, layer=layer)
+    names = _unique_names(opened, gene_key)
+    strata = np.unique(_joined(batch[cells], cell_type[cells]), return_inverse=True)[1]
+    condition = np.array([code[parsed[i]] for i in cells], dtype=np.int64)  # type: ignore[index]
+    expression, scaled_to = _read(opened, cells)
+    if n_genes is not None and n_genes < len(names):
+        columns = _most_variable(expression[condition == CONTROL], names, conditions, n_genes)
+        expression, names = sp.csr_array(expression[:, columns]), names[columns]
+    params = {
+        "control": found,
+        "matrix": opened.name,
+        "matrix_holds": opened.kind.kind,
+        "scaled_to": scaled_to,
+        "n_controls": int((condition == CONTROL).sum()),
+        "n_cells_left_out": int(adata.n_obs - len(cells)),
+        "left_out": dropped,
+    }
+    return Screen(
+        expression, names, conditions, condition, strata.astype(np.int64), batch[cells], cell_type[cells], params
+    )  # type: ignore[arg-type]
+
+
+def _usable(
+    parsed: list[Condition | None], batch: np.ndarray, cell_type: np.ndarray, key: str
+) -> tuple[np.ndarray, list[str]]:
+    """Return the cells that can be used, positions, and the names of the conditions that cannot."""
+    known = np.array([c is not None for c in parsed])
+    is_control = np.array([c == () for c in parsed])
+    shown = f"obs[{printable(key)!r}]"
+    if is_control.sum() < LEAST_CONTROLS:
+        msg = f"{shown} holds {int(is_control.sum())} control cells; a change is measured against at least {LEAST_CONTROLS}."
+        raise InputValueError(msg)
+    joined = _joined(batch, cell_type)
+    own, counts = np.unique(joined[is_control], return_counts=True)
+    comparable = np.isin(joined, own[counts >= LEAST_IN_STRATUM])
+    if not (comparable & known & ~is_control).any():
+        msg = (
+            f"No perturbed cell of {shown} is in a batch and cell type with control cells: the two are confounded. "
+            "Leave batch_key= and cell_type_key= out only if they are no batches."
+        )
+        raise InputValueError(msg)
+    keep = known & comparable
+    sizes = pd.Series([parsed[i] for i in np.flatnonzero(keep & ~is_control)]).value_counts()
+    few = {c for c, n in sizes.items() if n < LEAST_CELLS}
+    if len(few) == len(sizes):
+        msg = f"No condition of {shown} has {LEAST_CELLS} cells; the largest has {int(sizes.max())}."
+        raise InputValueError(msg)
+    lonely = known & ~is_control & ~comparable
+    if lonely.any():
+        msg = f"{int(lonely.sum()):,} cells are of a batch or cell type without control cells, and are left out."
+        warnings.warn(msg, SgtWarning, stacklevel=4)
+    if (~known).any():
+        msg = f"{shown} says nothing of {int((~known).sum()):,} cells; they are left out."
+        warnings.warn(msg, SgtWarning, stacklevel=4)
+    if few:
+        msg = f"{len(few)} conditions of fewer than {LEAST_CELLS} cells are left out: {listed(sorted(map(condition_name, few)))}."
+        warnings.warn(msg, SgtWarning, stacklevel=4)
+    keep &= np.array([c not in few for c in parsed])
+    return np.flatnonzero(keep), sorted(map(condition_name, few))
+
+
+def _column(adata: "AnnData", key: str | None, name: str) -> np.ndarray:
+    if key is None:
+        return np.full(adata.n_obs, "", dtype=object)
+    values = column_of(adata.obs, key, name)
+    if values.isna().any():
+        msg = (
+            f"obs[{printable(key)!r}] holds NaN in {int(values.isna().sum())} cells; every cell needs a value of {name}. "
+            f"Leave those cells out: adata[adata.obs[{printable(key)!r}].notna()]."
+        )
+        raise InputValueError(msg)
+    return as_text(values)
+
+
+def _joined(batch: np.ndarray, cell_type: np.ndarray) -> np.ndarray:
+    return np.array([f"{b}\t{c}" for b, c in zip(batch, cell_type, strict=True)], dtype=object)
+
+
+def _unique_names(opened: Expression, gene_key: str | None) -> np.ndarray:
+    names = as_text(gene_names(opened.var, gene_key=gene_key))
+    unique, counts = np.unique(names, return_counts=True)
+    if len(unique) < len(names):
+        msg = (
+            f"{int((counts > 1).sum())} gene names stand more than once ({printable(unique[counts > 1][0])}, …); each wants its own. "
+            "Call adata.var_names_make_unique(), or pass gene_key= with a column of unique names."
+        )
+        raise InputValueError(msg)
+    return names
+
+
+def _read(opened: Expression, cells: np.ndarray) -> tuple[sp.csr_array, float]:
+    """Return the log values of some cells and what counts were scaled to; 0 for log values."""
+    wanted = np.zeros(opened.n_obs, dtype=bool)
+    wanted[cells] = True
+    if opened.kind.kind != "counts":
+        return _stacked(opened.lognorm_rows(), wanted), 0.0
+    rows = _stacked(opened.rows(), wanted)
+    totals = np.asarray(rows.sum(axis=1, dtype=np.float64)).ravel()
+    full = totals[totals > 0]
+    if not len(full):
+        msg = f"{opened.name} holds no counts in the cells with a condition. Pass layer= for another matrix."
+        raise InputValueError(msg)
+    target = float(np.median(full))
+    factor = target / np.where(totals > 0, totals, 1)
+    data = np.log1p(rows.data * np.repeat(factor, np.diff(rows.indptr)))
+    return sp.csr_array((data.astype(np.float32), rows.indices, rows.indptr), shape=rows.shape), target
+
+
+def _stacked(blocks: Iterator[tuple[int, sp.csr_array]], wanted: np.ndarray) -> sp.csr_array:
+    some = [block[np.flatnonzero(wanted[start : start + block.shape[0]])] for start, block in blocks]
+    return sp.csr_array(sp.vstack(some, format="csr"))
+
+
+def _most_variable(controls: sp.csr_array, names: np.ndarray, conditions: list[Condition], n: int) -> np.ndarray:
+    """Return the genes that vary most among control cells, and those perturbed: no perturbed cell is looked at."""
+    mean = np.asarray(controls.mean(axis=0)).ravel()
+    spread = np.asarray(controls.multiply(controls).mean(axis=0)).ravel() - mean**2
+    chosen = set(np.argsort(-spread, kind="stable")[:n].tolist())
+    perturbed = {g for c in conditions for g in c}
+    return np.array(sorted(chosen | {i for i, g in enumerate(names) if g in perturbed}))

@@ -1,0 +1,128 @@
+"""``pl.perturbation``: the most changed genes of a held-out perturbation and what each method said of them, beside the scores."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._choices import choice
+from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._keys import PERTURB, PerturbationKeys
+from scgnn_tools._modality import RNA, modality
+from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from mudata import MuData
+
+ABOUT = ("condition", "gene", "change", "error")
+MARKERS = "osDv^<>PX*"
+
+
+def perturbation(
+    adata: "AnnData | MuData",
+    condition: str | None = None,
+    key: str = PERTURB,
+    *,
+    mod: str = RNA,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw the true change of the 20 most changed genes of a condition that was held out, with what each method predicted, and the scores.
+
+    Bars are 95 % intervals of the true mean change; marks are the methods, none of which had seen the condition. The scores are the
+    correlation of predicted and true change over the conditions with a signal (over all, where none or every one has one), with intervals
+    over conditions; the line is what one half of the cells says of the other.
+
+    Parameters
+    ----------
+    adata
+        Object that :func:`scgnn_tools.tl.perturb` was called on.
+    condition
+        "A" or "A+B"; None takes the one with the largest energy distance.
+    key
+        Name of the result.
+    mod
+        Modality of a MuData.
+    figsize
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MissingKeyError
+        If there is no such result, or it was not scored.
+    InputValueError
+        If the condition was not held out.
+    """
+    adata, keys = modality(adata, mod), PerturbationKeys(key)
+    entry = adata.uns.get(keys.uns, {})
+    if "top" not in entry:
+        msg = f"uns[{key!r}] holds no scored perturbations. Run sgt.tl.perturb(adata, perturbation_key, key_added={key!r}) first."
+        raise MissingKeyError(msg)
+    names = list(pd.unique(entry["top"]["condition"]))
+    shown = entry["signal"]["e_distance"].idxmax() if condition is None else choice("condition", condition, names)
+    figure = Figure(figsize=figsize or (10.5, 4.8), facecolor="white", layout="constrained")
+    genes, scores = figure.subplots(1, 2, width_ratios=[2.4, 1])
+    _genes(genes, entry["top"], str(shown), entry["params"]["method"])
+    _scores(scores, entry.get("evaluation_signal", entry["evaluation"]), entry["params"]["method"])
+    return figure
+
+
+def _genes(ax: "Axes", top: pd.DataFrame, condition: str, own: str) -> None:
+    table = top[top["condition"] == condition].sort_values("change")
+    x = np.arange(len(table))
+    ax.axhline(0, color=style.PALE, lw=0.8, zorder=0)
+    ax.errorbar(
+        x,
+        table["change"],
+        yerr=1.96 * table["error"],
+        fmt="_",
+        color=style.INK,
+        ms=14,
+        lw=6,
+        alpha=0.35,
+        label="true change, 95 %",
+    )
+    methods = [c for c in table.columns if c not in ABOUT and c != "no_change"]
+    methods = [own, *(m for m in methods if m != own)] if own in methods else methods
+    for i, method in enumerate(methods):
+        first = method == own
+        ax.scatter(
+            x + 0.12 * (i - len(methods) / 2),
+            table[method],
+            s=34 if first else 16,
+            marker=MARKERS[i % len(MARKERS)],
+            color=style.UP if first else style.PALETTE[i % len(style.PALETTE)],
+            alpha=1 if first else 0.7,
+            linewidths=0,
+            label=method,
+            zorder=4 if first else 3,
+        )
+    ax.set_xticks(x, table["gene"], rotation=90, fontsize=7)
+    ax.set_ylabel("change of the mean log value", fontsize=8)
+    ax.set_title(f"{condition}, held out: its most changed genes", fontsize=9, loc="left", color=style.INK)
+    ax.legend(fontsize=7, frameon=False, ncols=3)
+    ax.tick_params(axis="y", labelsize=7)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _scores(ax: "Axes", table: pd.DataFrame, own: str) -> None:
+    ceiling = table[table["kind"] == "ceiling"]
+    table = table[table["kind"] != "ceiling"].sort_values("pearson_delta")
+    y, value = np.arange(len(table)), table["pearson_delta"].to_numpy()
+    errors = np.abs(table[["pearson_delta_low", "pearson_delta_high"]].to_numpy().T - value)
+    colours = [style.UP if n == own else style.TARGET for n in table.index]
+    ax.barh(y, value, xerr=errors, color=colours, height=0.6, error_kw={"lw": 0.8})
+    for at in ceiling["pearson_delta"]:
+        ax.axvline(at, color=style.INK, lw=1, ls="--")
+        ax.text(at, len(table) - 0.4, "other half\nof the cells", fontsize=7, ha="right", va="bottom", color=style.INK)
+    ax.set_yticks(y, table.index, fontsize=8)
+    ax.set_xlabel(f"Pearson Δ, {int(table['n'].iloc[0])} conditions", fontsize=8)
+    ax.set_ylim(-0.6, len(table) + 0.4)
+    ax.tick_params(axis="x", labelsize=7)
+    ax.spines[["top", "right"]].set_visible(False)

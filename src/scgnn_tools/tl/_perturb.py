@@ -1,0 +1,211 @@
+"""``tl.perturb``: the change that a perturbation makes, predicted from those that others made, beside its baselines and the ceiling."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._choices import integer
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import PERTURB, PerturbationKeys, check_key, safe_names
+from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
+from scgnn_tools._random import RNG
+from scgnn_tools.genes import gene_names
+from scgnn_tools.perturbation import METHODS
+from scgnn_tools.perturbation.features import check_features, collect_relations
+from scgnn_tools.perturbation.inputs import screen
+from scgnn_tools.perturbation.run import Evaluated, asked, check, chosen_split, predict
+from scgnn_tools.perturbation.run import evaluate as hold_out
+from scgnn_tools.perturbation.said import line, warn_unknown
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scgnn_tools.data.conditions import Condition
+    from scgnn_tools.fm import FoundationModel
+
+WIDEST = 1_000
+"""Genes of the table of predictions, at most: a file holds each column by itself."""
+
+
+def perturb(
+    adata: "AnnData | MuData",
+    perturbation_key: str,
+    *,
+    control: str = "auto",
+    method: str = "kernel",
+    query: "str | Sequence[Any] | None" = None,
+    batch_key: str | None = None,
+    cell_type_key: str | None = None,
+    split: str = "auto",
+    layer: str | None = None,
+    gene_key: str | None = None,
+    model: "str | FoundationModel | None" = None,
+    features: "str | Sequence[str] | pd.DataFrame" = "go",
+    n_genes: int | None = None,
+    evaluate: bool = True,
+    n_halves: int | None = None,
+    max_epochs: int | None = None,
+    mod: str = RNA,
+    key_added: str = PERTURB,
+    rng: RNG = 0,
+    device: str = "auto",
+    copy: bool = False,
+    **options: Any,
+) -> "AnnData | MuData | None":
+    """Predict the mean change that unseen perturbations make, and say how well that works on held-out ones.
+
+    Cells are halved: one half trains and predicts, the other is the truth, its control cells too, since shared control cells fake a
+    correlation. ``ceiling`` is what the one half says of the other. Only a method that pools perturbations of one effect can pass it.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, counts or log-normalised: perturbed cells and control cells.
+    perturbation_key
+        Column of ``obs`` that says what was done to each cell: "A", "A+B", "A+ctrl", "non-targeting", or lists of genes.
+    control
+        Name of the control; "auto" looks for the usual ones.
+    method
+        A name of ``sgt.perturbation.METHODS``: "kernel", "no_change", "mean", "shrunken_mean", "matching_mean", "additive", "linear".
+    query
+        Perturbations to predict that were never seen: names of genes, or "A+B"; None only evaluates.
+    batch_key, cell_type_key
+        Columns of ``obs``; a perturbed cell is compared with control cells of its batch and cell type.
+    split
+        How conditions are held out, as in :func:`scgnn_tools.splits.split_perturbations`; "auto" takes "simulation" where there are
+        combinations, "leave_one_out" up to 30 genes, "unseen" above, "unseen_cell_type" or "unseen_batch" where one gene was perturbed.
+    layer, gene_key
+        As in :func:`scgnn_tools.tl.embed`.
+    model
+        Whose gene vectors ``features="vectors"`` takes; a name or a loaded model. None takes the bundled one.
+    features
+        What is known of the perturbed genes: "go" (Gene Ontology), "prior" (regulators and targets in TRRUST), "vectors" (of ``model``),
+        a key of ``varm``, a list of these, "none", or a DataFrame with a row a gene or drug.
+    n_genes
+        So many genes, those that vary most in control cells, and the perturbed ones; None takes all.
+    evaluate
+        Whether to hold conditions out and score.
+    n_halves
+        Times that the cells are halved; None takes 6, and 1 for a network.
+    max_epochs
+        Passes over the cells, for methods that are trained; None takes the method's own.
+    mod
+        Modality of a MuData; what is written is written there.
+    key_added
+        Name of the result.
+    rng
+        Seed of the halves, the folds and the method.
+    device
+        Where to train: "auto", "cpu", "cuda", …
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+    options
+        Of the method; a wrong one is an error that names those that it has.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
+
+    ``adata.uns[key]``
+        dict. ``predictions``: DataFrame conditions × genes, the predicted change of the mean log value, of the ``query``, or without one of
+        the held-out conditions; the 1,000 genes that change most, since files write a wide table slowly. With ``evaluate``:
+        ``evaluation``, a row a method, baseline and the ``ceiling``, the metrics of :func:`scgnn_tools.metrics.perturbation` as means over
+        conditions, with 95 % intervals ``*_low`` and ``*_high``, and ``*_relative`` to the better of ``mean`` and ``no_change`` (0) and
+        perfection (1); ``evaluation_signal``, the same of the conditions
+        that have a signal, and ``evaluation_subgroups`` by GEARS' subgroups, where some differ; ``per_condition``; ``paired``, the method
+        less each baseline over the same conditions; ``signal``: cells, energy distance with its p-value, genes at FDR 5 %, agreement of
+        halves, of each condition; ``top``: the 20 most changed genes of each and what each method said; ``split``; ``verdict``. ``history``
+        of a method that is trained. ``params``.
+    ``adata.varm[f"{key}_change"]``
+        DataFrame (n_vars, n_query): the same of the ``query``, NaN for genes that were not used.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError, InputScaleError
+        Before anything is written: no control, too few cells, a perturbation that is a batch, a condition that names a gene twice.
+
+    Warns
+    -----
+    SgtWarning
+        If cells or conditions are left out, or nothing is known of a perturbed gene.
+    """
+    inner = modality(adata, mod)
+    check_writable(adata, copy=copy, mod=mod)
+    keys = PerturbationKeys(check_key(key_added))
+    make = check(method, {**options, "device": device, "max_epochs": max_epochs})
+    check_features(features, inner)
+    n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)
+    cells = screen(
+        inner,
+        perturbation_key,
+        control=control,
+        batch_key=batch_key,
+        cell_type_key=cell_type_key,
+        layer=layer,
+        gene_key=gene_key,
+        n_genes=n_genes,
+    )
+    wanted = asked(query, cells.params["control"])
+    known = collect_relations(inner, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
+    params = cells.params | {"method": method, "perturbation_key": perturbation_key, "features": list(known.kernels)}
+    params |= {"batch_key": batch_key or "", "cell_type_key": cell_type_key or "", "layer": layer or ""}
+    record, found = {}, None
+    if evaluate:
+        kind = chosen_split(cells, split)
+        found = hold_out(cells, method, make, known, kind=kind, n_halves=n_halves, rng=rng)
+        record = _of_evaluation(found)
+        params |= {"split": kind, "n_halves": n_halves, "chosen": found.scores.notes[method]}
+    fields: dict[str, Any] = {}
+    if wanted:
+        change, fitted = predict(cells, make, known, wanted, rng=rng)
+        warn_unknown(cells, known, wanted, fitted)
+        table = pd.DataFrame(change.astype(np.float32), index=_names(wanted), columns=cells.genes)
+        record["predictions"] = _narrow(table)
+        params["chosen"] = dict(fitted.notes)
+        if fitted.history is not None:
+            record["history"] = fitted.history
+        fields["varm"] = {keys.varm: _aligned(table, inner, gene_key)}
+    record["params"] = params
+    changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod)
+    say(line(method, found, wanted, keys))
+    return changed
+
+
+def _of_evaluation(found: Evaluated) -> dict[str, Any]:
+    """Return the tables as a file holds them."""
+    record = {
+        "predictions": _narrow(found.predictions),
+        "evaluation": found.evaluation,
+        "per_condition": found.per_condition,
+        "paired": found.paired,
+        "signal": found.signal,
+        "top": found.top,
+        "split": found.split,
+        "verdict": found.verdict,
+    }
+    if found.with_signal is not None:
+        record["evaluation_signal"] = found.with_signal
+    if found.subgroups is not None:
+        record["evaluation_subgroups"] = found.subgroups
+    return record
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that change most, in their order, under names that a file takes."""
+    most = np.sort(np.argsort(-np.abs(table.to_numpy()).max(axis=0), kind="stable")[:WIDEST])
+    return table.iloc[:, most].set_axis(safe_names(table.columns[most]), axis=1)
+
+
+def _names(conditions: "list[Condition]") -> list[str]:
+    return ["+".join(c) for c in conditions]
+
+
+def _aligned(table: pd.DataFrame, adata: "AnnData", gene_key: str | None) -> pd.DataFrame:
+    """Return the changes as rows of ``var``."""
+    by_name = table.T.set_axis(safe_names(table.index), axis=1)
+    out = by_name.reindex(gene_names(adata.var, gene_key=gene_key))
+    return cast("pd.DataFrame", out.set_axis(adata.var_names, axis=0))

@@ -1,0 +1,209 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError, SgtWarning
+
+GENES = ["STAT1", "IRF1", "HBB", *[f"GENE{i}" for i in range(57)]]
+RECEPTORS, KINASES = ["IFNGR1", "IFNGR2", "JAK1", "JAK2"], ["CDK2", "CDK4", "CCND1", "CCNE1"]
+
+
+@pytest.fixture(scope="module")
+def small_screen():
+    """900 cells in two batches; interferon genes do one thing, genes of the cell cycle another."""
+    rng = np.random.default_rng(0)
+    named = np.array(["non-targeting", *RECEPTORS, *KINASES])[np.r_[np.zeros(300, int), np.repeat(np.arange(1, 9), 75)]]
+    batch = np.arange(900) % 2
+    effect = np.zeros((900, 60))
+    effect[np.isin(named, RECEPTORS), :15] = 1.5
+    effect[np.isin(named, KINASES), 15:30] = -1.5
+    rate = np.exp(rng.normal(size=60) + effect + 0.3 * batch[:, None] * rng.normal(size=60))
+    obs = pd.DataFrame({"gene": named, "batch": np.array(["x", "y"])[batch]}, index=[f"c{i}" for i in range(900)])
+    return ad.AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)), obs, pd.DataFrame(index=GENES))
+
+
+def test_it_writes_what_is_documented_and_nothing_else(small_screen, tmp_path):
+    adata = small_screen.copy()
+    assert sgt.tl.perturb(adata, "gene", batch_key="batch", query=["STAT1", "IFNGR1+CDK6"], n_halves=2) is None
+    assert changed(small_screen, adata) == {"uns['sgt_perturb']", "varm['sgt_perturb_change']"}
+    found = adata.uns["sgt_perturb"]
+    assert set(found) == {
+        "predictions", "evaluation", "per_condition", "paired", "signal", "top", "split", "verdict", "params",
+    }  # fmt: skip
+    assert list(found["evaluation"].index) == ["kernel", "no_change", "mean", "shrunken_mean", "linear", "ceiling"]
+    assert list(found["predictions"].index) == ["STAT1", "CDK6+IFNGR1"]
+    assert list(found["predictions"].columns) == GENES
+    assert adata.varm["sgt_perturb_change"].shape == (60, 2)
+    assert found["params"]["split"] == "leave_one_out"
+    assert found["signal"]["has_signal"].all()
+    for kind in ("h5ad", "zarr"):
+        getattr(adata, f"write_{kind}")(tmp_path / f"a.{kind}")
+        again = getattr(ad, f"read_{kind}")(tmp_path / f"a.{kind}").uns["sgt_perturb"]
+        pd.testing.assert_frame_equal(again["evaluation"], found["evaluation"], check_dtype=False)
+        assert set(again) == set(found)
+
+
+def test_knowledge_of_genes_beats_the_mean(small_screen):
+    out = sgt.tl.perturb(small_screen, "gene", batch_key="batch", n_halves=2, copy=True).uns["sgt_perturb"]
+    table = out["evaluation"]
+    assert table.loc["kernel", "mse"] < 0.6 * table.loc["shrunken_mean", "mse"]
+    assert table.loc["kernel", "pearson_delta"] > table.loc["mean", "pearson_delta"] + 0.2
+    assert table.loc["ceiling", "pearson_delta"] > 0.9
+    assert out["verdict"].startswith("kernel beats the best baseline by mse")
+    assert (out["paired"]["mse_high"] < 0).all()
+    assert out["predictions"].shape == (8, 60)  # of the held-out ones
+    assert set(out["top"]["condition"]) == {*RECEPTORS, *KINASES}
+
+
+def test_permuted_conditions_leave_nothing(small_screen):
+    adata = small_screen.copy()
+    own = (adata.obs["gene"] != "non-targeting").to_numpy()
+    names = adata.obs["gene"].to_numpy(copy=True)
+    x, rng = adata.X.toarray(), np.random.default_rng(0)
+    x[own] = x[~own][rng.integers((~own).sum(), size=own.sum())]  # all are control cells
+    fake = ad.AnnData(sp.csr_matrix(x), pd.DataFrame({"gene": names}, index=adata.obs_names), adata.var)
+    table = sgt.tl.perturb(fake, "gene", n_halves=3, copy=True).uns["sgt_perturb"]
+    assert not table["signal"]["has_signal"].any()
+    assert (table["evaluation"]["pearson_delta"].abs() < 0.2).all()
+    assert table["evaluation"].loc["kernel", "mse"] < 1.2 * table["evaluation"].loc["no_change", "mse"]
+
+
+def test_combinations_are_split_as_in_gears_and_reported_apart(small_screen):
+    adata = small_screen.copy()
+    names = adata.obs["gene"].to_numpy(copy=True)
+    for i, (a, b) in enumerate([("IFNGR1", "CDK2"), ("IFNGR2", "CDK4"), ("JAK1", "JAK2"), ("CCND1", "CCNE1")]):
+        names[np.flatnonzero(names == a)[:30]] = f"{a}+{b}" if i % 2 else f"{b}+{a}"
+    adata.obs["gene"] = names
+    out = sgt.tl.perturb(adata, "gene", batch_key="batch", n_halves=1, copy=True, rng=1).uns["sgt_perturb"]
+    assert out["params"]["split"] == "simulation"
+    assert {"additive", "matching_mean"} <= set(out["evaluation"].index)
+    assert set(out["evaluation_subgroups"]["subgroup"]) <= {
+        "unseen_single",
+        "combo_seen0",
+        "combo_seen1",
+        "combo_seen2",
+    }
+
+
+def test_a_cell_type_is_held_out_where_one_thing_was_done(small_screen):
+    adata = small_screen[small_screen.obs["gene"].isin(["non-targeting", "JAK1", "JAK2"])].copy()
+    adata.obs["done"] = adata.obs["gene"].map({"non-targeting": "ctrl", "JAK1": "stim", "JAK2": "stim"})
+    adata.obs["type"] = np.array(["T", "B", "NK"])[np.arange(adata.n_obs) % 3]
+    out = sgt.tl.perturb(adata, "done", cell_type_key="type", n_halves=1, copy=True).uns["sgt_perturb"]
+    assert out["params"]["split"] == "unseen_cell_type"
+    assert list(out["signal"].index) == ["stim (B)", "stim (NK)", "stim (T)"]
+    assert out["evaluation"].loc["matching_mean", "pearson_delta"] > 0.7
+    assert out["evaluation"].loc["kernel", "pearson_delta"] > 0.7
+
+
+def test_the_seed_decides_and_the_order_of_cells_does_not_matter_to_a_prediction(small_screen):
+    how = {"batch_key": "batch", "query": "STAT1", "n_halves": 1, "copy": True}
+    a, b = (sgt.tl.perturb(small_screen, "gene", **how).uns["sgt_perturb"] for _ in range(2))
+    pd.testing.assert_frame_equal(a["evaluation"], b["evaluation"])
+    turned = sgt.tl.perturb(small_screen[::-1].copy(), "gene", **{**how, "evaluate": False}).uns["sgt_perturb"]
+    np.testing.assert_allclose(turned["predictions"], a["predictions"], atol=1e-6)
+    assert set(turned) == {"predictions", "params"}
+
+
+def test_what_is_left_out_is_said(small_screen):
+    adata = small_screen.copy()
+    names = adata.obs["gene"].astype(object)
+    names.iloc[300:305] = np.nan
+    names.iloc[310:314] = "RARE1"
+    adata.obs["gene"] = names
+    with pytest.warns(SgtWarning) as caught:
+        out = sgt.tl.perturb(adata, "gene", evaluate=False, query=["ZZZ9", "JAK1"], copy=True)
+    said = " ".join(str(w.message) for w in caught)
+    assert "says nothing of 5 cells" in said
+    assert "1 conditions of fewer than 10 cells are left out: RARE1" in said
+    assert "ZZZ9: like no perturbation of these cells by go; the prediction is the mean of the others" in said
+    assert "JAK1: perturbed in these cells" in said
+    assert out.uns["sgt_perturb"]["params"]["left_out"] == ["RARE1"]
+
+
+def column(name, values):
+    def spoil(a):
+        a.obs[name] = values(a.obs["gene"]) if callable(values) else values
+
+    return spoil
+
+
+def renamed(old, new):
+    return column("gene", lambda gene: gene.replace({old: new}))
+
+
+def nothing(a):
+    """Leave the object as it is."""
+
+
+N = np.arange(900)
+LANE, WRONG = {"batch_key": "lane"}, InputValueError
+ALONE = np.where(N < 300, "ctrl", [f"G{i}" for i in N])
+EMPTY = pd.DataFrame({"a": [np.nan]}, index=["JAK1"])
+APART = column("lane", lambda gene: np.where(gene == "non-targeting", "a", "b"))
+BAD = [
+    (renamed("non-targeting", "X1"), {}, WRONG, "No control among the conditions"),
+    (renamed("JAK1", "ctrl"), {}, WRONG, "2 conditions could be the control: ctrl, non-targeting"),
+    (
+        column("gene", lambda g: np.where(N < 290, "JAK1", g)),
+        {},
+        WRONG,
+        "holds 10 control cells; a change is .* at least 20",
+    ),
+    (renamed("JAK1", "JAK1+JAK1"), {}, WRONG, r"'JAK1\+JAK1' names 'JAK1' twice"),
+    (APART, LANE, WRONG, "the two are confounded"),
+    (column("gene", ALONE), {}, WRONG, r"No condition of .* has 10 cells; the largest has 1"),
+    (column("lane", np.where(N < 5, None, "b")), LANE, WRONG, "holds NaN in 5 cells"),
+    (
+        lambda a: setattr(a, "var_names", ["STAT1", *GENES[:-1]]),
+        {},
+        WRONG,
+        "1 gene names stand more than once .STAT1, ….",
+    ),
+    (lambda a: setattr(a, "X", a.X.toarray() - 1), {}, InputScaleError, "looks scaled"),
+    (lambda a: a.X.data.__setitem__(0, np.nan), {}, WRONG, "1 NaN"),
+    (nothing, {"batch_key": "bach"}, MissingKeyError, r"Did you mean 'batch'\?"),
+    (nothing, {"split": "random"}, WRONG, "split is 'auto', 'unseen'"),
+    (nothing, {"split": "unseen_cell_type"}, WRONG, "All perturbed cells are of one cell type"),
+    (nothing, {"split": "unseen_combo"}, WRONG, "0 conditions are combinations"),
+    (nothing, {"features": "gene2vec"}, WRONG, "features='gene2vec' is none of 'go', 'prior', 'vectors'"),
+    (nothing, {"features": EMPTY}, WRONG, "features is a table of finite numbers"),
+    (nothing, {"query": ["non-targeting"]}, WRONG, "names no perturbed gene"),
+    (nothing, {"control": "NT"}, WRONG, "control='NT' is no condition"),
+    (nothing, {"method": "gears"}, WRONG, "no perturbation method 'gears'"),
+    (nothing, {"centre": 3}, WRONG, "centre is 'control' or 'mean'; got 3"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")  # anndata's own, of a row above
+@pytest.mark.parametrize(("spoil", "how", "error", "says"), BAD)
+def test_bad_input_is_refused_in_words_and_nothing_is_written(small_screen, spoil, how, error, says):
+    adata = small_screen.copy()
+    spoil(adata)
+    before = adata.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.perturb(adata, "gene", n_halves=1, **how)
+    assert changed(before, adata) == set()
+
+
+@pytest.mark.slow
+def test_a_real_screen(test_data):
+    """18 knock-outs of papalexi, six with a signal: the figures of the documentation, with room for the draw of the halves."""
+    adata = ad.read_h5ad(test_data / "perturb/papalexi_eccite.h5ad")
+    sgt.tl.perturb(adata, "perturbation", batch_key="batch")
+    found = adata.uns["sgt_perturb"]
+    assert found["evaluation"].loc["kernel", "mse"] < 1.5e-3 < 2.3e-3 < found["evaluation"].loc["shrunken_mean", "mse"]
+    assert found["paired"].loc["shrunken_mean", "mse_high"] < 0
+    assert found["signal"].index[found["signal"]["has_signal"]].tolist() == [
+        "BRD4",
+        "CUL3",
+        "IFNGR1",
+        "IFNGR2",
+        "IRF1",
+        "JAK2",
+    ]
+    assert found["evaluation_signal"].loc["kernel", "pearson_delta"] > 0.45
