@@ -1,6 +1,6 @@
 """Run the benchmarks of a topic and print their tables: ``python -m benchmarks cgc``; all of them: ``make bench``.
 
-Usage: ``python -m benchmarks [cgc] [embedding] [annotation] [grn] [--data ../shared/data]``
+Usage: ``python -m benchmarks [cgc] [embedding] [annotation] [grn] [perturbation] [--data ../shared/data]``
 """
 
 import argparse
@@ -20,6 +20,7 @@ TOPICS = {
         "grn --samples 1 2 3", f"grn --networks beeline1:mDC_500 --splits random degree_matched --runs 1 --methods {PEERS}",
         "ablations grn", "ablations grn --choose --seeds 6", "grn_cells", "grn_noise", "grn_speed", "scnetformer --contexts 60",
     ],
+    "perturbation": ["perturbation", "perturbation --kang", "knockout"],
 }  # fmt: skip
 
 
