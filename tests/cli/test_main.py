@@ -62,6 +62,30 @@ def test_annotate(file, tmp_path):
     assert "sgt_label" in ad.read_h5ad(out).obs
 
 
+def test_a_network_from_files_of_priors_and_factors(file, tmp_path):
+    from scgnn_tools import genes
+
+    prior = genes.prior()
+    prior[prior["source"].isin(["SPI1", "STAT1", "JUN", "FOS"])].to_csv(tmp_path / "own.tsv", sep="\t", index=False)
+    (tmp_path / "tfs.txt").write_text("SPI1\nJUN\nSTAT1\n")
+    args = ["--quiet", "grn", str(file), "--output", str(tmp_path / "n.csv"), "--method", "degree", "--n-runs", "1"]
+    args += [
+        "--prior",
+        str(tmp_path / "own.tsv"),
+        "--prior",
+        "trrust",
+        "--tfs",
+        str(tmp_path / "tfs.txt"),
+        "--mask",
+        "trrust",
+    ]
+    assert main(args) == 0
+    edges = pd.read_csv(tmp_path / "n.csv")
+    assert set(edges["source"]) <= {"SPI1", "JUN", "STAT1"}
+    assert edges["known"].all()
+    assert {"in_own.tsv", "in_TRRUST (human)"} <= set(edges)
+
+
 def test_errors_are_one_line_and_status_1(file, tmp_path, capsys):
     assert main(["embed", str(tmp_path / "no.h5ad"), "--output", str(tmp_path / "o.h5ad")]) == 1
     err = capsys.readouterr().err

@@ -28,9 +28,10 @@ def test_genes_outside_and_repeated():
 @pytest.mark.parametrize(
     ("edges", "says"),
     [
-        (pd.DataFrame({"tf": ["A"], "target": ["B"]}), "source is missing, there is: tf, target"),
+        (pd.DataFrame({"a": ["A"], "target": ["B"]}), "source is missing, there is: a, target"),
         (EDGES.assign(weight="strong"), "weights of a prior are numbers; got 'strong'"),
-        (EDGES.assign(weight=-1.0), "not negative; the least is -1.0. Give the sign as mode"),
+        (EDGES.assign(weight=[1.0, np.nan, 1, 1, 1]), "1 of 5 weights .* is missing, such as that of A → C"),
+        (EDGES.assign(label=0), "all others of label 0"),
         (EDGES.assign(source="X", target="Y"), "None of the 1 edges of the prior lies between the 2 genes"),
     ],
 )

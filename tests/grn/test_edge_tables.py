@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools.grn.collect import _given_factors
+from scgnn_tools._errors import InputValueError
 from scgnn_tools.grn.edge_tables import candidates, edge_scores
 
 GENES = pd.Index(["A", "B", "C"])
@@ -27,13 +26,3 @@ def test_labels_are_0_and_1(label):
 def test_labels_of_any_kind_of_number(dtype):
     truth = pd.DataFrame({"tf": ["A", "A"], "target": ["B", "C"], "label": pd.Series([1, 0], dtype=dtype)})
     assert candidates(truth, GENES, GENES)[0]["label"].tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("odd", [3, ["A"], {}, 1.5, np.ones(2)])
-def test_factors_are_names(odd):
-    with pytest.raises(InputTypeError, match=r"tfs is a list of names of genes.*it holds"):
-        _given_factors(["SPI1", odd], lambda names: names)
-
-
-def test_factors_that_are_missing_are_left_out():
-    assert _given_factors(["SPI1", None, np.nan, pd.NA], lambda names: names) == {"SPI1"}

@@ -121,14 +121,40 @@ def test_names_of_other_kinds_meet():
     assert e.pairs["label"].sum() == 3
 
 
+def test_a_truth_in_another_case_with_other_columns_and_in_a_file(truth, tmp_path):
+    low = truth.apply(lambda names: names.str.upper()).set_axis(["Gene1", "Gene2"], axis=1)
+    low.to_csv(tmp_path / "net.csv", index=False)
+    edges = noisy(truth, 0.5)
+    edges.to_csv(tmp_path / "adj.tsv", sep="\t", index=False)
+    one, two = sgt.tl.evaluate_grn(edges, truth, bootstrap=0), sgt.tl.evaluate_grn(edges, low, bootstrap=0)
+    three = sgt.tl.evaluate_grn(tmp_path / "adj.tsv", tmp_path / "net.csv", bootstrap=0)
+    four = sgt.tl.evaluate_grn(edges, low.assign(label=1), bootstrap=0)  # without other pairs it is a network
+    for other in (two, three, four):
+        np.testing.assert_allclose(other.table["auroc"].astype(float), one.table["auroc"].astype(float))
+
+
+def test_ids_with_a_key_of_symbols(pbmc68k):
+    pbmc68k.raw.var["symbol"] = pbmc68k.raw.var_names
+    pbmc68k.var["symbol"] = pbmc68k.var_names
+    other = ad.AnnData(pbmc68k.raw.X, obs=pbmc68k.obs, var=pbmc68k.raw.var)
+    other.var_names = [f"id{i}" for i in range(other.n_vars)]
+    half = genes.prior().sample(frac=0.5, random_state=0)
+    for a, key in ((pbmc68k, None), (other, "symbol")):
+        sgt.tl.infer_grn(a, half, method="degree", n_runs=1, gene_key=key)
+    assert other.uns["sgt_grn"]["edges"]["source"].str.startswith("id").all()
+    one, two = (sgt.tl.evaluate_grn(a, bootstrap=0).table["auroc"].astype(float) for a in (pbmc68k, other))
+    assert two["degree (edges)"] == pytest.approx(one["degree (edges)"], abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("edges", "network", "error", "says"),
     [
-        (pd.DataFrame({"a": [1]}), None, InputValueError, r"a column each for tf \(tf, source"),
+        (pd.DataFrame({"a": [1]}), None, InputValueError, r"a column each for source \(source, tf"),
         (pd.DataFrame({"tf": ["T0"], "target": ["g1"], "score": ["high"]}), None, InputValueError, "holds 'high'"),
         (pd.DataFrame({"tf": ["T0"], "target": ["T0"], "score": [1]}), None, InputValueError, "no edge between two genes"),
         (pd.DataFrame({"tf": ["X"], "target": ["Y"], "score": [1]}), None, GraphError, "There is nothing to judge: 0 of 0"),
-        (None, "collectri", MissingKeyError, "no bundled network 'collectri'"),
+        (None, "colectri", MissingKeyError, "truth='colectri' is neither .*Did you mean 'collectri'"),
+        (None, pd.DataFrame({"tf": ["T0"], "target": ["g0"], "label": [0]}), GraphError, "0 of 1 pairs are edges"),
         (None, pd.DataFrame({"tf": ["T0"], "target": ["g0"], "label": [2]}), InputValueError, "Labels are 0 and 1"),
         (None, pd.DataFrame({"a": ["T0"]}), GraphError, "source, target is missing"),
         (None, pd.DataFrame({"source": ["T0"], "target": ["g0"], "weight": ["x"]}), GraphError, "weights of a prior"),

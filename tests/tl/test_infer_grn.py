@@ -143,6 +143,20 @@ def test_a_prior_of_ones_own_as_table_and_as_matrix(pbmc68k):
     assert pbmc68k.uns["again"]["params"]["n_edges"] == first["params"]["n_edges"]
 
 
+def test_several_priors_and_a_mask(pbmc68k):
+    half = SOME.assign(mode=["Activation", "Repression"] * (len(SOME) // 2) + ["+"] * (len(SOME) % 2))
+    mask = SOME[SOME["source"].isin(["SPI1", "STAT1", "JUN"])]
+    mask = pd.concat([mask, pd.DataFrame({"source": "SPI1", "target": pbmc68k.raw.var_names[:40]})])
+    tell = {"prior": {"all": SOME, "half": half.iloc[::2]}, "mask": mask, "method": "degree", "n_runs": 1}
+    sgt.tl.infer_grn(pbmc68k, **tell)
+    edges = pbmc68k.uns["sgt_grn"]["edges"]
+    assert edges["in_all"].equals(edges["known"])
+    assert 0 < edges["in_half"].sum() < edges["known"].sum()
+    allowed = pd.MultiIndex.from_frame(mask[["source", "target"]])
+    assert pd.MultiIndex.from_frame(edges[["source", "target"]]).isin(allowed).all()
+    assert not edges["known"].all()
+
+
 def test_a_prior_that_is_too_small_to_evaluate_still_works(pbmc68k):
     own = pd.DataFrame({"source": ["SPI1", "SPI1", "IRF8", "GATA3"], "target": ["LYZ", "CST3", "IRF1", "CD4"]})
     sgt.tl.infer_grn(pbmc68k, own, method="degree", n_runs=1)
@@ -175,8 +189,10 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
     [
         ({"tfs": ["NOSUCH1"]}, GraphError, "No transcription factor is among the 765 genes"),
         ({"prior": pd.DataFrame({"source": ["X1"], "target": ["X2"]})}, GraphError, "shares no gene with the data"),
-        ({"prior": "collectri"}, MissingKeyError, "neither bundled nor in varp; there is: trrust"),
+        ({"prior": "nosuch"}, MissingKeyError, "neither a file, nor bundled, nor in varp; there is: trrust"),
         ({"prior": pd.DataFrame({"a": [1]})}, GraphError, "source, target is missing"),
+        ({"prior": SOME.assign(label=0)}, GraphError, "all others of label 0"),
+        ({"mask": [("X1", "X2")]}, GraphError, "The mask .* allows no pair"),
         ({"method": "genie9"}, InputValueError, "no link predictor 'genie9'"),
         ({"split": "moon"}, InputValueError, "split is 'unseen_tf_matched', 'unseen_tf'"),
         ({"n_top": 0}, InputValueError, "n_top is a positive integer"),

@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
             p.add_argument("--reference", type=Path, help="a labelled .h5ad file")
         if word == "grn":
             p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf_matched)")
+            p.add_argument(
+                "--prior",
+                action="append",
+                help="trrust, collectri, dorothea, a file or a key of varp (default: trrust); may be repeated",
+            )
+            p.add_argument("--tfs", help="a transcription factor, or a file with one a line (default: a bundled list)")
+            p.add_argument("--mask", help="a network, as --prior: only its pairs can be edges")
             p.add_argument("--groupby", help="column of obs: a network for each of its groups")
             p.add_argument("--n-runs", type=int, help="trainings with different seeds (default: 3)")
             p.add_argument("--n-top", type=int, help="targets kept of each factor (default: 100)")
@@ -92,8 +99,10 @@ def _run(args: argparse.Namespace) -> None:
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise SgtError(msg)
     names = {"layer", "gene_key", "organism", "device", "model", "checkpoint", "method", "labels_key", "split"}
-    names |= {"groupby", "n_runs", "n_top", "store"}
+    names |= {"groupby", "n_runs", "n_top", "store", "prior", "tfs", "mask"}
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
+    if len(given.get("prior", [])) == 1:
+        given["prior"] = given["prior"][0]
     if args.word == "annotate" and args.reference:
         given["reference"] = _files.read(args.reference)
     exports = getattr(args, "export", [])

@@ -4,74 +4,118 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GraphError
+from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.graph.canonical import canonical
+from scgnn_tools.graph.edge_table import (
+    ACTIVATION,
+    CONFLICT,
+    OPEN,
+    REPRESSION,
+    columns_of,
+    is_mode,
+    labels_of,
+    modes_of,
+    unfolded,
+    weights_of,
+)
+
+DENSE, MANY = 0.5, 1_000
+"""Share of all pairs that have a weight, positive or negative, from which on a table holds scores and no edges; and of how many."""
 
 
-def check_edges(edges: pd.DataFrame) -> pd.DataFrame:
+def check_edges(edges: pd.DataFrame, *, above: float | None = None) -> pd.DataFrame:
     """Return a table of edges in one form, sorted by source and target, whatever the order of its rows.
+
+    Parameters
+    ----------
+    edges
+        Names of columns as in :data:`scgnn_tools.graph.edge_table.NAMES`, or a base network of peaks × factors. A negative weight is a
+        repression; a ``label`` of 0 is no edge.
+    above
+        Weights are scores that an edge has more of than this; None takes their sign as the mode.
 
     Returns
     -------
     DataFrame
-        ``source``, ``target`` as text, ``weight`` float, and ``mode`` if it was there; without self loops, rows that lack a name, edges
-        of weight 0 and duplicates, of which the heaviest stays.
+        ``source``, ``target`` as text, ``weight`` float, above 0 without ``above``, and ``mode`` ("Activation", "Repression", "Unknown",
+        "Conflict") if the table says one; without self loops, rows that lack a name, edges of weight 0 and duplicates, of which the
+        heaviest stays. Duplicates of different signs are a conflict.
 
     Raises
     ------
     GraphError
-        If it is no table, a column is missing or there twice, a weight is text, negative or not finite, or no edge is left.
+        If it is no table, a column is missing or there twice, a weight is text, missing or not finite, or no edge is left.
     """
     if not isinstance(edges, pd.DataFrame):
         msg = f"A prior is a DataFrame with source and target, one row an edge; got {type(edges).__name__}. Use pd.DataFrame(...)."
         raise GraphError(msg)
-    _check_columns(edges)
-    named = edges[edges["source"].notna() & edges["target"].notna()]
-    out = pd.DataFrame({c: named[c].astype(str).to_numpy(dtype=object) for c in ("source", "target")})
-    out["weight"] = _weights(named)
-    if "mode" in named:
-        out["mode"] = named["mode"].astype(str).to_numpy(dtype=object)
-    out = out[(out["source"] != out["target"]) & (out["weight"] > 0)]
+    try:
+        out, why = _in_one_form(edges, above)
+    except InputValueError as error:
+        raise GraphError(str(error)) from error
     if out.empty:
-        why = "it has no rows"
-        if len(edges):
-            loops = int((named["source"].astype(str) == named["target"].astype(str)).sum())
-            why = f"of {len(edges):,} rows {len(edges) - len(named):,} lack a name, {loops:,} are self loops, the others weigh 0"
         msg = f"The prior holds no edge that can be used: {why}. Pass a DataFrame with source and target, one row an edge."
         raise GraphError(msg)
     # by content: the order of the rows must not decide which of two duplicates stays, nor what is drawn for which edge
     modes = ["mode"] if "mode" in out else []
     out = out.sort_values(["source", "target", "weight", *modes], ascending=[True, True, False, *(True for _ in modes)])
+    if modes:
+        out["mode"] = joined_modes(out)
     return out.drop_duplicates(["source", "target"]).reset_index(drop=True)
 
 
-def _check_columns(edges: pd.DataFrame) -> None:
-    there = ", ".join(map(printable, edges.columns)) or "none"
-    missing = [c for c in ("source", "target") if c not in edges.columns]
-    if missing:
-        msg = f"A prior needs the columns source and target; {', '.join(missing)} is missing, there is: {there}."
-        raise GraphError(msg)
-    twice = [c for c in ("source", "target", "weight", "mode") if list(edges.columns).count(c) > 1]
-    if twice:
-        msg = f"The prior has the column {twice[0]} more than once ({there}). Keep one of them."
-        raise GraphError(msg)
+def joined_modes(edges: pd.DataFrame) -> np.ndarray:
+    """Return one mode for all rows of an edge: the one that is told, "Conflict" where both are."""
+    both = edges["mode"].to_numpy()
+    ends = [edges["source"], edges["target"]]
+
+    def any_is(*modes: str) -> np.ndarray:
+        return pd.Series(np.isin(both, modes), index=edges.index).groupby(ends).transform("any").to_numpy()
+
+    up, down = any_is(ACTIVATION, CONFLICT), any_is(REPRESSION, CONFLICT)
+    return np.select([up & down, up, down], [CONFLICT, ACTIVATION, REPRESSION], OPEN).astype(object)
 
 
-def _weights(edges: pd.DataFrame) -> np.ndarray:
-    if "weight" not in edges:
-        return np.ones(len(edges))
-    try:
-        weights = edges["weight"].to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
-        msg = f"The weights of a prior are numbers; got {printable(edges['weight'].iloc[0])!r} ({error})."
-        raise GraphError(msg) from error
-    if not (np.isfinite(weights) & (weights >= 0)).all():
+def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame, str]:
+    """Return the edges of a table, and why there are none if there are none."""
+    edges = unfolded(edges)
+    found = columns_of(edges, ("source", "target", "weight", "mode", "label"), optional=("weight", "mode", "label"))
+    source, target = found["source"], found["target"]
+    named = edges[edges[source].notna() & edges[target].notna()]
+    labelled = "" if found["label"] is None else f", all others of label 0 (column {printable(found['label'])})"
+    why = "it has no rows"
+    if found["label"] is not None:
+        named = named[labels_of(named, found["label"]) == 1]
+    out = pd.DataFrame({"source": named[source].astype(str).to_numpy(dtype=object)})
+    out["target"] = named[target].astype(str).to_numpy(dtype=object)
+    weight = np.ones(len(named)) if found["weight"] is None else weights_of(named, found["weight"], source, target)
+    out["weight"] = weight if above is not None else np.abs(weight)
+    mode = found["mode"]
+    if mode is not None and (str(mode).lower() != "type" or is_mode(named[mode])):
+        out["mode"] = modes_of(named[mode])
+    if above is None and (weight < 0).any():
+        _check_no_scores(out, weight)
+        by_sign = np.where(weight < 0, REPRESSION, ACTIVATION)
+        out["mode"] = np.where(out["mode"] == OPEN, by_sign, out["mode"]) if "mode" in out else by_sign
+    if len(edges):
+        loops = int((out["source"] == out["target"]).sum())
+        lacking = int((edges[source].isna() | edges[target].isna()).sum())
+        rest = labelled or (", the others weigh 0" if above is None else f", the others weigh {above} or less")
+        why = f"of {len(edges):,} rows {lacking:,} lack a name, {loops:,} are self loops{rest}"
+    heavy = out["weight"] > (0 if above is None else above)
+    return out[(out["source"] != out["target"]) & heavy], why
+
+
+def _check_no_scores(edges: pd.DataFrame, weight: np.ndarray) -> None:
+    """Refuse a table of every pair with a score, such as PANDA's: the sign of a z-score says no repression."""
+    pairs = edges["source"].nunique() * edges["target"].nunique()
+    if len(edges) >= MANY and len(edges) > DENSE * pairs and not np.isin(weight, (-1, 1)).all():
         msg = (
-            f"The weights of a prior are finite and not negative; the least is {weights.min()}. Give the sign as mode."
+            f"The table gives {len(edges):,} of {pairs:,} pairs a weight, {(weight < 0).mean():.0%} of them negative: these are scores of "
+            "all pairs (as of PANDA), not edges. Keep what counts as an edge, for example table[table['weight'] > 3]."
         )
-        raise GraphError(msg)
-    return weights
+        raise InputValueError(msg)
 
 
 def prior(edges: pd.DataFrame, genes: np.ndarray) -> sp.csr_array:

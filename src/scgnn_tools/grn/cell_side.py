@@ -77,7 +77,9 @@ class CellSide:
         ]
         return replace(self, tfs=self.tfs[rows], known=self.known[rows], evidence=evidence, of_group=groups)
 
-    def unknown(self, tfs: np.ndarray, genes: np.ndarray, *, n_top: int) -> pd.DataFrame:
+    def unknown(
+        self, tfs: np.ndarray, genes: np.ndarray, *, n_top: int, allowed: np.ndarray | None = None
+    ) -> pd.DataFrame:
         """Return the best targets of factors that the prior does not know, by the cells alone.
 
         ``data_score`` is what a pair has above what the gene has with all factors on average: a gene that goes with everything is
@@ -87,6 +89,7 @@ class CellSide:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # genes that no factor is measured with
             score = score - np.nanmean(score, axis=0, keepdims=True)
+        score = score if allowed is None else np.where(allowed, score, np.nan)
         new = np.flatnonzero(~self.known.any(axis=1))
         ranked = np.where(np.isfinite(score[new]), score[new], -np.inf)
         k = min(n_top, ranked.shape[1] - 1)

@@ -1,6 +1,5 @@
 """Everything that a network is inferred from, collected from an AnnData and a prior, by one set of names."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import GraphError, InputTypeError, InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._errors import GraphError
+from scgnn_tools._log import printable, say
 from scgnn_tools.genes.result import WARN
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
-from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, prior_edges, sampled_totals
+from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, sampled_totals
+from scgnn_tools.grn.given import conflicts, given_factors, given_networks, merged
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
 from scgnn_tools.grn.signs import known_edges
@@ -36,6 +36,8 @@ class Data:
         Column of the AnnData of each symbol; the first of several.
     params
         What was chosen.
+    mask
+        Pairs that can be edges, ``source``, ``target``; None where all can.
     """
 
     inputs: LinkInputs
@@ -43,13 +45,26 @@ class Data:
     tfs: np.ndarray
     column_of: pd.Series
     params: dict[str, Any]
+    mask: pd.DataFrame | None = None
+
+    def allowed(self, tfs: np.ndarray) -> np.ndarray | None:
+        """Return which pairs can be edges, bool (n_tfs, n_genes); None for all."""
+        if self.mask is None:
+            return None
+        i = pd.Index(tfs).get_indexer(self.mask["source"])
+        j = pd.Index(self.inputs.genes).get_indexer(self.mask["target"])
+        there = (i >= 0) & (j >= 0)
+        out = np.zeros((len(tfs), len(self.inputs.genes)), dtype=bool)
+        out[i[there], j[there]] = True
+        return out
 
 
 def collect(
     adata: ad.AnnData,
-    prior: str | pd.DataFrame,
+    prior: Any,
     *,
-    tfs: Sequence[str] | None,
+    tfs: Any,
+    mask: Any = None,
     use_rep: str | None,
     layer: str | None,
     gene_key: str | None,
@@ -73,10 +88,11 @@ def collect(
     column_of = pd.Series(np.arange(len(symbols)), index=symbols)
     column_of = column_of[~column_of.index.duplicated()]
 
-    edges, prior_name = prior_edges(adata, prior, names, organism)
-    for column in ("source", "target"):
-        edges[column] = to_symbol(edges[column].to_numpy(dtype=object))
-    edges = check_edges(edges)
+    edges, prior_name = _prior(given_networks(prior, organism=organism, adata=adata, names=names), to_symbol)
+    possible, mask_name = None, ""
+    if mask is not None:
+        given_mask = given_networks(mask, organism=organism, adata=adata, names=names, argument="mask")
+        possible, mask_name = _prior(given_mask, to_symbol)
     if not (edges["source"].isin(column_of.index) | edges["target"].isin(column_of.index)).any():
         msg = (
             f"The prior ({prior_name}) shares no gene with the data: it holds {printable(edges['source'].iloc[0])}, …; the data hold "
@@ -95,7 +111,7 @@ def collect(
         msg = f"No edge of the prior ({prior_name}) lies between genes that have a vector ({vectors})."
         raise GraphError(msg)
 
-    factors = None if tfs is None else _given_factors(tfs, to_symbol)
+    factors = None if tfs is None else set(to_symbol(given_factors(tfs)))
     if factors is None:
         factors = set(to_symbol(genes.transcription_factors(organism).astype(object))) | set(edges["source"])
     # sorted: the order of the columns must not decide what a method draws
@@ -110,19 +126,27 @@ def collect(
     expression = log_expression(adata, layer, of_data, gene_key)
     inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}
-    return Data(inputs, known_edges(edges), here, column_of, params)
+    params |= {k: v for k, v in (("gene_key", gene_key), ("mask", mask_name)) if v}
+    data = Data(inputs, known_edges(edges), here, column_of, params, possible)
+    allowed = data.allowed(here)
+    if allowed is not None and not allowed.any():
+        msg = (
+            f"The mask ({mask_name}) allows no pair of the {len(here):,} factors and {len(scored):,} genes of the data."
+        )
+        raise GraphError(msg)
+    return data
 
 
-def _given_factors(tfs: Sequence[str], to_symbol: Symbols) -> set[str]:
-    if isinstance(tfs, str) or not isinstance(tfs, Sequence | np.ndarray | pd.Index | pd.Series | set | frozenset):
-        msg = f"tfs is a list of names of genes, such as ['SPI1', 'IRF8']; got {printable(repr(tfs))}."
-        raise InputTypeError(msg)
-    names = [n for n in tfs if not (pd.api.types.is_scalar(n) and pd.isna(n))]
-    odd = [n for n in names if not isinstance(n, str)]
-    if odd:
-        msg = f"tfs is a list of names of genes, such as ['SPI1', 'IRF8']; it holds {printable(repr(odd[0]))}."
-        raise InputTypeError(msg)
-    if not names:
-        msg = "tfs names no gene. Leave it out to take all transcription factors that are known."
-        raise InputValueError(msg)
-    return set(to_symbol(np.array(names, dtype=object)))
+def _prior(given: dict[str, pd.DataFrame], to_symbol: Symbols) -> tuple[pd.DataFrame, str]:
+    """Return the edges of one or several tables by symbol, and what to call them."""
+    tables = {}
+    for name, table in given.items():
+        edges = check_edges(table)
+        tables[name] = check_edges(
+            edges.assign(**{c: to_symbol(edges[c].to_numpy(dtype=object)) for c in ("source", "target")})
+        )
+    edges = merged(tables)
+    n = conflicts(tables, edges)
+    if n:
+        say(f"infer_grn: the priors disagree on the mode of {n:,} edges, which get no sign from them")
+    return edges, ", ".join(tables)

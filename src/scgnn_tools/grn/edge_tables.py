@@ -1,47 +1,26 @@
 """Edge tables of any tool against a known network: one form for both, and the pairs that are judged."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import listed
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import as_text, printable
+from scgnn_tools.graph.edge_table import NAMES, SCORES, columns_of, labels_of
 from scgnn_tools.graph.prior import check_edges
 
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "tf": ("tf", "source", "regulator", "gene1"),
-    "target": ("target", "gene2", "gene"),
-    "score": ("score", "importance", "weight", "edgeweight", "probability"),
-}
-"""What a column is called by us and others (arboreto, BEELINE, decoupler, SCENIC), in any case."""
 
-
-def columns_of(edges: pd.DataFrame, *, optional: Collection[str] = ()) -> dict[str, Any]:
-    """Return which column is the factor, the target and the score, by the names of ``NAMES``; None for an optional one that is missing.
+def score_columns(edges: pd.DataFrame, *, optional: Collection[str] = ()) -> dict[str, Any]:
+    """Return which column is the ``source``, the ``target`` and the ``score``; None for an optional one that is missing.
 
     Raises
     ------
     InputValueError
-        If another is missing, or one that is read stands there twice.
+        If another is missing, one that is read stands there twice, or two could be the same end.
     """
-    own = {str(c).lower(): c for c in edges.columns}
-    found = {name: next((own[n] for n in among if n in own), None) for name, among in NAMES.items()}
-    missing = [f"{n} ({', '.join(NAMES[n])})" for n, column in found.items() if column is None and n not in optional]
-    if missing:
-        msg = f"A table of edges needs a column each for {'; '.join(missing)}; there is: {listed(edges.columns)}."
-        raise InputValueError(msg)
-    _once(edges, found.values())
-    return found
-
-
-def _once(edges: pd.DataFrame, columns: Iterable[Any]) -> None:
-    twice = [c for c in columns if list(edges.columns).count(c) > 1]
-    if twice:
-        msg = f"The table of edges has the column {printable(twice[0])} more than once ({listed(edges.columns)}). Keep one of them."
-        raise InputValueError(msg)
+    return columns_of(edges, ("source", "target", "score"), optional=optional, names={**NAMES, "score": SCORES})
 
 
 def numbers(scores: pd.Series) -> np.ndarray:
@@ -67,8 +46,9 @@ def edge_scores(edges: pd.DataFrame) -> pd.DataFrame:
     InputValueError
         If a column is missing, or the scores are no numbers.
     """
-    found = columns_of(edges)
-    out = pd.DataFrame({"tf": as_text(edges[found["tf"]]), "target": as_text(edges[found["target"]])})
+    found = score_columns(edges)
+    edges = edges.dropna(subset=[found["source"], found["target"]])
+    out = pd.DataFrame({"tf": as_text(edges[found["source"]]), "target": as_text(edges[found["target"]])})
     out["score"] = numbers(edges[found["score"]])
     out = out[np.isfinite(out["score"]) & (out["tf"] != out["target"])]
     if out.empty:
@@ -97,9 +77,9 @@ def candidates(
     GraphError
         If no edge of the truth, or no other pair, is left.
     """
-    if "label" in truth:
-        pairs, said = _labelled(truth), "the labelled pairs that were given"
-    else:
+    pairs = labelled(truth)
+    said = "the labelled pairs that were given"
+    if pairs is None:
         known = check_edges(truth)[["source", "target"]].set_axis(["tf", "target"], axis=1)
         tfs = known["tf"][known["tf"].isin(sources)].unique()
         targets = targets.unique()
@@ -136,18 +116,14 @@ def scores_of(pairs: pd.DataFrame, edges: pd.DataFrame) -> tuple[np.ndarray, flo
     return np.where(named, score, edges["score"].min() - 1), float(named.mean())
 
 
-def _labelled(truth: pd.DataFrame) -> pd.DataFrame:
-    missing = {"tf", "target"} - set(truth)
-    if missing:
-        msg = f"Labelled pairs have the columns tf, target, label; missing: {', '.join(sorted(missing))}."
-        raise InputValueError(msg)
-    _once(truth, ("tf", "target", "label"))
-    odd = [v for v in truth["label"] if not isinstance(v, int | float | np.number | np.bool_) or v not in (0, 1)]
-    if odd:
-        msg = f"Labels are 0 and 1; got {', '.join(map(printable, odd[:5]))}."
-        raise InputValueError(msg)
-    out = pd.DataFrame({c: as_text(truth[c]) for c in ("tf", "target")})
-    out["label"] = truth["label"].to_numpy(dtype=np.int8)
+def labelled(truth: pd.DataFrame) -> pd.DataFrame | None:
+    """Return labelled pairs, ``tf``, ``target``, ``label``; None for a table without labels."""
+    if not any(str(c).lower() in NAMES["label"] for c in truth.columns):
+        return None
+    found = columns_of(truth, ("source", "target", "label"))
+    truth = truth.dropna(subset=[found["source"], found["target"]])
+    out = pd.DataFrame({"tf": as_text(truth[found["source"]]), "target": as_text(truth[found["target"]])})
+    out["label"] = labels_of(truth, found["label"])
     # a pair with both labels is an edge
     out = out.sort_values("label", ascending=False, kind="stable").drop_duplicates(["tf", "target"])
     return out[out["tf"] != out["target"]].sort_index().reset_index(drop=True)

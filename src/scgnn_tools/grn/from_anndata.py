@@ -1,19 +1,16 @@
-"""What a network is inferred from, out of an AnnData: one name a gene, the edges of a prior, vectors, expression."""
+"""What a network is inferred from, out of an AnnData: one name a gene, vectors, expression."""
 
 import warnings
 
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import InputScaleError, InputTypeError, MissingKeyError, SgtWarning
-from scgnn_tools._log import as_text, printable
+from scgnn_tools._errors import InputScaleError, SgtWarning
+from scgnn_tools._log import as_text
 from scgnn_tools.data import noted, open_expression
-from scgnn_tools.data.bounds import check_sparse
 from scgnn_tools.data.vectors import read_vectors
-from scgnn_tools.graph.prior import check_edges
 
 
 class Symbols:
@@ -32,27 +29,6 @@ class Symbols:
         found = genes.match(names, self._vocabulary, organism=self._organism)
         other = genes.canonical_symbols(np.asarray(names, dtype=object), organism=found.organism)
         return np.where(found.matched, found.vocabulary[found.index], other).astype(object)
-
-
-def prior_edges(
-    adata: ad.AnnData, prior: str | pd.DataFrame, names: np.ndarray, organism: str
-) -> tuple[pd.DataFrame, str]:
-    """Return the edges of a prior, by the names it uses, and what to call it."""
-    if isinstance(prior, pd.DataFrame):
-        return check_edges(prior), "the given table"
-    if not isinstance(prior, str):
-        msg = f"prior is a name, a key of varp or a DataFrame with source and target; got {type(prior).__name__}."
-        raise InputTypeError(msg)
-    if prior in ("auto", "trrust"):
-        return genes.prior("trrust", organism), f"TRRUST ({organism})"
-    if prior not in adata.varp:
-        there = ", ".join(["trrust", *map(printable, adata.varp)])
-        msg = f"prior={prior!r} is neither bundled nor in varp; there is: {there}. A DataFrame with source and target works too."
-        raise MissingKeyError(msg)
-    check_sparse(adata.varp[prior], f"varp[{prior!r}]")
-    matrix = sp.coo_array(adata.varp[prior])
-    edges = pd.DataFrame({"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data})
-    return check_edges(edges), f"varp['{prior}']"
 
 
 def gene_vectors(

@@ -18,6 +18,7 @@ from scgnn_tools.grn.collect import Data
 from scgnn_tools.grn.columns import of_data
 from scgnn_tools.grn.estimate import estimate
 from scgnn_tools.grn.evaluate import evaluate
+from scgnn_tools.grn.given import IN
 from scgnn_tools.grn.joined import RELIABLE
 from scgnn_tools.grn.runs import joins
 from scgnn_tools.grn.score import Added, Group, is_by_group, networks, run_names
@@ -108,7 +109,7 @@ def infer(
     side = None if every is None else every.take(np.flatnonzero(rows))
     scored = networks(
         inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
-        added=None if side is None else side.added(join=join),
+        added=None if side is None else side.added(join=join), allowed=data.allowed(tfs),
     )  # fmt: skip
     edges, mean = scored.edges, scored.mean
     evaluation["controls"] = controls
@@ -120,7 +121,7 @@ def infer(
         if join and mean is not None:
             regulons = side.regulons(Added(side.evidence.log_ratio()).to(mean), tfs)
         if not rows.all():
-            new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top)
+            new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
     return Network(edges, evaluation, new, regulons, scored.interrupted)
@@ -202,7 +203,15 @@ def _described(
         chance = Added(np.nan_to_num(edges["log_ratio"].to_numpy())).to(chance)
     out = pd.concat([edges[EDGE].assign(probability=chance), edges[OF_RUNS], told, seen], axis=1)
     new = [c for c in edges.columns.drop("mode") if c not in out]
-    return pd.concat([out, edges[new]], axis=1)
+    return pd.concat([out, _sources(edges, data.known), edges[new]], axis=1)
+
+
+def _sources(edges: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return which of several priors have each edge, a bool column each; none of one prior."""
+    of = [c for c in known if str(c).startswith(IN)]
+    told = known.set_index(["tf", "target"])[of]
+    told = told[~told.index.duplicated()].reindex(pd.MultiIndex.from_frame(edges[["tf", "target"]]), fill_value=False)
+    return told.set_index(edges.index)
 
 
 def cells_said(evaluation: dict[str, Any], *, join: bool) -> str:

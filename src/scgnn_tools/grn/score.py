@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ def networks(
     options: dict[str, Any],
     store: RunFolder | None = None,
     added: list[Added] | None = None,
+    allowed: np.ndarray | None = None,
 ) -> Scored:
     """Train on all pairs of the prior and score every factor × gene of the data, once or, if the method reads expression, by group.
 
@@ -117,6 +119,8 @@ def networks(
         Edges of the prior, ``tf``, ``target``, ``mode``; kept whatever their score.
     added
         What the cells of each group add to the scores; None adds nothing.
+    allowed
+        Pairs that can be edges, bool (n_tfs, n_genes); None allows all.
 
     Returns
     -------
@@ -142,13 +146,14 @@ def networks(
         what = f"train and score{' ' + mine[0].name if by_group else ''}"
         each = progress(runs.finished(n, unseen=n >= FOLDS), total=n, what=what, unit="run")
         adds = [added[k] for k in some]
-        mean, stability = _tally(each, mine, adds, tfs, inputs.genes, n_top)
+        held = [_held(g, tfs, inputs.genes, allowed) for g in mine]
+        mean, stability = _tally(each, adds, held, n_top)
         if n_runs == 1:
             stability = [np.full_like(s, np.nan) for s in stability]
         edges = pd.concat(
             [
-                _kept(mean, s, g, a, tfs, inputs.genes, modes, n_top)
-                for s, g, a in zip(stability, mine, adds, strict=True)
+                _kept(mean, s, g.name, a, h, tfs, inputs.genes, modes, n_top)
+                for s, g, a, h in zip(stability, mine, adds, held, strict=True)
             ],
             ignore_index=True,
         )
@@ -169,38 +174,41 @@ def networks(
 def _kept(
     mean: np.ndarray,
     stability: np.ndarray,
-    group: Group,
+    group: str,
     added: Added,
+    held: np.ndarray | None,
     tfs: np.ndarray,
     genes: np.ndarray,
     modes: pd.Series,
     n_top: int,
 ) -> pd.DataFrame:
     """Return the edges of a group that are kept: the best of each factor and the known ones."""
-    score = _within(added.to(mean), group, tfs, genes)
+    score = _within(added.to(mean), held)
     best = _top(score, n_top)
     best.flat[modes.index] = np.isfinite(score.flat[modes.index])
     place = np.flatnonzero(best)
     i, j = np.divmod(place, len(genes))
     told = {"known": np.isin(place, modes.index), "mode": modes.reindex(place).to_numpy()}
-    edges = pd.DataFrame({"group": group.name, "tf": tfs[i], "target": genes[j], "score": score[i, j], **told})
+    edges = pd.DataFrame({"group": group, "tf": tfs[i], "target": genes[j], "score": score[i, j], **told})
     edges = edges.assign(stability=stability[i, j].astype(float), prior_score=mean[i, j])
     return edges.assign(**{name: values[i, j].astype(float) for name, values in added.columns.items()})
 
 
 def _tally(
-    runs: Iterable[np.ndarray], groups: list[Group], added: list[Added], tfs: np.ndarray, genes: np.ndarray, n_top: int
+    runs: Iterable[np.ndarray], added: list[Added], held: list[np.ndarray | None], n_top: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the mean of the runs that score a pair, float64 (n_tfs, n_genes), and by group in what share it is among the best."""
-    shape = (len(tfs), len(genes))
+    runs = iter(runs)
+    first = next(runs)
+    shape = first.shape
     total, seen = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-    kept = [np.zeros(shape, dtype=np.float32) for _ in groups]
-    for scores in runs:
+    kept = [np.zeros(shape, dtype=np.float32) for _ in held]
+    for scores in chain([first], runs):
         there = np.isfinite(scores)
         total[there] += scores[there]
         seen += there
-        for count, group, add in zip(kept, groups, added, strict=True):
-            count += _top(_within(add.to(scores), group, tfs, genes), n_top)
+        for count, mine, add in zip(kept, held, added, strict=True):
+            count += _top(_within(add.to(scores), mine), n_top)
     none = seen == 0
     seen[none] = 1
     mean = total / seen
@@ -208,12 +216,17 @@ def _tally(
     return mean, [count / seen for count in kept]
 
 
-def _within(scores: np.ndarray, group: Group, tfs: np.ndarray, genes: np.ndarray) -> np.ndarray:
-    """Return the scores with NaN where the group lacks the factor or the gene."""
+def _held(group: Group, tfs: np.ndarray, genes: np.ndarray, allowed: np.ndarray | None) -> np.ndarray | None:
+    """Return which pairs the network of a group can hold, bool (n_tfs, n_genes); None for all."""
     if group.genes.all():
-        return scores
-    here = np.isin(tfs, genes[group.genes])
-    return np.where(here[:, None] & group.genes[None, :], scores, np.nan)
+        return allowed
+    held = np.isin(tfs, genes[group.genes])[:, None] & group.genes[None, :]
+    return held if allowed is None else held & allowed
+
+
+def _within(scores: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    """Return the scores with NaN where the network cannot hold the pair."""
+    return scores if held is None else np.where(held, scores, np.nan)
 
 
 def _top(score: np.ndarray, n_top: int) -> np.ndarray:

@@ -3,15 +3,18 @@
 import numpy as np
 import pandas as pd
 
+from scgnn_tools.grn.given import IN
+
 MODES = {"Activation": 1.0, "Repression": -1.0}
 SURE = 3.0
 """Standard deviations from permuted cells that make a sign."""
 
 
 def known_edges(prior: pd.DataFrame) -> pd.DataFrame:
-    """Return ``tf``, ``target``, ``mode`` of the edges of a prior; ``mode`` is 1, -1, or NaN where the prior does not say."""
+    """Return ``tf``, ``target``, ``mode`` of the edges of a prior, 1, -1, or NaN where it does not say, and which of several has them."""
     mode = prior["mode"].map(MODES).to_numpy(dtype=float) if "mode" in prior else np.nan
-    return prior[["source", "target"]].set_axis(["tf", "target"], axis=1).assign(mode=mode)
+    of = [c for c in prior if str(c).startswith(IN)]
+    return prior[["source", "target", *of]].rename(columns={"source": "tf"}).assign(mode=mode)
 
 
 def signs(mode: np.ndarray, correlation: np.ndarray, z: np.ndarray) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._log import printable
-from scgnn_tools.grn.edge_tables import columns_of, numbers
+from scgnn_tools.grn.edge_tables import numbers, score_columns
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,8 +44,7 @@ def _completed(edges: pd.DataFrame) -> pd.DataFrame:
     """Return edges with all that the tools and figures look at: ``source``, ``target``, ``score``, ``known``, ``sign``."""
     if set(NEEDED) <= set(edges.columns):
         return edges
-    named = edges.rename(columns={v: k for k, v in columns_of(edges, optional=("score",)).items() if v})
-    named = named.rename(columns={"tf": "source"})
+    named = edges.rename(columns={v: k for k, v in score_columns(edges, optional=("score",)).items() if v})
     out = named.dropna(subset=["source", "target"]).reset_index(drop=True)
     score = numbers(out["score"]) if "score" in out else np.ones(len(out))
     known = out["known"].to_numpy(dtype=bool) if "known" in out else np.zeros(len(out), dtype=bool)

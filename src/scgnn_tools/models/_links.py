@@ -16,7 +16,8 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.collect import Data, collect
-from scgnn_tools.grn.from_anndata import Symbols, prior_edges
+from scgnn_tools.grn.from_anndata import Symbols
+from scgnn_tools.grn.given import given_networks, merged
 from scgnn_tools.grn.pooling import Pooling
 from scgnn_tools.grn.tune import tune
 from scgnn_tools.links import link_predictor, node_features
@@ -115,7 +116,7 @@ class LinkModel:
         layer, gene_key, organism
             As in :func:`scgnn_tools.tl.embed`.
         prior
-            As in :func:`scgnn_tools.tl.infer_grn`: "auto", a key of ``varp``, or a table with ``source`` and ``target``.
+            As in :func:`scgnn_tools.tl.infer_grn`: a name, a key of ``varp``, a table, a file, or several.
         use_rep
             Gene vectors in ``varm``; None takes those of a model.
 
@@ -129,15 +130,14 @@ class LinkModel:
         if layer is not None:
             open_expression(adata, layer=layer)
         names = genes.gene_names(adata.var, gene_key=gene_key)
-        if isinstance(prior, pd.DataFrame):
-            prior = check_edges(prior)
-        else:
-            prior_edges(adata, prior, names, organism or genes.detect_organism(names))
+        given = given_networks(prior, organism=organism or genes.detect_organism(names), adata=adata, names=names)
+        if not isinstance(prior, str):
+            prior = merged({n: check_edges(t) for n, t in given.items()})
         if use_rep is not None and use_rep not in adata.varm:
             msg = f"use_rep={use_rep!r} is not in varm; there is: {', '.join(map(str, adata.varm)) or 'none'}."
             raise MissingKeyError(msg)
-        given = {"layer": layer, "prior": prior, "use_rep": use_rep, "gene_key": gene_key, "organism": organism}
-        record(adata, SETUP_LINKS[cls.method], **given)
+        noted = {"layer": layer, "prior": prior, "use_rep": use_rep, "gene_key": gene_key, "organism": organism}
+        record(adata, SETUP_LINKS[cls.method], **noted)
 
     @renamed(device=from_device)
     def train(

@@ -1,20 +1,22 @@
 """``pp.prior_graph``: what is known of transcription factors and their targets."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scgnn_tools import genes, graph
 from scgnn_tools._modality import RNA
+from scgnn_tools.graph.prior import check_edges
+from scgnn_tools.grn.given import given_networks, merged
+from scgnn_tools.grn.names import GeneNames
 from scgnn_tools.pp._graphs import opened, write_graph
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
 
 def prior_graph(
     adata: "AnnData | MuData",
-    prior: "str | pd.DataFrame" = "trrust",
+    prior: Any = "trrust",
     *,
     gene_key: str | None = None,
     organism: str | None = None,
@@ -29,7 +31,8 @@ def prior_graph(
     adata
         Any AnnData.
     prior
-        "trrust" (human or mouse, CC BY-SA 4.0), or a DataFrame with ``source``, ``target`` and perhaps ``weight``.
+        "trrust" (human or mouse, CC BY-SA 4.0), or any network that ``prior=`` of :func:`scgnn_tools.tl.infer_grn` takes: a table, a file,
+        "collectri", several of them.
     gene_key
         Column of ``var`` with the gene names; None takes ``var_names``. Ensembl ids and older symbols are found too.
     organism
@@ -58,7 +61,10 @@ def prior_graph(
     inner = opened(adata, key_added, copy=copy, mod=mod)
     names = genes.gene_names(inner.var, gene_key=gene_key)
     organism = organism or genes.detect_organism(names)
-    edges = genes.prior(prior, organism) if isinstance(prior, str) else prior
-    matrix = graph.prior(edges, genes.canonical_symbols(names, organism=organism))
-    params = {"prior": prior if isinstance(prior, str) else "table", "organism": organism}
+    given = given_networks(prior, organism=organism, adata=inner, names=names)
+    to_symbol = GeneNames(names, organism)
+    tables = {n: check_edges(t) for n, t in given.items()}
+    edges = merged({n: t.assign(**{c: to_symbol(t[c]) for c in ("source", "target")}) for n, t in tables.items()})
+    matrix = graph.prior(edges, to_symbol(names))
+    params = {"prior": prior if isinstance(prior, str) else ", ".join(tables), "organism": organism}
     return write_graph(adata, matrix, where="varp", key_added=key_added, params=params, copy=copy, mod=mod)

@@ -1,6 +1,7 @@
 """``tl.evaluate_grn``: any edge table against a known network, beside what counting reaches."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,14 +9,18 @@ import pandas as pd
 
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer
-from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
-from scgnn_tools.grn.edge_tables import candidates, edge_scores, scores_of
+from scgnn_tools.graph.network_files import ENDINGS, ending, read_network
+from scgnn_tools.graph.prior import check_edges
+from scgnn_tools.grn.edge_tables import candidates, edge_scores, labelled, scores_of
+from scgnn_tools.grn.given import given_factors, given_networks, merged
 from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
+from scgnn_tools.grn.names import GeneNames, names_of
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.links.pcc import PCC
 
@@ -25,11 +30,11 @@ if TYPE_CHECKING:
 
 
 def evaluate_grn(
-    edges: "AnnData | MuData | pd.DataFrame | Mapping[str, pd.DataFrame]",
-    truth: "str | pd.DataFrame" = "auto",
+    edges: "AnnData | MuData | pd.DataFrame | str | Path | Mapping[str, pd.DataFrame | str | Path]",
+    truth: Any = "auto",
     *,
-    train: pd.DataFrame | None = None,
-    tfs: Sequence[str] | None = None,
+    train: Any = None,
+    tfs: "Sequence[str] | str | Path | None" = None,
     genes: Sequence[str] | None = None,
     key: str = GRN,
     group: str | None = None,
@@ -48,17 +53,17 @@ def evaluate_grn(
     ----------
     edges
         An AnnData, or a MuData, that :func:`infer_grn` was called on; a table with a column each for the factor (``source``, ``tf``,
-        ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``Gene2``) and the score (``score``, ``importance``, ``weight``,
-        ``EdgeWeight``), higher is likelier; or several tables by name.
+        ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and the score (``score``, ``importance``,
+        ``weight``, ``EdgeWeight``), higher is likelier; a file with such a table; or several by name.
     truth
-        "auto" or "trrust", the bundled TRRUST of the organism; a network (``source``, ``target``); or labelled pairs (``tf``, ``target``,
-        ``label``).
+        A known network in any form that ``prior=`` of :func:`infer_grn` takes: "auto" or "trrust", the bundled TRRUST of the organism,
+        "collectri", "dorothea", a file, a table; or labelled pairs, a table with a ``label`` of 0 and 1. Names of another case are found.
     train
         What the edges were learnt from, edges (``source``, ``target``) or labelled pairs; these are not judged.
     tfs, genes
-        Factors and targets that the tool could have named; None takes the factors of the edges and all genes that the edges name, or
-        of an AnnData those that enough of its cells express, or of a group's. A pair that the tool did not name ranks
-        below all that it did.
+        Factors (one, a list, or a file) and targets that the tool could have named; None takes the factors of the edges and all genes
+        that the edges name, or of an AnnData those that enough of its cells express, or of a group's. A pair that the tool did not name
+        ranks below all that it did.
     key, group
         Name of the network in an AnnData, and one of its groups.
     exclude_known
@@ -86,30 +91,35 @@ def evaluate_grn(
     """
     integer("bootstrap", bootstrap, least=0)
     adata = None
-    if not isinstance(edges, pd.DataFrame | Mapping):
-        adata = modality(edges, mod, name="edges", wanted="an AnnData, a table of edges, or a dict of tables")
-    tables, held = _given(edges), None
+    if not isinstance(edges, pd.DataFrame | Mapping) and not _is_file(edges):
+        adata = modality(
+            edges, mod, name="edges", wanted="an AnnData, a table of edges, a file of one, or a dict of tables"
+        )
+    tables, held, called = _given(edges), None, pd.Series(dtype=object)
     if adata is not None:
         params = network(adata, key).get("params", {})
+        called = names_of(adata, params)
         tables = {str(params.get("method", "edges")): edges_of(adata, key, group=group)}
         held = genes_held(adata, params, group)
         if exclude_known and train is None:
             every_group = edges_of(adata, key)  # trained on the whole prior, whatever a group expresses of it
-            train = every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]]
-    named = {n: edge_scores(t) for n, t in tables.items()}
+            train = _called(every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]], called)
+            train = train if len(train) else None
+    named = {n: edge_scores(_called(t, called)) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
-    pool = every if adata is None else adata.var_names.to_numpy(dtype=object) if held is None else held
+    pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
     pool = pool if genes is None else as_text(genes)
     organism = organism or gene_names.detect_organism(pool)
-    to_symbol = _Symbols(organism)
+    to_symbol = GeneNames(np.concatenate([called.to_numpy(), every, pool]), organism)
     named = {n: edge_scores(t.assign(tf=to_symbol(t["tf"]), target=to_symbol(t["target"]))) for n, t in named.items()}
-    sources = np.concatenate([t["tf"].unique() for t in named.values()]) if tfs is None else to_symbol(as_text(tfs))
-    known = _renamed(_truth(truth, organism), to_symbol)
-    seen = None if train is None else _pairs(_renamed(train, to_symbol))
+    sources = (
+        np.concatenate([t["tf"].unique() for t in named.values()]) if tfs is None else to_symbol(given_factors(tfs))
+    )
+    known, seen = _truth(truth, organism, adata, to_symbol), _seen(train, organism, to_symbol)
     pairs, said = candidates(known, pd.Index(sources), pd.Index(to_symbol(pool)), left_out=seen)
     found = {n: scores_of(pairs, t) for n, t in named.items()}
     shares = ", ".join(f"{n} names {share:.1%}" for n, (_, share) in found.items())
-    also = {} if adata is None else _coexpression(adata, pairs, to_symbol)
+    also = {} if adata is None else _coexpression(adata, pairs, called, to_symbol)
     out = judge(
         pairs,
         {n: s for n, (s, _) in found.items()},
@@ -124,61 +134,65 @@ def evaluate_grn(
     return out
 
 
+def _is_file(edges: Any) -> bool:
+    """Say whether edges are named by a file; that of an object is none of edges."""
+    return isinstance(edges, str | Path) and ending(edges) in ENDINGS
+
+
 def _given(edges: Any) -> dict[str, pd.DataFrame]:
     """Return tables by name, none for an object."""
     if isinstance(edges, pd.DataFrame):
         return {"edges": edges}
+    if _is_file(edges):
+        return {Path(edges).name: read_network(edges)}
     if not isinstance(edges, Mapping):
         return {}
     if not edges:
         msg = "There are no edges to judge: the mapping is empty."
         raise InputValueError(msg)
     for name, table in edges.items():
-        if not isinstance(table, pd.DataFrame):
-            msg = f"edges[{printable(repr(name))}] is a table of edges (a DataFrame); got {type(table).__name__}."
+        if not isinstance(table, pd.DataFrame | str | Path):
+            msg = f"edges[{printable(repr(name))}] is a table of edges (a DataFrame) or a file; got {type(table).__name__}."
             raise InputTypeError(msg)
-    return {str(n): t for n, t in edges.items()}
+    return {str(n): t if isinstance(t, pd.DataFrame) else read_network(t) for n, t in edges.items()}
 
 
-class _Symbols:
-    """The current symbol of a name: tables of other tools name genes in other ways."""
-
-    def __init__(self, organism: str) -> None:
-        self._organism = organism
-
-    def __call__(self, names: "np.ndarray | pd.Series") -> np.ndarray:
-        unique, at = np.unique(as_text(names).astype(str), return_inverse=True)
-        return gene_names.canonical_symbols(unique.astype(object), organism=self._organism)[at]
-
-
-def _truth(truth: "str | pd.DataFrame", organism: str) -> pd.DataFrame:
-    if isinstance(truth, pd.DataFrame):
-        return truth
-    if truth not in ("auto", "trrust"):
-        msg = f"There is no bundled network {printable(truth)!r}; there is: trrust. A table with source and target works too."
-        raise MissingKeyError(msg)
-    return gene_names.prior("trrust", organism)
+def _truth(truth: Any, organism: str, adata: "AnnData | None", to_symbol: GeneNames) -> pd.DataFrame:
+    """Return what is true by symbol: edges, or labelled pairs."""
+    tables = given_networks(truth, organism=organism, adata=adata, argument="truth")
+    if len(tables) == 1:
+        pairs = labelled(next(iter(tables.values())))
+        if pairs is not None and not (pairs["label"] == 1).all():
+            return pairs.assign(**{c: to_symbol(pairs[c]) for c in ("tf", "target")})
+    return merged({n: check_edges(_renamed(check_edges(t), to_symbol)) for n, t in tables.items()})
 
 
-def _renamed(table: pd.DataFrame, to_symbol: _Symbols) -> pd.DataFrame:
-    there = [c for c in ("tf", "source", "target") if c in table]
-    kept = table.dropna(subset=there)
-    return kept.assign(**{c: to_symbol(kept[c]) for c in there})
+def _called(edges: pd.DataFrame, called: pd.Series) -> pd.DataFrame:
+    """Return edges of ``var_names`` by the names that the genes of the object have."""
+    if called.empty:
+        return edges
+    return edges.assign(**{c: edges[c].astype(str).map(called).fillna(edges[c]) for c in ("source", "target")})
 
 
-def _pairs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return edges or labelled pairs of training as pairs."""
-    out = table.rename(columns={"source": "tf"})
-    missing = {"tf", "target"} - set(out)
-    if missing:
-        msg = (
-            f"train= holds edges (source, target) or pairs (tf, target, label); missing: {', '.join(sorted(missing))}."
-        )
-        raise InputValueError(msg)
-    return out
+def _renamed(edges: pd.DataFrame, to_symbol: GeneNames) -> pd.DataFrame:
+    return edges.assign(**{c: to_symbol(edges[c]) for c in ("source", "target")})
 
 
-def _coexpression(adata: "AnnData", pairs: pd.DataFrame, to_symbol: _Symbols) -> dict[str, np.ndarray]:
+def _seen(train: Any, organism: str, to_symbol: GeneNames) -> pd.DataFrame | None:
+    """Return what was trained on as pairs by symbol: all labelled ones, or edges."""
+    if train is None:
+        return None
+    tables = given_networks(train, organism=organism, argument="train")
+    pairs = labelled(next(iter(tables.values()))) if len(tables) == 1 else None
+    if pairs is None:
+        edges = merged({n: check_edges(t) for n, t in tables.items()})
+        pairs = edges[["source", "target"]].set_axis(["tf", "target"], axis=1)
+    return pairs.assign(**{c: to_symbol(pairs[c]) for c in ("tf", "target")})
+
+
+def _coexpression(
+    adata: "AnnData", pairs: pd.DataFrame, called: pd.Series, to_symbol: GeneNames
+) -> dict[str, np.ndarray]:
     from anndata import AnnData
 
     try:
@@ -186,7 +200,8 @@ def _coexpression(adata: "AnnData", pairs: pd.DataFrame, to_symbol: _Symbols) ->
     except InputScaleError:
         return {}
     columns = fitted._columns
-    symbols = pd.Index(to_symbol(columns.genes.to_numpy()))
+    genes = pd.Index(columns.genes)
+    symbols = pd.Index(to_symbol(called.reindex(genes).fillna(pd.Series(genes, index=genes)).to_numpy()))
     first = ~symbols.duplicated()
     renamed = AnnData(columns.x[:, np.flatnonzero(first)].tocsr(), var=pd.DataFrame(index=symbols[first]))
     score = PCC().fit(expression=renamed).score(pairs)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 def infer_grn(
     adata: "AnnData | MuData",
-    prior: "str | pd.DataFrame" = "auto",
+    prior: Any = "auto",
     *,
-    tfs: Sequence[str] | None = None,
+    tfs: "Sequence[str] | str | Path | None" = None,
+    mask: Any = None,
     method: str = "sgt",
     groupby: str | None = None,
     min_expressed: float = 0.05,
@@ -60,10 +61,17 @@ def infer_grn(
     adata
         Cells × genes; of a MuData one modality.
     prior
-        Known edges: "auto" or "trrust" for the bundled TRRUST of the organism, a DataFrame with ``source``, ``target`` and perhaps
-        ``weight`` and ``mode``, or a key of ``varp``.
+        Known edges: "auto" or "trrust" for the bundled TRRUST of the organism; "collectri" or "dorothea", which decoupler downloads; a
+        key of ``varp``; a table or a file (.csv, .tsv, .parquet, .graphml, .cyjs, .gmt, perhaps with .gz) with a column each for the factor
+        (``source``, ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and perhaps weight (``weight``,
+        ``importance``, ``score``; negative is repression), mode (``mode``, ``mor``; ``1/-1``, ``+/-``, ``activation/repression``) and
+        ``label`` (0 is no edge); a base network of CellOracle or SCENIC+ (peaks × factors, with ``gene_short_name``); regulons
+        ``{"SPI1": ["LYZ", "CD14"]}``; or several of these, as a list or by name: which of them has an edge is then a column ``in_<name>``.
     tfs
-        Transcription factors; None takes the bundled list of the organism and the sources of the prior.
+        Transcription factors: a list, one name, or a file with one a line; None takes the bundled list of the organism and the sources
+        of the prior.
+    mask
+        The only pairs that can be edges, in any form that ``prior`` takes: a base network of open chromatin and motifs. None allows all.
     method
         A name of :func:`scgnn_tools.models.link_predictor`. "sgt" is our own: counting, collaboration and alike genes, with
         weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
@@ -161,7 +169,15 @@ def infer_grn(
     options = check_options(method, given, device, split)
     number = seed(rng)
     data = collect(
-        target, prior, tfs=tfs, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=number
+        target,
+        prior,
+        tfs=tfs,
+        mask=mask,
+        use_rep=use_rep,
+        layer=layer,
+        gene_key=gene_key,
+        organism=organism,
+        rng=number,
     )
     check_expression(data, method)
     groups = groups_of(target, groupby, data, min_expressed)

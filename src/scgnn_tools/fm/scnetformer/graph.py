@@ -13,6 +13,7 @@ from scgnn_tools._log import printable
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.bounds import check_csr
 from scgnn_tools.fm.cgc.graph import within_cells
+from scgnn_tools.graph.edge_table import NAMES
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.nn.sparse import Propagation, symmetric_normalized
 
@@ -144,10 +145,10 @@ def token_graph(
     tables = edges if isinstance(edges, Mapping) else {"": edges}
     out = {}
     for tissue, table in tables.items():
-        kept = check_edges(table)
-        weighted = "weight" in table
-        if weighted:
-            kept = kept[kept["weight"] > threshold]
+        weighted = isinstance(table, pd.DataFrame) and any(str(c).lower() in NAMES["weight"] for c in table.columns)
+        kept = check_edges(
+            table, above=threshold if weighted else None
+        )  # a z-score may be negative, and is then no edge
         names = np.unique(np.concatenate([kept["source"], kept["target"]]).astype(str))
         at = pd.Series(find(names) if len(names) else [], index=names, dtype=np.int64)
         source, target = at[kept["source"]].to_numpy(), at[kept["target"]].to_numpy()
