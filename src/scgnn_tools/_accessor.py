@@ -43,6 +43,12 @@ class SgtAccessor:
 
         return infer_grn(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
+    def grn_from_edges(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.grn_from_edges` on this object."""
+        from scgnn_tools.tl import grn_from_edges
+
+        return grn_from_edges(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def integrate(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.integrate` on this object."""
         from scgnn_tools.tl import integrate

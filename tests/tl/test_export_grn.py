@@ -1,4 +1,7 @@
 import json
+import sys
+import types
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputValueError, MissingExtraError, MissingKeyError
 
 
 @pytest.fixture
@@ -62,11 +65,51 @@ def test_one_group_and_few_targets(network, tmp_path):
     assert len(pd.read_csv(path)) == 3  # one of each factor in each group
 
 
+@pytest.mark.parametrize("name", ["a.gmt", "a.tsv", "a.parquet", "a.graphml", "a.csv"])
+def test_a_network_that_was_written_is_a_network_that_can_be_read(network, tmp_path, name):
+    path = sgt.tl.export_grn(network, tmp_path / name)
+    sgt.tl.grn_from_edges(network, path, key_added="again")
+    again, own = (sgt.tl.regulons(network, k).set_index(["source", "target"])["weight"] for k in ("again", "sgt_grn"))
+    if name == "a.gmt":  # sets know no weights
+        own = np.sign(own)
+    if name == "a.tsv":  # adjacencies know no signs
+        own = own.abs()
+    pd.testing.assert_series_equal(again.sort_index(), own.sort_index(), check_dtype=False)
+
+
+def test_the_best_edges_alone(network, tmp_path):
+    path = sgt.tl.export_grn(network, tmp_path / "a.csv", n_top=3, min_score=0.65)
+    assert pd.read_csv(path)["score"].tolist() == [0.9, 0.8, 0.7]
+    path = sgt.tl.export_grn(network, tmp_path / "b.csv", min_score=0.75)
+    assert len(pd.read_csv(path)) == 2
+    with pytest.raises(InputValueError, match=r"no edge to write: none has a score of at least 1\.5"):
+        sgt.tl.export_grn(network, tmp_path / "c.csv", min_score=1.5)
+    assert not (tmp_path / "c.csv").exists()
+
+
+def test_loom_of_cells_and_regulons(network, tmp_path, monkeypatch):
+    with pytest.raises(MissingExtraError, match="pip install loompy"):
+        sgt.tl.export_grn(network, tmp_path / "a.loom")
+    assert not list(tmp_path.iterdir())
+    made = {}
+
+    def create(path, layers, rows, columns):
+        made.update(shape=layers.shape, rows=rows, columns=columns)
+        Path(path).write_bytes(b"loom")
+
+    monkeypatch.setitem(sys.modules, "loompy", types.SimpleNamespace(create=create))
+    sgt.tl.export_grn(network, tmp_path / "a.loom")
+    member = made["rows"]["Regulons"]
+    assert made["shape"] == (len(member), network.n_obs)
+    assert set(made["rows"]["Gene"][member["SPI1(+)"] == 1]) == {"LYZ", "CST3"}
+    assert made["columns"]["CellID"].tolist() == network.obs_names.tolist()
+
+
 @pytest.mark.parametrize(
     ("name", "kwargs", "error", "says"),
     [
-        ("a.xlsx", {}, InputValueError, "ends in no known format; end it in .graphml, .cyjs or .csv"),
-        ("a.csv", {"format": "sif"}, InputValueError, "pass format=, one of graphml, cyjs, csv, decoupler"),
+        ("a.xlsx", {}, InputValueError, "ends in no known format; end it in .graphml, .cyjs, .csv, .tsv"),
+        ("a.csv", {"format": "sif"}, InputValueError, "pass format=, one of graphml, cyjs, csv, parquet, decoupler"),
         ("there.csv", {}, InputValueError, "exists. Pass overwrite=True"),
         ("no/such/a.csv", {}, InputValueError, "There is no folder"),
         ("a.csv", {"key": "other"}, MissingKeyError, r"uns\['other'\] holds no network"),

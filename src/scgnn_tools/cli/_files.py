@@ -95,7 +95,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 def check_export(path: Path, *, overwrite: bool) -> None:
     """Refuse an export that could not or should not be written, before any work is done."""
-    _check(path, (".graphml", ".cyjs", ".csv", ".html"), "--export", overwrite=overwrite)
+    _check(path, (".graphml", ".cyjs", ".csv", ".tsv", ".gmt", ".parquet", ".html"), "--export", overwrite=overwrite)
 
 
 def check_distinct(paths: list[Path]) -> None:

@@ -11,6 +11,7 @@ from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._log import printable
 from scgnn_tools.grn.edge_tables import numbers, score_columns
+from scgnn_tools.grn.names import shown_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -53,7 +54,13 @@ def _completed(edges: pd.DataFrame) -> pd.DataFrame:
 
 
 def edges_of(
-    adata: "AnnData", key: str, *, group: str | None = None, n_targets: int | None = None, merge: bool = True
+    adata: "AnnData",
+    key: str,
+    *,
+    group: str | None = None,
+    n_targets: int | None = None,
+    merge: bool = True,
+    named: bool = False,
 ) -> pd.DataFrame:
     """Return the edges, best first.
 
@@ -63,8 +70,16 @@ def edges_of(
         One of the groups; None takes all, and of an edge in several groups the best, unless ``merge`` is off.
     n_targets
         Most targets a factor.
+    merge
+        Whether an edge of several groups is given once.
+    named
+        Whether the genes are called as the ``gene_key`` says that the network was made with, and not by ``var_names``.
     """
-    edges = network(adata, key)["edges"]
+    entry = network(adata, key)
+    edges = entry["edges"]
+    if named and "gene_key" in entry.get("params", {}):
+        called = shown_names(adata, entry["params"])
+        edges = edges.assign(**{c: edges[c].astype(str).map(called).fillna(edges[c]) for c in ("source", "target")})
     if group is not None:
         group = str(group)  # groups of numbers are called by their text
         there = sorted(edges["group"].astype(str).unique()) if "group" in edges else []

@@ -86,7 +86,7 @@ def grn(
     """
     adata = modality(adata, mod)
     entry = network(adata, key)
-    every = edges_of(adata, key, group=group, merge=not interactive)
+    every = edges_of(adata, key, group=group, merge=not interactive, named=True)
     if tf is not None and tfs is not None:
         msg = "tf= draws one regulon, tfs= a network of some factors. Pass one of them."
         raise InputValueError(msg)

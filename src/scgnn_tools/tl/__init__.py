@@ -7,6 +7,7 @@ from scgnn_tools.tl._evaluate_grn import evaluate_grn
 from scgnn_tools.tl._explain import explain
 from scgnn_tools.tl._export_grn import export_grn
 from scgnn_tools.tl._gene_programs import gene_programs
+from scgnn_tools.tl._grn_from_edges import grn_from_edges
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._integrate import integrate
 from scgnn_tools.tl._perturb import perturb
@@ -21,6 +22,7 @@ __all__ = [
     "explain",
     "export_grn",
     "gene_programs",
+    "grn_from_edges",
     "infer_grn",
     "integrate",
     "perturb",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from scgnn_tools._choices import integer
 from scgnn_tools._errors import InputValueError, SgtWarning
@@ -17,6 +16,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
+from scgnn_tools.grn.imported import score_matrix
 from scgnn_tools.store import check_folder
 
 if TYPE_CHECKING:
@@ -226,13 +226,11 @@ def _fields(
     def at(symbols: pd.Series) -> np.ndarray:
         return symbols.map(column_of).to_numpy(dtype=np.int64)
 
-    i, j = at(edges["tf"]), at(edges["target"])
-    table = edges.rename(columns={"tf": "source"}).assign(source=names[i], target=names[j])
+    table = edges.rename(columns={"tf": "source"})
+    table = table.assign(source=names[at(edges["tf"])], target=names[at(edges["target"])])
     if "groupby" not in params:
         table = table.drop(columns="group")
-    _, first = np.unique(np.stack([i, j]), axis=1, return_index=True)  # best first: of several groups the best
-    score = edges["score"].to_numpy(dtype=np.float32)
-    matrix = sp.csr_matrix((score[first], (i[first], j[first])), shape=(adata.n_vars, adata.n_vars))
+    matrix = score_matrix(adata, table)
     entry = {"edges": table, "evaluation": network.evaluation, "params": params}
     for name, part in (("new_factors", network.new_factors), ("regulons", network.regulons)):
         if len(part):

@@ -47,7 +47,11 @@ def regulons(
     MissingKeyError, InputValueError
         If there is no such network or group.
     """
-    edges = edges_of(modality(adata, mod), key, group=group, n_targets=n_targets)
+    return weighted(edges_of(modality(adata, mod), key, group=group, n_targets=n_targets))
+
+
+def weighted(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return ``source``, ``target`` and signed ``weight`` of edges."""
     sign = np.where(edges["sign"].to_numpy(dtype=float) < 0, -1.0, 1.0)
     out = edges[["source", "target"]].astype(str)
     return out.assign(weight=np.abs(edges["score"].to_numpy(dtype=float)) * sign)

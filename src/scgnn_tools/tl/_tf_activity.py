@@ -14,6 +14,8 @@ from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys, check_apart, check_ke
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.data import open_expression
+from scgnn_tools.grn.names import shown_names
+from scgnn_tools.grn.table import network
 from scgnn_tools.tl._regulons import regulons
 
 if TYPE_CHECKING:
@@ -98,7 +100,10 @@ def tf_activity(
     scores, adjusted = activity(decoupler, expression.log_normalized(), genes, net, method, min_targets)
     params: dict[str, Any] = {"method": method, "grn": key, "min_targets": min_targets, "matrix": expression.name}
     params |= {k: v for k, v in (("group", group), ("n_targets", n_targets)) if v is not None}
-    factors = scores.columns.to_numpy(dtype=object)
+    called = shown_names(target, network(target, key).get("params", {}))
+    factors = np.array([called.get(f, f) for f in scores.columns.astype(str)], dtype=object)
+    scores = scores.set_axis(factors, axis=1)
+    adjusted = None if adjusted is None else adjusted.set_axis(factors, axis=1)
     tables = {keys.obsm: scores} | ({} if adjusted is None else {keys.padj: adjusted})
     tables = {k: t.set_axis(safe_names(t.columns), axis=1).set_index(target.obs_names) for k, t in tables.items()}
     changed = write(

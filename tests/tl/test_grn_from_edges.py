@@ -1,0 +1,84 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+
+
+@pytest.fixture
+def adjacencies(pbmc68k):
+    rng = np.random.default_rng(0)
+    pairs = [(t, g) for t in ("SPI1", "IRF8", "FOS") for g in rng.choice(pbmc68k.raw.var_names, 30, replace=False)]
+    return pd.DataFrame(pairs, columns=["TF", "target"]).assign(importance=rng.gamma(2, size=len(pairs)))
+
+
+def test_every_tool_takes_it(pbmc68k, adjacencies, tmp_path):
+    before = pbmc68k.copy()
+    table = pd.concat([adjacencies, pd.DataFrame({"TF": ["SPI1"], "target": ["NOSUCH"], "importance": [9.0]})])
+    sgt.tl.grn_from_edges(pbmc68k, table.assign(motif="m1"), key_added="scenic", prior="trrust")
+    assert changed(before, pbmc68k) == {"uns['scenic']", "varp['scenic']"}
+    edges = pbmc68k.uns["scenic"]["edges"]
+    assert list(edges) == ["source", "target", "score", "known", "sign", "motif"]
+    assert edges["score"].is_monotonic_decreasing
+    assert edges["sign"].isna().all()
+    assert pbmc68k.varp["scenic"].nnz == len(edges)
+    pbmc68k.write_h5ad(tmp_path / "a.h5ad")
+    back = ad.read_h5ad(tmp_path / "a.h5ad")
+    truth = edges.iloc[::2][["source", "target"]]
+    assert (
+        sgt.tl.evaluate_grn(back, truth, key="scenic", exclude_known=False, bootstrap=0).table.loc["imported", "n"] > 0
+    )
+    assert sgt.pl.grn(back, "scenic", tf="SPI1").axes
+    assert sgt.pl.grn(back, "scenic", interactive=True).text
+    assert sgt.tl.export_grn(back, tmp_path / "a.graphml", "scenic").exists()
+
+
+def test_signs_groups_and_weights(pbmc68k):
+    table = pd.DataFrame(
+        {"source": ["spi1", "SPI1", "IRF8"], "target": ["LYZ", "CST3", "CD74"], "coef_mean": [-0.5, 0.2, 0.0]}
+    )
+    both = {"CD19+ B": table, "Dendritic": table.head(1)}
+    sgt.tl.grn_from_edges(pbmc68k, both, groupby="bulk_labels")
+    entry = pbmc68k.uns["sgt_grn"]
+    assert entry["edges"][["group", "target", "score", "sign"]].to_numpy().tolist() == [
+        ["CD19+ B", "LYZ", 0.5, -1.0], ["Dendritic", "LYZ", 0.5, -1.0], ["CD19+ B", "CST3", 0.2, 1.0],
+    ]  # fmt: skip
+    assert entry["params"]["groups"].tolist() == ["CD19+ B", "Dendritic"]
+    long = pd.concat([t.assign(bulk_labels=g) for g, t in both.items()])
+    again = sgt.tl.grn_from_edges(pbmc68k, long, groupby="bulk_labels", copy=True)
+    pd.testing.assert_frame_equal(again.uns["sgt_grn"]["edges"], entry["edges"])
+
+
+def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
+    symbols = pbmc68k.raw.var_names
+    var = pd.DataFrame({"symbol": symbols.to_numpy()}, index=[f"id{i}" for i in range(len(symbols))])
+    other = ad.AnnData(pbmc68k.raw.X, obs=pbmc68k.obs, var=var)
+    sgt.tl.grn_from_edges(other, adjacencies, gene_key="symbol")
+    assert other.uns["sgt_grn"]["edges"]["source"].str.startswith("id").all()
+    assert {"SPI1", "FOS"} <= set(pd.read_csv(sgt.tl.export_grn(other, tmp_path / "a.csv"))["source"])
+    assert sgt.pl.grn(other, tf="SPI1").axes
+    pytest.importorskip("decoupler")
+    sgt.tl.tf_activity(other)
+    assert set(other.obsm["sgt_activity"].columns) == {"SPI1", "IRF8", "FOS"}
+
+
+@pytest.mark.parametrize(
+    ("table", "more", "error", "says"),
+    [
+        (pd.DataFrame({"tf": ["X1"], "target": ["X2"]}), {}, GraphError, "None of the 1 edges lies between two genes"),
+        (pd.DataFrame({"tf": [], "target": []}), {}, GraphError, "has no rows"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": [0.0]}), {}, GraphError, "no edge with a score other than 0"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "label": [0]}), {}, GraphError, "no edge with a score"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), {"groupby": "bulk_labels"}, InputValueError, "or a dict of group -> table"),
+        ({"moon": pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]})}, {"groupby": "bulk_labels"}, InputValueError, "does not have: moon"),
+        ("nosuch", {}, MissingKeyError, "table='nosuch' is neither a file"),
+    ],
+)  # fmt: skip
+def test_what_is_no_network(pbmc68k, table, more, error, says):
+    before = pbmc68k.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.grn_from_edges(pbmc68k, table, **more)
+    assert changed(before, pbmc68k) == set()
