@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from scgnn_tools.grn.compare import GrnComparison
     from scgnn_tools.grn.judge import GrnEvaluation
 
 
@@ -48,6 +49,12 @@ class SgtAccessor:
         from scgnn_tools.tl import grn_from_edges
 
         return grn_from_edges(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
+    def compare_grn(self, *args: Any, **kwargs: Any) -> "GrnComparison":
+        """Call :func:`scgnn_tools.tl.compare_grn` on this object."""
+        from scgnn_tools.tl import compare_grn
+
+        return compare_grn(self._adata, *args, **kwargs)
 
     def integrate(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.integrate` on this object."""

@@ -52,7 +52,9 @@ def test_grn_by_group_with_exports(file, tmp_path, capsys):
     assert main(args) == 1
     assert "exists. Pass --overwrite" in capsys.readouterr().err
     assert main(["grn", str(file), "--output", str(tmp_path / "b.h5ad"), "--export", "a.xlsx"]) == 1
-    assert "--export ends in .graphml, .cyjs, .csv or .html; got a.xlsx" in capsys.readouterr().err
+    assert (
+        "--export ends in .graphml, .cyjs, .csv, .tsv, .gmt, .parquet or .html; got a.xlsx" in capsys.readouterr().err
+    )
 
 
 def test_annotate(file, tmp_path):

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
                 type=Path,
                 action="append",
                 default=[],
-                help="write the network too: .graphml, .cyjs, .csv, .tsv, .gmt, .parquet, or .html for the interactive page; may be repeated",
+                help="write the network too: .graphml, .cyjs, .csv, .tsv, .gmt, .parquet, or .html for the page; may be repeated",
             )
     return parser
 

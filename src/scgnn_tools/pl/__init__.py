@@ -6,6 +6,7 @@ from scgnn_tools.pl._confusion import confusion
 from scgnn_tools.pl._explain import explain
 from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
+from scgnn_tools.pl._grn_difference import grn_difference
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._integration import integration
 from scgnn_tools.pl._perturbation import perturbation
@@ -20,6 +21,7 @@ __all__ = [
     "explain",
     "gene_programs",
     "grn",
+    "grn_difference",
     "grn_evaluation",
     "integration",
     "perturbation",

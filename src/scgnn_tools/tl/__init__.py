@@ -2,6 +2,7 @@
 
 from scgnn_tools.tl._annotate import annotate
 from scgnn_tools.tl._classify_genes import classify_genes
+from scgnn_tools.tl._compare_grn import compare_grn
 from scgnn_tools.tl._embed import embed
 from scgnn_tools.tl._evaluate_grn import evaluate_grn
 from scgnn_tools.tl._explain import explain
@@ -17,6 +18,7 @@ from scgnn_tools.tl._tf_activity import tf_activity
 __all__ = [
     "annotate",
     "classify_genes",
+    "compare_grn",
     "embed",
     "evaluate_grn",
     "explain",

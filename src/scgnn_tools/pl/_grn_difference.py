@@ -1,0 +1,111 @@
+"""``pl.grn_difference``: what two networks share, and which factors and edges differ, with intervals."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools._choices import integer
+from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._style import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from scgnn_tools.grn.compare import GrnComparison
+
+
+def grn_difference(
+    comparison: "GrnComparison", *, n_shown: int = 20, figsize: tuple[float, float] | None = None
+) -> Figure:
+    """Draw what two networks share, the factors and the edges that differ most, with 95 % intervals.
+
+    Of two networks of the same cells, which have no interval, the overlap of the factors' targets and the ranks of the shared edges are
+    drawn instead.
+
+    Parameters
+    ----------
+    comparison
+        Of :func:`scgnn_tools.tl.compare_grn`.
+    n_shown
+        Factors and edges that are drawn, at most.
+    figsize
+        Width and height in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n_shown = integer("n_shown", n_shown)
+    a, b = (style.text(n, limit=24) for n in comparison.names)
+    figure = Figure(figsize=figsize or (13.0, 1.9 + 0.2 * n_shown), facecolor="white", layout="constrained")
+    found, left, right = figure.subplots(1, 3, width_ratios=[0.75, 1.15, 1.3])
+    _found(found, comparison, a, b)
+    if len(comparison.control):
+        told = comparison.control
+        count = [f"{told.loc['groups', c]:,} differ (random groups: {told.loc['random groups', c]:,})" for c in told]
+        _intervals(left, comparison.factors, comparison.factors["source"], n_shown, f"factors: {count[1]}")
+        names = comparison.edges["source"] + " → " + comparison.edges["target"]
+        _intervals(right, comparison.edges, names, n_shown, f"edges: {count[0]}")
+        left.set_xlabel(f"activity, {a} − {b} (standard deviations)")
+        right.set_xlabel(f"correlation, {a} − {b} (Fisher's z)")
+    else:
+        _jaccard(left, comparison.factors, n_shown)
+        _ranks(right, comparison.edges, a, b)
+    for ax in (found, left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8.5)
+    title = comparison.verdict.split("\n", 1)[0]
+    figure.suptitle(style.text(title, limit=200), fontsize=10, color=style.INK, x=0.01, ha="left")
+    return figure
+
+
+def _found(ax: "Axes", comparison: "GrnComparison", a: str, b: str) -> None:
+    counts = comparison.found
+    colours = [style.TF, style.UP, style.DOWN]
+    y = np.arange(len(counts))[::-1]
+    ax.barh(y, counts["n"], color=colours, height=0.62)
+    if "n_true" in counts:
+        ax.barh(y, counts["n_true"], color="white", alpha=0.8, height=0.2)
+    for at, row in zip(y, counts.itertuples(), strict=True):
+        known = f", {row.n_true:,} known" if "n_true" in counts else ""
+        ax.text(row.n, at, f" {row.n:,}{known}", va="center", fontsize=8.5, color=style.INK)
+    ax.set_yticks(y, ["both", f"{a}\nalone", f"{b}\nalone"])
+    ax.set(xlim=(0, max(1.0, 1.5 * counts["n"].max())), xlabel="edges")
+    _title(ax, "found by")
+
+
+def _intervals(ax: "Axes", table: pd.DataFrame, names: pd.Series, n_shown: int, title: str) -> None:
+    """Draw the differences that are surest, sorted, those that are no discovery in grey."""
+    some = table.assign(name=names)[np.isfinite(table["p"])]
+    some = some.sort_values("p", kind="stable").head(n_shown).sort_values("difference")
+    for y, row in enumerate(some.itertuples()):
+        colour = style.PALE if not row.differs else style.UP if row.difference > 0 else style.DOWN
+        ax.plot([row.low, row.high], [y, y], color=colour, lw=2, solid_capstyle="butt")
+        ax.plot([row.difference], [y], marker="o", ms=5, color=colour)
+    ax.axvline(0, color=style.PALE, lw=0.9, ls=":")
+    ax.set_yticks(range(len(some)), [style.text(n, limit=30) for n in some["name"]])
+    ax.set_ylim(-0.8, max(len(some), 1) - 0.2)
+    _title(ax, title)
+
+
+def _jaccard(ax: "Axes", factors: pd.DataFrame, n_shown: int) -> None:
+    large = factors.assign(n=factors[["n_a", "n_b"]].max(axis=1)).sort_values(["n", "source"], ascending=[False, True])
+    some = large.head(n_shown).sort_values("jaccard")
+    ax.barh(range(len(some)), some["jaccard"], color=style.TARGET, height=0.62)
+    ax.set_yticks(range(len(some)), [style.text(n, limit=24) for n in some["source"]])
+    ax.set(xlim=(0, 1), xlabel="targets in both / in either")
+    _title(ax, "overlap of the largest factors")
+
+
+def _ranks(ax: "Axes", edges: pd.DataFrame, a: str, b: str) -> None:
+    shared = edges[edges["found"] == "both"]
+    size = float(np.clip(4000 / max(len(shared), 1), 2, 18))
+    ax.scatter(shared["rank_a"], shared["rank_b"], s=size, color=style.TF, alpha=0.4, linewidths=0)
+    ax.plot([0, 1], [0, 1], color=style.PALE, lw=0.9, ls=":")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel=f"rank in {a} (0 is best)", ylabel=f"rank in {b}")
+    _title(ax, f"{len(shared):,} shared edges")
+
+
+def _title(ax: "Axes", text: str) -> None:
+    ax.set_title(text, fontsize=10, fontweight="bold", color=style.INK, loc="left")

@@ -1,0 +1,110 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError, MissingKeyError
+
+
+@pytest.fixture
+def adata():
+    """Two conditions, six donors in each: F1 drives its targets in one of them, F2 does so in both."""
+    rng = np.random.default_rng(0)
+    n, genes = 480, ["F1", "F2", *(f"T{i}" for i in range(12)), *(f"O{i}" for i in range(20))]
+    condition = np.repeat(["stim", "ctrl"], n // 2)
+    rate = np.full((n, len(genes)), 4.0)
+    rate[:, 14:] = 20
+    f1, f2 = rng.gamma(2, 4, size=n), rng.gamma(2, 4, size=n)
+    rate[:, 0], rate[:, 1] = f1, f2
+    rate[:, 2:8] += np.where(condition == "stim", f1, 0)[:, None]
+    rate[:, 8:14] += f2[:, None]
+    obs = pd.DataFrame(
+        {"condition": condition, "donor": np.tile([f"d{i}" for i in range(6)], n // 6)}, index=map(str, range(n))
+    )
+    out = ad.AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)), obs=obs, var=pd.DataFrame(index=genes))
+    edges = pd.DataFrame({"source": ["F1"] * 6 + ["F2"] * 6, "target": genes[2:14], "weight": np.linspace(1, 0.5, 12)})
+    both = {"stim": edges, "ctrl": edges.drop(index=[0, 1]).assign(weight=lambda t: t["weight"][::-1].to_numpy())}
+    sgt.tl.grn_from_edges(out, both, groupby="condition", organism="human")
+    sgt.tl.grn_from_edges(out, edges.head(9), key_added="other", organism="human")
+    sgt.tl.grn_from_edges(out, edges.tail(9), key_added="more", organism="human")
+    return out
+
+
+@pytest.mark.parametrize("replicate_key", [None, "donor"])
+def test_groups_differ_where_they_do(adata, replicate_key):
+    before = adata.copy()
+    c = sgt.tl.compare_grn(adata, "stim", "ctrl", replicate_key=replicate_key)
+    assert changed(before, adata) == set()
+    assert c.found["n"].to_dict() == {"both": 10, "a": 2, "b": 0}
+    of = c.edges.set_index(["source", "target"])
+    assert of.loc["F1", "differs"].mean() > 0.5
+    assert (of.loc["F1", "difference"] > 0).all()
+    assert not of.loc["F2", "differs"].any()
+    factors = c.factors.set_index("source")
+    assert factors["differs"].to_dict()["F1"]
+    assert factors.loc["F1", "low"] > 0
+    assert factors.loc["F1", "jaccard"] == pytest.approx(4 / 6)
+    assert c.control.loc["groups", "edges"] > 3 > c.control.loc["random groups", "edges"]
+    assert "10 edges are in both, 2 in stim alone" in repr(c)
+    assert len(sgt.pl.grn_difference(c).axes) == 3
+
+
+def test_networks_of_the_same_cells_and_a_truth(adata):
+    truth = pd.DataFrame({"tf": ["F1", "f1", "F2"], "target": ["T0", "T3", "T11"]})
+    c = adata.sgt.compare_grn("other", "more", truth=truth)
+    assert c.found.to_dict("list")["n_true"] == [1, 1, 1]
+    assert c.found.loc["both", "precision"] == pytest.approx(1 / 6)
+    assert "differs" not in c.edges
+    assert "the networks are of the same cells" in c.verdict
+    assert sgt.pl.grn_difference(c).axes
+    assert sgt.tl.compare_grn(adata, "other", "more", n_targets=2).found["n"].sum() < c.found["n"].sum()
+
+
+def test_groups_of_cells_seen_through_one_network(adata):
+    rng = np.random.default_rng(0)
+    adata.obs["half"] = rng.choice(["x", "y"], adata.n_obs)
+    c = sgt.tl.compare_grn(adata, "x", "y", key="other", groupby="half")
+    assert (c.edges["found"] == "both").all()
+    assert not c.edges["differs"].any()
+    assert "no difference that chance does not make" in c.verdict
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "more", "error", "says"),
+    [
+        (
+            "stim",
+            "moon",
+            {},
+            MissingKeyError,
+            "'moon' is neither a group of the network 'sgt_grn' .*stim.* nor a network in uns",
+        ),
+        ("stim", "few", {"groupby": "few"}, InputValueError, "Group stim of obs.* has 0 cells; 10 are wanted"),
+        (
+            "few",
+            "rest",
+            {"groupby": "few"},
+            InputValueError,
+            "Group few of obs.* has 4 cells; 10 are wanted. There is rest",
+        ),
+        ("rest", "rest", {"groupby": "few"}, InputValueError, "a and b are the same group"),
+        (
+            "stim",
+            "ctrl",
+            {"replicate_key": "cell"},
+            InputValueError,
+            "3 replicates .* are wanted in each group; stim has 0",
+        ),
+        ("other", "more", {"replicate_key": "donor"}, InputValueError, "are networks of all"),
+        ("stim", "ctrl", {"key": "nosuch"}, MissingKeyError, "neither a group"),
+        ("stim", "ctrl", {"n_targets": 0}, InputValueError, "n_targets is a positive integer"),
+    ],
+)
+def test_what_cannot_be_compared(adata, a, b, more, error, says):
+    adata.obs["few"] = ["few"] * 4 + ["rest"] * (adata.n_obs - 4)
+    adata.obs["cell"] = adata.obs_names
+    with pytest.raises(error, match=says):
+        sgt.tl.compare_grn(adata, a, b, **more)
