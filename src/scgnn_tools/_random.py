@@ -25,6 +25,17 @@ def _checked(rng: RNG) -> RNG:
     return rng
 
 
+def of_part(rng: RNG, start: int) -> np.random.Generator | None:
+    """Return the Generator of the rows from ``start`` on: of a seed each part has its own, so that parts may be made apart.
+
+    A Generator is handed on as it is, and None is none.
+    """
+    rng = _checked(rng)
+    if start and isinstance(rng, int | np.integer):
+        return np.random.default_rng(np.random.SeedSequence(int(rng), spawn_key=(start,)))
+    return None if rng is None else generator(rng)
+
+
 def seed(rng: RNG) -> int:
     """Return a 31-bit seed for a library that takes no Generator; an int is handed on as it is."""
     rng = _checked(rng)

@@ -88,6 +88,17 @@ def _bytes(part: Any) -> int:
     return int(getattr(part, "nbytes", TABLE))
 
 
+def check_place(output: Path | None, store: str | None, shard: tuple[int, int] | None) -> None:
+    """Refuse no output, and two of them."""
+    if (output is None) == (store is None):
+        seen = "neither" if output is None else "both"
+        msg = f"`sgt embed` wants --output or --store, not both; got {seen}."
+        raise InputValueError(msg)
+    if shard is not None and store is None:
+        msg = "--shard goes with --store: several workers write one store, not one file."
+        raise InputValueError(msg)
+
+
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Refuse an output that could not or should not be written, before any work is done."""
     _check(path, (".h5ad", ".csv"), "--output", overwrite=overwrite)

@@ -38,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         p = words.add_parser(word, help=text)
         p.add_argument("input", type=Path, help="an .h5ad file or a .zarr folder")
-        p.add_argument("--output", type=Path, required=True, help="a new .h5ad file" + " or .csv" * (word == "grn"))
+        output = "a new .h5ad file" + " or .csv" * (word == "grn")
+        p.add_argument("--output", type=Path, required=word != "embed", help=output)
         p.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
         p.add_argument("--layer", help="the matrix to use: a layer, X or raw (default: the first that fits)")
         p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
@@ -49,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
             )
             p.add_argument(
                 "--checkpoint", type=Path, help="weights, in a published format or as this package saves them"
+            )
+            p.add_argument(
+                "--store", help="a zarr folder of vectors in the place of --output: larger than memory, resumable"
+            )
+            p.add_argument(
+                "--shard", type=_shard, metavar="I/N", help="with --store: part I of N of the cells, counted from 0"
             )
         else:
             p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
@@ -79,6 +86,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _shard(text: str) -> tuple[int, int]:
+    index, slash, n = text.partition("/")
+    if not slash or not (index.isdecimal() and n.isdecimal()):
+        msg = f"a part and their number, as in 0/16 to 15/16; got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(index), int(n)
+
+
+def _embed_to_store(args: argparse.Namespace) -> None:
+    names = {"layer", "gene_key", "organism", "model", "checkpoint", "store", "shard"}
+    sgt.tl.embed(args.input, **{k: v for k, v in vars(args).items() if k in names and v is not None})
+    print(f"{args.store} written" + (f", part {args.shard[0]} of {args.shard[1]}" if args.shard else ""))
+
+
 def _run(args: argparse.Namespace) -> None:
     if args.quiet:
         sgt.settings.progress = sgt.settings.verbose = False
@@ -94,6 +115,11 @@ def _run(args: argparse.Namespace) -> None:
         print(sgt.fm.list())
         return
 
+    if args.word == "embed":
+        _files.check_place(args.output, args.store, args.shard)
+        if args.store is not None:
+            _embed_to_store(args)
+            return
     _files.check_output(args.output, overwrite=args.overwrite)
     if args.output.suffix == ".csv" and args.word != "grn":
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."

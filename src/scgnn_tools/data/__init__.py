@@ -2,6 +2,7 @@
 
 from scgnn_tools.data.batches import CHUNK, length_batches
 from scgnn_tools.data.expression import Expression, noted, open_expression
+from scgnn_tools.data.files import open_file
 from scgnn_tools.data.kind import MatrixKind, describe_matrix
 from scgnn_tools.data.tokens import Tokens
 
@@ -14,4 +15,5 @@ __all__ = [
     "length_batches",
     "noted",
     "open_expression",
+    "open_file",
 ]

@@ -58,6 +58,14 @@ class Expression:
         columns = np.flatnonzero(keep) if self._columns is None else self._columns[keep]
         return replace(self, var=self.var[keep], _columns=columns)
 
+    def starts(self) -> range:
+        """Return the first row of each chunk."""
+        return range(0, self.n_obs, CHUNK)
+
+    def block(self, start: int, size: int | None = None) -> sp.csr_array:
+        """Return rows from ``start`` on, a chunk of them or ``size``, CSR float32, checked for NaN, infinity and negatives."""
+        return self._block(start, CHUNK if size is None else size)
+
     def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
         for start in range(0, self.n_obs, chunk_size):
@@ -65,9 +73,12 @@ class Expression:
 
     def lognorm_rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
         """Yield (first row, log1p of counts per 10,000), whatever the matrix holds; a cell without counts stays zero."""
-        to_log = log_normalize if self.kind.kind == "counts" else renormalize
         for start in range(0, self.n_obs, chunk_size):
-            yield start, to_log(self._block(start, chunk_size))
+            yield start, self.to_log(self._block(start, chunk_size))
+
+    def to_log(self, rows: sp.csr_array) -> sp.csr_array:
+        """Return rows of this matrix log-normalised, CSR float32."""
+        return log_normalize(rows) if self.kind.kind == "counts" else renormalize(rows)
 
     def _block(self, start: int, size: int) -> sp.csr_array:
         block = self._of_genes(_rows.take(self._matrix, start, min(start + size, self.n_obs)))
@@ -111,10 +122,13 @@ class Expression:
             return None
         return np.concatenate([np.asarray(b.sum(axis=1, dtype=np.float64)).ravel() for _, b in self.rows()])
 
+    def sampled(self) -> sp.csr_array:
+        """Return a fixed sample of at most 384 rows, CSR float32."""
+        return self._of_genes(_rows.sample(self._matrix, self.n_obs))
+
     def sampled_totals(self) -> np.ndarray:
         """Return the sum of each gene over at most 384 cells, float64, shape (n_vars,): enough to say what a message says."""
-        some = self._of_genes(_rows.sample(self._matrix, self.n_obs))
-        return np.asarray(some.sum(axis=0, dtype=np.float64)).ravel()
+        return np.asarray(self.sampled().sum(axis=0, dtype=np.float64)).ravel()
 
     def gene_totals(self) -> np.ndarray:
         """Return the sum of each gene over the cells, float64, shape (n_vars,)."""

@@ -1,9 +1,11 @@
 """What every foundation model can do, and the one streaming loop that embeds cells."""
 
+import json
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +15,14 @@ from scgnn_tools import genes
 from scgnn_tools._device import halving
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._progress import counter
-from scgnn_tools._random import RNG, generator
+from scgnn_tools._random import RNG, of_part
 from scgnn_tools._settings import settings
 from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.data.organism import of_one_organism
+from scgnn_tools.fm import saves
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.genes.result import WARN
+from scgnn_tools.store import digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,16 +206,44 @@ class FoundationModel(ABC):
     def chunks(self, expression: Expression, found: "GeneMatch", rng: RNG = None) -> Iterator[tuple[int, Tokens]]:
         """Yield the tokens of an opened matrix whose genes were matched, a few thousand cells at a time, with the first cell's position."""
         expression, found = of_one_organism(expression, found)
-        to_vocabulary = found.projection()
-        logged = self.card.input == "log1p"
+        to_tokens = self.tokenizer(expression, found)
+        for start in expression.starts():
+            yield (
+                start,
+                to_tokens(expression.block(start), of_part(rng, start)),
+            )  # kept in no variable: one chunk, not two
+
+    def tokenizer(
+        self, expression: Expression, found: "GeneMatch"
+    ) -> Callable[[sp.csr_array, np.random.Generator | None], Tokens]:
+        """Return what makes tokens of checked rows of a matrix whose genes were matched."""
+        to_vocabulary, logged = found.projection(), self.card.input == "log1p"
         kind = "log1p" if logged else expression.kind.kind
-        draws = None if rng is None else generator(rng)
-        for start, block in expression.lognorm_rows() if logged else expression.rows():
-            known = sp.csr_array(block @ to_vocabulary)
-            del block  # before the next one is read
+
+        def tokens(rows: sp.csr_array, draws: np.random.Generator | None) -> Tokens:
+            known = sp.csr_array((expression.to_log(rows) if logged else rows) @ to_vocabulary)
+            del rows
             known.sort_indices()
             known.eliminate_zeros()
-            yield start, self.tokenize_rows(known, kind, draws)
+            return self.tokenize_rows(known, kind, draws)
+
+        return tokens
+
+    def fingerprint(self) -> str:
+        """Return one sha256 of all that decides a vector: weights, tables and options, as they are now."""
+        with TemporaryDirectory() as folder:
+            self.save(Path(folder) / "model")
+            seal = json.loads((Path(folder) / "model" / saves.CONFIG).read_text(encoding="utf-8"))[saves.SEAL]
+        options = {k: v for k, v in vars(self).items() if isinstance(v, str | int | float | bool) and k != "max_tokens"}
+        return digest(seal, options)
+
+    def embed_tokens(
+        self, tokens: Tokens, *, batch_size: int | None = None, advance: Callable[[int], None] = lambda n: None
+    ) -> np.ndarray:
+        """Return the vector of each cell of a chunk, float32 (n_cells, dimension); zeros for a cell without tokens."""
+        out = np.zeros((tokens.n_cells, self.card.dimension), dtype=np.float32)
+        self._embed_chunk(tokens, out, batch_size or settings.batch_size, advance)
+        return out
 
     def _embed_chunk(
         self, tokens: Tokens, out: np.ndarray, batch_size: int | None, advance: Callable[[int], None]

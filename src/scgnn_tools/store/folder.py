@@ -13,11 +13,9 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, say
 from scgnn_tools._write import write_new, write_whole
 from scgnn_tools.store.digest import digest
+from scgnn_tools.store.plan import differences
 
 PLAN, MATRIX = "plan.json", "scores"
-DIGEST = 64
-"""Letters of a digest, which a message need not show."""
-
 PARTS = ("*.safetensors", "*.ckpt")
 STATES = ("last*.safetensors", "last*.ckpt", "best*.ckpt")
 """Files that are finished parts, and those of them that are the state of a training."""
@@ -87,8 +85,7 @@ class RunFolder:
         if there is None:
             msg = f"{path} is damaged, and nothing says of which run the folder is. {self._hint}"
             raise InputValueError(msg)
-        other = [_different(k, there.get(k), self._plan.get(k)) for k in {**self._plan, **there}]
-        other = [words for words in other if words]
+        other = differences(there, self._plan)
         if other:
             msg = f"{folder} holds another run, which differs in {', '.join(other)}. {self._hint}"
             raise InputValueError(msg)
@@ -132,15 +129,6 @@ class RunFolder:
             kept = {"sha256": digest(json.dumps(content)), "content": content}
             write_whole(path, lambda part: part.write_text(json.dumps(kept), encoding="utf-8"))
         return {k: _to_frame(v) for k, v in kept["content"].items()}
-
-
-def _different(part: str, there: object, here: object) -> str:
-    """Return the name of a part that differs, with what it is where that is no digest; nothing where it is the same."""
-    if there == here:
-        return ""
-    shown = [v for v in (there, here) if isinstance(v, str) and len(v) < DIGEST]
-    words = f" ({printable(there)} there, {printable(here)} here)" if len(shown) == 2 else ""
-    return f"{printable(part)}{words}"
 
 
 def forget(folder: Path) -> None:

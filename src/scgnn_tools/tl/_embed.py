@@ -1,6 +1,7 @@
 """``tl.embed``: a vector for every cell and every gene."""
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
@@ -10,21 +11,24 @@ from scgnn_tools._fields import check_writable, root, write
 from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools.data import open_expression
+from scgnn_tools.data import open_expression, open_file
+from scgnn_tools.store import check_store
+from scgnn_tools.tl._embed_store import check_options, check_shard, write_to_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from anndata import AnnData
     from mudata import MuData
 
     from scgnn_tools._device import Precision
     from scgnn_tools._random import RNG
+    from scgnn_tools.data import Expression
+    from scgnn_tools.genes import GeneMatch
 
 
 def embed(
-    adata: "AnnData | MuData",
+    adata: "AnnData | MuData | str | Path",
     model: "str | fm.FoundationModel" = "auto",
     *,
     checkpoint: "str | Path | None" = None,
@@ -37,6 +41,9 @@ def embed(
     assets: "Mapping[str, str | Path] | None" = None,
     device: str = "auto",
     precision: "Precision" = "auto",
+    store: "str | Path | None" = None,
+    shard: tuple[int, int] | None = None,
+    resume: bool = True,
     rng: "RNG" = None,
     mod: str = RNA,
     key_added: str | None = None,
@@ -51,7 +58,8 @@ def embed(
     ----------
     adata
         Cells × genes; in memory, backed, zarr, dask or lazy; of a MuData one
-        modality. Memory grows with the chunk of 8,192 cells, not with their number.
+        modality. Memory grows with the chunk of 8,192 cells, not with their number. With ``store`` also the path of an ``.h5ad`` file
+        or a zarr folder, whose matrices stay on disk.
     model
         A name of ``sgt.fm.list()``, a loaded model, or "auto": the model of ``checkpoint``, or else the best bundled one.
     checkpoint
@@ -77,8 +85,17 @@ def embed(
         "auto" takes a CUDA device if there is one, else the CPU.
     precision
         "auto" is bfloat16 on a CUDA device and float32 on the CPU; or "float32", "bfloat16", "float16".
+    store
+        A new zarr folder for the vectors, or one that was begun with the same call: what is finished there stays. It opens with
+        ``anndata.read_zarr``; ``adata`` itself is left as it is. See :doc:`/how-to/big_data`.
+    shard
+        ``(i, n)``: this call embeds part i of n, counted from 0, into the store; n machines do so at once, in any order. None takes all
+        cells.
+    resume
+        False makes the chunks of this part of the store again.
     rng
-        Seed of the published random variants of tokenisation, for a model that was loaded with them.
+        Seed of the published random variants of tokenisation, for a model that was loaded with them. Each chunk of 8,192 cells has
+        draws of its own.
     mod
         Modality of a MuData; what is written is written there.
     key_added
@@ -99,17 +116,23 @@ def embed(
         dict: ``params``, ``genes`` (the report of the match), ``sha256`` and ``licence`` of the weights, ``empty_cells`` (positions of
         the cells with zeros).
 
+    With ``store`` the same fields are written into the store, and nothing into ``adata``; ``uns["sgt"][key]`` holds ``inputs`` too, the
+    sha256 of the rows of each chunk, and ``empty_cells`` once all chunks are there.
+
     Raises
     ------
     InputScaleError, InputValueError, MissingKeyError, GeneMatchError, WeightsError
         Before anything is written.
     """
-    whole, adata = adata, modality(adata, mod)
-    check_writable(whole, copy=copy, mod=mod)
     most = integer("batch_size", batch_size, or_auto=True)
     choice("genes", genes, ("static", "context", False))
     if key_added is not None:
         check_key(key_added, reserved=IN_ROOT)
+    where, part = _store(store, shard, genes=genes, adapt=adapt, copy=copy, rng=rng)
+    whole = open_file(adata) if where is not None and isinstance(adata, str | Path) else adata
+    adata = modality(whole, mod)
+    if where is None:
+        check_writable(whole, copy=copy, mod=mod)
     written = root(adata)
     loaded = _load(model, checkpoint, assets, device, precision)
     keys = EmbeddingKeys(check_key(loaded.card.name if key_added is None else key_added, reserved=IN_ROOT))
@@ -120,18 +143,58 @@ def embed(
         loaded = _adapted(loaded, adata, layer, gene_key, organism)
     expression = open_expression(adata, layer=layer)
     found = loaded.match(expression, gene_key=gene_key, organism=organism)
-    vectors, empty = loaded.embed_expression(expression, found, batch_size=most, rng=rng)
-    of_genes = None
     # raw may have other genes than the object, by which its organism was found
     of = {"gene_key": gene_key, "organism": found.organism if expression.name == "raw" else organism}
+    entry = _entry(loaded, expression, found, gene_key=gene_key, genes=genes, adapt=adapt)
+    if where is not None:
+        of_genes = loaded.embed_genes(adata, **of) if genes else None
+        write_to_store(
+            loaded, adata, expression, found, entry, of_genes,
+            where=where, shard=part, resume=resume, key=keys.key, batch_size=most, rng=rng,
+        )  # fmt: skip
+        return None
+    vectors, entry["empty_cells"] = loaded.embed_expression(expression, found, batch_size=most, rng=rng)
+    fields: dict[str, dict[str, Any]] = {"obsm": {keys.obsm: vectors}, "uns": {ROOT: {**written, keys.uns: entry}}}
     if genes == "static":
-        of_genes = loaded.embed_genes(adata, **of)
+        fields["varm"] = {keys.varm: loaded.embed_genes(adata, **of)}
     elif genes == "context":
-        of_genes = loaded.embed_genes(adata, context=True, layer=layer, rng=rng, **of)
+        fields["varm"] = {keys.varm: loaded.embed_genes(adata, context=True, layer=layer, rng=rng, **of)}
+    changed = write(whole, fields, copy=copy, mod=mod)
+    chosen = isinstance(model, str) and model == "auto" and checkpoint is None
+    why = "the best bundled model" if chosen else "as asked"
+    say(
+        f"embed: {loaded.card.name} ({why}) on {expression.name} ({expression.kind.kind}), {entry['genes']['n_matched']:,} of "
+        f"{entry['genes']['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
+    )
+    return changed
 
-    summary = found.summary()
+
+def _store(
+    store: "str | Path | None", shard: tuple[int, int] | None, **given: Any
+) -> "tuple[str | Path | None, tuple[int, int]]":
+    """Return where the store is and which part of the cells this call has, checked before any work."""
+    if store is None:
+        if shard is not None:
+            msg = "shard= says which part of the cells goes into a store; pass store='vectors.zarr' too."
+            raise InputValueError(msg)
+        return None, (0, 1)
+    part = check_shard(shard)
+    check_options(**given)
+    return check_store(store), part
+
+
+def _entry(
+    model: "fm.FoundationModel",
+    expression: "Expression",
+    found: "GeneMatch",
+    *,
+    gene_key: str | None,
+    genes: Any,
+    adapt: bool,
+) -> dict[str, Any]:
+    """Return what ``uns`` says of an embedding."""
     params = {
-        "model": loaded.card.name,
+        "model": model.card.name,
         "matrix": expression.name,
         "matrix_holds": expression.kind.kind,
         "organism": found.organism,
@@ -139,24 +202,8 @@ def embed(
         "genes": str(genes),
         "adapted": bool(adapt),
     }
-    entry: dict[str, Any] = {
-        "params": params,
-        "genes": summary,
-        "sha256": loaded.card.sha256,
-        "licence": loaded.card.licence,
-        "empty_cells": empty,
-    }
-    fields: dict[str, dict[str, Any]] = {"obsm": {keys.obsm: vectors}, "uns": {ROOT: {**written, keys.uns: entry}}}
-    if of_genes is not None:
-        fields["varm"] = {keys.varm: of_genes}
-    changed = write(whole, fields, copy=copy, mod=mod)
-    chosen = isinstance(model, str) and model == "auto" and checkpoint is None
-    why = "the best bundled model" if chosen else "as asked"
-    say(
-        f"embed: {loaded.card.name} ({why}) on {expression.name} ({expression.kind.kind}), {summary['n_matched']:,} of "
-        f"{summary['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
-    )
-    return changed
+    weights = {"sha256": model.card.sha256, "licence": model.card.licence}
+    return {"params": params, "genes": found.summary(), **weights}
 
 
 def _adapted(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +16,7 @@ from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._log import printable, say
 from scgnn_tools._progress import progress
 from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.data.files import BROKEN, open_h5ad, open_zarr
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.quality import poor_cells
 from scgnn_tools.data.variable_genes import moments, variable_genes
@@ -33,9 +34,6 @@ WINDOW = 16
 """Chunks, drawn from all files, whose cells are shuffled together."""
 
 MOST_VALIDATION = 2048
-BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError)
-"""What anndata, HDF5 and zarr raise for a file that is damaged or something else; errors of this package are ValueErrors."""
-
 OnBad = Literal["raise", "skip"]
 
 
@@ -312,8 +310,6 @@ def find_files(sources: "Sequence[str | Path]") -> list[Path]:
 
 
 def _open(sources: "Sequence[AnnData | str | Path]", on_bad: OnBad) -> "Iterator[tuple[str, AnnData]]":
-    import anndata as ad
-
     for i, source in enumerate(sources):
         if not isinstance(source, str | Path):
             yield f"AnnData {i}", source
@@ -323,29 +319,7 @@ def _open(sources: "Sequence[AnnData | str | Path]", on_bad: OnBad) -> "Iterator
                 if not path.exists():
                     msg = "there is no such file"
                     raise FileNotFoundError(msg)
-                adata = ad.read_h5ad(path, backed="r") if path.suffix == ".h5ad" else _open_zarr(path)
-                yield str(path), adata
-
-
-def _open_zarr(path: Path) -> "AnnData":
-    """Open a folder whose matrices stay on disk if their rows can be read alone; one with ``raw`` is read whole."""
-    import anndata as ad
-    import zarr
-    from anndata.io import read_elem, sparse_dataset
-
-    group: Any = zarr.open_group(path, mode="r")
-    if "raw" in group and group["raw"].attrs.get("encoding-type") != "null":
-        return ad.io.read_zarr(path)
-
-    def matrix(node: Any) -> Any:
-        kind = node.attrs.get("encoding-type")
-        if kind == "csr_matrix":
-            return sparse_dataset(node)
-        return node if kind == "array" else read_elem(node)
-
-    layers = {name: matrix(group["layers"][name]) for name in group.get("layers", {})}
-    x = matrix(group["X"]) if "X" in group else None
-    return ad.AnnData(X=x, obs=read_elem(group["obs"]), var=read_elem(group["var"]), layers=layers)
+                yield str(path), open_h5ad(path) if path.suffix == ".h5ad" else open_zarr(path)
 
 
 class _Named:

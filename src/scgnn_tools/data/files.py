@@ -1,0 +1,73 @@
+"""Files of cells, opened and not read: the matrices stay on disk, rows are taken from them when they are needed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError)
+"""What anndata, HDF5 and zarr raise for a file that is damaged or something else; errors of this package are ValueErrors."""
+
+
+def open_file(path: str | Path) -> "AnnData":
+    """Open an ``.h5ad`` file or a zarr folder; its tables are read, its matrices stay where they are.
+
+    Raises
+    ------
+    InputValueError
+        If there is nothing at ``path``, or what is there are no cells; the message says why.
+    """
+    path = Path(path)
+    if not path.exists():
+        msg = f"There is no file {path}. Pass the path of an .h5ad file or of a .zarr folder."
+        raise InputValueError(msg)
+    try:
+        return open_zarr(path) if path.is_dir() else open_h5ad(path)
+    except BROKEN as error:
+        kind = "zarr" if path.is_dir() else ".h5ad"
+        msg = f"{path} cannot be read as {kind}: {printable(error, limit=300)}"
+        raise InputValueError(msg) from error
+
+
+def open_h5ad(path: Path) -> "AnnData":
+    """Open an ``.h5ad`` file; anndata's own backed mode would read its layers."""
+    import h5py
+
+    return _open(h5py.File(path, "r"))
+
+
+def open_zarr(path: Path) -> "AnnData":
+    """Open a zarr folder of format 2 or 3."""
+    import zarr
+
+    return _open(zarr.open_group(path, mode="r"))
+
+
+def _open(group: Any) -> "AnnData":
+    import anndata as ad
+    from anndata.io import read_elem
+
+    if "obs" not in group or "var" not in group:
+        msg = f"it holds no obs and var, but {', '.join(sorted(group)[:5]) or 'nothing'}"
+        raise KeyError(msg)
+    parts: dict[str, Any] = {"X": _matrix(group["X"]) if "X" in group else None}
+    parts["layers"] = {name: _matrix(group["layers"][name]) for name in group.get("layers", {})}
+    if "raw" in group and group["raw"].attrs.get("encoding-type") != "null":
+        parts["raw"] = {"X": _matrix(group["raw"]["X"]), "var": read_elem(group["raw"]["var"])}
+    obs, var = read_elem(group["obs"]), read_elem(group["var"])
+    shape = (len(obs), len(var)) if parts["X"] is None else None
+    return ad.AnnData(**parts, obs=obs, var=var, shape=shape)
+
+
+def _matrix(node: Any) -> Any:
+    """Return a matrix on disk if its rows can be read alone, else the matrix."""
+    from anndata.io import read_elem, sparse_dataset
+
+    kind = node.attrs.get("encoding-type")
+    if kind == "csr_matrix":
+        return sparse_dataset(node)
+    return node if kind == "array" else read_elem(node)
