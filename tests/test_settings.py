@@ -33,6 +33,7 @@ def test_environment_overrides(monkeypatch, text, value):
     [
         ("progress", "maybe", "True or False"),
         ("batch_size", 0, "positive integer"),
+        ("n_threads", 0, "settings.n_threads is None or a positive integer"),
         ("attention", "quick", "one of auto, sdpa, flash, eager"),
     ],
 )

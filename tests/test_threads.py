@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 
-from scgnn_tools import _threads
+from scgnn_tools import _threads, settings
 from scgnn_tools._errors import ForkError
 
 
@@ -29,3 +31,82 @@ def test_a_process_that_was_forked_too_late_is_told_to_spawn(monkeypatch):
     monkeypatch.setattr(_threads, "_STARTED", [os.getpid() + 1])  # as a child finds it
     with pytest.raises(ForkError, match=r"get_context\('spawn'\)"), _threads.as_many_as_torch():
         pass
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    """Two threads asked for, on a machine that has them."""
+    import torch
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(_threads, "available", lambda: 2)
+    torch.set_num_threads(2)
+    yield torch
+    torch.set_num_threads(before)
+
+
+def test_small_work_runs_on_one_thread_and_large_work_on_what_is_there(two_threads):
+    @_threads.by_size
+    def seen(*data, **more):
+        blas = {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+        return two_threads.get_num_threads(), blas
+
+    from threadpoolctl import threadpool_info
+
+    with _threads.threads_for(1):  # loads what is to be limited
+        pass
+    before = [(p["filepath"], p["num_threads"]) for p in threadpool_info()]
+    small, large = (SimpleNamespace(n_obs=n) for n in (_threads.SMALL, _threads.SMALL + 1))
+    assert seen(small) == seen() == (1, {1})
+    assert seen(large)[0] == seen(small, reference=[large])[0] == seen(SimpleNamespace(adata=large))[0] == 2
+    with pytest.raises(ZeroDivisionError):
+        _threads.by_size(lambda adata: 1 / 0)(small)
+    assert two_threads.get_num_threads() == 2
+    seen_outside = [(p["filepath"], p["num_threads"]) for p in threadpool_info()]
+    assert seen_outside == before
+
+
+def test_of_two_calls_at_once_the_last_puts_the_number_back(two_threads):
+    from threadpoolctl import threadpool_info
+
+    def blas():
+        return [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+
+    before, entered, go = blas(), threading.Event(), threading.Event()
+
+    def work():
+        with _threads.threads_for(1):
+            entered.set()
+            go.wait(10)
+
+    other = threading.Thread(target=work)
+    with _threads.threads_for(1):
+        other.start()
+        assert entered.wait(10)
+    assert set(blas()) == {1}
+    go.set()
+    other.join()
+    assert blas() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("max 100000", None), ("50000 100000", 1), ("200000 100000", 2), ("no", None)]
+)
+def test_the_quota_of_a_container_is_looked_at(tmp_path, monkeypatch, text, most):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    (tmp_path / "cpu.max").write_text(text)
+    assert _threads.available(tmp_path / "cpu.max") == (most or 8)
+    assert _threads.available(tmp_path / "none") == 8
+    monkeypatch.setattr(settings, "n_threads", 3)
+    assert _threads.available(tmp_path / "none") == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert _threads.available(tmp_path / "none") == 2
+
+
+def test_a_thread_that_waits_sleeps_unless_the_user_wants_it_otherwise():
+    code = "import os, scgnn_tools; print(os.environ['OMP_WAIT_POLICY'])"
+    for given, wanted in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | given
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        assert done.stdout.strip() == wanted

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools import _accessor as _accessor  # registers adata.sgt
+from scgnn_tools import _threads as _threads  # how threads wait is read when PyTorch is loaded
 from scgnn_tools._settings import settings
 
 if TYPE_CHECKING:

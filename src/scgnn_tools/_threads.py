@@ -1,11 +1,30 @@
-"""Threads of compiled loops: as many as PyTorch may use."""
+"""How many threads compute: one for small work, all that there are for large work, and as many in compiled loops as PyTorch may use.
+
+Small steps on several threads wait for each other at every step. On a machine that does something else they wait for a thread that has no
+core, and a fit of seconds takes minutes. So what is small runs on one thread; and a thread that waits sleeps and does not spin.
+"""
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from scgnn_tools._errors import ForkError
+from scgnn_tools._settings import settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SMALL = 20_000
+"""Cells up to which a call runs on one thread."""
+
+# before a runtime of OpenMP is loaded, which reads it once; who has set it keeps it
+if "torch" not in sys.modules:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _STARTED: list[int] = []
 """The process in which threads of compiled code were started first."""
@@ -32,6 +51,82 @@ def check_fork() -> None:
         raise ForkError(msg)
 
 
+def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return how many threads there are cores for: those that the process may run on, or what its container is allowed of them.
+
+    ``settings.n_threads`` and ``OMP_NUM_THREADS`` lower it.
+    """
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max": no limit
+        allowed, period = quota.read_text().split()
+        there = min(there, max(1, round(int(allowed) / int(period))))
+    with suppress(KeyError, ValueError):
+        there = min(there, max(1, int(os.environ["OMP_NUM_THREADS"])))
+    return min(there, settings.n_threads or there)
+
+
+@contextmanager
+def threads_for(n_cells: int) -> Iterator[int]:
+    """Compute on one thread if there are at most 20,000 cells, else on those that are there; afterwards all is as it was.
+
+    Holds for what runs in this thread: PyTorch, the linear algebra of numpy and scipy, scikit-learn, compiled loops.
+
+    Parameters
+    ----------
+    n_cells
+        Size of the work.
+    """
+    import sklearn  # noqa: F401 (its threads are limited too, which have to be loaded for that)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    wanted = 1 if n_cells <= SMALL else min(before, available())
+    with threadpool_limits(wanted, user_api="openmp"), _algebra(wanted):
+        torch.set_num_threads(wanted)
+        try:
+            yield wanted
+        finally:
+            torch.set_num_threads(before)
+
+
+_HELD: list[Any] = []
+_LOCK = threading.Lock()
+
+
+@contextmanager
+def _algebra(n: int) -> Iterator[None]:
+    """Limit the linear algebra, whose number is one for the whole process: the last of several threads puts it back."""
+    from threadpoolctl import threadpool_limits
+
+    with _LOCK:
+        _HELD.append(_HELD[0] if _HELD else threadpool_limits(n, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _LOCK:
+            limits = _HELD.pop()
+            if not _HELD:
+                limits.restore_original_limits()
+
+
+def by_size(call: Callable[P, R]) -> Callable[P, R]:
+    """Let a call run on threads by the number of its cells: those of an AnnData, a MuData, or the model that is trained."""
+
+    @wraps(call)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        with threads_for(_cells([*args, *kwargs.values()])):
+            return call(*args, **kwargs)
+
+    return inner
+
+
+def _cells(values: Iterable[Any]) -> int:
+    flat = [one for v in values for one in (v if isinstance(v, list | tuple) else [v])]
+    sizes = [getattr(getattr(v, "adata", v), "n_obs", 0) for v in flat if not hasattr(v, "dtype")]
+    return max((n for n in sizes if isinstance(n, int)), default=0)
+
+
 @contextmanager
 def as_many_as_torch() -> Iterator[None]:
     """Run a parallel numba function on as many threads as PyTorch is set to, and leave PyTorch's number as it was.
@@ -40,17 +135,14 @@ def as_many_as_torch() -> Iterator[None]:
     were limited to one thread each would from then on wait for each other at every step.
     """
     check_fork()
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
     import numba
 
-    wanted = torch.get_num_threads()
+    torch = sys.modules.get("torch")
+    wanted = available() if torch is None else torch.get_num_threads()
     most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    numba.set_num_threads(min(wanted, most))
+    numba.set_num_threads(min(wanted, most, available()))
     try:
         yield
     finally:
-        if torch.get_num_threads() != wanted:
+        if torch is not None and torch.get_num_threads() != wanted:
             torch.set_num_threads(wanted)

@@ -26,6 +26,7 @@ from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
@@ -99,6 +100,7 @@ class CellLabelModel(ScviSetup):
         return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
 
     @renamed(ckpt_path=from_ckpt_path)
+    @by_size
     def train(
         self,
         max_epochs: int | None = None,

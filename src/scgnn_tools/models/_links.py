@@ -13,6 +13,7 @@ from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._threads import by_size
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.collect import Data, collect
@@ -140,6 +141,7 @@ class LinkModel:
         record(adata, SETUP_LINKS[cls.method], **noted)
 
     @renamed(device=from_device)
+    @by_size
     def train(
         self,
         max_epochs: int | None = None,

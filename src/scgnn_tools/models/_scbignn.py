@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._deprecated import renamed
+from scgnn_tools._threads import by_size
 from scgnn_tools.models._cell_labels import CellLabelModel
 from scgnn_tools.train.arguments import Devices, from_ckpt_path
 
@@ -43,6 +44,7 @@ class ScBiGNN(CellLabelModel):
     method = "scbignn"
 
     @renamed(ckpt_path=from_ckpt_path)
+    @by_size
     def train(
         self,
         max_epochs: int | None = None,

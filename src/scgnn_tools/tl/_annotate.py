@@ -10,6 +10,7 @@ from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
+from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.collect import DEFAULT_LABELS, collect
 from scgnn_tools.annotation.hierarchy import BackOff, read_hierarchy
 from scgnn_tools.annotation.run import run
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scgnn_tools.annotation.collect import Reference
 
 
+@by_size
 def annotate(
     adata: "AnnData | MuData",
     labels_key: str | None = None,

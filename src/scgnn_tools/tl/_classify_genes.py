@@ -12,6 +12,7 @@ from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._threads import by_size
 from scgnn_tools.genes import canonical_symbols, gene_names
 from scgnn_tools.tl._gene_vectors import cell_baselines, gene_vectors, model_vectors, random_vectors
 
@@ -27,6 +28,7 @@ LEAST = 10
 """Genes that the smaller class of a task needs."""
 
 
+@by_size
 def classify_genes(
     adata: "AnnData | MuData | None",
     classes: "Mapping[str, Sequence[str]] | pd.Series",

@@ -12,6 +12,7 @@ from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.data.order import by_content
@@ -29,6 +30,7 @@ PARTS = ("graph", "vectors")
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 
 
+@by_size
 def explain(
     adata: "AnnData | MuData",
     labels_key: str | None = None,

@@ -15,6 +15,7 @@ from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._threads import by_size
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
 from scgnn_tools.grn.imported import score_matrix
 from scgnn_tools.store import check_folder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@by_size
 def infer_grn(
     adata: "AnnData | MuData",
     prior: Any = "auto",

@@ -9,6 +9,7 @@ from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_apart, check_ke
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
+from scgnn_tools._threads import by_size
 from scgnn_tools.integration import METHODS
 from scgnn_tools.integration.inputs import batch_column, collect, confounding, label_column
 from scgnn_tools.integration.run import check, check_baselines, run
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@by_size
 def integrate(
     adata: "AnnData | MuData",
     batch_key: str,
