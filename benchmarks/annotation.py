@@ -186,7 +186,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    installed = [n for n, e in METHODS.items() if e.installed]
+    parser.add_argument("--methods", nargs="+", default=installed, choices=list(METHODS))
     parser.add_argument("--runs", type=int, default=6, help="most runs a task")
     parser.add_argument("--store", type=Path, help="file of finished runs, a JSON object a line")
     parser.add_argument("--quiet", action="store_true", help="print the tables alone")

@@ -1,9 +1,11 @@
 """What every annotation method has to do."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
 from scgnn_tools._errors import InputScaleError, InputValueError
@@ -18,11 +20,14 @@ def enough(name):
 
 def new(name):
     """The method as it is, or in less time where that is enough for so small a problem."""
-    quick = {"scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}, "scbignn": {"epochs_genes": 8, "iterations": 1}}
+    quick = {
+        "scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}, "scbignn": {"epochs_genes": 8, "iterations": 1},
+        "forest_genes": {"n_trees": 30},
+    }  # fmt: skip
     return label_method(name, **quick.get(name, {}))
 
 
-@pytest.fixture(scope="module", params=list(METHODS))
+@pytest.fixture(scope="module", params=[n for n, e in METHODS.items() if e.installed])
 def name(request):
     return request.param
 
@@ -74,6 +79,33 @@ def test_genes_in_another_order_give_the_same_answer_to_fitted_cells(fitted, pro
     test, _ = problem[2]
     with_names = replace(test, genes=np.array([f"g{i}" for i in range(test.expression.shape[1])], dtype=object))
     np.testing.assert_allclose(fitted.scores(with_names), fitted.scores(test), atol=1e-6)
+
+
+def test_who_is_restored_scores_the_same(fitted, problem, name):
+    test, _ = problem[2]
+    if not METHODS[name].saved:
+        assert not hasattr(fitted, "state")
+        return
+    state = fitted.state()
+    arrays, *config = state if isinstance(state, tuple) else (state,)
+    assert all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays.values())
+    again = new(name).restore({k: v.copy() for k, v in arrays.items()}, *json.loads(json.dumps(config)))
+    np.testing.assert_allclose(again.scores(test), fitted.scores(test), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"n_genes": 0, "method": n} for n in ("svm_genes", "logreg_genes", "forest_genes", "spearman_genes")),
+        {"C": 0, "method": "svm_genes"}, {"n_trees": 1.5, "method": "forest_genes"}, {"tune": -1, "method": "spearman_genes"},
+        {"dropout": 1, "method": "gcn_pca"}, {"n_neighbors": 0, "method": "gcn_pca"}, {"lr": "fast", "method": "gcn_pca"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_bad_option_is_refused_before_any_work(options):
+    bad = next(iter(options))
+    with pytest.raises(InputValueError, match=f"{bad} is .*; got"):
+        label_method(options.pop("method"), **options)
 
 
 def test_the_registry_says_what_it_is(name):
@@ -136,6 +168,24 @@ def test_celltypist_s_choice_of_genes_keeps_those_of_the_classes(problem):
     assert len(few.genes) <= 40
     assert (few.genes < 80).mean() > 0.7
     assert (few.scores(test).argmax(axis=1) == y_test).mean() > 0.85
+
+
+def test_tuning_among_close_classes_sees_what_all_genes_together_hide():
+    """Classes 0 and 1 differ in six genes, among those that tell six other classes apart."""
+    rng, labels = np.random.default_rng(3), np.arange(400) % 8
+    rate = np.full((400, 400), 0.6)
+    for c in range(8):
+        rate[labels == c, 50 * max(c - 1, 0) : 50 * max(c, 1)] = 2
+    rate[labels == 0, 390:393], rate[labels == 1, 393:396] = 2, 2
+    x = np.log1p(rng.poisson(rate).astype(np.float32))
+    cells, none = Cells(sp.csr_array(x), x), np.array([], dtype=np.int64)
+    train, test = np.arange(200), np.arange(200, 400)
+    right = {}
+    for tune in (0, 0.1):
+        method = label_method("spearman_genes", n_genes=4, tune=tune)
+        method.fit(cells.take(train), labels[train], cells.take(none), none)
+        right[tune] = (method.scores(cells.take(test)).argmax(axis=1) == labels[test]).mean()
+    assert right[0.1] > right[0] + 0.05
 
 
 def test_a_typo_names_the_methods():

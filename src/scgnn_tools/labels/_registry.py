@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from scgnn_tools._errors import InputValueError
@@ -32,6 +33,11 @@ class Entry:
         Whether it is made of parts that can be asked apart: ``graph_scores`` and ``other_scores``.
     device
         Whether it computes with PyTorch: it takes ``device``.
+    saved
+        Whether ``state()`` gives all that ``restore()``, on a new one made with the same options, needs to score the same: arrays by name,
+        or these and what JSON can hold.
+    package
+        What it needs beside the dependencies of this package; "" for nothing.
     """
 
     module: str
@@ -43,13 +49,20 @@ class Entry:
     random: bool = False
     parts: bool = False
     device: bool = False
+    saved: bool = True
+    package: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether what it needs is there."""
+        return not self.package or find_spec(self.package) is not None
 
     def load(self) -> type:
         """Return the class."""
         return getattr(import_module(self.module), self.cls)
 
 
-_NETWORK: dict[str, bool] = {"interruptible": True, "random": True, "device": True}
+_NETWORK: dict[str, Any] = {"interruptible": True, "random": True, "device": True}
 
 METHODS = {
     "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, **_NETWORK),
@@ -60,9 +73,17 @@ METHODS = {
     "logreg_rep": Entry("scgnn_tools.labels.logreg", "LogRegRep", "baseline"),
     "knn_rep": Entry("scgnn_tools.labels.knn", "KnnRep", "baseline"),
     "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline", random=True),
+    "logreg_genes": Entry("scgnn_tools.labels.linear_genes", "LogRegGenes", "baseline"),
+    "svm_genes": Entry("scgnn_tools.labels.linear_genes", "SvmGenes", "baseline"),
+    "spearman_genes": Entry("scgnn_tools.labels.spearman", "SpearmanGenes", "baseline"),
+    "lda_pca": Entry("scgnn_tools.labels.lda", "LdaPCA", "baseline"),
+    "forest_genes": Entry("scgnn_tools.labels.forest", "ForestGenes", "baseline", random=True),
+    "gcn_pca": Entry("scgnn_tools.labels.gcn", "GcnPCA", "baseline", **_NETWORK),
+    "celltypist": Entry("scgnn_tools.labels.packages", "CellTypist", "baseline", random=True, package="celltypist"),
+    "singler": Entry("scgnn_tools.labels.packages", "SingleR", "baseline", package="singler"),
     "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline", **_NETWORK),
-    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", random=True, device=True),
-    "cgc": Entry("scgnn_tools.labels.cgc", "CGCLabels", "method", **_NETWORK),
+    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", random=True, device=True, saved=False),
+    "cgc": Entry("scgnn_tools.labels.cgc", "CGCLabels", "method", saved=False, **_NETWORK),
 }
 
 

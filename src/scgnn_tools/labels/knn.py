@@ -1,10 +1,13 @@
 """``knn_pca`` and ``knn_rep``: the vote of the nearest training cells, on PCA or on the vectors of a foundation model."""
 
+from typing import Self
+
 import numpy as np
 
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import OnEmbedding, OnPCA
+from scgnn_tools.labels.saving import State
 
 
 class KnnRep(OnEmbedding):
@@ -24,12 +27,14 @@ class KnnRep(OnEmbedding):
         rng: RNG = 0,
     ) -> "KnnRep":
         """Keep the training cells; nothing is learnt from the validation cells."""
+        self._look_at(train)
+        return self._remember(self._vectors(train), labels)
+
+    def _remember(self, vectors: np.ndarray, labels: np.ndarray) -> Self:
         from sklearn.neighbors import KNeighborsClassifier
 
-        self._look_at(train)
-        self._knn = KNeighborsClassifier(min(self.n_neighbors, len(train)))
-        self._knn.fit(self._vectors(train), labels)
-        self._n_classes = int(labels.max()) + 1
+        self._kept, self._labels, self._n_classes = vectors, labels, int(labels.max()) + 1
+        self._knn = KNeighborsClassifier(min(self.n_neighbors, len(vectors))).fit(vectors, labels)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
@@ -38,6 +43,15 @@ class KnnRep(OnEmbedding):
         votes[:, self._knn.classes_] = self._knn.predict_proba(self._vectors(cells))
         k = self._knn.n_neighbors
         return np.log((votes * k + 0.1) / (k + 0.1 * self._n_classes))
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs: the training cells among them."""
+        return self._look_state() | {"vectors": self._kept, "labels": self._labels}
+
+    def restore(self, arrays: State) -> Self:
+        """Become the model that :meth:`state` was asked of."""
+        self._look_restore(arrays)
+        return self._remember(arrays["vectors"], arrays["labels"])
 
 
 class KnnPCA(OnPCA, KnnRep):

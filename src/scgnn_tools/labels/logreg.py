@@ -1,10 +1,13 @@
 """``logreg_pca`` and ``logreg_rep``: logistic regression on PCA or on an embedding; the baseline that is hard to beat."""
 
+from typing import Self
+
 import numpy as np
 
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.pca import GenePCA, OnEmbedding, OnPCA
+from scgnn_tools.labels.pca import OnEmbedding, OnPCA
+from scgnn_tools.labels.saving import State
 
 
 class LogRegRep(OnEmbedding):
@@ -29,19 +32,19 @@ class LogRegRep(OnEmbedding):
         """Return log-probabilities, (n_cells, n_classes)."""
         return self._head.scores(self._vectors(cells))
 
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        return {**self._head.state(), **self._look_state()}
+
+    def restore(self, arrays: State) -> Self:
+        """Become the model that :meth:`state` was asked of."""
+        self._head = LinearHead().restore(arrays)
+        self._look_restore(arrays)
+        return self
+
 
 class LogRegPCA(OnPCA, LogRegRep):
     """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the arrays that :meth:`restore` needs."""
-        return {**self._head.state(), **{f"pca.{k}": v for k, v in self._pca.state().items()}}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> "LogRegPCA":
-        """Become the model that :meth:`state` was asked of."""
-        self._head = LinearHead().restore(arrays)
-        self._pca = GenePCA().restore({k.removeprefix("pca."): v for k, v in arrays.items() if k.startswith("pca.")})
-        return self
 
 
 class LinearHead:

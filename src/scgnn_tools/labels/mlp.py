@@ -12,6 +12,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import column_variance
+from scgnn_tools.labels.saving import State, nested, part
 from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
 
@@ -103,6 +104,21 @@ class Mlp:
         """Return log-probabilities, (n_cells, n_classes)."""
         with torch.no_grad():
             return self._log_proba(self._network, self._columns(cells))
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        weights = {k: v.cpu().numpy() for k, v in self._network.state_dict().items()}
+        return nested(network=weights) | {"genes": self.genes}
+
+    def restore(self, arrays: State) -> "Mlp":
+        """Become the model that :meth:`state` was asked of."""
+        self.genes = arrays["genes"]
+        weights = {k: torch.as_tensor(v) for k, v in part(arrays, "network").items()}
+        last = [w for k, w in weights.items() if k.endswith("bias")][-1]
+        network = Perceptron(len(self.genes), len(last))
+        network.load_state_dict(weights)
+        self._network = network.to(self._device).eval()
+        return self
 
     def _columns(self, cells: Cells) -> sp.csr_array:
         return sp.csr_array(cells.expression[:, self.genes])

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.saving import State, nested, part
 
 LEAST_VARIANCE = 1e-12
 """What rounding leaves of the variance of a constant."""
@@ -65,6 +66,13 @@ class OnEmbedding:
     def _vectors(self, cells: Cells) -> np.ndarray:
         return cells.embedding
 
+    def _look_state(self) -> State:
+        """Return the arrays of what was learnt; nothing."""
+        return {}
+
+    def _look_restore(self, arrays: State) -> None:
+        """Take what :meth:`_look_state` gave."""
+
 
 class OnPCA(OnEmbedding):
     """What a baseline looks at: principal components of the training cells' expression."""
@@ -74,6 +82,12 @@ class OnPCA(OnEmbedding):
 
     def _vectors(self, cells: Cells) -> np.ndarray:
         return self._pca.transform(cells.expression)
+
+    def _look_state(self) -> State:
+        return nested(pca=self._pca.state())
+
+    def _look_restore(self, arrays: State) -> None:
+        self._pca = GenePCA().restore(part(arrays, "pca"))
 
 
 def column_variance(x: sp.csr_array) -> np.ndarray:

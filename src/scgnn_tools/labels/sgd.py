@@ -5,10 +5,8 @@ import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.pca import column_variance
-
-CLIP = 10.0
-"""Most that a scaled value can be, in standard deviations; CellTypist's."""
+from scgnn_tools.labels.saving import State, nested, part
+from scgnn_tools.labels.scaled import Linear, ScaledGenes
 
 
 class SgdGenes:
@@ -40,41 +38,41 @@ class SgdGenes:
     ) -> "SgdGenes":
         """Fit scales and weights on the training cells; nothing is learnt from the validation cells."""
         number = seed(rng)
-        spread = np.sqrt(column_variance(train.expression))
-        self.genes = np.flatnonzero(spread > 0)
-        self._scale = 1 / spread[self.genes]
-        weight, bias = self._train(train, labels, number)
+        self._scaled = ScaledGenes().fit(train.expression)
+        self._linear = self._train(train.expression, labels, number)
         if self.top_genes is not None and self.top_genes < len(self.genes):
-            best = np.argpartition(-np.abs(weight), self.top_genes, axis=1)[:, : self.top_genes]
-            kept = np.unique(best)
-            self.genes, self._scale = self.genes[kept], self._scale[kept]
-            weight, bias = self._train(train, labels, number)
-        self._weight, self._bias = weight, bias
+            best = np.argpartition(-np.abs(self._linear.weight), self.top_genes, axis=1)[:, : self.top_genes]
+            self._scaled.keep(np.unique(best))
+            self._linear = self._train(train.expression, labels, number)
         return self
 
-    def _train(self, train: Cells, labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def genes(self) -> np.ndarray:
+        """Columns of the expression that are used, int (n_genes,)."""
+        return self._scaled.genes
+
+    def _train(self, expression: sp.csr_array, labels: np.ndarray, number: int) -> Linear:
         from sklearn.linear_model import SGDClassifier
 
         # about a million steps a class, the number at which SGD has settled; few cells are seen more often
-        epochs = int(np.clip(1e6 / len(train), 5, 500))
+        epochs = int(np.clip(1e6 / len(labels), 5, 500))
+        x = self._scaled(expression)
+        if x.shape[1] == 0:
+            return Linear.constant(labels)
         model = SGDClassifier(loss="log_loss", alpha=self.alpha, max_iter=epochs, tol=1e-3, random_state=number)
-        x = self._scaled(train)
-        if x.shape[1] == 0:  # constant genes only: the classes as frequent as they are
-            share = np.bincount(labels, minlength=int(labels.max()) + 1) / len(labels)
-            return np.zeros((len(share), 0)), np.log(share / (1 - share + 1e-9) + 1e-9)
         model.fit(x, labels)
-        weight, bias = model.coef_, model.intercept_
-        if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
-            weight, bias = np.vstack([-weight, weight]), np.concatenate([-bias, bias])
-        return weight, bias
-
-    def _scaled(self, cells: Cells) -> sp.csr_matrix:
-        x = sp.csr_matrix(cells.expression[:, self.genes]).multiply(self._scale).tocsr()
-        np.minimum(x.data, CLIP, out=x.data)
-        return x
+        return Linear(model.coef_, model.intercept_)
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of each class's own probability, made to sum to one, (n_cells, n_classes)."""
-        logits = np.asarray(self._scaled(cells) @ self._weight.T, dtype=np.float64) + self._bias
-        own = -np.logaddexp(0, -logits)
+        own = -np.logaddexp(0, -self._linear(self._scaled(cells.expression)))
         return own - np.logaddexp.reduce(own, axis=1, keepdims=True)
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        return nested(genes=self._scaled.state(), linear=self._linear.state())
+
+    def restore(self, arrays: State) -> "SgdGenes":
+        """Become the model that :meth:`state` was asked of."""
+        self._scaled, self._linear = ScaledGenes().restore(part(arrays, "genes")), Linear(**part(arrays, "linear"))
+        return self

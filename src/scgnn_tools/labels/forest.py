@@ -1,0 +1,89 @@
+"""``forest_genes``: a random forest on the genes that vary most."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools._choices import integer
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import column_variance
+from scgnn_tools.labels.saving import State
+
+BLOCK = 512
+"""Cells that go down the trees at once."""
+ARRAYS = ("genes", "roots", "feature", "threshold", "children", "share")
+
+
+class ForestGenes:
+    """Baseline: the mean vote of trees on bootstraps of the training cells.
+
+    Parameters
+    ----------
+    n_genes
+        Genes of the highest variance that are used.
+    n_trees
+        Number of trees.
+    """
+
+    def __init__(self, *, n_genes: int = 2000, n_trees: int = 100) -> None:
+        self.n_genes, self.n_trees = integer("n_genes", n_genes), integer("n_trees", n_trees)
+
+    def fit(
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
+    ) -> "ForestGenes":
+        """Grow the trees on the training cells; nothing is learnt from the validation cells."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        order = np.argsort(-column_variance(train.expression), kind="stable")
+        self._genes = np.sort(order[: self.n_genes])
+        x = sp.csc_matrix(train.expression[:, self._genes], dtype=np.float32)
+        model = RandomForestClassifier(self.n_trees, class_weight="balanced_subsample", random_state=seed(rng))
+        trees = [t.tree_ for t in model.fit(x, labels).estimators_]
+        size = np.array([t.node_count for t in trees])
+        self._roots = np.cumsum(size) - size
+        self._feature = np.concatenate([t.feature for t in trees])
+        self._threshold = np.concatenate([t.threshold for t in trees])
+        at = np.repeat(self._roots, size)
+        sides = [np.concatenate([getattr(t, f"children_{side}") for t in trees]) for side in ("left", "right")]
+        self._children = np.stack(
+            [np.where(s < 0, np.arange(len(at)), s + at) for s in sides]
+        )  # a leaf leads to itself
+        votes = np.concatenate([t.value[:, 0] for t in trees])
+        self._share = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+        return self
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return the log of the mean share of the leaves, smoothed by half a tree, (n_cells, n_classes)."""
+        parts = [np.zeros((0, self._share.shape[1]))]
+        for start in range(0, len(cells), BLOCK):
+            x = np.asarray(cells.expression[start : start + BLOCK][:, self._genes].todense())
+            parts.append(self._share[self._leaves(x)].mean(axis=1, dtype=np.float64))
+        prior, n = 0.5 / self._share.shape[1], len(self._roots)
+        return np.log((np.concatenate(parts) * n + prior) / (n + 0.5))
+
+    def _leaves(self, x: np.ndarray) -> np.ndarray:
+        """Return where each cell ends in each tree, int (n_cells, n_trees)."""
+        rows, node = np.arange(len(x))[:, None], np.tile(self._roots, (len(x), 1))
+        while True:
+            right = x[rows, np.maximum(self._feature[node], 0)] > self._threshold[node]
+            after = np.where(right, self._children[1, node], self._children[0, node])
+            if (after == node).all():
+                return node
+            node = after
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        return {name: getattr(self, f"_{name}") for name in ARRAYS}
+
+    def restore(self, arrays: State) -> "ForestGenes":
+        """Become the model that :meth:`state` was asked of."""
+        for name in ARRAYS:
+            setattr(self, f"_{name}", arrays[name])
+        return self
