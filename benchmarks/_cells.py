@@ -17,6 +17,13 @@ BLOOD = {
 }  # fmt: skip
 """One vocabulary for the FACS-sorted cells and pbmc3k; dendritic cells and platelets have no counterpart and are left out."""
 
+OF_68K = {
+    "CD14+ Monocyte": "Mono", "CD19+ B": "B", "CD56+ NK": "NK", "CD4+/CD25 T Reg": "CD4", "CD4+/CD45RO+ Memory": "CD4",
+    "CD4+/CD45RA+/CD25- Naive T": "CD4", "CD8+ Cytotoxic T": "CD8", "CD8+/CD45RA+ Naive Cytotoxic": "CD8",
+}  # fmt: skip
+OF_KANG = {"B": "B", "NK": "NK", "CD8T": "CD8", "CD4T": "CD4", "CD14+Mono": "Mono", "FCGR3A+Mono": "Mono"}
+ISLET = ["alpha", "beta", "delta", "gamma"]
+
 
 def read(data: Path, name: str) -> ad.AnnData:
     """Return a set of ``cells``, or of ``FOLDER/NAME``."""

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
-from benchmarks._cells import BLOOD, named, read
+from benchmarks._cells import BLOOD, ISLET, OF_68K, named, read
 from scgnn_tools import assets
 from scgnn_tools.annotation.conformal import coverage_of
 from scgnn_tools.annotation.inputs import one_object, references_and_query
@@ -33,11 +33,6 @@ from scgnn_tools.metrics import expected_calibration_error
 from scgnn_tools.splits import split_cells
 
 HOW = {"use_rep": None, "layer": None, "gene_key": None, "organism": None}
-OF_68K = {
-    "CD14+ Monocyte": "Mono", "CD19+ B": "B", "CD56+ NK": "NK", "CD4+/CD25 T Reg": "CD4", "CD4+/CD45RO+ Memory": "CD4",
-    "CD4+/CD45RA+/CD25- Naive T": "CD4", "CD8+ Cytotoxic T": "CD8", "CD8+/CD45RA+ Naive Cytotoxic": "CD8",
-}  # fmt: skip
-ISLET = ["alpha", "beta", "delta", "gamma"]
 PAIRS = [("zheng_sorted_ref", "pbmc3k"), ("pbmc3k", "zheng_sorted_ref")]
 REMOVED = ["B", "NK", "Mono"]
 FOLDS = ["pbmc3k", "zheng_sorted_ref", "baron_mouse", "kang_ifnb"]

@@ -111,6 +111,7 @@ def test_a_bad_option_is_refused_before_any_work(options):
 def test_the_registry_says_what_it_is(name):
     entry, cls = METHODS[name], METHODS[name].load()
     assert entry.parts == (hasattr(cls, "graph_scores") and hasattr(cls, "other_scores"))
+    assert entry.ensemble == hasattr(cls, "consensus")
     options = method_options(name)
     assert entry.device == (options is None or "device" in options)
     assert entry.interruptible == hasattr(label_method(name), "interrupted")

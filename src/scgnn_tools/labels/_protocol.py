@@ -23,12 +23,15 @@ class Cells:
         Names of the columns of ``expression``, object (n_genes,); None where nobody needs them.
     totals
         Counts of each cell before it was normalised, float64 (n_cells,); None if the data are not counts.
+    experiments
+        Which experiment each cell is of, int (n_cells,); None for one, or where it is not known.
     """
 
     expression: sp.csr_array
     embedding: np.ndarray
     genes: np.ndarray | None = None
     totals: np.ndarray | None = None
+    experiments: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.embedding)
@@ -36,7 +39,8 @@ class Cells:
     def take(self, cells: np.ndarray) -> "Cells":
         """Return these cells, in this order."""
         totals = None if self.totals is None else self.totals[cells]
-        return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells], self.genes, totals)
+        experiments = None if self.experiments is None else self.experiments[cells]
+        return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells], self.genes, totals, experiments)
 
     def beside(self, other: "Cells") -> "Cells":
         """Return these cells and, after them, those of another set over the same genes."""
@@ -81,6 +85,14 @@ class Interruptible(LabelMethod, Protocol):
     """``Entry.interruptible``: Ctrl-C leaves it with the best weights so far; KeyboardInterrupt is raised only if there are none."""
 
     interrupted: bool
+
+
+class Ensemble(LabelMethod, Protocol):
+    """``Entry.ensemble``: made of other methods."""
+
+    def consensus(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return :meth:`scores`, and the share of members that agree with each cell's best class, float32 (n_cells,)."""
+        ...
 
 
 class WithParts(LabelMethod, Protocol):

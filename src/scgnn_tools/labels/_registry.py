@@ -31,6 +31,8 @@ class Entry:
         Whether two trainings with different seeds differ.
     parts
         Whether it is made of parts that can be asked apart: ``graph_scores`` and ``other_scores``.
+    ensemble
+        Whether it is made of other methods: it has ``consensus``.
     device
         Whether it computes with PyTorch: it takes ``device``.
     saved
@@ -48,6 +50,7 @@ class Entry:
     interruptible: bool = False
     random: bool = False
     parts: bool = False
+    ensemble: bool = False
     device: bool = False
     saved: bool = True
     package: str = ""
@@ -65,6 +68,7 @@ class Entry:
 _NETWORK: dict[str, Any] = {"interruptible": True, "random": True, "device": True}
 
 METHODS = {
+    "auto": Entry("scgnn_tools.labels.auto", "Auto", "method", ensemble=True, **_NETWORK),
     "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, **_NETWORK),
     "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, **_NETWORK),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),

@@ -6,8 +6,9 @@ from tests.labels.conftest import make
 
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools.labels import Cells
+from scgnn_tools.labels.mixture import mixture_weights
 from scgnn_tools.labels.scgrapht import ScGraPhT
-from scgnn_tools.labels.scgrapht.experts import Experts, mixture_weights
+from scgnn_tools.labels.scgrapht.experts import Experts
 
 RNG = np.random.default_rng(3)
 TRAIN, VALIDATION, TEST = (make(n, rng=RNG) for n in (160, 60, 80))

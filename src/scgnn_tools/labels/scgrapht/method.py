@@ -15,9 +15,10 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.mixture import rarity
 from scgnn_tools.labels.scgrapht import fusion, options
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given, rarity
+from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
 from scgnn_tools.labels.scgrapht.fitted import Fitted
 from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
 from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake, choose_genes

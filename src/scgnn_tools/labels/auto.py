@@ -1,0 +1,219 @@
+"""``auto``: methods that fail in different ways, mixed by what held-out experiments, or held-out cells, say of each."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from scgnn_tools._choices import choice
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools._progress import progress
+from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod
+from scgnn_tools.labels._registry import METHODS, label_method
+from scgnn_tools.labels.mixture import mixture_weights, rarity
+from scgnn_tools.labels.saving import State, nested, part
+from scgnn_tools.labels.temperature import fit_temperature, log_proba
+from scgnn_tools.splits import split_cells
+
+MEMBERS = ("scgrapht", "logreg_rep", "centroid", "spearman_genes", "lda_pca")
+"""A graph network, the vectors of a foundation model, two comparisons with the class means, and Gaussians in PCA."""
+PRIOR = 50.0
+"""Cells' worth of belief in each member that all are as good: held-out cells of the same experiment say little of another one."""
+MOST_FOLDS, MOST_CELLS, FEWEST_CELLS = 5, 1500, 20
+"""Of experiments that are held out: folds, cells that train a fold, and cells that a fold has to score."""
+
+
+class Auto:
+    """An ensemble: the mean of its members' calibrated probabilities.
+
+    The weights of the members, and the temperatures of their probabilities, are those that make labels likeliest in experiments that a
+    member has not seen, if the training cells are of several (``Cells.experiments``); else in the validation cells; without any of these
+    all count alike. A strong belief that all are as good holds the weights near each other: within an experiment a member can look better
+    than it is in another one.
+
+    Parameters
+    ----------
+    members
+        Names of methods, two at least.
+    weights
+        "held-out", as above, or "even".
+    device
+        Where members train that use PyTorch.
+
+    Attributes
+    ----------
+    members
+        After :meth:`fit`: the fitted methods by name.
+    weights
+        The weight of each, float64 (n_members,).
+    weighed_on
+        "experiments", "cells" or "nothing".
+    interrupted
+        Whether Ctrl-C ended the training: members that were not there yet are left out.
+    """
+
+    def __init__(self, *, members: Sequence[str] = MEMBERS, weights: str = "held-out", device: str = "auto") -> None:
+        self._names = _checked(members)
+        self._even = choice("weights", weights, ("held-out", "even")) == "even"
+        self._device, self.interrupted = device, False
+        for name in self._names:
+            label_method(name, device=device)  # what is wrong is said before any work
+        self.members: dict[str, LabelMethod] = {}
+
+    def fit(
+        self,
+        train: Cells,
+        labels: np.ndarray,
+        validation: Cells,
+        validation_labels: np.ndarray,
+        *,
+        unlabeled: Cells | None = None,
+        rng: RNG = 0,
+    ) -> "Auto":
+        """Train the members on the training cells, then weigh them.
+
+        Ctrl-C keeps the members that are there, and weighs them by the validation cells; it is raised only if there is none.
+        """
+        number, self.interrupted = seed(rng), False
+        try:
+            for name in progress(self._names, total=len(self._names), what="auto", unit="method"):
+                self._add(name, train, labels, validation, validation_labels, unlabeled=unlabeled, rng=number)
+                if self.interrupted:
+                    break
+        except KeyboardInterrupt:
+            if not self.members:
+                raise
+            self.interrupted = True
+        scores = [m.scores(validation) for m in self.members.values()]
+        self._weigh(scores, validation_labels, labels, "cells")
+        try:
+            if not self.interrupted and not self._even:
+                self._hold_out(train, labels, number)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return self
+
+    def _add(self, name: str, *cells: Any, **how: Any) -> None:
+        fitted = label_method(name, device=self._device).fit(*cells, **how)
+        self.interrupted = METHODS[name].interruptible and cast("Interruptible", fitted).interrupted
+        self.members[name] = fitted
+
+    def _weigh(self, scores: list[np.ndarray], truth: np.ndarray, labels: np.ndarray, on: str) -> None:
+        """Set temperatures and weights by scores of cells whose classes are known."""
+        self._temperatures = np.array([fit_temperature(s, truth) for s in scores])
+        calibrated = [log_proba(s, t) for s, t in zip(scores, self._temperatures, strict=True)]
+        self.weights = np.full(len(scores), 1 / len(scores))
+        if not self._even:
+            self.weights = mixture_weights(calibrated, truth, rarity(labels), prior=PRIOR)
+        self.weighed_on = on if len(truth) and not self._even else "nothing"
+
+    def _hold_out(self, train: Cells, labels: np.ndarray, number: int) -> None:
+        """Weigh by cells of experiments that the members did not see, if there are any."""
+        scores: list[list[np.ndarray]] = []
+        truth: list[np.ndarray] = []
+        for known, asked in experiment_folds(train.experiments, labels, number):
+            left, codes = np.unique(labels[known], return_inverse=True)
+            steers, _ = split_cells(codes, test=0, rng=number)
+            learn, steer = (train.take(known[steers == p]) for p in (0, 1))
+            query, of_fold = train.take(asked), []
+            for name in self._names:
+                fitted = label_method(name, device=self._device).fit(
+                    learn, codes[steers == 0], steer, codes[steers == 1], rng=number
+                )
+                if METHODS[name].interruptible and cast("Interruptible", fitted).interrupted:
+                    raise KeyboardInterrupt
+                # a class that the other experiments lack can have no probability
+                every = np.full((len(asked), int(labels.max()) + 1), -1e3)
+                every[:, left] = log_proba(fitted.scores(query), 1.0)
+                of_fold.append(every)
+            scores.append(of_fold)
+            truth.append(labels[asked])
+        if scores:
+            together = [np.concatenate(each) for each in zip(*scores, strict=True)]
+            self._weigh(together, np.concatenate(truth), labels, "experiments")
+
+    def scores(self, cells: Cells) -> np.ndarray:
+        """Return the log of the members' weighted mean probability, (n_cells, n_classes)."""
+        return self._mixed(self._each(cells))
+
+    def consensus(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return :meth:`scores`, and the share of members whose best class is the ensemble's, float32 (n_cells,)."""
+        each = self._each(cells)
+        mixed = self._mixed(each)
+        agree = np.stack([s.argmax(axis=1) for s in each]) == mixed.argmax(axis=1)
+        return mixed, agree.mean(axis=0, dtype=np.float32)
+
+    def member_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return the calibrated log-probabilities of each member, (n_cells, n_classes) each."""
+        return dict(zip(self.members, self._each(cells), strict=True))
+
+    def _each(self, cells: Cells) -> list[np.ndarray]:
+        raw = (m.scores(cells) for m in self.members.values())
+        return [log_proba(s, t) for s, t in zip(raw, self._temperatures, strict=True)]
+
+    def _mixed(self, each: list[np.ndarray]) -> np.ndarray:
+        return np.logaddexp.reduce([np.log(w) + s for w, s in zip(self.weights, each, strict=True)], axis=0)
+
+    def state(self) -> tuple[State, dict[str, Any]]:
+        """Return arrays by name, and what JSON can hold; members that cannot be saved are refused."""
+        arrays: State = {"weights": self.weights, "temperatures": self._temperatures}
+        configs: dict[str, Any] = {}
+        for name, member in self.members.items():
+            if not METHODS[name].saved:
+                msg = f"The member {name!r} of this ensemble cannot be saved. Train with members= that leaves it out."
+                raise InputValueError(msg)
+            state = cast("Any", member).state()
+            of_member, configs[name] = state if isinstance(state, tuple) else (state, None)
+            arrays |= nested(**{f"member.{name}": of_member})
+        return arrays, {"members": configs, "weighed_on": self.weighed_on}
+
+    def restore(self, arrays: State, config: dict[str, Any]) -> "Auto":
+        """Become the ensemble that :meth:`state` was asked of."""
+        self.weights, self._temperatures = arrays["weights"], arrays["temperatures"]
+        self.weighed_on, self.members = config["weighed_on"], {}
+        for name, of_member in config["members"].items():
+            new = cast("Any", label_method(name, device=self._device))
+            own = part(arrays, f"member.{name}")
+            self.members[name] = new.restore(own) if of_member is None else new.restore(own, of_member)
+        return self
+
+
+def expected_seconds(n_cells: int, n_experiments: int = 1) -> float:
+    """Return about how long the default members take to train and be weighed on one core, measured on sets of 700 to 4,800 cells."""
+    folds = min(n_experiments, MOST_FOLDS) if n_experiments > 1 else 0
+    return 1.0 + 4e-3 * (n_cells + folds * min(n_cells, MOST_CELLS))
+
+
+def experiment_folds(
+    experiments: np.ndarray | None, labels: np.ndarray, number: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return (cells that train, cells of held-out experiments that are scored), positions, a fold after the other.
+
+    More than five experiments are held out in five groups. Cells of classes that the others lack are not scored; a fold with fewer than two
+    classes, or twenty cells to score, is left out; of many training cells 1,500 are drawn.
+    """
+    names, of_cell = np.unique(np.zeros(len(labels)) if experiments is None else experiments, return_inverse=True)
+    if len(names) < 2:
+        return []
+    draw, out = generator(number), []
+    fold = (draw.permutation(len(names)) % MOST_FOLDS)[of_cell]
+    for f in np.unique(fold):
+        known, asked = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
+        known = np.sort(draw.choice(known, min(len(known), MOST_CELLS), replace=False))
+        asked = asked[np.isin(labels[asked], labels[known])]
+        if len(np.unique(labels[known])) > 1 and len(asked) >= FEWEST_CELLS:
+            out.append((known, asked))
+    return out
+
+
+def _checked(members: Sequence[str]) -> tuple[str, ...]:
+    names = (members,) if isinstance(members, str) else tuple(members)
+    bad = [n for n in names if not isinstance(n, str) or n not in METHODS or METHODS[n].ensemble]
+    if bad or len(set(names)) < 2 or len(set(names)) < len(names):
+        able = ", ".join(n for n, e in METHODS.items() if not e.ensemble)
+        seen = printable(", ".join(map(repr, bad or names)))
+        msg = f"members are two or more different methods; got {seen}. There are: {able}."
+        raise InputValueError(msg)
+    return names
