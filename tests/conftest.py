@@ -1,6 +1,7 @@
 """What all tests share: the folder of real data, small real objects, and quiet progress bars."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ def _quiet():
     sgt.settings.progress = False
     yield
     sgt.settings.progress = before
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")  # pyplot keeps every figure, and warns of more than twenty
 
 
 @pytest.fixture(scope="session")

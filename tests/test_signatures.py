@@ -100,4 +100,7 @@ def test_what_writes_into_the_object_can_copy_and_be_named(name):
 def test_a_figure_changes_nothing_and_has_a_size(name):
     parameters = signature(CALLS[name])
     assert "copy" not in parameters
-    assert parameters["figsize"].kind is inspect.Parameter.KEYWORD_ONLY
+    for word, default in (("figsize", None), ("ax", None), ("show", None), ("save", None), ("return_fig", False)):
+        assert parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[word].default is default, word
+    assert not {"{figure}", "{returns}"} & set(CALLS[name].__doc__.split())  # what all figures share is filled in

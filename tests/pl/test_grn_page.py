@@ -102,7 +102,7 @@ def test_save_and_show(edges, tmp_path):
 
 def test_of_an_object(pbmc68k, edges, tmp_path):
     pbmc68k.uns["sgt_grn"] = {"edges": edges.assign(group=np.where(np.arange(len(edges)) % 2, "B", "T"))}
-    shown = sgt.pl.grn(pbmc68k, interactive=True, path=tmp_path / "a.html")
+    shown = sgt.pl.grn(pbmc68k, interactive=True, save=tmp_path / "a.html")
     assert isinstance(shown, Page)
     assert (tmp_path / "a.html").read_text(encoding="utf-8") == shown.text
     data = json.loads(re.search(r'id="data">(.*?)</script>', shown.text, re.S).group(1))

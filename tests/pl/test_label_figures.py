@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,8 @@ def annotated(_pbmc68k):
 
 
 def words(figure):
-    texts = [t.get_text() for ax in figure.axes for t in (*ax.texts, ax.title, *ax.get_yticklabels())]
-    return " ".join([*texts, figure.get_suptitle()])
+    texts = [t.get_text() for ax in figure.axes for t in (*ax.texts, ax.xaxis.label, *ax.get_yticklabels())]
+    return " ".join([*texts, *(ax.get_title(loc=side) for ax in figure.axes for side in ("left", "center"))])
 
 
 def test_calibration_shows_the_bins_that_were_written(annotated, tmp_path):
@@ -23,8 +25,14 @@ def test_calibration_shows_the_bins_that_were_written(annotated, tmp_path):
     figure.savefig(tmp_path / "a.png")
     entry = annotated.uns["sgt_label"]
     shown = figure.axes[0].collections[-1].get_offsets()
-    np.testing.assert_allclose(shown, entry["calibration"][["confidence", "accuracy"]].to_numpy())
-    assert entry["calibration"]["n"].sum() == entry["evaluation"].loc["knn_pca", "n"]
+    bins = entry["calibration"]
+    assert bins["n"].sum() == entry["evaluation"].loc["knn_pca", "n"] == 104
+    assert len(shown) == 4  # of 26 cells each: fewer would tell nothing
+    # joined bins keep the means of all cells
+    np.testing.assert_allclose(
+        shown.mean(axis=0), np.average(bins[["confidence", "accuracy"]], axis=0, weights=bins["n"]), atol=0.02
+    )
+    assert "104 held-out labelled cells in 4 bins" in words(figure)
     assert f"calibration error {entry['evaluation'].loc['knn_pca', 'ece']:.3f}" in words(figure)
 
 
@@ -40,6 +48,24 @@ def test_confusion_counts_the_held_out_cells(annotated, tmp_path):
     accuracy = np.trace(table.to_numpy()) / table.to_numpy().sum()
     assert f"accuracy {accuracy:.3f}" in words(figure)
     assert f"CD19+ B  ({table.loc['CD19+ B'].sum()})" in words(figure)
+    sizes = dict(zip(annotated.uns["sgt_label"]["classes"], table.sum(axis=1), strict=True))
+    few = {name: n for name, n in sizes.items() if n < 10}
+    assert few
+    assert all(f"{name}  ({n}) *" in words(figure) for name, n in few.items())
+    assert "* fewer than 10 cells" in words(figure)
+
+
+def test_a_query_is_judged_by_its_own_labels(annotated):
+    annotated.obs["own"] = annotated.obs["bulk_labels"].cat.rename_categories({"CD19+ B": "B cells"}).astype(object)
+    annotated.obs.loc[annotated.obs_names[:50], "own"] = np.nan
+    shown = words(sgt.pl.confusion(annotated, labels_key="own"))
+    assert "650 cells labelled in own" in shown
+    n = int((annotated.obs["own"] == "B cells").sum())
+    assert f"B cells  ({n})" in shown
+    judged = ((annotated.obs["sgt_label"] != "Unknown") & annotated.obs["own"].notna()).sum()
+    assert f"{judged:,} cells labelled in own in 20 bins" in words(sgt.pl.calibration(annotated, labels_key="own"))
+    annotated.obs["other"] = "something else"
+    assert "accuracy" not in words(sgt.pl.confusion(annotated, labels_key="other"))  # no name is on both sides
 
 
 def test_sankey_bands_are_as_wide_as_there_are_cells(annotated, tmp_path):
@@ -52,6 +78,33 @@ def test_sankey_bands_are_as_wide_as_there_are_cells(annotated, tmp_path):
     assert sum(heights) == pytest.approx(2.0)
     few = sgt.pl.annotation_sankey(annotated, "louvain", min_share=0.02)
     assert len(few.axes[0].collections) == (pairs / 700 >= 0.02).sum()
+
+
+def test_names_of_a_sankey_do_not_meet(annotated):
+    few = annotated[annotated.obs["louvain"].isin(["9", "10"]) | (np.arange(annotated.n_obs) < 20)].copy()
+    figure = sgt.pl.annotation_sankey(few, "bulk_labels", min_share=0)
+    figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in figure.axes[0].texts]
+    for side in ("right", "left"):
+        own = sorted(
+            (b for b, t in zip(boxes, figure.axes[0].texts, strict=True) if t.get_ha() == side), key=lambda b: b.y0
+        )
+        assert all(a.y1 <= b.y0 + 1 for a, b in pairwise(own))
+
+
+def test_one_name_has_one_colour_and_unknown_is_in_the_legend(annotated):
+    annotated.obs["sgt_label"] = annotated.obs["sgt_label"].cat.add_categories(
+        ["Unknown"] * ("Unknown" not in annotated.obs["sgt_label"].cat.categories)
+    )
+    annotated.obs.loc[annotated.obs_names[:9], "sgt_label"] = "Unknown"
+    annotated.uns["bulk_labels_colors"] = [f"#0000{i:02x}" for i in range(10)]
+    figure = sgt.pl.annotation(annotated, labels_key="bulk_labels")
+    known, said = (ax.collections[0].get_facecolors() for ax in figure.axes[:2])
+    assert {tuple(c) for c in said} - {tuple(c) for c in known} == {(*np.array([0xC9, 0xCE, 0xD5]) / 255, 0.9)}
+    assert [t.get_text() for t in figure.legends[0].get_texts()][-1] == "Unknown"
+    assert {round(c[2] * 255) for c in known} == set(range(10))  # those of scanpy
+    red = sgt.pl.annotation(annotated, labels_key="bulk_labels", palette={"CD34+": "red"})
+    assert (1.0, 0.0, 0.0, 0.9) in {tuple(c) for c in red.axes[0].collections[0].get_facecolors()}
 
 
 def test_what_is_missing_is_named(annotated, pbmc68k):

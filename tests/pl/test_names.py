@@ -72,12 +72,12 @@ def test_a_figure_shows_the_names_and_can_be_saved(draw):
 
 
 def test_a_page_keeps_the_names_and_can_be_written(tmp_path):
-    page = sgt.pl.grn(network(NAMES), interactive=True, group=NAMES[0], path=tmp_path / "a.html")
+    page = sgt.pl.grn(network(NAMES), interactive=True, group=NAMES[0], save=tmp_path / "a.html")
     data = re.search(r'id="data">(.*?)</script>', (tmp_path / "a.html").read_text(encoding="utf-8"), re.DOTALL)
     assert set(NAMES) <= set(json.loads(data[1])["nodes"]["name"])
     page._repr_html_().encode()
     for name in LONE:
-        sgt.pl.grn(network([name]), interactive=True, group=name, path=tmp_path / "b.html")
+        sgt.pl.grn(network([name]), interactive=True, group=name, save=tmp_path / "b.html")
 
 
 @pytest.mark.parametrize("form", ["graphml", "cyjs", "csv"])

@@ -54,7 +54,7 @@ def test_one_factor(network):
 
 def test_many_edges_are_bands_to_modules(network, tmp_path):
     every = network.uns["sgt_grn"]["edges"]
-    figure = sgt.pl.grn(network, n_edges=2000, path=tmp_path / "a.png")
+    figure = sgt.pl.grn(network, n_edges=2000, save=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 50_000
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     words = texts(figure)
@@ -140,7 +140,7 @@ def test_annotation(pbmc68k, tmp_path):
         assert len(figure.axes) == n_axes
     words = " ".join(texts(figure))
     assert "accuracy" in words
-    assert "macro-f1" in words
+    assert "macro-F1" in words
 
 
 def test_annotation_without_what_it_needs(pbmc68k):

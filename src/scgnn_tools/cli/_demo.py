@@ -62,8 +62,8 @@ def demo(folder: Path) -> str:
 
     with table.step("neighbours, UMAP, three figures") as row:
         _save(folder / "umap.png", _umap(adata, rep))
-        _save(folder / "annotation.png", sgt.pl.annotation(adata, labels_key=TRUTH))
-        sgt.pl.grn(adata, path=folder / "grn.png")
+        sgt.pl.annotation(adata, labels_key=TRUTH, save=folder / "annotation.png")
+        sgt.pl.grn(adata, save=folder / "grn.png")
         row["result"] = f"{folder}/umap.png, annotation.png, grn.png"
 
     with table.step("write the AnnData") as row:

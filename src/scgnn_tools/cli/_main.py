@@ -152,7 +152,7 @@ def _run(args: argparse.Namespace) -> None:
     print(f"{args.output} written")
     for path in exports:
         if path.suffix == ".html":
-            sgt.pl.grn(adata, interactive=True, path=path)
+            sgt.pl.grn(adata, interactive=True, save=path)
         else:
             sgt.tl.export_grn(adata, path, overwrite=True)
         print(f"{path} written")

@@ -3,6 +3,7 @@
 from scgnn_tools.metrics._annotation import annotation, expected_calibration_error, reliability
 from scgnn_tools.metrics._energy import energy_distance
 from scgnn_tools.metrics._grn import auprc_difference, curves, grn, per_tf
+from scgnn_tools.metrics._groups import eta2
 from scgnn_tools.metrics._integration import integration, integration_controls
 from scgnn_tools.metrics._perturbation import perturbation
 
@@ -11,6 +12,7 @@ __all__ = [
     "auprc_difference",
     "curves",
     "energy_distance",
+    "eta2",
     "expected_calibration_error",
     "grn",
     "integration",

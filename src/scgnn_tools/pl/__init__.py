@@ -1,8 +1,9 @@
-"""Figures; each function returns a matplotlib Figure, `grn` a page too."""
+"""Figures; each function returns a matplotlib Figure, and takes `ax`, `show`, `save` and `return_fig`; `grn` makes a page too."""
 
 from scgnn_tools.pl._annotation import annotation
 from scgnn_tools.pl._calibration import calibration
 from scgnn_tools.pl._confusion import confusion
+from scgnn_tools.pl._embedding_report import embedding_report
 from scgnn_tools.pl._explain import explain
 from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
@@ -18,6 +19,7 @@ __all__ = [
     "annotation_sankey",
     "calibration",
     "confusion",
+    "embedding_report",
     "explain",
     "gene_programs",
     "grn",

@@ -1,6 +1,7 @@
 """``pl.annotation``: the labels on a map of the cells, and the method beside its baselines."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,16 +10,21 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._canvas import Canvas, documented
 from scgnn_tools.pl._label_result import result
-from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
     from mudata import MuData
 
+MAP, BARS = 4.6, 3.2
+"""Inches of a map, and of the scores with their names."""
 
+
+@documented
 def annotation(
     adata: "AnnData | MuData",
     key: str = LABEL,
@@ -26,9 +32,16 @@ def annotation(
     basis: str = "X_umap",
     labels_key: str | None = None,
     mod: str = RNA,
+    palette: style.Palette | None = None,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw the predicted labels on a map of the cells, beside the scores of the method and its baselines.
+
+    A name has one colour in all maps. Cells without a label are grey, lie below the others, and are in the legend.
 
     Parameters
     ----------
@@ -40,88 +53,65 @@ def annotation(
         Key of ``obsm`` with the map, for example after ``sc.tl.umap(adata)``; its first two columns are drawn.
     labels_key
         Column of ``obs`` with the true labels, drawn as another map if given.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     MissingKeyError
         If there is no such annotation, map or column.
+    InputValueError, InputTypeError
+        If the palette, ``ax`` or ``save`` cannot be used.
     """
-    adata = modality(adata, mod)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = LabelKeys(key)
     entry = result(adata, key)
     todo = "Run sc.pp.neighbors(adata, use_rep=…) and sc.tl.umap(adata)."
     choices.key("basis", basis, adata.obsm, "obsm", todo=todo)
-    maps = [(f"predicted: {entry['params']['method']}", adata.obs[keys.obs])]
+    maps = [(f"predicted: {style.text(entry['params']['method'])}", style.named(adata.obs[keys.obs]))]
     if labels_key is not None:
-        maps.insert(0, (f"known: {style.text(labels_key)}", column_of(adata.obs, labels_key, "labels_key")))
-    figure = Figure(figsize=figsize or (5.4 * len(maps) + 3.4, 5.2), facecolor="white", layout="constrained")
-    axes = figure.subplots(1, len(maps) + 1, width_ratios=[1.0] * len(maps) + [0.62])
-    names = sorted({str(v) for _, labels in maps for v in labels.dropna().unique()} - {UNKNOWN})
-    colour = {n: style.PALETTE[i % len(style.PALETTE)] for i, n in enumerate(names)}
+        known = style.named(column_of(adata.obs, labels_key, "labels_key"))
+        maps.insert(0, (f"known: {style.text(labels_key)}", known))
+    names = sorted({v for _, labels in maps for v in labels}, key=lambda n: (n == UNKNOWN, n))
+    colour = style.colours(names, palette, style.of_column(adata, labels_key) or style.of_column(adata, keys.obs))
     xy = np.asarray(adata.obsm[basis])[:, :2]
-    for ax, (title, labels) in zip(axes, maps, strict=False):
-        _map(ax, xy, labels.astype(object).where(labels.notna(), UNKNOWN).astype(str).to_numpy(), colour, title)
-    _scores(axes[-1], entry["evaluation"])
-    handles = [figure.axes[0].scatter([], [], s=28, color=c, label=style.text(n)) for n, c in colour.items()]
+    size = figsize or (MAP * len(maps) + BARS, MAP + 0.24 * style.legend_rows(names, MAP * len(maps) + BARS))
+    with canvas.panels(size) as figure:
+        axes = np.atleast_1d(figure.subplots(1, len(maps) + 1, width_ratios=[1.0] * len(maps) + [0.5]))
+        for panel, (title, labels) in zip(axes, maps, strict=False):
+            style.draw_map(panel, xy, labels, colour)
+            panel.set_title(title, **style.TITLE)
+            panel.set_box_aspect(1)
+        _scores(axes[-1], entry["evaluation"], entry["params"]["method"])
+        _legend(figure, colour, size[0])
+    return canvas.result()
+
+
+def _legend(figure: "FigureBase", colour: dict[str, str], width: float) -> None:
+    first: Axes = figure.axes[0]  # type: ignore[index]
+    handles = [first.scatter([], [], s=34, color=c, label=style.text(n)) for n, c in colour.items()]
     figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(len(names), 5),
-        frameon=False,
-        fontsize=8.5,
-        handletextpad=0.2,
-    )
-    return figure
+        handles=handles, loc="outside lower center", ncols=style.legend_columns(list(colour), width), frameon=False, fontsize=9,
+        handletextpad=0.2, labelcolor=style.INK,
+    )  # fmt: skip
 
 
-def _map(ax: "Axes", xy: np.ndarray, labels: np.ndarray, colour: dict[str, str], title: str) -> None:
-    order = np.argsort(labels != UNKNOWN, kind="stable")  # unknown cells lie below the others
-    size = float(np.clip(9000 / len(xy), 1.5, 22))
-    ax.scatter(
-        xy[order, 0],
-        xy[order, 1],
-        s=size,
-        c=[colour.get(v, style.UNKNOWN) for v in labels[order]],
-        linewidths=0,
-        alpha=0.9,
-        rasterized=True,
-    )
-    ax.set_title(title, fontsize=11, fontweight="bold", color=style.INK, loc="left")
-    ax.set(xticks=[], yticks=[])
-    for side in ax.spines.values():
-        side.set_color(style.GRID)
-
-
-def _scores(ax: "Axes", evaluation: "pd.DataFrame") -> None:
+def _scores(ax: "Axes", evaluation: "pd.DataFrame", own: str) -> None:
     """Draw accuracy and macro-F1 of the method and its baselines, the method on top."""
-    rows = evaluation.iloc[::-1]
-    y = np.arange(len(rows))
-    for offset, column, shade in ((0.19, "accuracy", 1.0), (-0.19, "macro_f1", 0.5)):
+    rows = evaluation.iloc[np.argsort(evaluation.index != own, kind="stable")[::-1]]
+    y = np.arange(len(rows), dtype=float)
+    for offset, column, alpha in ((0.2, "accuracy", 1.0), (-0.2, "macro_f1", 0.55)):
         values = rows[column].to_numpy(dtype=float)
-        colours = [style.UP if kind == "method" else style.PALE for kind in rows["kind"]]
-        ax.barh(y + offset, np.nan_to_num(values), height=0.34, color=colours, alpha=shade)
-        for i, v in zip(y, values, strict=True):
-            shown = f"{column.replace('_', '-')} {v:.3f}" if np.isfinite(v) else f"{column}: not scored"
-            ax.text(
-                0.02,
-                i + offset,
-                shown,
-                va="center",
-                fontsize=8.5,
-                color="white" if shade == 1.0 and np.isfinite(v) else style.INK,
-            )
-    ax.set_yticks(y, rows.index, fontsize=9.5)
-    ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
+        colours = [style.UP if name == own else style.BASELINE for name in rows.index]
+        ax.barh(y + offset, np.nan_to_num(values), height=0.36, color=colours, alpha=alpha)
+        for at, v in zip(y + offset, values, strict=True):
+            name = column.replace("_f1", "-F1")
+            shown = f"{name} {v:.3f}" if np.isfinite(v) else f"{name}: not scored"
+            ax.text(0.02, at, shown, va="center", fontsize=8.5, color=style.INK)
+    ax.set_yticks(y, [style.text(n) for n in rows.index], fontsize=9.5)
+    ax.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xticks=[0, 0.5, 1])
     n = int(rows["n"].max())
-    ax.set_title(f"{n:,} held-out labelled cells", fontsize=11, fontweight="bold", color=style.INK, loc="left")
+    ax.set_title(f"{n:,} held-out cells", **style.TITLE)
     ax.tick_params(length=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(style.GRID)
+    style.open_frame(ax, grid=False, left=False)

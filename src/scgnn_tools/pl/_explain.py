@@ -1,15 +1,17 @@
 """``pl.explain``: the genes that each class rests on, and the parts of the method where they disagree."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import EXPLAIN, ExplainKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -18,15 +20,27 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 
+MEASURES = {
+    "occlusion": "fall of the log-probability without the gene",
+    "gradcam": "Grad-CAM of the graph, scaled",
+    "integrated_gradients": "integrated gradient",
+}
+"""What the bars are, by way of asking."""
 
+
+@documented
 def explain(
     adata: "AnnData | MuData",
     key: str = EXPLAIN,
     *,
     n_genes: int = 8,
     mod: str = RNA,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw the most important genes of each class, and beside them how often each part of the method is right.
 
     Parameters
@@ -37,21 +51,17 @@ def explain(
         Name of the result.
     n_genes
         Genes of a class.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     MissingKeyError
         If there is no such explanation.
     """
-    adata = modality(adata, mod)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
+    integer("n_genes", n_genes)
     keys = ExplainKeys(key)
     if keys.uns not in adata.uns or "genes" not in adata.uns[keys.uns]:
         msg = f"uns[{key!r}] holds no explanation. Run sgt.tl.explain(adata, key_added={key!r}) first."
@@ -62,37 +72,29 @@ def explain(
     panels = len(genes.columns) + ("parts" in entry and len(entry["parts"]) > 0)
     columns = min(COLUMNS, panels)
     rows = -(-panels // columns)
-    figure = Figure(
-        figsize=figsize or (2.9 * columns, rows * (0.21 * n_genes + 0.85) + 0.4),
-        facecolor="white",
-        layout="constrained",
-    )
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for ax, (name, values) in zip(axes, genes.items(), strict=False):
-        _bars(ax, style.text(name, limit=34), values.sort_values(ascending=False, kind="stable").head(n_genes))
-    for ax in axes[panels:]:
-        ax.axis("off")
-    if panels > len(genes.columns):
-        _parts(axes[panels - 1], entry["parts"])
-    what = {
-        "occlusion": "fall of the log-probability without the gene",
-        "gradcam": "Grad-CAM of the graph, scaled",
-        "integrated_gradients": "integrated gradient",
-    }[entry["params"]["how"]]
-    figure.suptitle(f"{entry['params']['method']}: {what}", fontsize=11, color=style.INK)
-    return figure
+    size = figsize or (2.9 * columns, rows * (0.21 * n_genes + 0.85) + 0.5)
+    with canvas.panels(size) as figure:
+        axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+        for panel, (name, values) in zip(axes, genes.items(), strict=False):
+            _bars(panel, style.text(name, limit=30), values.sort_values(ascending=False, kind="stable").head(n_genes))
+        for panel in axes[panels:]:
+            panel.axis("off")
+        if panels > len(genes.columns):
+            _parts(axes[panels - 1], entry["parts"])
+        method, what = style.text(entry["params"]["method"]), MEASURES[entry["params"]["how"]]
+        figure.suptitle(f"{method}: {what}", x=0.01, ha="left", fontsize=11, color=style.INK)
+    return canvas.result()
 
 
 def _bars(ax: "Axes", title: str, values: pd.Series) -> None:
     y = np.arange(len(values))[::-1]
     ax.barh(y, values.to_numpy(), color=style.UP, height=0.68)
     ax.set_yticks(y, [style.text(g, limit=24) for g in values.index], fontsize=8.5)
-    ax.set_title(title, fontsize=10, fontweight="bold", color=style.INK, loc="left")
+    ax.set_title(title, **style.TITLE | {"fontsize": 10})
     ax.set_xlim(min(0.0, float(values.min())), max(float(values.max()) * 1.05, 1e-9))
     ax.tick_params(length=0, labelsize=8)
     ax.locator_params(axis="x", nbins=3)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(style.GRID)
+    style.open_frame(ax, grid=False, left=False)
 
 
 def _parts(ax: "Axes", table: pd.DataFrame) -> None:
@@ -106,10 +108,9 @@ def _parts(ax: "Axes", table: pd.DataFrame) -> None:
     n, differ = (int(table[c].iloc[0]) for c in ("n", "n_disagree"))
     ax.set_yticks(y, table.index, fontsize=8.5)
     ax.set(xlim=(0, 1.2), xticks=[0, 0.5, 1])
-    ax.set_title("accuracy of the parts", fontsize=10, fontweight="bold", color=style.INK, loc="left")
+    ax.set_title("accuracy of the parts", **style.TITLE | {"fontsize": 10})
     ax.set_xlabel(
         f"dark: all {n:,} held-out cells\nred: the {differ:,} where they disagree", fontsize=8, color=style.INK
     )
     ax.tick_params(length=0, labelsize=8)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.spines["bottom"].set_color(style.GRID)
+    style.open_frame(ax, grid=False, left=False)

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from scgnn_tools._choices import integer, listed
+from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._write import write_whole
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.pl import _grn_modules, _grn_regulon, _grn_rings
+from scgnn_tools.pl._canvas import Canvas, check_save, documented
 from scgnn_tools.pl._grn_legend import heading, legend
-from scgnn_tools.pl._grn_page import Page, page
+from scgnn_tools.pl._grn_page import page
 from scgnn_tools.pl._layout import best_of_each, choose_edges
-from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from matplotlib.axes import Axes
     from mudata import MuData
 
 RINGS, REGULON, PAGE = 60, 40, 8000
@@ -29,6 +30,8 @@ MOST_IN_RINGS = 130
 """With more edges than that, targets are drawn as modules: their names would not be legible."""
 
 
+@renamed(path=lambda path: {"save": path})
+@documented
 def grn(
     adata: "AnnData | MuData",
     key: str = GRN,
@@ -38,10 +41,13 @@ def grn(
     tf: str | None = None,
     group: str | None = None,
     interactive: bool = False,
-    path: str | Path | None = None,
     mod: str = RNA,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure | Page:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw a gene regulatory network.
 
     A known edge is drawn full, a new one broken or pale; its colour is its sign, its width its score. Up to 130 edges are drawn one by one,
@@ -58,24 +64,21 @@ def grn(
         Most edges that are drawn. Known ones take up to half, and no single gene takes many; of one factor all that are known come first;
         on the page the best of each factor. None takes 60, of one factor 40, of the page 8,000.
     tfs
-        Draw these factors only.
+        Draw these transcription factors only.
     tf
-        Draw the regulon of this one factor: its targets with the evidence of each, and its own regulators.
+        Draw the regulon of this one transcription factor: its targets with the evidence of each, and its own regulators.
     group
         Network of one group of cells; None takes all, and of an edge in several groups the best.
     interactive
         Make a page instead: search, a click that shows a gene's edges and what speaks for them, filters, zoom. One file that any browser
         opens without a network.
-    path
-        Where to write the page, or the figure (in the format of its ending).
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
     Returns
     -------
-    matplotlib.figure.Figure, or a page that a notebook shows and ``page.save(path)`` writes
+    matplotlib.figure.Figure
+        With ``show=False`` or ``ax=`` the axes that were drawn into; with ``show=True`` None; with ``interactive=True`` a page, which a
+        notebook shows and ``save=`` or ``page.save(path)`` writes.
 
     Raises
     ------
@@ -84,18 +87,21 @@ def grn(
     InputValueError
         If there is no such group or factor, or no edge to draw.
     """
+    if interactive:
+        _no_figure(ax, save, return_fig=return_fig)
+    canvas = Canvas(ax=ax, show=show, save=None if interactive else save, return_fig=return_fig)
     adata = modality(adata, mod)
     entry = network(adata, key)
     every = edges_of(adata, key, group=group, merge=not interactive, named=True)
     if tf is not None and tfs is not None:
-        msg = "tf= draws one regulon, tfs= a network of some factors. Pass one of them."
+        msg = "tf= draws one regulon, tfs= a network of some transcription factors. Pass one of them."
         raise InputValueError(msg)
     integer("n_edges", n_edges, or_none=True)
     wanted = [tf] if tf is not None else [tfs] if isinstance(tfs, str) else tfs
     edges = every if wanted is None else every[every["source"].isin(list(wanted))]
     if edges.empty:
         asked = "" if wanted is None else f" from {listed(wanted)}"
-        msg = f"There is no edge to draw{asked}; factors of the network are {listed(every['source'].unique()[:5])}, …"
+        msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(every['source'].unique()[:5])}, …"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})
     verdict = f"{evaluation['verdict']} (split {evaluation.get('split', '?')})" if evaluation.get("verdict") else ""
@@ -103,36 +109,43 @@ def grn(
     if interactive:
         shown = best_of_each(edges, n_edges or PAGE)
         made = page(shown, title=title, subtitle=_counted(shown, every), verdict=verdict)
-        if path is not None:
-            made.save(path)
+        if save is not None:
+            made.save(save)
         return made
     if tf is not None:
-        figure = _grn_regulon.draw(every, tf, n_edges or REGULON, verdict=verdict, figsize=figsize)
+        _grn_regulon.draw(canvas, every, tf, n_edges or REGULON, verdict=verdict, figsize=figsize)
     else:
-        figure = _network(edges, every, n_edges or RINGS, title, verdict, figsize)
-    if path is not None:
-        write_whole(Path(path), lambda part: figure.savefig(part, dpi=150, bbox_inches="tight"))
-    return figure
+        _network(canvas, edges, every, n_edges or RINGS, title, verdict, figsize)
+    return canvas.result()
+
+
+def _no_figure(ax: "Axes | None", save: str | Path | None, *, return_fig: bool) -> None:
+    """Refuse what a page cannot do."""
+    if ax is not None or return_fig:
+        msg = "interactive=True makes a page, which is no matplotlib figure. Leave out ax= and return_fig=."
+        raise InputValueError(msg)
+    if save is not None:
+        check_save(save, ("html", "htm"))
 
 
 def _network(
+    canvas: Canvas,
     edges: pd.DataFrame,
     every: pd.DataFrame,
     n_edges: int,
     title: str,
     verdict: str,
     figsize: tuple[float, float] | None,
-) -> Figure:
+) -> None:
     many = n_edges > MOST_IN_RINGS and len(edges) > MOST_IN_RINGS
     shown = choose_edges(edges, n_edges)
-    width, height = figsize or ((11.0, 8.6) if many else (8.5, 9.0))
-    figure = Figure(figsize=(width, height), facecolor="white", layout=None)
-    below, above = (0.6 / height, 1.05 / height)
-    ax = figure.add_axes((0.0, below, 1.0, 1 - below - above))
-    (_grn_modules if many else _grn_rings).draw(ax, shown)
-    heading(figure, title, _counted(shown, every), verdict)
-    legend(figure, shown, bands=many)
-    return figure
+    with canvas.panels(figsize or ((11.0, 8.6) if many else (8.5, 9.0)), layout=None) as figure:
+        height = figure.bbox.height / figure.dpi  # type: ignore[attr-defined]
+        below, above = (0.6 / height, 1.05 / height)
+        panel = figure.add_axes((0.0, below, 1.0, 1 - below - above))
+        (_grn_modules if many else _grn_rings).draw(panel, shown)
+        heading(figure, title, _counted(shown, every), verdict)
+        legend(figure, shown, bands=many)
 
 
 def _counted(shown: pd.DataFrame, every: pd.DataFrame) -> str:

@@ -1,7 +1,8 @@
 """``pl.grn_evaluation``: precision, recall and the ranking within factors, with the baselines drawn in."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.grn.evaluate import short
 from scgnn_tools.metrics import curves, per_tf
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,12 +23,18 @@ BASELINES = {"degree": "#3e4c59", "collaborative": "#7b8794", "pcc": "#b0b8c1"}
 DASHES = {"degree": "-", "collaborative": (0, (5, 2)), "pcc": (0, (1.2, 1.4))}
 
 
+@documented
 def grn_evaluation(
     evaluation: "GrnEvaluation",
     *,
     rows: Sequence[str] | None = None,
-    figsize: tuple[float, float] = (13.0, 4.2),
-) -> Figure:
+    palette: style.Palette | None = None,
+    ax: "Axes | None" = None,
+    figsize: tuple[float, float] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw precision over recall, the ROC curve, and the AUROC within each factor; the baselines in grey, chance dotted.
 
     Parameters
@@ -36,59 +43,68 @@ def grn_evaluation(
         Of :func:`scgnn_tools.tl.evaluate_grn`.
     rows
         Rows of its table; None takes all that have a score.
-    figsize
-        Width and height in inches.
+    palette
+        Colours of the methods by row: a dict, a list, or the name of a matplotlib colour map. Baselines are grey unless a dict names them.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     InputValueError
         If there is no such row.
     """
-    table, pairs = evaluation.table, evaluation.pairs
+    canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
+    table = evaluation.table
     unknown = [r for r in rows or [] if r not in table.index]
     if unknown:
         msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {listed(table.index)}."
         raise InputValueError(msg)
     names = [n for n in (table.index if rows is None else rows) if np.isfinite(table.loc[n, "auprc"])]
-    colour, line, own = {}, {}, 0
-    for name in names:
-        if table.loc[name, "kind"] == "baseline":
-            colour[name], line[name] = BASELINES.get(name, style.PALE), DASHES.get(name, "-")
-        else:
-            colour[name], line[name], own = OWN[own % len(OWN)], "-", own + 1
-    figure = Figure(figsize=figsize, facecolor="white", layout="constrained")
-    precision_recall, roc, within = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
+    own = [n for n in names if table.loc[n, "kind"] != "baseline"]
+    colour = {n: BASELINES.get(n, style.PALE) for n in names}
+    colour |= style.colours(own, palette, dict(zip(own, OWN, strict=False)))
+    if isinstance(palette, Mapping):
+        colour |= style.colours([n for n in names if n in palette], palette)
+    with canvas.panels(figsize or (13.0, max(4.2, 0.34 * len(names) + 2.2))) as figure:
+        curve, roc, within = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
+        _curves(curve, roc, evaluation, names, colour)
+        _within(within, evaluation, names, colour)
+        for panel in (curve, roc, within):
+            style.open_frame(panel, grid=panel is not within, left=panel is not within)
+            panel.tick_params(labelsize=9)
+    return canvas.result()
+
+
+def _curves(curve: "Axes", roc: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: dict[str, str]) -> None:
+    """Draw precision over recall and the ROC curve, with the areas in the legends."""
+    table, pairs = evaluation.table, evaluation.pairs
     label = pairs["label"].to_numpy()
     for name in reversed(names):  # the edges lie above the baselines
         recall, precision, fall_out = curves(label, pairs[name].to_numpy())
-        look = {"color": colour[name], "ls": line[name], "lw": 2.2 if table.loc[name, "kind"] != "baseline" else 1.5}
-        precision_recall.plot(recall, precision, label=f"{style.text(name)}  {short(table.loc[name, 'auprc'])}", **look)
+        baseline = table.loc[name, "kind"] == "baseline"
+        look: dict[str, Any] = {
+            "color": colour[name],
+            "ls": DASHES.get(name, "-") if baseline else "-",
+            "lw": 1.5 if baseline else 2.2,
+        }
+        curve.plot(recall, precision, label=f"{style.text(name)}  {short(table.loc[name, 'auprc'])}", **look)
         roc.plot(fall_out, recall, label=f"{style.text(name)}  {table.loc[name, 'auroc']:.3f}", **look)
     density = float(label.mean())
-    precision_recall.axhline(density, color=style.PALE, ls=":", lw=1.2)
-    precision_recall.annotate(
+    curve.axhline(density, color=style.PALE, ls=":", lw=1.2)
+    curve.annotate(
         f"chance {short(density)}", (1, density), xytext=(0, -4), textcoords="offset points", ha="right", va="top", fontsize=8.5,
-        color=style.OPEN, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+        color=style.INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
     )  # fmt: skip
     roc.plot([0, 1], [0, 1], color=style.PALE, ls=":", lw=1.2)
-    _within(within, evaluation, names, colour)
-    top = max(0.05, *(float(line.get_ydata()[5:].max(initial=0)) for line in precision_recall.lines[:-1]))
-    precision_recall.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, min(1.02, 1.15 * top)))
+    top = max(0.05, *(float(np.asarray(line.get_ydata())[5:].max(initial=0)) for line in curve.lines[:-1]))
+    curve.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, min(1.02, 1.15 * top)))
     roc.set(xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1))
-    for ax, title, corner in ((precision_recall, "AUPRC", "upper right"), (roc, "AUROC", "lower right")):
-        handles, texts = ax.get_legend_handles_labels()
-        ax.legend(handles[::-1], texts[::-1], frameon=False, fontsize=8.5, loc=corner, handlelength=2.2)
-        ax.set_title(title, fontsize=11, fontweight="bold", color=style.INK, loc="left")
-        ax.grid(color=style.GRID, lw=0.8)
-        ax.set_axisbelow(True)
-    for ax in (precision_recall, roc, within):
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=9)
-    return figure
+    for panel, title, corner in ((curve, "AUPRC", "upper right"), (roc, "AUROC", "lower right")):
+        handles, texts = panel.get_legend_handles_labels()
+        look = {"frameon": False, "fontsize": 8.5, "loc": corner, "handlelength": 2.2, "labelcolor": style.INK}
+        panel.legend(handles[::-1], texts[::-1], **look)
+        panel.set_title(title, **style.TITLE)
 
 
 def _within(ax: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: dict[str, str]) -> None:
@@ -120,15 +136,11 @@ def _within(ax: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: d
         ax.plot([mean], [y], marker="D", ms=6, color=colour[name], mec=style.INK, mew=1.1)
         ax.text(1.015, y, f"{mean:.3f}", va="center", fontsize=8.5, color=style.INK, transform=ax.get_yaxis_transform())
     ax.set_yticks(range(len(names)), [style.text(n) for n in names[::-1]])
-    ax.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="AUROC within one factor")
+    ax.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="AUROC within one transcription factor")
     n_tfs = int(evaluation.table.loc[names, "n_tfs"].max()) if names else 0
     n, n_positive = len(pairs), int(pairs["label"].sum())
     ax.set_title(
-        f"{n_tfs:,} factors: {n_positive:,} edges among {n:,} pairs",
-        fontsize=11,
-        fontweight="bold",
-        color=style.INK,
-        loc="left",
+        f"{n_tfs:,} transcription factors: {n_positive:,} edges among {n:,} pairs",
+        **style.TITLE,
     )
-    ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)

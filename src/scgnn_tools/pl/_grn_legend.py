@@ -1,16 +1,20 @@
 """The three lines above a network, and its legend: what is known, what is new, what the colours say."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
 
 BROKEN = (0, (4, 2.2))
 
 
-def legend(figure: Figure, edges: pd.DataFrame, *, bands: bool = False) -> None:
+def legend(figure: "FigureBase", edges: pd.DataFrame, *, bands: bool = False) -> None:
     """Put the legend below the figure; with ``bands`` known and new are told by depth of colour, else by the line."""
     n_known = int(edges["known"].sum())
     known, new = f"known, in the prior ({n_known:,})", f"new ({len(edges) - n_known:,})"
@@ -29,17 +33,18 @@ def legend(figure: Figure, edges: pd.DataFrame, *, bands: bool = False) -> None:
         if there.any():
             handles.append(Line2D([], [], color=colour, linewidth=3, label=label))
     figure.legend(
-        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.5
+        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.5,
+        labelcolor=style.INK,
     )  # fmt: skip
 
 
-def heading(figure: Figure, title: str, subtitle: str, verdict: str) -> None:
+def heading(figure: "FigureBase", title: str, subtitle: str, verdict: str) -> None:
     """Put the three lines at the top left."""
-    width, height = figure.get_size_inches()
+    width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi  # type: ignore[attr-defined]
     lines = (
         (title, 15, "bold", style.INK, 0.32),
         (subtitle, 9.5, "normal", style.INK, 0.57),
-        (verdict, 8.5, "normal", style.OPEN, 0.77),
+        (verdict, 8.5, "normal", style.TF, 0.77),
     )
     for text, size, weight, colour, down in lines:
         at = (0.3 / width, 1 - down / height)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MOST_FACTORS = 32
 LEFT, RIGHT, WIDTH = 0.17, 0.62, 0.012
-REST = "other factors"
+REST = "others"
 
 
 def draw(ax: "Axes", edges: pd.DataFrame) -> None:
@@ -31,7 +31,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
         ax.fill_between([LEFT - WIDTH, LEFT], low, high, color=style.TF, linewidth=0)
         n = int((table["factor"] == name).sum())
         n_others = table.loc[table["factor"] == REST, "source"].nunique()
-        label = f"{n_others} other factors" if name == REST else name
+        label = f"{n_others} others" if name == REST else name
         size = float(np.clip(270 / len(left), 6.5, 9.5))
         at = {"x": LEFT - WIDTH - 0.008, "y": (low + high) / 2, "ha": "right", "va": "center", "fontsize": size}
         ax.text(
@@ -48,7 +48,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
         n, x = here["target"].nunique(), RIGHT + WIDTH + 0.01
         head = f"module {number}: {n:,} target{'s' * (n > 1)}, {len(here):,} edges"
         ax.text(x, y + 0.011, head, fontsize=8.5, fontweight="bold", color=style.INK, va="center")
-        ax.text(x, y - 0.011, _members(here), fontsize=7.5, color=style.OPEN, va="center")
+        ax.text(x, y - 0.011, _members(here), fontsize=7.5, color=style.QUIET, va="center")
     ax.set(xlim=(0, 1), ylim=(-0.01, 1.01))
     ax.axis("off")
 

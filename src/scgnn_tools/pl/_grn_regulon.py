@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._canvas import Canvas
 from scgnn_tools.pl._grn_legend import BROKEN, heading, legend
-from scgnn_tools.pl._style import Figure
 
 EVIDENCE = ("probability", "stability", "correlation", "cosine", "coexpressed")
 """Columns that are drawn beside the score, those that the network has."""
@@ -16,31 +16,36 @@ MOST_REGULATORS = 14
 
 
 def draw(
-    every: pd.DataFrame, tf: str, n_edges: int, *, verdict: str, figsize: tuple[float, float] | None = None
-) -> Figure:
-    """Return the figure of one factor's targets, known ones first, each group by score."""
+    canvas: Canvas,
+    every: pd.DataFrame,
+    tf: str,
+    n_edges: int,
+    *,
+    verdict: str,
+    figsize: tuple[float, float] | None = None,
+) -> None:
+    """Draw one factor's targets, known ones first, each group by score."""
     edges = every[every["source"] == tf]
     known = edges[edges["known"]].head(n_edges)
     new = edges[~edges["known"]].head(max(0, n_edges - len(known)))
     edges = pd.concat([known, new]).reset_index(drop=True)
     regulators = every[every["target"] == tf].sort_values("known", ascending=False, kind="stable")
     columns = [c for c in EVIDENCE if c in edges and edges[c].notna().any()]
-    width, height = figsize or (9.6 + 0.35 * len(columns), max(4.2, 0.235 * len(edges) + 2.1))
-    figure = Figure(figsize=(width, height), facecolor="white", layout=None)
-    lower, upper = 0.55 / height, 1 - 1.0 / height
-    share = 0.055 + 0.075 * (len(columns) + 1)
-    net = figure.add_axes((0.01, lower, 0.97 - share, upper - lower))
-    y = _rows(len(known), len(new))
-    _fan(net, tf, edges, y, regulators.head(MOST_REGULATORS), len(regulators))
-    step = (share - 0.01) / (len(columns) + 1)
-    for i, name in enumerate(["score", *columns]):
-        ax = figure.add_axes((0.985 - share + step * i, lower, step - 0.012, upper - lower))
-        _column(ax, edges[name].to_numpy(dtype=float), y, edges["sign"].to_numpy(dtype=float), name)
-    n_all = int((every["source"] == tf).sum())
-    line = f"{len(edges):,} of {n_all:,} targets; {len(known):,} known, {len(new):,} new, best first; regulated by {len(regulators):,}"
-    heading(figure, f"Regulon of {tf}", line, verdict)
-    legend(figure, edges)
-    return figure
+    y, share = _rows(len(known), len(new)), 0.055 + 0.075 * (len(columns) + 1)
+    size = figsize or (9.6 + 0.35 * len(columns), max(4.2, 0.235 * len(edges) + 2.1))
+    with canvas.panels(size, layout=None) as figure:
+        height = figure.bbox.height / figure.dpi  # type: ignore[attr-defined]
+        lower, upper = 0.55 / height, 1 - 1.0 / height
+        net = figure.add_axes((0.01, lower, 0.97 - share, upper - lower))
+        _fan(net, tf, edges, y, regulators.head(MOST_REGULATORS), len(regulators))
+        step = (share - 0.01) / (len(columns) + 1)
+        for i, name in enumerate(["score", *columns]):
+            ax = figure.add_axes((0.985 - share + step * i, lower, step - 0.012, upper - lower))
+            _column(ax, edges[name].to_numpy(dtype=float), y, edges["sign"].to_numpy(dtype=float), name)
+        n_all = int((every["source"] == tf).sum())
+        line = f"{len(edges):,} of {n_all:,} targets; {len(known):,} known, {len(new):,} new, best first; regulated by {len(regulators):,}"
+        heading(figure, f"Regulon of {tf}", line, verdict)
+        legend(figure, edges)
 
 
 def _rows(n_known: int, n_new: int) -> np.ndarray:
@@ -77,7 +82,7 @@ def _fan(ax: Axes, tf: str, edges: pd.DataFrame, y: np.ndarray, regulators: pd.D
             ax.text(0.13, at, style.text(e.source, limit=24), fontsize=8, color=style.TF, va="center", ha="right")
         more = f" ({len(regulators)} of {n_regulators})" if n_regulators > len(regulators) else ""
         ax.text(
-            0.15, max(heights) + 0.9, f"its regulators{more}", fontsize=8, color=style.OPEN, ha="center", va="bottom"
+            0.15, max(heights) + 0.9, f"its regulators{more}", fontsize=8, color=style.QUIET, ha="center", va="bottom"
         )
     ax.scatter(x_tf, middle, s=760, color=style.TF, edgecolor="white", linewidth=2, zorder=5)
     box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
@@ -130,7 +135,17 @@ def _column(ax: Axes, values: np.ndarray, y: np.ndarray, sign: np.ndarray, name:
         ax.plot([0, 0], [y.min() - 0.4, y.max() + 0.4], color=style.PALE, linewidth=0.7, zorder=3)
     for v, at in zip(values, y, strict=True):
         text = f"{v:.2f}" if np.isfinite(v) else "–"
-        ax.text(high, at, text, fontsize=6.5, color=style.INK, ha="right", va="center", zorder=4)
+        covered = np.isfinite(v) and v > low + 0.72 * (high - low)
+        ax.text(
+            high,
+            at,
+            text,
+            fontsize=6.5,
+            color="white" if covered else style.INK,
+            ha="right",
+            va="center",
+            zorder=4,
+        )
     ax.set(xlim=(low, high), ylim=(y.min() - 0.8, y.max() + 1.6))
     ax.text((low + high) / 2, y.max() + 0.75, name, fontsize=7.5, color=style.INK, ha="center", va="bottom")
     ax.axis("off")

@@ -42,7 +42,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
             fontweight="bold",
             color=style.TF,
             zorder=6,
-            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
+            bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.9},
             **_outward(angle, inward=True),
         )
     n = max(len(target_angle), 1)

@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from scgnn_tools._columns import column_of
 from scgnn_tools._errors import MissingKeyError
-from scgnn_tools._keys import LabelKeys
+from scgnn_tools._keys import UNKNOWN, LabelKeys
+from scgnn_tools.pl import _style as style
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,6 +27,18 @@ def result(adata: "AnnData", key: str, *, needs: str | None = None) -> dict[str,
         raise MissingKeyError(msg)
     entry = adata.uns[keys.uns]
     if needs is not None and (needs not in entry or entry[needs].to_numpy().sum() == 0):
-        msg = f"uns[{key!r}] holds no {needs}: there were too few labelled cells to hold any out. Label more cells."
+        msg = (
+            f"uns[{key!r}] holds no {needs}: there were too few labelled cells to hold any out. "
+            "Label more cells, or pass labels_key= with true labels of these cells."
+        )
         raise MissingKeyError(msg)
     return entry
+
+
+def labelled(adata: "AnnData", key: str, labels_key: str, *, rejected: bool = False) -> np.ndarray:
+    """Return which cells have a true label and a predicted one, with ``rejected`` those called Unknown too, bool (n_obs,)."""
+    known, said = (
+        style.named(column_of(adata.obs, labels_key, "labels_key")),
+        style.named(adata.obs[LabelKeys(key).obs]),
+    )
+    return ~np.isin(known, [UNKNOWN, ""]) & (rejected | (said != UNKNOWN))

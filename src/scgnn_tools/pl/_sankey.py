@@ -1,6 +1,7 @@
 """``pl.annotation_sankey``: where old labels or clusters go among the new ones."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,8 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
+from scgnn_tools.pl._canvas import Canvas, documented
 from scgnn_tools.pl._label_result import result
-from scgnn_tools.pl._style import Figure
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 GAP, NARROW = 0.022, 0.03
+LINE = 0.24
+"""Inches of a name."""
+
 NONE = "(none)"
 
 
+@documented
 def annotation_sankey(
     adata: "AnnData | MuData",
     labels_key: str,
@@ -28,9 +33,16 @@ def annotation_sankey(
     *,
     min_share: float = 0.002,
     mod: str = RNA,
+    palette: style.Palette | None = None,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw bands from the old labels, on the left, to the new ones, as wide as there are cells.
+
+    A name that stands on both sides has one colour.
 
     Parameters
     ----------
@@ -42,59 +54,80 @@ def annotation_sankey(
         Name of the result.
     min_share
         Bands with a smaller share of the cells are not drawn.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     MissingKeyError
         If there is no such annotation or column.
     """
-    adata = modality(adata, mod)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     entry = result(adata, key)
     both = column_of(adata.obs, labels_key, "labels_key"), adata.obs[LabelKeys(key).obs]
-    old, new = (labels.astype(object).where(labels.notna(), NONE).astype(str) for labels in both)
-    flow = pd.crosstab(old.to_numpy(), new.to_numpy()) / len(old)
+    old, new = (style.named(labels, NONE) for labels in both)
+    flow = pd.crosstab(old, new) / len(old)
     flow = flow.loc[flow.sum(axis=1).sort_values(ascending=False, kind="stable").index, _order(flow)]
-    rows = max(len(flow), flow.shape[1])
-    figure = Figure(figsize=figsize or (8.6, max(3.6, 0.36 * rows + 1.6)), facecolor="white", layout="constrained")
-    ax = figure.subplots()
-    left, right = _places(flow.sum(axis=1)), _places(flow.sum(axis=0))
-    names = [n for n in flow.columns if n != UNKNOWN]
-    colour = {n: style.PALETTE[i % len(style.PALETTE)] for i, n in enumerate(names)} | {UNKNOWN: style.OPEN}
-    used_left, used_right = dict(left), dict(right)
+    known = style.of_column(adata, labels_key) | style.of_column(adata, LabelKeys(key).obs)
+    colour = style.colours([*sorted(set(flow.columns)), *sorted(set(flow.index) - set(flow.columns))], palette, known)
+    shared = bool(set(flow.index) & set(flow.columns) - {UNKNOWN, NONE})
+    height = max(3.6, LINE * max(flow.shape) + 1.0)
+    with canvas.axes(figsize or (8.6, height)) as panel:
+        left, right = _places(flow.sum(axis=1)), _places(flow.sum(axis=0))
+        _bands(panel, flow, left, right, colour, min_share)
+        bottom = max(max(left.values()) + flow.sum(axis=1).iloc[-1], max(right.values()) + flow.sum(axis=0).iloc[-1])
+        gap = min(LINE * (bottom + 0.04) / (figsize or (0, height))[1], (bottom + 0.04) / max(flow.shape))
+        of_left = {n: colour[n] if shared else style.TARGET for n in flow.index}
+        _blocks(panel, 0.0, left, flow.sum(axis=1), of_left, gap, bottom, "right")
+        _blocks(panel, 1.0, right, flow.sum(axis=0), colour, gap, bottom, "left")
+        panel.set(xlim=(-0.62, 1.62), ylim=(bottom + 0.02, -0.03))
+        panel.axis("off")
+        method = style.text(entry["params"]["method"])
+        panel.set_title(f"{style.text(labels_key)}  →  {style.text(key)} ({method})", **style.TITLE | {"loc": "center"})
+    return canvas.result()
+
+
+def _bands(
+    ax: "Axes",
+    flow: pd.DataFrame,
+    left: dict[str, float],
+    right: dict[str, float],
+    colour: dict[str, str],
+    min_share: float,
+) -> None:
+    left, right = dict(left), dict(right)
     for a in flow.index:
         for b in flow.columns:
             width = float(flow.loc[a, b])
             if width >= max(min_share, 1e-12):
-                _band(ax, used_left[a], used_right[b], width, colour[b])
-            used_left[a] += width
-            used_right[b] += width
-    for name, top in left.items():
-        _block(
-            ax,
-            0.0,
-            top,
-            float(flow.loc[name].sum()),
-            style.TARGET,
-            f"{_short(name)}  {flow.loc[name].sum():.1%}",
-            "right",
-        )
-    for name, top in right.items():
-        _block(ax, 1.0, top, float(flow[name].sum()), colour[name], f"{_short(name)}  {flow[name].sum():.1%}", "left")
-    bottom = max(max(p.values()) for p in (used_left, used_right))
-    ax.set(xlim=(-0.62, 1.62), ylim=(bottom + 0.01, -0.03))
-    ax.axis("off")
-    ax.set_title(
-        f"{style.text(labels_key)}  →  {style.text(key)} ({entry['params']['method']})", fontsize=11, color=style.INK
-    )
-    return figure
+                _band(ax, left[a], right[b], width, colour[b])
+            left[a] += width
+            right[b] += width
+
+
+def _blocks(
+    ax: "Axes",
+    x: float,
+    top: dict[str, float],
+    size: pd.Series,
+    colour: dict[str, str],
+    gap: float,
+    bottom: float,
+    side: str,
+) -> None:
+    """Draw the ends of the bands with their names; names that would meet move apart and point at their block."""
+    from matplotlib.patches import Rectangle
+
+    middle = np.array([top[n] + size[n] / 2 for n in size.index])
+    outward = -1 if side == "right" else 1
+    for name, centre, at in zip(size.index, middle, style.apart(middle, gap, 0.0, bottom), strict=True):
+        corner = (x if side == "right" else x - NARROW, top[name])
+        ax.add_patch(Rectangle(corner, NARROW, float(size[name]), facecolor=colour[name], linewidth=0))
+        if abs(at - centre) > 1e-9:
+            ax.plot([x, x + outward * 0.012, x + outward * 0.03], [centre, centre, at], color=style.PALE, linewidth=0.7)
+        label = f"{style.text(name, limit=34)}  {size[name]:.1%}"
+        ax.text(x + outward * 0.035, at, label, ha=side, va="center", fontsize=9, color=style.INK)
 
 
 def _order(flow: pd.DataFrame) -> list[str]:
@@ -116,16 +149,3 @@ def _band(ax: "Axes", left: float, right: float, width: float, colour: str) -> N
     ease = t * t * (3 - 2 * t)
     upper = left + (right - left) * ease
     ax.fill_between(NARROW + t * (1 - 2 * NARROW), upper, upper + width, color=colour, alpha=0.42, linewidth=0)
-
-
-def _block(ax: "Axes", x: float, top: float, height: float, colour: str, text: str, side: str) -> None:
-    from matplotlib.patches import Rectangle
-
-    start = x if side == "right" else x - NARROW
-    ax.add_patch(Rectangle((start, top), NARROW, height, facecolor=colour, linewidth=0))
-    at = x - 0.015 if side == "right" else x + 0.015
-    ax.text(at, top + height / 2, text, ha=side, va="center", fontsize=9, color=style.INK)
-
-
-def _short(name: str) -> str:
-    return style.text(name, limit=34)

@@ -18,6 +18,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, igraph_seed, seed
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.graph import cosine_topk
+from scgnn_tools.metrics import eta2
 from scgnn_tools.tl._gene_vectors import gene_vectors
 
 if TYPE_CHECKING:
@@ -213,18 +214,6 @@ def cluster(vectors: np.ndarray, n_neighbors: int, resolution: float, min_genes:
     large = order[sizes[order] >= min_genes]
     rank[large] = np.arange(len(large))
     return rank[label]
-
-
-def eta2(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the share of each column's variance that lies between groups; cells with code -1 are left out, (n_columns,)."""
-    values, codes = values[codes >= 0].astype(np.float64), codes[codes >= 0]
-    centred = values - values.mean(axis=0)
-    between = np.zeros(values.shape[1])
-    for code in np.unique(codes):
-        here = centred[codes == code]
-        between += len(here) * here.mean(axis=0) ** 2
-    total = (centred**2).sum(axis=0)
-    return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
 
 
 def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: _Own) -> np.ndarray:
