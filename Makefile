@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-slow fuzz lint docs bench check-install clean
+.PHONY: demo test test-slow fuzz lint docs bench dist check-install clean
 
 demo: $(VENV)/.package
 	$(BIN)/sgt demo
@@ -35,6 +35,13 @@ docs: $(VENV)/.doc
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+# The files of a release, and whether PyPI would take them
+dist: $(VENV)/.package
+	rm -rf dist
+	$(PIP) build twine
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 # Into an empty environment, with and without each extra; nothing of .venv is used
 check-install:

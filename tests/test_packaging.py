@@ -86,3 +86,48 @@ def test_the_entry_of_the_ecosystem_list_is_what_its_schema_asks_for():
         PROJECT["urls"]["Documentation"],
         PROJECT["urls"]["Source"],
     )
+
+
+def test_the_recipe_of_conda_is_what_the_project_asks_for(tmp_path):
+    from scripts.conda_recipe import CONDA, recipe
+
+    assert (ROOT / "recipe/recipe.yaml").read_text(encoding="utf-8") == recipe()
+    run = yaml.safe_load(recipe())["requirements"]["run"]
+    there = {line.split()[0] for line in run}
+    assert {CONDA.get(name, name) for name in CORE} == there - {"python"}
+    archive = tmp_path / "scgnn_tools-0.1.0.tar.gz"
+    archive.write_bytes(b"x")
+    source = yaml.safe_load(recipe(archive))["source"]
+    assert source["url"].endswith("/scgnn_tools-0.1.0.tar.gz")
+    assert len(source["sha256"]) == 64
+
+
+def test_a_citation_names_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (cited["title"], cited["version"], cited["license"]) == (
+        PROJECT["name"],
+        PROJECT["version"],
+        PROJECT["license"],
+    )
+
+
+def test_images_are_made_for_cpu_and_cuda_from_what_the_build_may_see():
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    stages = [line.split()[-1] for line in lines if line.startswith("FROM ")]
+    assert stages[-1] == "cpu"  # of a plain `docker build .`
+    assert {"cpu", "cuda"} <= set(stages)
+    seen = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    copied = {name.strip("./") for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    assert {f"!{name}" for name in copied} <= set(seen)
+    extras = re.findall(r'"\.\[([\w,]+)\]"', "\n".join(lines))
+    assert {e for group in extras for e in group.split(",")} <= set(PROJECT["optional-dependencies"])
+
+
+def test_a_release_is_published_by_trust_and_attested():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]
+    assert jobs["pypi"]["permissions"]["id-token"] == "write"
+    uses = [step.get("uses", "") for step in jobs["pypi"]["steps"]]
+    assert any("gh-action-pypi-publish" in u for u in uses)
+    assert any("attest-build-provenance" in u for u in uses)
+    assert "password" not in str(jobs)
+    assert any(step.get("run") == "make dist" for step in jobs["build"]["steps"])

@@ -1,6 +1,7 @@
 """One figure, whoever draws it: made or borrowed, saved, shown, handed back. Every function of ``pl`` goes through :class:`Canvas`."""
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,13 +64,13 @@ class Figure(figure.Figure):
 
     def _ipython_display_(self) -> None:
         import matplotlib as mpl
-        from IPython.display import display
         from matplotlib import pyplot as plt
 
         known = getattr(self, "number", None) in plt.get_fignums()
         if known and any(word in mpl.get_backend() for word in LIVE):
             return
-        display({"image/png": self._repr_png_()}, raw=True)
+        # IPython calls this, so that it is there
+        sys.modules["IPython.display"].display({"image/png": self._repr_png_()}, raw=True)
         if known and "inline" in mpl.get_backend():
             plt.close(self)  # else the end of the cell shows it once more
 

@@ -28,17 +28,19 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
     for e, s in sorted(zip(edges.itertuples(), strength, strict=True), key=lambda pair: pair[1]):
         _edge(ax, place[e.source], place[e.target], sign=e.sign, known=bool(e.known), strength=float(s))
     degree = edges["source"].value_counts()
+    part = ax.bbox.height / ax.get_figure(root=True).dpi / 7.3  # type: ignore[union-attr] # of the room of a whole figure
+    part = float(np.clip(part, 0.5, 1.0))
     for gene, angle in tf_angle.items():
         x, y = place[gene]
-        size = (120 + 420 * degree[gene] / degree.max()) * min(1.0, 14 / len(tf_angle)) ** 0.5
+        size = (120 + 420 * degree[gene] / degree.max()) * min(1.0, 14 / len(tf_angle)) ** 0.5 * part**2
         ax.scatter(x, y, s=size, color=style.TF, edgecolor="white", linewidth=1.5, zorder=4)
         # the label stands inwards of its node, where only a few edges pass
-        inward = inner - 0.055 - 0.0016 * size**0.5
+        inward = inner - 0.055 - 0.0016 * size**0.5 / part
         ax.text(
             inward * np.cos(angle),
             inward * np.sin(angle),
             style.text(gene, limit=24),
-            fontsize=float(np.clip(200 / len(tf_angle), 6.0, 10.0)),
+            fontsize=part * float(np.clip(200 / len(tf_angle), 6.0, 10.0)),
             fontweight="bold",
             color=style.TF,
             zorder=6,
@@ -46,7 +48,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
             **_outward(angle, inward=True),
         )
     n = max(len(target_angle), 1)
-    fontsize = float(np.clip(440 / n, 4.5, 9.0))
+    fontsize = max(part, 0.8) * float(np.clip(440 / n, 4.5, 9.0))
     for gene, angle in target_angle.items():
         ax.scatter(*place[gene], s=min(26.0, 1600 / n), color=style.TARGET, edgecolor="white", linewidth=0.6, zorder=4)
         x, y = (OUTER + 0.03) * np.cos(angle), (OUTER + 0.03) * np.sin(angle)
