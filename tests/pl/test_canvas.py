@@ -46,6 +46,12 @@ def judged():
     )
 
 
+def compared():
+    adata = network(["A"])
+    adata.uns["other"] = adata.uns["sgt_grn"]
+    return sgt.tl.compare_grn(adata, "sgt_grn", "other")
+
+
 DRAWN = {
     "annotation": lambda **k: sgt.pl.annotation(annotated(["A"]), "l", labels_key="old", **k),
     "annotation_sankey": lambda **k: sgt.pl.annotation_sankey(annotated(["A"]), "old", "l", **k),
@@ -57,6 +63,7 @@ DRAWN = {
     "grn": lambda **k: sgt.pl.grn(network(["A"]), **k),
     "grn tf": lambda **k: sgt.pl.grn(network(["A"]), tf="A", **k),
     "grn_evaluation": lambda **k: sgt.pl.grn_evaluation(judged(), **k),
+    "grn_difference": lambda **k: sgt.pl.grn_difference(compared(), **k),
     "training": lambda **k: sgt.pl.training(HISTORY, **k),
     "training em": lambda **k: sgt.pl.training(EM, **k),
 }

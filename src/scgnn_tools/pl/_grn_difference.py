@@ -1,13 +1,14 @@
 """``pl.grn_difference``: what two networks share, and which factors and edges differ, with intervals."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
     from scgnn_tools.grn.compare import GrnComparison
 
 
+@documented
 def grn_difference(
-    comparison: "GrnComparison", *, n_shown: int = 20, figsize: tuple[float, float] | None = None
-) -> Figure:
+    comparison: "GrnComparison",
+    *,
+    n_shown: int = 20,
+    ax: "Axes | None" = None,
+    figsize: tuple[float, float] | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw what two networks share, the factors and the edges that differ most, with 95 % intervals.
 
     Of two networks of the same cells, which have no interval, the overlap of the factors' targets and the ranks of the shared edges are
@@ -29,35 +38,34 @@ def grn_difference(
         Of :func:`scgnn_tools.tl.compare_grn`.
     n_shown
         Factors and edges that are drawn, at most.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
     """
-    n_shown = integer("n_shown", n_shown)
+    canvas, n_shown = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), integer("n_shown", n_shown)
     a, b = (style.text(n, limit=24) for n in comparison.names)
-    figure = Figure(figsize=figsize or (13.0, 1.9 + 0.2 * n_shown), facecolor="white", layout="constrained")
-    found, left, right = figure.subplots(1, 3, width_ratios=[0.75, 1.15, 1.3])
-    _found(found, comparison, a, b)
-    if len(comparison.control):
-        told = comparison.control
-        count = [f"{told.loc['groups', c]:,} differ (random groups: {told.loc['random groups', c]:,})" for c in told]
-        _intervals(left, comparison.factors, comparison.factors["source"], n_shown, f"factors: {count[1]}")
-        names = comparison.edges["source"] + " → " + comparison.edges["target"]
-        _intervals(right, comparison.edges, names, n_shown, f"edges: {count[0]}")
-        left.set_xlabel(f"activity, {a} − {b} (standard deviations)")
-        right.set_xlabel(f"correlation, {a} − {b} (Fisher's z)")
-    else:
-        _jaccard(left, comparison.factors, n_shown)
-        _ranks(right, comparison.edges, a, b)
-    for ax in (found, left, right):
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=8.5)
-    title = comparison.verdict.split("\n", 1)[0]
-    figure.suptitle(style.text(title, limit=200), fontsize=10, color=style.INK, x=0.01, ha="left")
-    return figure
+    with canvas.panels(figsize or (13.0, 1.9 + 0.2 * n_shown)) as figure:
+        found, left, right = figure.subplots(1, 3, width_ratios=[0.75, 1.15, 1.3])
+        _found(found, comparison, a, b)
+        if len(comparison.control):
+            told = comparison.control
+            count = [
+                f"{told.loc['groups', c]:,} differ (random groups: {told.loc['random groups', c]:,})" for c in told
+            ]
+            _intervals(left, comparison.factors, comparison.factors["source"], n_shown, f"factors: {count[1]}")
+            names = comparison.edges["source"] + " → " + comparison.edges["target"]
+            _intervals(right, comparison.edges, names, n_shown, f"edges: {count[0]}")
+            left.set_xlabel(f"activity, {a} − {b} (standard deviations)")
+            right.set_xlabel(f"correlation, {a} − {b} (Fisher's z)")
+        else:
+            _jaccard(left, comparison.factors, n_shown)
+            _ranks(right, comparison.edges, a, b)
+        for ax in (found, left, right):
+            ax.spines[["top", "right"]].set_visible(False)
+            ax.tick_params(labelsize=8.5)
+        title = comparison.verdict.split("\n", 1)[0]
+        figure.suptitle(style.text(title, limit=200), fontsize=10, color=style.INK, x=0.01, ha="left")
+    return canvas.result()
 
 
 def _found(ax: "Axes", comparison: "GrnComparison", a: str, b: str) -> None:

@@ -1,6 +1,7 @@
 """``pl.perturbation``: the most changed genes of a held-out perturbation and what each method said of them, beside the scores."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import PERTURB, PerturbationKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -21,14 +22,19 @@ ABOUT = ("condition", "gene", "change", "error")
 MARKERS = "osDv^<>PX*"
 
 
+@documented
 def perturbation(
     adata: "AnnData | MuData",
     condition: str | None = None,
     key: str = PERTURB,
     *,
     mod: str = RNA,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw the true change of the 20 most changed genes of a condition that was held out, with what each method predicted, and the scores.
 
     Bars are 95 % intervals of the true mean change; marks are the methods, none of which had seen the condition. The scores are the
@@ -43,14 +49,9 @@ def perturbation(
         "A" or "A+B"; None takes the one with the largest energy distance.
     key
         Name of the result.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
@@ -59,18 +60,19 @@ def perturbation(
     InputValueError
         If the condition was not held out.
     """
-    adata, keys = modality(adata, mod), PerturbationKeys(key)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
+    keys = PerturbationKeys(key)
     entry = adata.uns.get(keys.uns, {})
     if "top" not in entry:
         msg = f"uns[{key!r}] holds no scored perturbations. Run sgt.tl.perturb(adata, perturbation_key, key_added={key!r}) first."
         raise MissingKeyError(msg)
     names = list(pd.unique(entry["top"]["condition"]))
     shown = entry["signal"]["e_distance"].idxmax() if condition is None else choice("condition", condition, names)
-    figure = Figure(figsize=figsize or (10.5, 4.8), facecolor="white", layout="constrained")
-    genes, scores = figure.subplots(1, 2, width_ratios=[2.4, 1])
-    _genes(genes, entry["top"], str(shown), entry["params"]["method"])
-    _scores(scores, entry.get("evaluation_signal", entry["evaluation"]), entry["params"]["method"])
-    return figure
+    with canvas.panels(figsize or (10.5, 4.8)) as figure:
+        genes, scores = figure.subplots(1, 2, width_ratios=[2.4, 1])  # type: ignore[call-overload]
+        _genes(genes, entry["top"], str(shown), entry["params"]["method"])
+        _scores(scores, entry.get("evaluation_signal", entry["evaluation"]), entry["params"]["method"])
+    return canvas.result()
 
 
 def _genes(ax: "Axes", top: pd.DataFrame, condition: str, own: str) -> None:
