@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         perturbation,
         pl,
         pp,
+        report,
         splits,
         tl,
     )
@@ -48,6 +49,7 @@ __all__ = [
     "perturbation",
     "pl",
     "pp",
+    "report",
     "settings",
     "splits",
     "tl",

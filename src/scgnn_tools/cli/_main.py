@@ -15,7 +15,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _files, _integrate, _pretrain
+from scgnn_tools.cli import _files, _integrate, _pretrain, _report
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _pretrain.add(words)
     _integrate.add(words)
+    _report.add(words)
     words.add_parser("models", help="list the foundation models")
 
     for word, text in (
@@ -108,7 +109,7 @@ def _run(args: argparse.Namespace) -> None:
 
         print(demo(args.output))
         return
-    if args.word in (own := {"pretrain": _pretrain.run, "integrate": _integrate.run}):
+    if args.word in (own := {"pretrain": _pretrain.run, "integrate": _integrate.run, "report": _report.run}):
         own[args.word](args)
         return
     if args.word == "models":

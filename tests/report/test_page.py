@@ -1,0 +1,119 @@
+"""The page of ``sgt report``: all results of an object, in one file, whatever the names in it are."""
+
+import re
+from html.parser import HTMLParser
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from tests.pl.test_names import annotated, network
+
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools.cli import main
+from scgnn_tools.report import report
+from scgnn_tools.report.page import page
+from scgnn_tools.report.sections import Section
+
+EMPTY = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order; keeps what a page takes from elsewhere, its headings and its pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.links, self.headings, self.pictures = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.links += [v for k, v in attrs if k in ("src", "href") and not v.startswith(("#", "data:"))]
+        if tag == "img":
+            self.pictures.append(given["alt"])
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def done():
+    adata = annotated(["A"])
+    adata.uns["sgt_grn"] = network(["A"]).uns["sgt_grn"]
+    adata.uns["sgt_grn"]["edges"]["known"] = False
+    adata.uns["mine"] = {"edges": "not a table", "confusion": 3}
+    return adata
+
+
+def test_every_result_has_its_section_and_nothing_comes_from_elsewhere(done, tmp_path):
+    before = list(done.obs), list(done.uns), list(done.obsm)
+    path = report(done, tmp_path / "r.html", title="Ours <b>")
+    text = path.read_text()
+    read = Page(text)
+    assert read.links == []
+    assert "Ours <b>" in read.headings
+    assert {"Labels of cells", "Gene regulatory network"} <= set(read.headings)
+    assert any("best edges that the prior does not know" in h for h in read.headings)
+    assert "The network" in read.pictures
+    assert not re.search(r"url\(|@import|<script", text)
+    assert (list(done.obs), list(done.uns), list(done.obsm)) == before
+
+
+def test_names_are_text_and_numbers_are_short():
+    table = pd.DataFrame(
+        {"n": [1200, 3], "share": [0.123456, np.nan], "</td><script>": ["<i>", "$\\frac$"]}, index=["</table>", "\x00"]
+    )
+    text = page("t", [Section("s", "w", ["<said>"], {"k": {"a": [1] * 40}}, [("c", table)])], {})
+    Page(text)
+    for seen in ("1,200", "0.123", "–", "&lt;script&gt;", "&lt;i&gt;", "&lt;said&gt;", "… (40)"):
+        assert seen in text
+    assert "<script" not in text
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_line():
+    def fails():
+        msg = "there is no map"
+        raise InputValueError(msg)
+
+    assert "there is no map" in page("t", [Section("s", "w", figures=[("Cells", fails)])], {})
+
+
+BAD = [
+    ("r.pdf", {}, InputValueError, "ends in .html"),
+    ("no/such/r.html", {}, InputValueError, "There is no folder"),
+    ("there.html", {}, InputValueError, "overwrite=True"),
+]
+
+
+@pytest.mark.parametrize(("name", "how", "error", "says"), BAD)
+def test_what_cannot_be_written_is_said_first(done, tmp_path, name, how, error, says):
+    (tmp_path / "there.html").write_text("mine")
+    with pytest.raises(error, match=re.escape(says)):
+        report(done, tmp_path / name, **how)
+    assert (tmp_path / "there.html").read_text() == "mine"
+
+
+def test_objects_without_results_and_other_things_are_refused(tmp_path):
+    with pytest.raises(InputValueError, match="holds no result"):
+        report(ad.AnnData(np.ones((3, 2))), tmp_path / "r.html")
+    with pytest.raises(InputTypeError):
+        report("cells.h5ad", tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command(done, tmp_path, capsys):
+    kept = done.copy()
+    del kept.uns["sgt_explain"]
+    kept.write_h5ad(tmp_path / "done.h5ad")
+    args = ["report", str(tmp_path / "done.h5ad"), "-o", str(tmp_path / "r.html")]
+    assert main(args) == 0
+    assert "<title>done</title>" in (tmp_path / "r.html").read_text()
+    assert main(args) == 1
+    assert "exists" in capsys.readouterr().err
