@@ -7,7 +7,7 @@ from tests.labels.conftest import make
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools.labels import Cells
 from scgnn_tools.labels.mixture import mixture_weights
-from scgnn_tools.labels.scgrapht import ScGraPhT
+from scgnn_tools.labels.scgrapht import ScGraPhT, fusion
 from scgnn_tools.labels.scgrapht.experts import Experts
 
 RNG = np.random.default_rng(3)
@@ -118,6 +118,53 @@ def test_lambda_goes_to_the_side_that_is_right():
     np.testing.assert_allclose(back.other_scores(TEST[0]), says(0.9)(TEST[0]))
 
 
+def says(p, y, p_other):
+    """Log-probabilities of cells of four classes, p for the true one of every second cell, p_other for that of the others."""
+    n = len(y)
+    share = np.where(np.arange(n) % 2, p_other, p)
+    out = np.repeat(np.log((1 - share) / 3)[:, None], 4, axis=1)
+    out[np.arange(n), y] = np.log(share)
+    return out
+
+
+@pytest.mark.parametrize(("n", "least", "most"), [(4, 0.0, 0.15), (40, 0.15, 0.45), (4000, 0.45, 0.55)])
+def test_lambda_leaves_the_experts_as_held_out_cells_become_many(n, least, most):
+    """Each side knows what the other does not, so that half and half is best."""
+    y = np.arange(n) % 4
+    lam = fusion.choose(says(0.9, y, 0.3), says(0.3, y, 0.9), y, np.ones(4))
+    assert least <= lam <= most
+
+
+@pytest.mark.parametrize("n", [8, 80, 800])
+def test_a_graph_that_makes_the_fusion_wrong_more_often_gets_nothing(n):
+    """It is likelier on the mean, because the experts are very sure of a few wrong answers; they are right more often all the same."""
+    y = np.arange(n) % 4
+    experts = says(1 - 1e-6, y, 0.97)
+    experts[::8] = says(1e-6, y, 1e-6)[::8]
+    graph = says(0.2, y, 0.2)
+    graph[np.arange(n), (y + 1) % 4] = np.log(0.7)
+    assert fusion.choose(graph, experts, y, np.ones(4)) < 0.5
+    fused = fusion.mix(fusion.choose(graph, experts, y, np.ones(4)), graph, experts)
+    right = [(s.argmax(axis=1) == y).mean() for s in (fused, experts)]
+    assert right[0] >= right[1]
+
+
+def test_learned_lambda_goes_where_held_out_cells_want_it():
+    """From where it begins, .7, to the side that is right about the validation cells; the training cells have no say."""
+    (_, y), (_, y_validation) = TRAIN, VALIDATION
+
+    def logits(*, held_out_right):
+        def of(cells):
+            truth = {160: y, 60: y_validation, 80: TEST[1]}[len(cells)]
+            right = held_out_right if len(cells) == 60 else not held_out_right
+            return says(0.97, truth if right else (truth + 1) % 4, 0.97)
+
+        return of
+
+    wrong, right = (fit(lam="learned", logits=logits(held_out_right=r), max_epochs=60).lam for r in (False, True))
+    assert right < 0.55 < 0.7 < wrong
+
+
 def test_logits_of_any_source_steer_training_where_lambda_is_a_number():
     """Mixing probabilities, cells that the other side already knows teach less; the graph's own loss would not change."""
     sure = lambda cells: np.log(np.full((len(cells), 4), 0.25))  # noqa: E731
@@ -150,10 +197,10 @@ def test_experts_are_weighed_by_held_out_labels():
     assert mixture_weights([good, bad], labels[:0], np.ones(2)).tolist() == [0.5, 0.5]
 
 
-def test_nothing_held_out_takes_the_lambda_of_the_paper():
+def test_nothing_held_out_leaves_lambda_where_it_is_believed_to_be():
     (train, y), none = TRAIN, np.array([], dtype=int)
     method = ScGraPhT(**QUICK).fit(train, y, train.take(none), y[none])
-    assert method.lam == 0.7
+    assert method.lam == 0.1
     assert accuracy(method) > 0.85
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from scgnn_tools.labels.scgrapht.graphs import first_product
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
-from scgnn_tools.labels.scgrapht.training import Problem
+from scgnn_tools.labels.scgrapht.training import Problem, groups_of
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.train import epoch_rng
 
@@ -85,7 +85,8 @@ def fit_joint(
         for start in range(0, len(order), size):
             batch = np.sort(order[start : start + size])
             other = encoder.encode(tokens[0].select(batch))[1]
-            yield p.fused_loss(net, net(fresh["nodes"], assembler.members(batch)), other, p.labels[batch])
+            loss = p.fused_loss(net, net(fresh["nodes"], assembler.members(batch)), other, p.labels[batch])
+            yield loss + p.lambda_loss(net, fresh["nodes"], fresh["rows"], fresh["other"])
 
     def validate(m: nn.Module) -> float:
         renew()
@@ -101,7 +102,7 @@ def fit_joint(
             what="scgrapht, joint",
             also={"encoder_lr": encoder_lr},
             groups=lambda m: [
-                {"params": list(cast("Joint", m).graph.parameters())},
+                *groups_of(cast("Joint", m).graph),
                 {"params": list(cast("Joint", m).encoder.parameters()), "lr": encoder_lr},
             ],
         )

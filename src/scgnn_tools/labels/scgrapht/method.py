@@ -52,7 +52,9 @@ class ScGraPhT:
         the nearest class mean; or any function of :class:`~scgnn_tools.labels.Cells` that returns log-probabilities, (n_cells, n_classes),
         as a fine-tuned foundation model's (:func:`~scgnn_tools.labels.scgrapht.tuned_logits`).
     lam
-        Weight of the graph network: a number, "validation" (searched on validation cells) or "learned" (with the network).
+        Weight of the graph network: a number; "validation", searched on validation cells, close to the classifier's side while these are
+        few, and never where the fusion is behind the classifier on them by more than a standard error; or "learned", by gradients, on
+        validation cells too, while the network learns on the training cells.
     fuse
         "prob" mixes probabilities, as the paper; "log" their logarithms, as the published code.
     activation
@@ -246,6 +248,6 @@ def _choose_lambda(
     if lam != "validation":
         return float(lam)
     if len(validation) == 0:
-        return fusion.PAPER
+        return fusion.EXPECTED
     graph, other = fitted.graph_scores(validation), fitted.other.scores(validation)
     return fusion.choose(graph, other, validation_labels, rarity(labels), fitted.fuse)

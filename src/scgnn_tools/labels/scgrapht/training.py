@@ -26,6 +26,8 @@ from scgnn_tools.train import epoch_rng, fit_full_batch, weights_digest
 
 FULL_BATCH, BATCH = 500_000, 8192
 """Training cells up to which an epoch is one step, and cells of a batch above."""
+LAMBDA_LR = 0.05
+"""Learning rate of λ where it is learned: of the network's own it would hardly leave the place where it begins."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,29 @@ class Problem:
         o = self.options
         if other is not None:
             lam = fusion.PAPER if o.lam in ("validation", "learned") else float(o.lam)
-            weight = self.assembler.tensor(np.array(lam)) if m.logit_lambda is None else torch.sigmoid(m.logit_lambda)
+            weight = self.assembler.tensor(np.array(lam))
+            if m.logit_lambda is not None:  # which is learned on held-out cells, see below
+                weight = torch.sigmoid(m.logit_lambda.detach())
             if o.scheme == "joint" or m.logit_lambda is not None or 0 < lam < 1:
                 proba = fusion.mix_tensors(weight.clamp(1e-6, 1 - 1e-6), proba, other, o.fuse)
         truth = torch.as_tensor(labels, device=self.assembler.device)
         return nn.functional.nll_loss(proba, truth, weight=self._class_weight)
+
+    def lambda_loss(self, m: PathwayNetwork, nodes: Rows, held_out: Rows, other: np.ndarray | None) -> Tensor | float:
+        """Return the loss that λ learns from: of the fusion on the validation cells, of which the network learns nothing; else 0."""
+        n = len(self.validation_labels)
+        if m.logit_lambda is None or other is None or not n:
+            return 0.0
+        m.eval()
+        with torch.no_grad():
+            graph = m(nodes, held_out)
+        m.train()
+        lam = torch.sigmoid(m.logit_lambda).clamp(1e-6, 1 - 1e-6)
+        fused = fusion.mix_tensors(lam, graph, self.assembler.tensor(other), self.options.fuse)
+        fused = fused - fused.logsumexp(dim=1, keepdim=True)
+        truth = torch.as_tensor(self.validation_labels, device=self.assembler.device)
+        held = fusion.BELIEF * (fusion.EXPECTED * torch.log(lam) + (1 - fusion.EXPECTED) * torch.log1p(-lam)) / n
+        return nn.functional.nll_loss(fused, truth, weight=self._class_weight) - held
 
     @cached_property
     def _class_weight(self) -> Tensor:
@@ -136,9 +156,10 @@ def fit_graph(problem: Problem) -> tuple[PathwayNetwork, pd.DataFrame, Rows]:
         truth, others = p.validation_labels, p.others(validation)
     module, history = p.fit(
         p.network,
-        _losses(p, nodes, ask),
+        _losses(p, nodes, ask, held_out, others),
         lambda m: float(p.loss(m, nodes, held_out, truth, others)),
         what="scgrapht",
+        groups=lambda m: groups_of(cast("PathwayNetwork", m)),
     )
     return cast("PathwayNetwork", module), history, nodes
 
@@ -147,16 +168,25 @@ def _asked(p: Problem, cells: Cells) -> Rows:
     return p.assembler.asked(p.intake.edges(cells), p.intake.vectors_of(cells))
 
 
-def _losses(p: Problem, nodes: Rows, ask: Rows) -> Any:
+def groups_of(network: PathwayNetwork) -> list[dict[str, Any]]:
+    """Return the parameters of a network as Adam takes them: λ has a learning rate of its own, and no decay."""
+    lam = network.logit_lambda
+    rest = [w for w in network.parameters() if w is not lam]
+    return [{"params": rest}, *([] if lam is None else [{"params": [lam], "lr": LAMBDA_LR, "weight_decay": 0.0}])]
+
+
+def _losses(p: Problem, nodes: Rows, ask: Rows, held_out: Rows, of_held_out: np.ndarray | None) -> Any:
     """Return the loss of an epoch: of all cells at once, or of one batch after another."""
     labels, other = p.labels, p.others(p.members[0])
     size = p.batch_size or (BATCH if len(labels) > FULL_BATCH else None)
     if size is None or size >= len(labels):
-        return lambda m: p.loss(m, nodes, ask, labels, other)
+        return lambda m: p.loss(m, nodes, ask, labels, other) + p.lambda_loss(m, nodes, held_out, of_held_out)
 
     def epoch(m: nn.Module) -> Iterator[Tensor]:
         for sampled, rows, some in batches(p.assembler, np.arange(len(labels)), size, epoch_rng()):
             beside = None if other is None else other[some]
-            yield p.loss(cast("PathwayNetwork", m), sampled, rows, labels[some], beside)
+            network = cast("PathwayNetwork", m)
+            loss = p.loss(network, sampled, rows, labels[some], beside)
+            yield loss + p.lambda_loss(network, nodes, held_out, of_held_out)
 
     return epoch
