@@ -68,6 +68,12 @@ class SgtAccessor:
 
         return perturb(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
+    def knockout_bulk(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.knockout_bulk` on this object."""
+        from scgnn_tools.tl import knockout_bulk
+
+        return knockout_bulk(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
         from scgnn_tools.tl import gene_programs

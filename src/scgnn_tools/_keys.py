@@ -28,6 +28,12 @@ INTEGRATED = "sgt_integrated"
 PERTURB = "sgt_perturb"
 """Default ``key_added`` of :func:`scgnn_tools.tl.perturb`."""
 
+KNOCKOUT = "sgt_knockout"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.knockout_bulk`."""
+
+IN_SILICO = "sgt_in_silico"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.in_silico`."""
+
 GENES = "genes"
 """Entry of ``uns["sgt"]`` that :func:`scgnn_tools.pp.match_genes` writes."""
 

@@ -71,6 +71,7 @@ def test_leave_one_out_in_closed_form_is_that_of_leaving_each_out():
         errors[penalty] = np.mean(off)
     assert method.notes == {"kernel": "go", "penalty": pytest.approx(min(errors, key=errors.get))}
     assert method._chosen.error == pytest.approx(min(errors.values()))
+    assert (method.left_out**2).mean() == pytest.approx(min(errors.values()))
 
 
 def test_the_kernel_of_nothing_is_no_change_and_a_stranger_gets_the_shrunken_mean():
@@ -107,6 +108,16 @@ def test_the_weight_of_the_mean_is_that_of_leave_one_out():
     best = grid[np.argmin([((y - w * others) ** 2).sum() for w in grid])]
     assert shrunken_mean(y)[1] == pytest.approx(best, abs=1e-3)
     assert shrunken_mean(y[:1])[1] == 1
+
+
+def test_of_very_many_conditions_some_are_used(monkeypatch):
+    from scgnn_tools.perturbation import kernel
+
+    monkeypatch.setattr(kernel, "MOST", 6)
+    method = perturbation_method("kernel")
+    method.fit(effects(), rng=0)
+    assert len(method.kept) == len(method.left_out) == 6
+    assert method.predict([("p9",)]).shape == (1, 30)
 
 
 def test_bad_names_and_options():

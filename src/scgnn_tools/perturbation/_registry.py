@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import InputValueError
@@ -47,10 +47,14 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    if name not in METHODS:
-        msg = f"There is no perturbation method {printable(name)!r}; the methods are {', '.join(METHODS)}.{did_you_mean(name, METHODS)}"
+    return _known(METHODS, "perturbation", name)
+
+
+def _known(methods: dict[str, Entry], what: str, name: str) -> Entry:
+    if name not in methods:
+        msg = f"There is no {what} method {printable(name)!r}; the methods are {', '.join(methods)}.{did_you_mean(name, methods)}"
         raise InputValueError(msg)
-    return METHODS[name]
+    return methods[name]
 
 
 def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
@@ -59,12 +63,17 @@ def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
     ``device`` and ``max_epochs``, which are asked for by who does not know the method, reach those that have them; another option that
     the method lacks is an error.
     """
-    found = entry(name)
+    return cast("PerturbationMethod", made(METHODS, "perturbation", name, options))
+
+
+def made(methods: dict[str, Entry], what: str, name: str, options: dict[str, Any]) -> object:
+    """Return a new method of a table of them; what is wrong with its name or options is an error."""
+    found = _known(methods, what, name)
     cls = getattr(import_module(found.module), found.cls)
     has = list(inspect.signature(cls).parameters)
     for common in ("device", "max_epochs"):
         if common in options and (common not in has or options[common] is None):
-            options.pop(common)
+            options = {k: v for k, v in options.items() if k != common}
     for option in (o for o in options if o not in has):
         msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
         raise InputValueError(msg)

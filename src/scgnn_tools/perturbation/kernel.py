@@ -38,6 +38,13 @@ class Kernel:
     Which source of relations, or which mean of several, and how much is shrunk, is chosen by leave-one-out within the training
     conditions, in closed form: e_i = r_i / (1 − H_ii). A condition that is like none of them gets the shrunken mean.
 
+    Attributes
+    ----------
+    kept
+        Positions of the training conditions that are used.
+    left_out
+        Change of each of them less what the others say of it, float64 (n_kept, n_genes).
+
     Parameters
     ----------
     centre
@@ -51,8 +58,10 @@ class Kernel:
 
     def fit(self, seen: Effects, *, rng: RNG = 0) -> None:
         """Choose the kernel and the penalty, and solve."""
+        self.kept = np.arange(len(seen))
         if len(seen) > MOST:
-            seen = seen.take(np.sort(generator(rng).choice(len(seen), MOST, replace=False)))
+            self.kept = np.sort(generator(rng).choice(len(seen), MOST, replace=False))
+            seen = seen.take(self.kept)
         self._seen = seen
         self._fallback, _ = shrunken_mean(seen.changes)
         self._centre = seen.changes.mean(axis=0) if self.centre == "mean" else np.zeros(seen.changes.shape[1])
@@ -65,9 +74,12 @@ class Kernel:
         self.notes: dict[str, Any] = {"kernel": self._chosen.name, "penalty": float(self._chosen.penalty)}
         if np.isfinite(self._chosen.penalty):
             between = seen.relations.between(seen.conditions, seen.conditions, self._chosen.kernel)
-            self._dual = np.linalg.solve(between + np.diag(self._chosen.penalty * relative), y)
+            inverse = np.linalg.inv(between + np.diag(self._chosen.penalty * relative))
+            self._dual = inverse @ y
+            # what is left of each when it is left out
+            self.left_out = self._dual / np.diag(inverse)[:, None]
         else:
-            self._dual = np.zeros_like(y)
+            self._dual, self.left_out = np.zeros_like(y), y
 
     def predict(self, conditions: Sequence[Condition]) -> np.ndarray:
         """Return the changes, (n_conditions, n_genes)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -71,14 +72,19 @@ def relations(
         if vectors is not None and source in vectors:
             kernel, there = _cosine(_rows_of(genes, vectors[source], organism))
         else:
-            sets = _ontology_sets() if source == "go" else _prior_sets(organism)
-            kernel, there = _shared_sets(genes, sets, organism if source == "prior" else "human", organism)
+            kernel, there = _shared_sets(genes, source, organism)
         kernels[source], known[source] = kernel, there
     return Relations(genes, kernels, known)
 
 
-def _ontology_sets() -> pd.DataFrame:
-    return gene_ontology().rename(columns={"term": "set"})[["set", "gene"]]
+@cache
+def _sets(source: str, organism: str) -> tuple[np.ndarray, sp.csr_array]:
+    """Return genes and the sets that each is in, small sets counting for more: weight log(genes / size), CSR (n_genes, n_sets)."""
+    sets = gene_ontology().rename(columns={"term": "set"}) if source == "go" else _prior_sets(organism)
+    words, gene = np.unique(sets["gene"].to_numpy(dtype=object), return_inverse=True)
+    names, column = np.unique(sets["set"].to_numpy(dtype=object), return_inverse=True)
+    weight = np.log(len(words) / np.bincount(column, minlength=len(names)))
+    return words, sp.csr_array((weight[column], (gene, column)), shape=(len(words), len(names)))
 
 
 def _prior_sets(organism: str) -> pd.DataFrame:
@@ -89,19 +95,14 @@ def _prior_sets(organism: str) -> pd.DataFrame:
     return pd.concat([of_target, of_source], ignore_index=True)
 
 
-def _shared_sets(
-    genes: np.ndarray, sets: pd.DataFrame, sets_organism: str, organism: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cosine of genes over the sets that they are in, small sets counting for more: weight log(genes / size)."""
-    words, gene = np.unique(sets["gene"].to_numpy(dtype=object), return_inverse=True)
-    names, column = np.unique(sets["set"].to_numpy(dtype=object), return_inverse=True)
-    weight = np.log(len(words) / np.bincount(column, minlength=len(names)))
-    table = sp.csr_array((weight[column], (gene, column)), shape=(len(words), len(names)))
-    rows = np.zeros((len(genes), len(names))) if not len(genes) else None
-    if rows is None:
-        at = match(genes, words, organism=organism, vocabulary_organism=sets_organism).index
-        rows = np.asarray(table[np.maximum(at, 0)].todense()) * (at >= 0)[:, None]
-    return _cosine(rows)
+def _shared_sets(genes: np.ndarray, source: str, organism: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine of genes over the sets that they are in."""
+    if not len(genes):
+        return _cosine(np.zeros((0, 1)))
+    of = organism if source == "prior" else "human"
+    words, table = _sets(source, of)
+    at = match(genes, words, organism=organism, vocabulary_organism=of).index
+    return _cosine(np.asarray(table[np.maximum(at, 0)].todense()) * (at >= 0)[:, None])
 
 
 def _rows_of(genes: np.ndarray, vectors: pd.DataFrame, organism: str) -> np.ndarray:

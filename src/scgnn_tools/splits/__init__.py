@@ -3,6 +3,7 @@
 from scgnn_tools.splits.audit import audit_pairs, audit_scaling
 from scgnn_tools.splits.batches import split_batches
 from scgnn_tools.splits.cells import split_cells
+from scgnn_tools.splits.experiments import split_experiments
 from scgnn_tools.splits.pairs import (
     SPLITS,
     degree_matched,
@@ -27,6 +28,7 @@ __all__ = [
     "random_pair",
     "split_batches",
     "split_cells",
+    "split_experiments",
     "split_pairs",
     "split_perturbations",
     "target_rate",

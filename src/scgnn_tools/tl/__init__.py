@@ -11,6 +11,7 @@ from scgnn_tools.tl._gene_programs import gene_programs
 from scgnn_tools.tl._grn_from_edges import grn_from_edges
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._integrate import integrate
+from scgnn_tools.tl._knockout_bulk import knockout_bulk
 from scgnn_tools.tl._perturb import perturb
 from scgnn_tools.tl._regulons import regulons
 from scgnn_tools.tl._tf_activity import tf_activity
@@ -27,6 +28,7 @@ __all__ = [
     "grn_from_edges",
     "infer_grn",
     "integrate",
+    "knockout_bulk",
     "perturb",
     "regulons",
     "tf_activity",

@@ -1,0 +1,291 @@
+"""Knock-out experiments out of an AnnData: bulk samples with their roles, or a table of fold changes; checked."""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._choices import key as known_key
+from scgnn_tools._choices import listed, number
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, SgtWarning
+from scgnn_tools._log import as_text, printable
+from scgnn_tools.data import describe_matrix
+from scgnn_tools.genes import gene_names, match, prior
+from scgnn_tools.perturbation.bulk._protocol import CLASSES, STRONG
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+LEAST_COUNTS, LEAST_EXPRESSION = 20.0, 1.0
+"""Control and knock-out together, below which a gene does not count: of counts, and of TPM or FPKM."""
+
+PER_MILLION = 1e6
+APART = 3.0
+"""Totals of control and knock-out that differ by more were normalised in two ways."""
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """Experiments as arrays.
+
+    Attributes
+    ----------
+    names, target, study
+        Of each, object (n,).
+    control, change
+        log1p of the control (None where unknown) and natural log ratio, float64 (n, n_genes).
+    expressed
+        Whether a gene is expressed enough to count, bool (n, n_genes).
+    genes
+        Names of the columns.
+    halves
+        Changes of two halves of the replicates, NaN for an experiment that has none; None where no experiment has.
+    organism
+        Of the genes.
+    params
+        What was found and chosen.
+    """
+
+    names: np.ndarray
+    target: np.ndarray
+    study: np.ndarray
+    control: np.ndarray | None
+    change: np.ndarray
+    expressed: np.ndarray
+    genes: np.ndarray
+    halves: tuple[np.ndarray, np.ndarray] | None
+    organism: str
+    params: dict[str, Any]
+
+
+def bulk(
+    adata: "AnnData",
+    *,
+    target_key: str,
+    pair_key: str,
+    role_key: str,
+    control: str,
+    study_key: str,
+    pseudocount: float,
+    min_expression: float | None,
+    layer: str | None,
+    gene_key: str | None,
+) -> Bulk:
+    """Read the experiments: samples where ``obs`` has a column of roles, else fold changes."""
+    pseudocount = number("pseudocount", pseudocount, above=0)
+    min_expression = number("min_expression", min_expression, least=0, or_none=True)
+    names = as_text(gene_names(adata.var, gene_key=gene_key))
+    organism = _checked_genes(names)
+    x = _matrix(adata, layer)
+    if role_key in adata.obs:
+        found = _of_samples(adata, x, target_key, pair_key, role_key, control, study_key, pseudocount, min_expression)
+    else:
+        found = _of_changes(adata, x, target_key, role_key, study_key, min_expression)
+    target, study, names_of, log_control, change, expressed, halves, params = found
+    out = Bulk(names_of, target, study, log_control, change, expressed, names, halves, organism, params)
+    _say_of_targets(out)
+    return out
+
+
+def labels(
+    change: np.ndarray, expressed: np.ndarray, target: np.ndarray, genes: np.ndarray, log_fold: float, n_classes: int
+) -> np.ndarray:
+    """Return the class of each change, -1 where the gene does not count or is the target, int8 (n, n_genes)."""
+    edges = [-log_fold, log_fold]
+    if n_classes == 5:
+        strong = log_fold + np.log(STRONG)
+        edges = [-strong, *edges, strong]
+    out = np.full(change.shape, len(CLASSES[n_classes]) // 2, dtype=np.int8)
+    for e in edges:
+        out += np.where(e > 0, change >= e, -(change <= e).astype(np.int8)).astype(np.int8)
+    out[~expressed | (genes == target[:, None]) | ~np.isfinite(change)] = -1
+    return out
+
+
+def prior_edges(target: np.ndarray, genes: np.ndarray, organism: str) -> np.ndarray:
+    """Return the sign of the edge target → gene in TRRUST, 0.5 where it is unknown, 0 without one, float32 (n, n_genes)."""
+    table = prior(organism=organism)
+    sign = table["mode"].map({"Activation": 1.0, "Repression": -1.0}).fillna(0.5)
+    column = pd.Series(np.arange(len(genes)), index=genes)
+    out = np.zeros((len(target), len(genes)), dtype=np.float32)
+    by_source = dict(table.groupby("source").indices)
+    for row, name in enumerate(target):
+        own = by_source.get(name, np.array([], dtype=np.int64))
+        at = column.reindex(table["target"].iloc[own]).to_numpy()
+        there = np.isfinite(at)
+        out[row, at[there].astype(np.int64)] = sign.iloc[own].to_numpy()[there]
+    return out
+
+
+def _matrix(adata: "AnnData", layer: str | None) -> np.ndarray:
+    if layer is not None and layer != "X":
+        known_key("layer", layer, adata.layers, "layers")
+    values = adata.X if layer in (None, "X") else adata.layers[layer]
+    if values is None or 0 in adata.shape:
+        msg = f"The object holds no values ({adata.n_obs} samples × {adata.n_vars} genes). Pass one with samples, or layer=."
+        raise InputValueError(msg)
+    x = np.asarray(values.todense() if sp.issparse(values) else values)
+    if x.dtype.kind not in "fiu" or not np.isfinite(x.astype(np.float64)).all():
+        msg = f"{'X' if layer is None else layer} holds NaN, infinity or no numbers; finite values are wanted."
+        raise InputValueError(msg)
+    return x.astype(np.float64)
+
+
+def _checked_genes(names: np.ndarray) -> str:
+    unique, counts = np.unique(names, return_counts=True)
+    if (counts > 1).any():
+        msg = f"{int((counts > 1).sum())} symbols stand more than once ({printable(unique[counts > 1][0])}, …). Keep one of each."
+        raise InputValueError(msg)
+    found = match(names, unique)
+    if found.mixed:
+        msg = "The genes are of human and mouse; experiments of one organism are wanted. Map one onto the orthologs of the other."
+        raise InputValueError(msg)
+    return found.organism
+
+
+def _column(adata: "AnnData", name: str, argument: str) -> np.ndarray:
+    values = column_of(adata.obs, name, argument)
+    if values.isna().any():
+        msg = f"obs[{printable(name)!r}] holds NaN in {int(values.isna().sum())} rows. Leave those out."
+        raise LabelError(msg)
+    return as_text(values)
+
+
+def _study(adata: "AnnData", study_key: str) -> np.ndarray:
+    return _column(adata, study_key, "study_key") if study_key in adata.obs else np.full(adata.n_obs, "", dtype=object)
+
+
+def _of_samples(
+    adata: "AnnData",
+    x: np.ndarray,
+    target_key: str,
+    pair_key: str,
+    role_key: str,
+    control: str,
+    study_key: str,
+    pseudocount: float,
+    min_expression: float | None,
+) -> tuple:
+    """Return targets, studies, names, controls, changes, what is expressed, halves and params of bulk samples."""
+    if (x < 0).any():
+        msg = (
+            f"{int((x < 0).any(axis=1).sum())} of {len(x)} samples hold negative values: a microarray, or ratios. "
+            f"Bulk samples are counts, TPM or FPKM; for a table of log2 fold changes leave obs[{printable(role_key)!r}] out."
+        )
+        raise InputValueError(msg)
+    pair, role = _column(adata, pair_key, "pair_key"), _column(adata, role_key, "role_key")
+    target, study = _column(adata, target_key, "target_key"), _study(adata, study_key)
+    is_control = role == control
+    if not is_control.any():
+        msg = f"obs[{printable(role_key)!r}] never holds {printable(control)!r}; it holds {listed(sorted(set(role)))}. Pass control=."
+        raise InputValueError(msg)
+    kind = describe_matrix(sp.csr_array(x))
+    linear, what = (x, kind.kind) if kind.kind == "counts" else (np.expm1(x), "log1p, undone")
+    raw = linear
+    counts = kind.kind == "counts" and kind.integer
+    totals = linear.sum(axis=1)
+    scale = 0.0
+    if counts:
+        scale = float(min(PER_MILLION, np.median(totals[totals > 0]))) if (totals > 0).any() else 1.0
+        linear = linear * (scale / np.where(totals > 0, totals, 1))[:, None]
+    least = (LEAST_COUNTS if counts else LEAST_EXPRESSION) if min_expression is None else min_expression
+    names = np.unique(pair)
+    rows = [_one(pair == n, is_control, n, target, totals, counts=counts) for n in names]
+    sides = [(linear[c].mean(axis=0), linear[k].mean(axis=0)) for c, k in rows]
+    base = np.stack([a for a, _ in sides])
+    done = np.stack([b for _, b in sides])
+    together = np.stack(
+        [raw[c].sum(axis=0) + raw[k].sum(axis=0) if counts else linear[c].mean(0) + linear[k].mean(0) for c, k in rows]
+    )
+    change = np.log(done + pseudocount) - np.log(base + pseudocount)
+    first = np.array([k[0] for _, k in rows])
+    params = {
+        "input": "samples",
+        "matrix_holds": what,
+        "scaled_to": scale,
+        "pseudocount": pseudocount,
+        "min_expression": least,
+        "n_samples": len(x),
+        "n_genes_without_values": int((x.max(axis=0) == 0).sum()),
+    }
+    halves = _halves(rows, linear, pseudocount)
+    return target[first], study[first], names, np.log1p(base), change, together >= max(least, 1e-12), halves, params
+
+
+def _one(
+    own: np.ndarray, is_control: np.ndarray, name: str, target: np.ndarray, totals: np.ndarray, *, counts: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the control samples and the knock-out samples of an experiment."""
+    controls, done = np.flatnonzero(own & is_control), np.flatnonzero(own & ~is_control)
+    if not len(controls) or not len(done):
+        lacks = "control" if not len(controls) else "knock-out"
+        msg = f"The experiment {printable(name)!r} has no {lacks} sample; each wants both. Leave it out, or see to pair_key= and control=."
+        raise InputValueError(msg)
+    if len(set(target[done])) > 1:
+        msg = f"The experiment {printable(name)!r} has several targets: {listed(sorted(set(target[done])))}. Give each its own."
+        raise InputValueError(msg)
+    ratio = (totals[done].mean() + 1e-12) / (totals[controls].mean() + 1e-12)
+    if not counts and not 1 / APART < ratio < APART:
+        msg = (
+            f"The totals of control and knock-out of {printable(name)!r} differ {max(ratio, 1 / ratio):.0f}-fold. "
+            "Were they normalised in two ways? Bring the samples to one unit."
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=6)
+    return controls, done
+
+
+def _halves(rows: list, linear: np.ndarray, pseudocount: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the changes of odd and even replicates."""
+    out = np.full((2, len(rows), linear.shape[1]), np.nan)
+    for i, (controls, done) in enumerate(rows):
+        if min(len(controls), len(done)) > 1:
+            for half in (0, 1):
+                a, b = linear[controls[half::2]].mean(axis=0), linear[done[half::2]].mean(axis=0)
+                out[half, i] = np.log(b + pseudocount) - np.log(a + pseudocount)
+    return (out[0], out[1]) if np.isfinite(out).any() else None
+
+
+def _of_changes(
+    adata: "AnnData", x: np.ndarray, target_key: str, role_key: str, study_key: str, min_expression: float | None
+) -> tuple:
+    """Return the same of a table of log2 fold changes, a row an experiment."""
+    if not (x < 0).any():
+        msg = (
+            f"obs has no column {printable(role_key)!r}, so the rows would be log2 fold changes, and none is negative. "
+            "For bulk samples pass role_key= with the column that says which is the control."
+        )
+        raise MissingKeyError(msg)
+    column = "source" if target_key not in adata.obs and "source" in adata.obs else target_key
+    target, study = _column(adata, column, "target_key"), _study(adata, study_key)
+    control = None
+    expressed = np.ones(x.shape, dtype=bool)
+    if "control" in adata.layers:
+        control = np.asarray(_matrix(adata, "control"))
+        expressed = np.expm1(control) >= (LEAST_EXPRESSION if min_expression is None else min_expression)
+    elif min_expression is not None:
+        msg = "min_expression= wants the expression of the controls, log1p, in layers['control']; there is none."
+        raise MissingKeyError(msg)
+    params = {
+        "input": "log2 fold changes",
+        "n_samples": len(x),
+        "min_expression": 0.0 if min_expression is None else min_expression,
+    }
+    return target, study, as_text(adata.obs_names), control, x * np.log(2), expressed, None, params
+
+
+def _say_of_targets(found: Bulk) -> None:
+    """Note how many targets are measured, and of those fall in their own knock-out; warn where many do not."""
+    at = pd.Series(np.arange(len(found.genes)), index=found.genes).reindex(found.target).to_numpy()
+    there = np.flatnonzero(np.isfinite(at))
+    falls = found.change[there, at[there].astype(np.int64)] < 0
+    found.params.update(n_target_measured=len(there), n_target_falls=int(falls.sum()))
+    if len(there) and falls.mean() < 0.5:
+        msg = (
+            f"The target itself falls in {int(falls.sum())} of the {len(there)} experiments that measure it. "
+            "Are control and knock-out the right way round?"
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=4)
