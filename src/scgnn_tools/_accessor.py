@@ -56,6 +56,12 @@ class SgtAccessor:
 
         return compare_grn(self._adata, *args, **kwargs)
 
+    def tf_knockout(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.tf_knockout` on this object."""
+        from scgnn_tools.tl import tf_knockout
+
+        return tf_knockout(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def integrate(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.integrate` on this object."""
         from scgnn_tools.tl import integrate

@@ -22,6 +22,9 @@ GRN = "sgt_grn"
 ACTIVITY = "sgt_activity"
 """Default ``key_added`` of :func:`scgnn_tools.tl.tf_activity`."""
 
+KNOCKOUT = "sgt_knockout"
+"""Default ``key_added`` of :func:`scgnn_tools.tl.tf_knockout`."""
+
 INTEGRATED = "sgt_integrated"
 """Default ``key_added`` of :func:`scgnn_tools.tl.integrate`."""
 
@@ -299,6 +302,33 @@ class ActivityKeys:
     @property
     def uns(self) -> str:
         """``uns``: ``params``."""
+        return self.key
+
+
+@dataclass(frozen=True)
+class KnockoutKeys:
+    """Where the knock-out of a transcription factor called ``key`` lives."""
+
+    key: str = KNOCKOUT
+
+    @property
+    def shift(self) -> str:
+        """``obsm``: where each cell goes, in principal components."""
+        return self.key
+
+    @property
+    def start(self) -> str:
+        """``obsm``: where each cell is, in the same components."""
+        return f"X_{self.key}"
+
+    @property
+    def towards(self) -> str:
+        """``obsm``: a DataFrame, how far each cell goes towards each cell type."""
+        return f"{self.key}_towards"
+
+    @property
+    def uns(self) -> str:
+        """``uns``: ``towards``, ``shift``, ``genes``, ``verdict``, ``params``."""
         return self.key
 
 

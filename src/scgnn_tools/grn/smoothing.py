@@ -48,10 +48,12 @@ def components(x: sp.csr_array, *, n: int = COMPONENTS, rng: RNG = 0) -> np.ndar
     return (u * s).astype(np.float32)
 
 
-def neighbour_means(x: sp.csr_array, *, k: int = NEIGHBOURS, rng: RNG = 0) -> sp.csr_array:
+def neighbour_means(
+    x: sp.csr_array, *, k: int = NEIGHBOURS, most: int | None = MOST_CELLS, rng: RNG = 0
+) -> sp.csr_array:
     """Return the matrix that takes cells to means over a cell and its ``k`` neighbours, float32 (n_means, n_cells).
 
-    A mean is made at every cell, or at 5,000 drawn ones if there are more. Rows sum to 1. Of few
+    A mean is made at every cell, or at ``most`` drawn ones if there are more. Rows sum to 1. Of few
     cells a quarter are neighbours.
     """
     rng = generator(rng)
@@ -60,6 +62,6 @@ def neighbour_means(x: sp.csr_array, *, k: int = NEIGHBOURS, rng: RNG = 0) -> sp
     near = knn(components(x, rng=rng), k, rng=rng)
     near.data[:] = 1.0
     means = sp.csr_array((near + sp.eye_array(n, dtype=np.float32, format="csr")) / np.float32(k + 1))
-    if n > MOST_CELLS:
-        means = means[np.sort(rng.choice(n, MOST_CELLS, replace=False))]
+    if most is not None and n > most:
+        means = means[np.sort(rng.choice(n, most, replace=False))]
     return means.astype(np.float32)

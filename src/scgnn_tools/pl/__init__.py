@@ -11,6 +11,7 @@ from scgnn_tools.pl._grn_difference import grn_difference
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._integration import integration
 from scgnn_tools.pl._perturbation import perturbation
+from scgnn_tools.pl._regulons import regulon_heatmap, regulon_specificity
 from scgnn_tools.pl._sankey import annotation_sankey
 from scgnn_tools.pl._training import training
 
@@ -27,5 +28,7 @@ __all__ = [
     "grn_evaluation",
     "integration",
     "perturbation",
+    "regulon_heatmap",
+    "regulon_specificity",
     "training",
 ]

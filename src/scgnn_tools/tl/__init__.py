@@ -15,6 +15,7 @@ from scgnn_tools.tl._knockout_bulk import knockout_bulk
 from scgnn_tools.tl._perturb import perturb
 from scgnn_tools.tl._regulons import regulons
 from scgnn_tools.tl._tf_activity import tf_activity
+from scgnn_tools.tl._tf_knockout import tf_knockout
 
 __all__ = [
     "annotate",
@@ -32,4 +33,5 @@ __all__ = [
     "perturb",
     "regulons",
     "tf_activity",
+    "tf_knockout",
 ]

@@ -137,7 +137,7 @@ def _networks(
         keys = [k for k in adata.uns if isinstance(adata.uns[k], dict) and "edges" in adata.uns[k]]
         msg = (
             f"{printable(repr(lacking[0]))} is neither a group of the network {printable(repr(key))} (groups: {listed(sorted(groups))}) "
-            f"nor a network in uns (networks: {listed(keys)}). Two of a kind are compared; groupby= takes any two groups of cells."
+            f"nor a network in uns (networks: {listed(keys)}). Two of a kind are compared; with groupby= any two groups of cells."
         )
         raise MissingKeyError(msg)
     found = tuple(edges_of(adata, n, n_targets=n_targets) for n in (a, b))
