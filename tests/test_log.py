@@ -1,3 +1,4 @@
+import io
 import logging
 import subprocess
 import sys
@@ -5,7 +6,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import _Lines, fold, printable, say, width_of
 
 
 @given(st.text(max_size=300))
@@ -36,3 +37,35 @@ def test_a_user_set_up_is_respected():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stderr == "mine hello\n"
+
+
+def test_a_long_notice_is_folded_where_its_parts_end():
+    said = "embed: cgc-mini on raw, 762 of 765 genes; three cells are empty -> obsm['X_cgc-mini'], varm['cgc-mini']"
+    lines = fold(said, 60).split("\n")
+    assert lines == [
+        "embed: cgc-mini on raw, 762 of 765 genes;",
+        "     three cells are empty",
+        "     -> obsm['X_cgc-mini'], varm['cgc-mini']",
+    ]
+
+
+@given(st.text(alphabet="abc ;.->", max_size=200), st.integers(20, 90))
+def test_folding_loses_no_word_and_keeps_the_width(text, width):
+    lines = fold(text, width).split("\n")
+    assert " ".join(lines).split() == text.split()
+    assert all(len(line.strip()) <= width or " " not in line.strip() for line in lines)
+
+
+def test_lines_are_as_wide_as_the_terminal_and_whole_in_a_file(monkeypatch):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    assert width_of(io.StringIO()) is None
+    monkeypatch.setenv("COLUMNS", "70")
+    assert width_of(Screen()) == 70
+    record = logging.LogRecord("scgnn_tools", logging.INFO, "", 0, "word " * 40, None, None)
+    monkeypatch.setattr("sys.stderr", Screen())
+    assert max(map(len, _Lines().format(record).split("\n"))) <= 70
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert "\n" not in _Lines().format(record)

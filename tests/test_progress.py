@@ -1,23 +1,61 @@
+import logging
+
+import pytest
+
 import scgnn_tools as sgt
-from scgnn_tools._progress import progress
+from scgnn_tools import _progress
+from scgnn_tools._progress import counter, progress
 
 
-def test_items_pass_through_and_nothing_is_shown_for_short_work(capsys):
+@pytest.fixture(params=[True, False], ids=["screen", "file"])
+def screen(request, monkeypatch):
+    monkeypatch.setattr(_progress, "_has_screen", lambda: request.param)
     sgt.settings.progress = True
-    assert list(progress(range(5), what="short")) == [0, 1, 2, 3, 4]
+    return request.param
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+def test_items_pass_through_and_nothing_is_shown_for_short_work(screen, capsys, caplog):
+    with caplog.at_level(logging.INFO, logger="scgnn_tools"):
+        assert list(progress(range(5), what="short")) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
-def test_a_bar_with_the_time_left_after_two_seconds(capsys, monkeypatch):
-    now = 0.0
-    monkeypatch.setattr("tqdm.std.time", lambda: now)
+def test_long_work_shows_the_time_left_in_a_bar_or_in_one_line(screen, clock, capsys, caplog):
+    with caplog.at_level(logging.INFO, logger="scgnn_tools"):
+        for _ in progress(range(100), what="long work", unit="epoch"):
+            clock[0] += 0.1
+    if screen:
+        assert "long work" in capsys.readouterr().err
+        assert caplog.messages == []
+    else:
+        assert caplog.messages == ["long work: 20 of 100 epochs, about 8 s left"]
+
+
+def test_a_file_gets_a_line_every_ten_minutes(monkeypatch, clock, caplog):
+    monkeypatch.setattr(_progress, "_has_screen", lambda: False)
     sgt.settings.progress = True
-    for _ in progress(range(100), what="long work"):
-        now += 0.1
-    assert "long work" in capsys.readouterr().err
+    with (
+        caplog.at_level(logging.INFO, logger="scgnn_tools"),
+        counter(10_000, what="embed", unit="cell") as advance,
+    ):
+        for _ in range(100):
+            clock[0] += 15
+            advance(100)
+    assert len(caplog.messages) == 3
+    assert caplog.messages[1] == "embed: 4,100 of 10,000 cells, about 15 min left"
 
 
 def test_switched_off(capsys):
     sgt.settings.progress = False
     assert list(progress(range(3))) == [0, 1, 2]
+    assert not _progress.shows_bars()
     assert capsys.readouterr().err == ""

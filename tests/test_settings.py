@@ -74,3 +74,16 @@ def test_a_wrong_environment_variable_is_named(monkeypatch, variable, text, says
     monkeypatch.setenv(variable, text)
     with pytest.raises(InputValueError, match=says):
         Settings()
+
+
+def test_settings_hold_for_a_block_and_go_back_even_after_an_error():
+    s = Settings()
+    with s.override(progress=False, batch_size=8) as inside:
+        assert (inside.progress, s.batch_size) == (False, 8)
+    assert (s.progress, s.batch_size) == (True, None)
+    with pytest.raises(ZeroDivisionError), s.override(verbose="no"):
+        1 / int(s.verbose)
+    assert s.verbose is True
+    with pytest.raises(ValueError, match="True or False"), s.override(attention="eager", progress="maybe"):
+        pass
+    assert s.attention == "auto"  # nothing is set if one is wrong

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools import _accessor as _accessor  # registers adata.sgt
 from scgnn_tools import _threads as _threads  # how threads wait is read when PyTorch is loaded
 from scgnn_tools._settings import settings
+from scgnn_tools._versions import print_versions
 
 if TYPE_CHECKING:
     from scgnn_tools import (
@@ -49,13 +50,14 @@ __all__ = [
     "perturbation",
     "pl",
     "pp",
+    "print_versions",
     "report",
     "settings",
     "splits",
     "tl",
 ]
 
-_ROOMS = frozenset(__all__) - {"settings"}
+_ROOMS = frozenset(__all__) - {"print_versions", "settings"}
 
 
 def __getattr__(name: str) -> Any:

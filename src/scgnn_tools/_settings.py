@@ -1,6 +1,8 @@
 """Settings of the package: one typed line each, overridable by an environment variable ``SGT_<NAME>``."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,7 +17,7 @@ class Settings:
     """What holds for every call of the session.
 
     Each field can be set by assignment, ``sgt.settings.progress = False``, or before the start of Python by an
-    environment variable, ``SGT_PROGRESS=0``.
+    environment variable, ``SGT_PROGRESS=0``. ``with sgt.settings.override(progress=False):`` sets it for a block.
     """
 
     progress: bool = True
@@ -52,6 +54,19 @@ class Settings:
             except ValueError as error:
                 msg = f"The environment variable {variable} is {text!r}: {error}"
                 raise InputValueError(msg) from error
+
+    @contextmanager
+    def override(self, **values: Any) -> Iterator["Settings"]:
+        """Change settings for a block of code, ``with sgt.settings.override(progress=False): …``; they go back whatever happens."""
+        checked = {name: _parse(name, value) for name, value in values.items()}
+        before = {name: getattr(self, name) for name in checked}
+        try:
+            for name, value in checked.items():
+                setattr(self, name, value)
+            yield self
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, _parse(name, value))

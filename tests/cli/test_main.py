@@ -191,3 +191,41 @@ def test_pretrain_refuses_wrong_numbers_in_one_line(file, tmp_path, capsys, word
     words = [w for pair in {**small, word: value}.items() for w in pair]
     assert main(["--quiet", "pretrain", str(file), "--output", str(tmp_path / "o"), "--device", "cpu", *words]) == 1
     assert capsys.readouterr().err.startswith("sgt: ")
+
+
+def test_the_table_of_models_fits_and_a_card_says_all(capsys):
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert all(any(line.startswith(name) for line in lines) for name in sgt.fm.list().index)
+    assert main(["models", "scgpt"]) == 0
+    out = capsys.readouterr().out
+    assert "limits" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", [["models", "scGPT"], ["download", "scGPT"]])
+def test_a_model_that_is_misspelt_is_guessed(command, capsys):
+    assert main(command) == 1
+    assert "Did you mean 'scgpt'?" in capsys.readouterr().err
+
+
+def test_a_download_says_licence_and_size_first(capsys, monkeypatch, tmp_path):
+    assert main(["download", "scfoundation"]) == 1
+    assert "add --accept-license" in capsys.readouterr().err
+    monkeypatch.setattr(sgt.fm, "download_size", lambda name, variant: 205_000_000)
+    monkeypatch.setattr(sgt.fm, "download", lambda name, **given: given["folder"])
+    assert main(["download", "scgpt", "--folder", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "205 MB; licence: MIT" in err
+    assert out.splitlines()[0] == str(tmp_path)
+
+
+def test_info_names_versions_settings_and_weights(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sgt.settings, "cache_dir", tmp_path)
+    (tmp_path / "scgpt/whole-human").mkdir(parents=True)
+    (tmp_path / "scgpt/whole-human/download.json").write_text("{}")
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert f"weights in {tmp_path}: scgpt/whole-human" in out
+    assert "progress=" in out

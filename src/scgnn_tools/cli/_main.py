@@ -15,7 +15,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _files, _integrate, _pretrain, _report
+from scgnn_tools.cli import _about, _files, _integrate, _pretrain, _report
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     _pretrain.add(words)
     _integrate.add(words)
     _report.add(words)
-    words.add_parser("models", help="list the foundation models")
+    _about.add(words)
 
     for word, text in (
         ("embed", "add cell and gene vectors of a foundation model"),
@@ -112,8 +112,8 @@ def _run(args: argparse.Namespace) -> None:
     if args.word in (own := {"pretrain": _pretrain.run, "integrate": _integrate.run, "report": _report.run}):
         own[args.word](args)
         return
-    if args.word == "models":
-        print(sgt.fm.list())
+    if args.word in ("models", "download", "info"):
+        print(_about.run(args))
         return
 
     if args.word == "embed":

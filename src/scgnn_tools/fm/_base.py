@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from scgnn_tools import genes
 from scgnn_tools._device import halving
 from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._html import boxed
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, of_part
 from scgnn_tools._settings import settings
@@ -68,6 +69,11 @@ class FoundationModel(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.card.name!r}, {len(self.vocabulary):,} genes, dimension {self.card.dimension})"
+
+    def _repr_html_(self) -> str:
+        facts = {"genes": len(self.vocabulary), "dimension": self.card.dimension, "licence": self.card.licence}
+        folded = {"card": self.card.as_dict(), "what the checkpoint held": self.report}
+        return boxed(f"{type(self).__name__}: {self.card.title}", facts, {k: v for k, v in folded.items() if v})
 
     @abstractmethod
     def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:

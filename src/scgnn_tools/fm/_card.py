@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from scgnn_tools._html import boxed
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -25,6 +27,15 @@ class ModelCard:
     limits: str
     restricted: bool = False
     """Whether the licence of the weights limits their use, or there is none: ``download`` then wants consent."""
+
+    def _repr_html_(self) -> str:
+        facts = self.as_dict()
+        first = {
+            k: facts[k]
+            for k in ("licence", "bundled", "organism", "gene_key", "input", "dimension", "n_genes", "limits")
+        }
+        rest = {k: v for k, v in facts.items() if k not in first and k not in ("name", "title")}
+        return boxed(f"{self.name}: {self.title}", first, {"weights and training": rest})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as a dict."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools._settings import settings
@@ -63,18 +64,7 @@ def download(
     that the server announces and the form that its name promises, and what was cut off is resumed only where the server says that it is
     the same file.
     """
-    about = card(name)
-    if name not in SOURCES:
-        nothing = (
-            f"is bundled: sgt.fm.load({name!r})" if about.bundled else f"has no published weights ({about.weights})"
-        )
-        msg = f"There is nothing to download: {name} {nothing}."
-        raise InputValueError(msg)
-    variants = SOURCES[name]
-    chosen = next(iter(variants)) if variant is None else variant
-    if chosen not in variants:
-        msg = f"{name} has no variant {printable(chosen)!r}; its variants are {', '.join(variants)}."
-        raise InputValueError(msg)
+    about, (chosen, files) = card(name), _chosen(name, variant)
     if about.restricted and not accept_license:
         msg = (
             f"The weights of {about.title} come under: {about.licence}. Read it at {about.weights}; if you may use them, call "
@@ -83,7 +73,7 @@ def download(
         raise InputValueError(msg)
     target = Path(folder).expanduser() if folder is not None else settings.cache_dir / name / chosen
     target.mkdir(parents=True, exist_ok=True)
-    for file in variants[chosen]:
+    for file in files:
         urls = _addresses(file, f"{mirror.rstrip('/')}/{name}/{chosen}" if mirror else None)
         if urls:
             fetch(file, urls, target)
@@ -95,6 +85,54 @@ def download(
             raise WeightsError(msg)
     say(f"download: {name} ({chosen}) is in {target}; licence: {about.licence}")
     return target
+
+
+def download_size(name: str, *, variant: str | None = None) -> int | None:
+    """Return how many bytes a checkpoint has, as the servers say that hold it; None where one of them does not.
+
+    Parameters
+    ----------
+    name, variant
+        As for :func:`download`.
+    """
+    import requests
+
+    total = 0
+    for file in _chosen(name, variant)[1]:
+        urls = _addresses(file, None)
+        if not urls:
+            return None
+        try:
+            answer = requests.head(urls[0], timeout=10, allow_redirects=True, headers={"Accept-Encoding": "identity"})
+            total += int(answer.headers["Content-Length"])
+        except (requests.RequestException, KeyError, ValueError):
+            return None
+        if not answer.ok:
+            return None
+    return total
+
+
+def downloaded() -> list[Path]:
+    """Return the folders of ``settings.cache_dir`` that :func:`download` filled: each is a checkpoint."""
+    return sorted(path.parent for path in settings.cache_dir.glob(f"*/*/{RECORD}"))
+
+
+def _chosen(name: str, variant: str | None) -> tuple[str, tuple[RemoteFile, ...]]:
+    """Return a variant of a model and its files."""
+    about = card(name)
+    if name not in SOURCES:
+        nothing = (
+            f"is bundled: sgt.fm.load({name!r})" if about.bundled else f"has no published weights ({about.weights})"
+        )
+        msg = f"There is nothing to download: {name} {nothing}."
+        raise InputValueError(msg)
+    variants = SOURCES[name]
+    chosen = next(iter(variants)) if variant is None else variant
+    if chosen not in variants:
+        hint = did_you_mean(chosen, variants)
+        msg = f"{name} has no variant {printable(chosen)!r}; its variants are {', '.join(variants)}.{hint}"
+        raise InputValueError(msg)
+    return chosen, variants[chosen]
 
 
 def fetch(file: RemoteFile, urls: list[str], folder: Path) -> Path:

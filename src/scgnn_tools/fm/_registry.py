@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scgnn_tools._choices import did_you_mean
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
@@ -175,6 +176,7 @@ def recognise(path: str | Path) -> str:
 
 def _module(name: str) -> str:
     if name not in MODELS:
-        msg = f"There is no model {printable(name)!r}; the models are {', '.join(MODELS)} (see sgt.fm.list())."
+        hint = did_you_mean(name, MODELS)
+        msg = f"There is no model {printable(name)!r}; the models are {', '.join(MODELS)} (see sgt.fm.list()).{hint}"
         raise InputValueError(msg)
     return MODELS[name]

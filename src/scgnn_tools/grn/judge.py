@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import GraphError
+from scgnn_tools._html import boxed
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.grn.evaluate import short, verdict
@@ -45,6 +46,12 @@ class GrnEvaluation:
     def __repr__(self) -> str:
         shown = self.table[SHOWN].astype({"n": int, "n_positive": int})
         return f"{shown.to_string(float_format=short)}\ncandidates: {self.candidates}\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        facts = {"verdict": self.verdict, "candidates": self.candidates}
+        return boxed(
+            "evaluation of a network", facts, {"scores": self.table[SHOWN].round(4), "all columns": self.table}
+        )
 
 
 def judge(

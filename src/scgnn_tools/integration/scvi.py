@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputScaleError, LabelError
+from scgnn_tools._progress import shows_bars
 from scgnn_tools._random import RNG, seed
-from scgnn_tools._settings import settings
 from scgnn_tools.data.normalize import TARGET_SUM
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.labels.scanvi import quiet
@@ -76,7 +76,7 @@ class ScVI:
             "shuffle_set_split": False,  # nothing is split off, and the shuffle would follow a seed that is global
             "accelerator": "gpu" if self._device.type == "cuda" else self._device.type,
             "devices": [self._device.index or 0] if self._device.type == "cuda" else 1,
-            "enable_progress_bar": settings.progress,
+            "enable_progress_bar": shows_bars(),
             "enable_model_summary": False,
             # a last batch of one cell would have no variance to normalise by
             "datasplitter_kwargs": {"drop_last": adata.n_obs % BATCH_SIZE == 1 and adata.n_obs > BATCH_SIZE},

@@ -12,8 +12,8 @@ import scipy.sparse as sp
 
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputScaleError
+from scgnn_tools._progress import shows_bars
 from scgnn_tools._random import RNG, seed
-from scgnn_tools._settings import settings
 from scgnn_tools.data.normalize import TARGET_SUM
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import column_variance
@@ -87,7 +87,7 @@ class ScanVI:
             "shuffle_set_split": False,  # nothing is split off, and the shuffle would follow a seed that is global
             "accelerator": "gpu" if self._device.type == "cuda" else self._device.type,
             "devices": [self._device.index or 0] if self._device.type == "cuda" else 1,
-            "enable_progress_bar": settings.progress,
+            "enable_progress_bar": shows_bars(),
             "enable_model_summary": False,
             "logger": False,
             # a last batch of one cell would have no variance to normalise by

@@ -34,6 +34,7 @@ from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._setup import ScviSetup
+from scgnn_tools.models._shown import trained
 from scgnn_tools.splits import split_cells
 from scgnn_tools.train import FineTuner
 from scgnn_tools.train.arguments import Devices, check_numbers, from_ckpt_path, one_device, state_path
@@ -98,6 +99,9 @@ class CellLabelModel(ScviSetup):
     def __repr__(self) -> str:
         state = "not trained" if self._fitted is None else f"{len(self.history)} epochs"
         return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
+
+    def _repr_html_(self) -> str:
+        return trained(self)
 
     @renamed(ckpt_path=from_ckpt_path)
     @by_size

@@ -13,6 +13,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.integration import Integrator
 from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
 from scgnn_tools.train.arguments import Devices, check_numbers, given_or_temporary, move, several_devices
@@ -67,6 +68,9 @@ class CGC:
     def __repr__(self) -> str:
         state = "trained" if len(self.history) else "not trained here"
         return f"CGC({len(self.model.vocabulary):,} genes, dimension {self.model.card.dimension}, {state})"
+
+    def _repr_html_(self) -> str:
+        return trained(self)
 
     @classmethod
     def setup_anndata(

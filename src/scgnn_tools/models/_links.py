@@ -24,6 +24,7 @@ from scgnn_tools.grn.tune import tune
 from scgnn_tools.links import link_predictor, node_features
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models._shown import trained
 from scgnn_tools.train.arguments import Devices, check_numbers, from_device, one_device, state_path
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ class LinkModel:
     def __repr__(self) -> str:
         state = "not trained" if self.predictor is None else f"{len(self.history)} epochs"
         return f"{type(self).__name__}({self.params['n_edges']:,} edges, {self.params['n_tfs']:,} factors, {state})"
+
+    def _repr_html_(self) -> str:
+        return trained(self)
 
     @classmethod
     def setup_anndata(

@@ -21,6 +21,7 @@ from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
 from scgnn_tools.genes import gene_names
 from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
@@ -133,6 +134,9 @@ class ScNetFormer:
     def __repr__(self) -> str:
         state = "trained" if len(self.history) else "not trained here"
         return f"ScNetFormer({len(self.model.vocabulary):,} genes, dimension {self.model.card.dimension}, {state})"
+
+    def _repr_html_(self) -> str:
+        return trained(self)
 
     @classmethod
     def setup_anndata(

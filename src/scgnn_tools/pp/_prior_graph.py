@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools import genes, graph
 from scgnn_tools._modality import RNA
 from scgnn_tools.graph.prior import check_edges
-from scgnn_tools.grn.given import given_networks, merged
-from scgnn_tools.grn.names import GeneNames
 from scgnn_tools.pp._graphs import opened, write_graph
 
 if TYPE_CHECKING:
@@ -58,6 +56,9 @@ def prior_graph(
     GraphError
         If no edge lies between the genes, or the table cannot be used.
     """
+    from scgnn_tools.grn.given import given_networks, merged  # pp does without PyTorch, which that room loads
+    from scgnn_tools.grn.names import GeneNames
+
     inner = opened(adata, key_added, copy=copy, mod=mod)
     names = genes.gene_names(inner.var, gene_key=gene_key)
     organism = organism or genes.detect_organism(names)

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
 from scgnn_tools._errors import SgtError
-from scgnn_tools._settings import settings
+from scgnn_tools._progress import shows_bars
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import merge_lora
 from scgnn_tools.train.arguments import given_or_temporary
@@ -205,7 +205,7 @@ def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | No
             precision=precision_of(model.dtype),
             resume=resume,
             max_epochs=max_epochs,
-            enable_progress_bar=settings.progress,
+            enable_progress_bar=shows_bars(),
             reload_dataloaders_every_n_epochs=1,
         )
     except KeyboardInterrupt:
