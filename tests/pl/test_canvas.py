@@ -52,6 +52,22 @@ def compared():
     return sgt.tl.compare_grn(adata, "sgt_grn", "other")
 
 
+def active():
+    adata = annotated(["A", "C"])
+    values = np.random.default_rng(0).random((adata.n_obs, 3))
+    adata.obsm["sgt_activity"] = pd.DataFrame(values, index=adata.obs_names, columns=["A", "C", "D"])
+    return adata
+
+
+def specific():
+    adata = network(["A"])
+    rows = [(g, f, 5, i - 1.0, 0.5) for g in ("A", "B") for i, f in enumerate(["A", "G0", "G1"])]
+    adata.uns["sgt_grn"]["regulons"] = pd.DataFrame(
+        rows, columns=["group", "source", "n_targets", "specificity", "expression"]
+    )
+    return adata
+
+
 DRAWN = {
     "annotation": lambda **k: sgt.pl.annotation(annotated(["A"]), "l", labels_key="old", **k),
     "annotation_sankey": lambda **k: sgt.pl.annotation_sankey(annotated(["A"]), "old", "l", **k),
@@ -64,6 +80,8 @@ DRAWN = {
     "grn tf": lambda **k: sgt.pl.grn(network(["A"]), tf="A", **k),
     "grn_evaluation": lambda **k: sgt.pl.grn_evaluation(judged(), **k),
     "grn_difference": lambda **k: sgt.pl.grn_difference(compared(), **k),
+    "regulon_heatmap": lambda **k: sgt.pl.regulon_heatmap(active(), "old", **k),
+    "regulon_specificity": lambda **k: sgt.pl.regulon_specificity(specific(), **k),
     "training": lambda **k: sgt.pl.training(HISTORY, **k),
     "training em": lambda **k: sgt.pl.training(EM, **k),
 }

@@ -1,7 +1,8 @@
 """``pl.regulon_heatmap`` and ``pl.regulon_specificity``: which factors are at work in which group of cells."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,15 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import network
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._style import Figure
+from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from anndata import AnnData
+    from matplotlib.axes import Axes
     from mudata import MuData
 
 
+@documented
 def regulon_heatmap(
     adata: "AnnData | MuData",
     groupby: str,
@@ -30,8 +33,12 @@ def regulon_heatmap(
     tfs: Sequence[str] | None = None,
     n_tfs: int = 5,
     mod: str = RNA,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw the mean activity of transcription factors in groups of cells, in standard deviations of all cells.
 
     Parameters
@@ -46,21 +53,16 @@ def regulon_heatmap(
         Factors; None takes those that stand out most in each group.
     n_tfs
         How many of each group, without ``tfs``.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     MissingKeyError, InputValueError
         If there are no activities, groups or factors of that name.
     """
-    adata = modality(adata, mod)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_tfs", n_tfs)
     keys = ActivityKeys(key)
     if keys.obsm not in adata.obsm or not isinstance(adata.obsm[keys.obsm], pd.DataFrame):
@@ -89,23 +91,27 @@ def regulon_heatmap(
             msg = f"There is no activity of {listed(lacking[:5])}; there is of {listed(means.columns[:5])}, …."
             raise InputValueError(msg)
     width, height = figsize or (2.8 + 0.42 * len(means), 1.6 + 0.2 * len(chosen))
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
-    ax = figure.subplots()
-    shown = means[chosen].to_numpy().T
-    most = max(1e-9, float(np.quantile(np.abs(shown), 0.95)))  # one group far away must not pale all others
-    image = ax.pcolormesh(shown, cmap="RdBu_r", vmin=-most, vmax=most, edgecolors="white", linewidth=0.6)
-    ax.invert_yaxis()
-    ax.set_xticks(np.arange(len(means)) + 0.5, [style.text(g, limit=24) for g in means.index], rotation=60, ha="right")
-    ax.set_yticks(np.arange(len(chosen)) + 0.5, [style.text(t, limit=24) for t in chosen])
-    ax.tick_params(length=0, labelsize=9)
-    ax.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=ax, shrink=min(1.0, 2.2 / height), aspect=12, extend="both")
-    bar.set_label("mean activity (standard deviations)", fontsize=8)
-    bar.outline.set_visible(False)
-    ax.set_title("Activity of transcription factors", fontsize=11, fontweight="bold", color=style.INK, loc="left")
-    return figure
+    with canvas.axes((width, height)) as panel:
+        shown = means[chosen].to_numpy().T
+        most = max(1e-9, float(np.quantile(np.abs(shown), 0.95)))  # one group far away must not pale all others
+        image = panel.pcolormesh(shown, cmap="RdBu_r", vmin=-most, vmax=most, edgecolors="white", linewidth=0.6)
+        panel.invert_yaxis()
+        panel.set_xticks(
+            np.arange(len(means)) + 0.5, [style.text(g, limit=24) for g in means.index], rotation=60, ha="right"
+        )
+        panel.set_yticks(np.arange(len(chosen)) + 0.5, [style.text(t, limit=24) for t in chosen])
+        panel.tick_params(length=0, labelsize=9)
+        panel.spines[:].set_visible(False)
+        bar = panel.figure.colorbar(image, ax=panel, shrink=min(1.0, 2.2 / height), aspect=12, extend="both")
+        bar.set_label("mean activity (standard deviations)", fontsize=8)
+        bar.outline.set_visible(False)
+        panel.set_title(
+            "Activity of transcription factors", fontsize=11, fontweight="bold", color=style.INK, loc="left"
+        )
+    return canvas.result()
 
 
+@documented
 def regulon_specificity(
     adata: "AnnData | MuData",
     key: str = GRN,
@@ -113,8 +119,12 @@ def regulon_specificity(
     groups: Sequence[str] | None = None,
     n_tfs: int = 8,
     mod: str = RNA,
+    ax: "Axes | None" = None,
     figsize: tuple[float, float] | None = None,
-) -> Figure:
+    show: bool | None = None,
+    save: str | Path | None = None,
+    return_fig: bool = False,
+) -> Any:
     """Draw the factors whose targets are most above other cells in each group, and beside it what the factor's own expression says.
 
     Parameters
@@ -127,21 +137,16 @@ def regulon_specificity(
         These groups; None takes all.
     n_tfs
         Factors of each group.
-    mod
-        Modality of a MuData.
-    figsize
-        Width and height in inches.
+    {figure}
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+    {returns}
 
     Raises
     ------
     MissingKeyError, InputValueError
         If there is no such network or group, or it was inferred without groups.
     """
-    adata = modality(adata, mod)
+    canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_tfs", n_tfs)
     entry = network(adata, key)
     table = entry.get("regulons")
@@ -158,24 +163,26 @@ def regulon_specificity(
     n_columns = min(4, len(chosen))
     n_rows = -(-len(chosen) // n_columns)
     size = figsize or (3.1 * n_columns + 0.4, (0.9 + 0.23 * n_tfs) * n_rows + 0.7)
-    figure = Figure(figsize=size, facecolor="white", layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for ax, group in zip(axes, chosen, strict=False):
-        some = table[(table["group"].astype(str) == group) & table["specificity"].notna()]
-        some = some.nlargest(n_tfs, "specificity")[::-1]
-        y = np.arange(len(some))
-        ax.barh(y, some["specificity"], color=style.TARGET, height=0.62)
-        ax.scatter(
-            some["expression"], y, marker="D", s=22, color=style.DOWN, edgecolor="white", linewidth=0.5, zorder=3
+    with canvas.panels(size) as figure:
+        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+        for panel, group in zip(axes, chosen, strict=False):
+            some = table[(table["group"].astype(str) == group) & table["specificity"].notna()]
+            some = some.nlargest(n_tfs, "specificity")[::-1]
+            y = np.arange(len(some))
+            panel.barh(y, some["specificity"], color=style.TARGET, height=0.62)
+            panel.scatter(
+                some["expression"], y, marker="D", s=22, color=style.DOWN, edgecolor="white", linewidth=0.5, zorder=3
+            )
+            panel.set_yticks(y, [style.text(called.get(t, t), limit=20) for t in some["source"].astype(str)])
+            panel.axvline(0, color=style.PALE, lw=0.8)
+            panel.spines[["top", "right", "left"]].set_visible(False)
+            panel.tick_params(labelsize=8, length=0)
+            panel.set_title(style.text(group, limit=30), fontsize=10, fontweight="bold", color=style.INK, loc="left")
+        for panel in axes[len(chosen) :]:
+            panel.axis("off")
+        figure.supxlabel(
+            "above other cells, in standard deviations   ▮ its targets   ◆ the factor itself",
+            fontsize=9,
+            color=style.INK,
         )
-        ax.set_yticks(y, [style.text(called.get(t, t), limit=20) for t in some["source"].astype(str)])
-        ax.axvline(0, color=style.PALE, lw=0.8)
-        ax.spines[["top", "right", "left"]].set_visible(False)
-        ax.tick_params(labelsize=8, length=0)
-        ax.set_title(style.text(group, limit=30), fontsize=10, fontweight="bold", color=style.INK, loc="left")
-    for ax in axes[len(chosen) :]:
-        ax.axis("off")
-    figure.supxlabel(
-        "above other cells, in standard deviations   ▮ its targets   ◆ the factor itself", fontsize=9, color=style.INK
-    )
-    return figure
+    return canvas.result()
