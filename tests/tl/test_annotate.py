@@ -192,9 +192,9 @@ def test_a_cell_without_counts_is_unknown(reference):
             "use_rep='X_scVI' is not in obsm; there is: X_pca",
         ),
         (
-            lambda a: {"reference": a.raw[:, :50].to_adata(), "labels_key": "bulk_labels"},
+            lambda a: {"reference": a.raw[:, :40].to_adata(), "labels_key": "bulk_labels"},
             GeneMatchError,
-            "share 50 genes",
+            r"has \d+ genes that cgc-mini knows; at least 50",
         ),
         (lambda a: {"device": "cuda:7"}, InputValueError, "this machine has cpu"),
     ],
@@ -255,10 +255,14 @@ def test_several_references_one_with_mouse_genes_and_fewer(pbmc68k, reference):
     assert params["labels"].startswith("reference 'clusters' and reference 'sorted, as if of a mouse' (")
     b_cells = pbmc68k.obs["bulk_labels"] == "CD19+ B"
     assert (pbmc68k.obs["sgt_label"][b_cells] == "B cell").mean() > 0.6
-    with pytest.raises(GeneMatchError, match="Reference 'few' and query share"):
-        sgt.tl.annotate(pbmc68k, reference={"all": sets["pbmc3k"], "few": sets["pbmc3k"][:, :300].copy()}, **QUICK)
-    with pytest.raises(InputTypeError, match=r"an AnnData, or a list or dict of them; got a path, .atlas\.h5ad"):
+    with pytest.raises(GeneMatchError, match="Reference 'few' has 40 genes"):
+        sgt.tl.annotate(pbmc68k, reference={"all": sets["pbmc3k"], "few": sets["pbmc3k"][:, :40].copy()}, **QUICK)
+    with pytest.raises(InputValueError, match=r"There is no file atlas\.h5ad"):
         sgt.tl.annotate(pbmc68k, reference="atlas.h5ad", **QUICK)
+    with pytest.raises(InputTypeError, match="or a list or dict of them; got DataFrame"):
+        sgt.tl.annotate(pbmc68k, reference=pbmc68k.obs[[]], **QUICK)
+    with pytest.raises(InputValueError, match="no bundled reference; there is: immune"):
+        sgt.tl.annotate(pbmc68k, reference="imune", **QUICK)
     with pytest.raises(MissingKeyError, match=r"no column of reference\['1'\]\.obs"):
         sgt.tl.annotate(pbmc68k, "original", reference=[sets["pbmc3k"], pbmc68k], **QUICK)
 
@@ -414,7 +418,7 @@ def test_a_query_is_labelled_block_by_block(pbmc68k, monkeypatch):
     some = pbmc68k[:50].copy()
     whole, parts = some.copy(), some.copy()
     sgt.tl.annotate(whole, reference=pbmc68k, labels_key="bulk_labels", **QUICK)
-    monkeypatch.setattr("scgnn_tools.annotation.inputs.BLOCK", 7)
+    monkeypatch.setattr("scgnn_tools.annotation.query.BLOCK", 7)
     sgt.tl.annotate(parts, reference=pbmc68k, labels_key="bulk_labels", **QUICK)
     pd.testing.assert_frame_equal(whole.obs, parts.obs, check_exact=False, atol=1e-4)
     pd.testing.assert_frame_equal(whole.obsm["sgt_label_proba"], parts.obsm["sgt_label_proba"], atol=1e-4)

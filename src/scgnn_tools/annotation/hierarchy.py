@@ -1,8 +1,9 @@
 """Labels that have parents: a cell that cannot be told apart safely gets the deepest name that is safe."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,21 @@ class Hierarchy:
                 raise LabelError(msg)
             front, steps = {p for name in front for p in self.parents.get(name, set())}, steps + 1
         return out
+
+    def over(self, labels: Iterable[object]) -> "Hierarchy":
+        """Return what is above some labels, with the names that these go by."""
+        names = {str(c): self.name_of(str(c)) for c in labels}
+        kept = {n for n in names.values() if n} | {a for c in names for a in self.above(c)}
+        return Hierarchy(
+            {n: p for n, p in self.parents.items() if n in kept},
+            {n: i for n, i in self.ids.items() if n in kept},
+            {c.strip().lower(): n for c, n in names.items() if n},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON holds it."""
+        parents = {n: sorted(p) for n, p in self.parents.items()}
+        return {"parents": parents, "ids": self.ids, "synonyms": self._synonyms}
 
 
 def read_hierarchy(source: "Hierarchy | pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path") -> Hierarchy:

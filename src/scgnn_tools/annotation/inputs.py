@@ -1,8 +1,8 @@
 """From AnnData to the arrays that the methods see: one object partly labelled, or a reference beside a query."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anndata as ad
@@ -14,10 +14,10 @@ from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
-from scgnn_tools.annotation.query import BLOCK, Query, joined
-from scgnn_tools.data import Expression, noted, open_expression
-from scgnn_tools.data.batches import CHUNK
-from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.known import KnownCells, before_log
+from scgnn_tools.annotation.query import Query
+from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.fm import FoundationModel
@@ -27,7 +27,7 @@ from scgnn_tools.labels import Cells
 if TYPE_CHECKING:
     from scgnn_tools.genes import GeneMatch
 
-REFUSE_GENES, WARN_GENES = 100, 500
+REFUSE_GENES, WARN_GENES = 50, 500
 
 
 def one_object(
@@ -56,8 +56,53 @@ def one_object(
     return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
 
 
-def references_and_query(
-    references: Mapping[str, ad.AnnData],
+@dataclass(frozen=True)
+class Part:
+    """One reference: the object, the label of each of its cells ("" for none) and what its experiments are called (n_cells,)."""
+
+    adata: ad.AnnData
+    labels: np.ndarray
+    experiment: np.ndarray
+
+
+def known_cells(
+    parts: Mapping[str, Part], model: FoundationModel, *, use_rep: str | None, layer: str | None, gene_key: str | None
+) -> KnownCells:
+    """Return the labelled cells of all references over the genes that all of them have; genes go by the model's names."""
+    opened = {}
+    with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
+        warnings.simplefilter("ignore", SgtWarning)
+        for name, part in parts.items():
+            found = open_expression(part.adata, layer=layer if layer in part.adata.layers else None)
+            key = gene_key if gene_key in part.adata.var else None
+            opened[name] = found, model.match(found, gene_key=key)
+    genes = _in_all({n: match for n, (_, match) in opened.items()}, model)
+    counts, labels, names, experiments, vectors = [], [], [], [], []
+    for name, part in parts.items():
+        at = np.flatnonzero(part.labels != "")
+        counts.append(_counts(*opened[name], genes)[at])
+        labels.append(part.labels[at])
+        names.append(part.adata.obs_names.to_numpy(dtype=object)[at])
+        experiments.append(part.experiment[at])
+        if use_rep is not None:
+            vectors.append(_vectors(part.adata, use_rep)[at])
+    if len(widths := {v.shape[1] for v in vectors}) > 1:
+        msg = f"obsm[{printable(use_rep)!r}] has {' and '.join(map(str, sorted(widths)))} columns; embed all references alike."
+        raise InputValueError(msg)
+    codes, called = pd.factorize(np.concatenate(experiments))
+    return KnownCells(
+        sp.csr_array(sp.vstack(counts, format="csr")),
+        genes,
+        np.concatenate(labels),
+        np.concatenate(names),
+        codes,
+        tuple(map(str, called)),
+        all(expression.kind.kind == "counts" for expression, _ in opened.values()),
+        np.concatenate(vectors) if vectors else None,
+    )
+
+
+def open_query(
     query: ad.AnnData,
     model: FoundationModel,
     *,
@@ -65,88 +110,88 @@ def references_and_query(
     layer: str | None,
     gene_key: str | None,
     organism: str | None,
-) -> tuple[Cells, Query, str]:
-    """Return the cells of all references and those of the query over the genes that all have, and where the vectors are from.
-
-    Genes go by the model's names. Expression is normalised and embedded over the shared genes only, so that a gene that one side lacks
-    tells nothing. The query is made a block at a time, when it is asked for; its values are looked at here.
-    """
+) -> Asked:
+    """Open the cells to label; none of them is read yet."""
     opened = open_expression(query, layer=layer)
-    for _ in opened.rows():  # what is wrong in it is said before any work
-        pass
     found = model.match(opened, gene_key=gene_key, organism=organism)
-    sides = {}
-    with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
-        warnings.simplefilter("ignore", SgtWarning)
-        for name, one in references.items():
-            of_reference = open_expression(one, layer=layer if layer in one.layers else None)
-            sides[name] = of_reference, model.match(of_reference, gene_key=gene_key if gene_key in one.var else None)
-    shared = np.unique(found.index[found.matched])
-    n_query = len(shared)
-    for name, (_, match) in sides.items():
-        before = len(shared)
-        shared = np.intersect1d(shared, match.index[match.matched])
-        if len(shared) < REFUSE_GENES:
-            who = f"Reference {printable(name)!r}" if len(sides) > 1 else "The reference"
+    return Asked(opened, found, None if use_rep is None else _vectors(query, use_rep))
+
+
+def shared_genes(known: KnownCells, asked: Asked, model: FoundationModel) -> np.ndarray:
+    """Return the genes that both have, as positions in the model's vocabulary, int (n_shared,).
+
+    Raises
+    ------
+    GeneMatchError
+        If there are fewer than fifty.
+
+    Warns
+    -----
+    SgtWarning
+        If there are fewer than five hundred.
+    """
+    shared = np.intersect1d(asked.genes, known.genes)
+    if len(shared) < REFUSE_GENES:
+        msg = (
+            f"The reference and query share {len(shared)} genes that {model.card.name} knows (of {len(asked.genes):,} of the query and "
+            f"{len(known.genes):,} of the reference); at least {REFUSE_GENES} are wanted. Pass a reference= measured on more of the genes."
+        )
+        raise GeneMatchError(msg)
+    if len(shared) < WARN_GENES:
+        msg = (
+            f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain. Use a "
+            "reference that was measured on the genes of this panel, or trust only labels of broad classes."
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=5)
+    if known.vectors is not None and asked.vectors is not None and known.vectors.shape[1] != asked.vectors.shape[1]:
+        msg = (
+            f"use_rep has {asked.vectors.shape[1]} columns in the query and {known.vectors.shape[1]} in the reference; both have to be "
+            "of one model. Embed both the same way, or leave use_rep out."
+        )
+        raise InputValueError(msg)
+    return shared
+
+
+def vectors_of(known: KnownCells, shared: np.ndarray, model: FoundationModel, use_rep: str | None) -> str:
+    """Say where the vectors are from."""
+    return use_rep or f"{model.card.name} on {len(shared):,} shared genes"
+
+
+def references_and_query(
+    references: Mapping[str, ad.AnnData], query: ad.AnnData, model: FoundationModel, **how: str | None
+) -> tuple[Cells, Query, str]:
+    """Return all cells of all references and those of the query over the genes that all have, and where the vectors are from."""
+    parts = {n: Part(a, np.full(a.n_obs, "?"), np.full(a.n_obs, n)) for n, a in references.items()}
+    asked = open_query(query, model, **how)  # type: ignore[arg-type]
+    known = known_cells(parts, model, **{k: v for k, v in how.items() if k != "organism"})  # type: ignore[arg-type]
+    shared = shared_genes(known, asked, model)
+    return known.cells(shared, model), asked.query(shared, model), vectors_of(known, shared, model, how["use_rep"])
+
+
+def _in_all(matches: "Mapping[str, GeneMatch]", model: FoundationModel) -> np.ndarray:
+    """Return the genes that all references have, as positions in the vocabulary."""
+    genes: np.ndarray | None = None
+    for name, match in matches.items():
+        own = np.unique(match.index[match.matched])
+        before, genes = genes, own if genes is None else np.intersect1d(genes, own)
+        if len(genes) < REFUSE_GENES:
+            others = "" if before is None else f", of {len(before):,} in the references before"
             msg = (
-                f"{who} and query share {len(shared)} genes that {model.card.name} knows (of {n_query:,} of the query"
-                f"{f', {before:,} of them in the references before' if before < n_query else ''}, and {match.matched.sum():,}); at least "
-                f"{REFUSE_GENES} are wanted. Pass a reference= measured on more of the genes."
+                f"Reference {printable(name)!r} has {len(genes)} genes that {model.card.name} knows{others}; at least {REFUSE_GENES} are "
+                "wanted in all references together. Pass a reference= measured on more of the genes."
             )
             raise GeneMatchError(msg)
-    if len(shared) < WARN_GENES:
-        msg = f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
-    parts = [_over(*side, shared, model) for side in sides.values()]
-    of_query = None
-    if use_rep is not None:
-        parts = [replace(c, embedding=_vectors(a, use_rep)) for c, a in zip(parts, references.values(), strict=True)]
-        of_query = _vectors(query, use_rep)
-        _same_width(parts, of_query, use_rep)
-
-    def blocks() -> Iterator[Cells]:
-        for start, cells in _blocks(opened, found, shared, model, BLOCK):
-            yield cells if of_query is None else replace(cells, embedding=of_query[start : start + len(cells)])
-
-    asked = Query(opened.n_obs, blocks)
-    return joined(parts), asked, use_rep or f"{model.card.name} on {len(shared):,} shared genes"
+    assert genes is not None
+    return genes
 
 
-def _over(expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel) -> Cells:
-    """Return cells over some genes of the model's vocabulary, normalised and embedded over these alone."""
-    return joined([cells for _, cells in _blocks(expression, found, shared, model, CHUNK)])
-
-
-def _blocks(
-    expression: Expression, found: "GeneMatch", shared: np.ndarray, model: FoundationModel, size: int
-) -> Iterator[tuple[int, Cells]]:
-    """Yield (first cell, at most ``size`` cells) over some genes of the vocabulary, normalised and embedded over these alone."""
-    to_shared = sp.csr_array(found.projection()[:, shared])
-    names = model.vocabulary[shared].astype(object)
-    for start, rows in expression.rows(size):
-        if expression.kind.kind == "log1p":  # undo the logarithm: sums over other genes need new totals
-            rows = sp.csr_array((np.expm1(np.minimum(rows.data, 25)), rows.indices, rows.indptr), shape=rows.shape)
-        counts = sp.csr_array(rows @ to_shared)
-        x = log_normalize(counts)
-        log = model.card.input == "log1p"
-        part = ad.AnnData(sp.csr_matrix(x if log else counts), var=pd.DataFrame(index=names))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SgtWarning)  # cells without counts are reported by the caller
-            noted(part, "log1p" if log else "counts")
-            vectors = model.embed_cells(part, layer="X", organism=model.card.organism)
-        totals = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel() if expression.kind.kind == "counts" else None
-        yield start, Cells(x, vectors, names, totals)
+def _counts(expression: Expression, found: "GeneMatch", genes: np.ndarray) -> sp.csr_array:
+    to_genes = sp.csr_array(found.projection()[:, genes])
+    blocks = [before_log(rows, expression.kind.kind) @ to_genes for _, rows in expression.rows()]
+    out = sp.csr_array(sp.vstack(blocks, format="csr"))
+    out.sort_indices()
+    return out
 
 
 def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:
     return read_vectors(adata, use_rep, "obsm", todo="Leave it out to embed with the best bundled model.")
-
-
-def _same_width(parts: list[Cells], query: np.ndarray, use_rep: str) -> None:
-    widths = sorted({part.embedding.shape[1] for part in parts})
-    if widths != [query.shape[1]]:
-        msg = (
-            f"obsm[{printable(use_rep)!r}] has {query.shape[1]} columns in the query and {', '.join(map(str, widths))} in the "
-            "reference; both have to be of one model. Embed both the same way, or leave use_rep out."
-        )
-        raise InputValueError(msg)

@@ -55,6 +55,20 @@ class Novelty:
             self.threshold = max(self.threshold, ALLOWANCE, *between)
         return self
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        out = {f"signs.{k}": v for k, v in self._signs.state().items()}
+        return out | {f"scale.{k}": v for k, v in self._scale.state().items()} | {"threshold": np.array(self.threshold)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "Novelty":
+        """Become what :meth:`state` was asked of."""
+        self._signs = Signs().restore(
+            {k.removeprefix("signs."): v for k, v in arrays.items() if k.startswith("signs.")}
+        )
+        self._scale = _Scale.of({k.removeprefix("scale."): v for k, v in arrays.items() if k.startswith("scale.")})
+        self.threshold = float(arrays["threshold"])
+        return self
+
     def signs(self, cells: Cells) -> np.ndarray:
         """Return the signs on their common scale, (n_cells, 4)."""
         return self._scale(self._signs(cells), _depth(cells))
@@ -84,6 +98,18 @@ class _Scale:
         rest = signs - self._expected(depth)
         self._middle = np.median(rest, axis=0)
         self._spread = np.quantile(rest, 0.95, axis=0) - self._middle + 1e-6
+
+    def state(self) -> dict[str, np.ndarray]:
+        line = np.array([*self._range, self._depth])
+        return {"line": line, "slope": self._slope, "middle": self._middle, "spread": self._spread}
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> "_Scale":
+        out = cls.__new__(cls)
+        low, high, out._depth = map(float, arrays["line"])
+        out._range = low, high
+        out._slope, out._middle, out._spread = arrays["slope"], arrays["middle"], arrays["spread"]
+        return out
 
     def __call__(self, signs: np.ndarray, depth: np.ndarray) -> np.ndarray:
         return (signs - self._expected(depth) - self._middle) / self._spread

@@ -24,8 +24,6 @@ class Signs:
 
     def fit(self, train: Cells, labels: np.ndarray) -> "Signs":
         """Learn from training cells with classes 0, 1, …; a class may be empty."""
-        from sklearn.neighbors import NearestNeighbors
-
         present = np.unique(labels)
         labels = np.searchsorted(present, labels)
         means = class_means(train.expression, labels)
@@ -34,9 +32,29 @@ class Signs:
         self._whiten, self._centres = _gaussians(train.embedding, labels)
         self._pca = GenePCA().fit(train.expression)
         some = slice(None, None, -(-len(train) // MOST_CELLS))
-        near = {"n_neighbors": min(N_NEIGHBORS, len(range(len(train))[some])), "metric": "cosine"}
-        self._near = NearestNeighbors(**near).fit(train.embedding[some])
-        self._near_pca = NearestNeighbors(**near).fit(self._pca.transform(train.expression)[some])
+        self._look_up(train.embedding[some], self._pca.transform(train.expression)[some])
+        return self
+
+    def _look_up(self, vectors: np.ndarray, components: np.ndarray) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        self._vectors, self._components = vectors, components
+        near = {"n_neighbors": min(N_NEIGHBORS, len(vectors)), "metric": "cosine"}
+        self._near = NearestNeighbors(**near).fit(vectors)
+        self._near_pca = NearestNeighbors(**near).fit(components)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays that :meth:`restore` needs."""
+        out = {"genes": self._genes, "means": self._means, "whiten": self._whiten, "centres": self._centres}
+        out |= {"vectors": self._vectors, "components": self._components}
+        return out | {f"pca.{k}": v for k, v in self._pca.state().items()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> "Signs":
+        """Become what :meth:`state` was asked of."""
+        self._genes, self._means = arrays["genes"], arrays["means"]
+        self._whiten, self._centres = arrays["whiten"], arrays["centres"]
+        self._pca = GenePCA().restore({k.removeprefix("pca."): v for k, v in arrays.items() if k.startswith("pca.")})
+        self._look_up(arrays["vectors"], arrays["components"])
         return self
 
     def __call__(self, cells: Cells) -> np.ndarray:

@@ -76,7 +76,7 @@ def best_column(var: pd.DataFrame, *, than: float = 0.5) -> str | None:
     for column in dict.fromkeys(var.columns):
         values = var[column]
         if isinstance(values, pd.Series) and not pd.api.types.is_numeric_dtype(values):
-            shares[column] = _share_known(pd.Index(values.astype(str).to_numpy(dtype=object)))
+            shares[column] = share_known(pd.Index(values.astype(str).to_numpy(dtype=object)))
     best = max(shares, key=lambda c: shares[c], default=None)
     return best if best is not None and shares[best] > than else None
 
@@ -113,7 +113,8 @@ def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.n
     return cast("np.ndarray", out)
 
 
-def _share_known(names: pd.Index) -> float:
+def share_known(names: pd.Index) -> float:
+    """Return the share of names that are genes of man or mouse, by symbol or id."""
     if len(names) == 0:
         return 0.0
     known = tables.is_known(names, "human") | tables.is_known(names, "mouse")

@@ -2,30 +2,25 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from scgnn_tools._choices import choice, number, share
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools import fm
+from scgnn_tools._fields import check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
-from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
 from scgnn_tools._threads import by_size
-from scgnn_tools.annotation.collect import DEFAULT_LABELS, collect
-from scgnn_tools.annotation.hierarchy import BackOff, read_hierarchy
+from scgnn_tools.annotation.annotator import Annotator, check_same, kept_annotator
+from scgnn_tools.annotation.collect import of_itself, own_column
 from scgnn_tools.annotation.run import run
-from scgnn_tools.labels import METHODS, label_method
-from scgnn_tools.tl._label_writing import fields_of
+from scgnn_tools.annotation.settings import settings_of
+from scgnn_tools.annotation.sources import DEFAULT_LABELS, gather
+from scgnn_tools.annotation.writing import finish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
-    from scgnn_tools.annotation.collect import Reference
+    from scgnn_tools.annotation.settings import Above
+    from scgnn_tools.annotation.sources import Reference
 
 
 @by_size
@@ -33,7 +28,9 @@ def annotate(
     adata: "AnnData | MuData",
     labels_key: str | None = None,
     *,
-    reference: "Reference" = None,
+    reference: "Reference | Annotator" = None,
+    batch_key: str | None = None,
+    donor_key: str | None = None,
     method: str = "scgrapht",
     transductive: bool = False,
     use_rep: str | None = None,
@@ -44,7 +41,7 @@ def annotate(
     unknown: Literal["auto"] | None = "auto",
     coverage: float | None = 0.9,
     conformal: Literal["marginal", "class"] = "marginal",
-    hierarchy: "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path | None" = None,
+    hierarchy: "Above" = None,
     min_confidence: float = 0.8,
     mod: str = RNA,
     key_added: str = LABEL,
@@ -72,8 +69,14 @@ def annotate(
     labels_key
         Column of ``obs`` with labels, of ``reference`` if that is given ("cell_type" if None).
     reference
-        Labelled cells: an AnnData, or a list or dict of them, whose shared genes are used. With several, each in turn shows how strange
-        known cells of another experiment look.
+        Labelled cells: an AnnData, the path of a file of cells, "immune" for the bundled ones, or a list or dict of these, whose shared
+        genes are used; or an :class:`~scgnn_tools.annotation.Annotator`, or the folder of one, which is trained already. Cells of the
+        query that a reference holds are left out of it. With several references, each in turn shows how strange known cells of another
+        experiment look.
+    batch_key, donor_key
+        Columns of ``obs`` of the labelled cells that tell experiments and donors apart. With either, or with several references, whole
+        experiments are held out in turn: they give the score, the temperature and the thresholds of the sets. Without, held-out cells are
+        of the experiments that trained, and the verdict says "within one experiment".
     method
         A name of ``sgt.labels.METHODS``: "scgrapht", … or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored
         beside it. ``scgrapht`` and ``scbignn`` take ``balance`` for unbalanced classes, see their options.
@@ -146,71 +149,56 @@ def annotate(
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
-    _check(unknown=unknown, coverage=coverage, conformal=conformal, min_confidence=min_confidence)
     keys = LabelKeys(check_key(key_added))
     source = labels_key or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
-    options["device"] = device
-    label_method(method, **options)  # a wrong name is an error before any work
-    transductive = transductive or METHODS[method].transductive
-    above = None if hierarchy is None else read_hierarchy(hierarchy)
-    data = collect(
-        inner,
-        labels_key,
-        reference,
-        unlabeled_category=unlabeled_category,
-        mod=mod,
+    settings = settings_of(
+        method=method,
+        options=options,
+        unknown=unknown,
+        coverage=coverage,
+        conformal=conformal,
+        hierarchy=hierarchy,
+        min_confidence=min_confidence,
+        transductive=transductive,
         use_rep=use_rep,
-        layer=layer,
-        gene_key=gene_key,
-        organism=organism,
+        rng=rng,
+        device=device,
     )
-    back_off = None if above is None else BackOff(above, np.unique(data.labels))
+    how: dict[str, Any] = {"layer": layer, "gene_key": gene_key, "organism": organism}
+    experiments: dict[str, Any] = {"batch_key": batch_key, "donor_key": donor_key}
+    kept = kept_annotator(reference, device)
+    if kept is not None:
+        check_same(settings, kept, labels_key=labels_key, **experiments)
+        return kept.annotate(adata, **how, mod=mod, key_added=key_added, copy=copy)
+    own = own_column(inner, labels_key, reference, unlabeled_category)
+    if own is None:
+        known, name = gather(
+            reference,
+            labels_key,
+            fm.load(fm.best_bundled()),
+            unlabeled_category=unlabeled_category,
+            mod=mod,
+            **experiments,
+            use_rep=use_rep,
+            layer=layer,
+            gene_key=gene_key,
+        )
+        fresh = Annotator(known, settings, name)
+        return fresh.annotate(adata, **how, mod=mod, key_added=key_added, copy=copy)
+    data = of_itself(inner, own, unlabeled_category=unlabeled_category, use_rep=use_rep, **how, **experiments)
     result = run(
         data.labelled,
         data.labels,
         data.query,
         method=method,
-        reject=unknown == "auto",
+        reject=settings.reject,
         experiments=data.experiments,
-        same_experiment=data.same_experiment,
         coverage=coverage,
         conformal=conformal,
-        unlabeled=data.unlabeled if transductive else None,
-        rng=rng,
-        options=options,
+        unlabeled=data.unlabeled if settings.transductive else None,
+        rng=settings.seed,
+        options=settings.made_with,
     )
-    params = data.params | {
-        "method": method,
-        "kind": METHODS[method].kind,
-        "unknown": unknown or "None",
-        "transductive": transductive,
-        "interrupted": result.interrupted,
-    }
-    if back_off is not None:
-        params["min_confidence"] = min_confidence
-    fields = fields_of(
-        keys,
-        result,
-        inner.obs_names,
-        back_off=back_off,
-        min_confidence=min_confidence,
-        reject=unknown == "auto",
-        params=params,
-    )
-    changed = write(adata, fields, copy=copy, mod=mod)
-    n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())
-    say(
-        f"annotate: {method}, labels of {params['labels']}, vectors of {params['vectors']}; "
-        f"{n_unknown:,} of {inner.n_obs:,} cells {UNKNOWN} -> obs['{keys.obs}']"
-    )
-    say(f"annotate: {result.verdict}")
-    return changed
-
-
-def _check(*, unknown: object, coverage: object, conformal: object, min_confidence: object) -> None:
-    choice("unknown", unknown, ("auto", None))
-    share("coverage", coverage, or_none=True)
-    choice("conformal", conformal, ("marginal", "class"))
-    number("min_confidence", min_confidence, above=0, most=1)
+    return finish(adata, result, settings, data.params, keys, copy=copy, mod=mod)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scgnn_tools.annotation.collect import Reference
+    from scgnn_tools.annotation.sources import Reference
 
 PARTS = ("graph", "vectors")
 HOW = ("occlusion", "gradcam", "integrated_gradients")

@@ -1,0 +1,285 @@
+"""A trained annotator, kept: one training labels many queries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools import fm
+from scgnn_tools._choices import choice, integer
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._fields import check_writable
+from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_key
+from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
+from scgnn_tools._random import RNG
+from scgnn_tools.annotation import kept
+from scgnn_tools.annotation.inputs import open_query
+from scgnn_tools.annotation.known import KnownCells
+from scgnn_tools.annotation.labeller import Labeller
+from scgnn_tools.annotation.matching import fit_for, trained
+from scgnn_tools.annotation.settings import Above, Settings, settings_of
+from scgnn_tools.annotation.sources import Reference, gather
+from scgnn_tools.annotation.writing import finish
+from scgnn_tools.data.readers import read_cells
+from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.labels import METHODS
+from scgnn_tools.labels.means import class_means
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+class Annotator:
+    """A method trained on a reference: ``Annotator.fit(atlas, "cell_type").save("atlas")``, ``Annotator.load("atlas").annotate(query)``.
+
+    It keeps the counts of its reference, so that a query measured on fewer genes gets a model of the genes that both have, and so that
+    cells of the query that the reference holds can be left out.
+
+    Attributes
+    ----------
+    known
+        The labelled cells.
+    settings
+        How it was trained.
+    labeller
+        The trained method, over all genes of the reference; None if it is trained for each query.
+    name
+        What the reference is called in lines and records.
+    """
+
+    def __init__(self, known: KnownCells, settings: Settings, name: str, labeller: Labeller | None = None) -> None:
+        self.known, self.settings, self.name, self.labeller = known, settings, name, labeller
+
+    def __repr__(self) -> str:
+        n = len(np.unique(self.known.labels))
+        return f"Annotator({self.settings.method}, {len(self.known):,} cells, {len(self.known.genes):,} genes, {n} classes)"
+
+    @classmethod
+    def fit(
+        cls,
+        reference: Reference = None,
+        labels_key: str | None = None,
+        *,
+        method: str = "scgrapht",
+        batch_key: str | None = None,
+        donor_key: str | None = None,
+        use_rep: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        unlabeled_category: str = UNKNOWN,
+        unknown: Literal["auto"] | None = "auto",
+        coverage: float | None = 0.9,
+        conformal: Literal["marginal", "class"] = "marginal",
+        hierarchy: Above = None,
+        min_confidence: float = 0.8,
+        mod: str = RNA,
+        rng: RNG = 0,
+        device: str = "auto",
+        **options: Any,
+    ) -> "Annotator":
+        """Train a method on labelled cells; the parameters are those of :func:`scgnn_tools.tl.annotate`.
+
+        Raises
+        ------
+        InputValueError
+            If the method cannot be kept: it learns from the cells to label, or has nothing that a file could hold.
+        """
+        _check_kept(method)
+        settings = settings_of(
+            method=method,
+            options=options,
+            unknown=unknown,
+            coverage=coverage,
+            conformal=conformal,
+            hierarchy=hierarchy,
+            min_confidence=min_confidence,
+            use_rep=use_rep,
+            rng=rng,
+            device=device,
+        )
+        model = fm.load(fm.best_bundled())
+        known, name = gather(
+            reference,
+            labels_key,
+            model,
+            unlabeled_category=unlabeled_category,
+            mod=mod,
+            batch_key=batch_key,
+            donor_key=donor_key,
+            use_rep=use_rep,
+            layer=layer,
+            gene_key=gene_key,
+        )
+        labeller = trained(known, known.genes, settings, model)
+        say(f"annotator: {method} on {name} ({len(known):,} cells, {len(known.genes):,} genes)")
+        say(f"annotator: {labeller.report.verdict}")
+        return cls(known, settings, name, labeller)
+
+    def annotate(
+        self,
+        adata: "AnnData | MuData | str | Path",
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: Literal["human", "mouse"] | None = None,
+        retrain: Literal["auto"] | bool = "auto",
+        mod: str = RNA,
+        key_added: str = LABEL,
+        copy: bool = False,
+    ) -> "AnnData | MuData | None":
+        """Label the cells of a query; all fields of :func:`scgnn_tools.tl.annotate` are written.
+
+        The query is read a block at a time: one that lies in a file takes no more memory than a small one.
+
+        Parameters
+        ----------
+        adata
+            Cells to label, or the path of a file of them, as :func:`scgnn_tools.data.read_cells` takes it.
+        layer, gene_key, organism
+            As in :func:`scgnn_tools.tl.embed`, of the query.
+        retrain
+            "auto" trains again, on the genes that both have, if the genes that the query lacks hold more than 2 % of the reference's
+            counts; fewer count as not expressed. It trains again too if the reference holds cells of the query, without these. True
+            trains again as soon as a gene is missing, which gives the labels of ``tl.annotate(reference=)``. False never does.
+        mod
+            Modality of a MuData.
+        key_added
+            Name of the result.
+        copy
+            Return a changed copy and leave ``adata`` as it is.
+
+        Returns
+        -------
+        None, or the changed copy; of a path the labelled cells, whose matrix stays in an ``.h5ad`` file.
+        """
+        choice("retrain", retrain, ("auto", True, False))
+        keys = LabelKeys(check_key(key_added))
+        path = isinstance(adata, str | Path)
+        cells: Any = read_cells(adata, backed=True) if isinstance(adata, str | Path) else adata
+        inner = modality(cells, mod)
+        check_writable(cells, copy=copy, mod=mod)
+        model = fm.load(fm.best_bundled())
+        asked = open_query(
+            inner, model, use_rep=self.settings.use_rep, layer=layer, gene_key=gene_key, organism=organism
+        )
+        labeller, query, params = fit_for(
+            self.known, asked, self.settings, model, self.name, ready=self.labeller, retrain=retrain
+        )
+        changed = finish(cells, labeller.label(query), self.settings, params, keys, copy=copy, mod=mod)
+        return cells if path and not copy else changed
+
+    def markers(self, n: int = 20) -> pd.DataFrame:
+        """Return the genes that tell each class from the others.
+
+        Parameters
+        ----------
+        n
+            Genes a class.
+
+        Returns
+        -------
+        DataFrame
+            ``class``, ``gene``, ``mean`` (log1p of counts per 10,000, in the class), ``others`` (in the class that has most of it beside),
+            ``difference`` and ``share`` (of the cells of the class that express it), the largest difference first.
+        """
+        integer("n", n)
+        model = fm.load(fm.best_bundled())
+        classes, codes = np.unique(self.known.labels, return_inverse=True)
+        x = log_normalize(self.known.counts)
+        means = class_means(x, codes)
+        share = class_means((x > 0).astype(np.float32), codes)
+        rows = []
+        for c, name in enumerate(classes):
+            others = np.delete(means, c, axis=0).max(axis=0)
+            gain = means[c] - others
+            at = np.argsort(-gain, kind="stable")[:n]
+            at = at[gain[at] > 0]
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "class": name,
+                        "gene": model.vocabulary[self.known.genes[at]].astype(object),
+                        "mean": means[c, at],
+                        "others": others[at],
+                        "difference": gain[at],
+                        "share": share[c, at],
+                    }
+                )
+            )
+        return pd.concat(rows, ignore_index=True)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write a folder of safetensors and JSON under one seal, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Where.
+        overwrite
+            Replace what an earlier save wrote there.
+
+        Raises
+        ------
+        InputValueError
+            If the folder is there and ``overwrite`` is not set, or an option of the method is nothing that a file can hold.
+        """
+        if self.labeller is None:
+            msg = "This Annotator is trained for each query. Make one with Annotator.fit to save it."
+            raise InputValueError(msg)
+        kept.save(folder, self.known, self.settings, self.name, self.labeller, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto") -> "Annotator":
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        folder
+            Where it is.
+        device
+            Where to compute.
+
+        Raises
+        ------
+        WeightsError
+            If a file is missing or damaged, of something else, or of another version of the bundled model.
+        """
+        return cls(*kept.load(folder, device=device))
+
+
+def _check_kept(method: str) -> None:
+    """Refuse methods of which nothing can be kept for a query to come."""
+    entry = METHODS.get(method)
+    if entry is None or (entry.saved and not entry.transductive):
+        return  # an unknown name is refused with the options
+    able = ", ".join(n for n, e in METHODS.items() if e.saved and not e.transductive)
+    why = "learns from the cells that it labels" if entry.transductive else "has no saved form"
+    msg = f"{method} {why} and cannot be kept for other queries; these can: {able}. Or call tl.annotate(query, reference=…)."
+    raise InputValueError(msg)
+
+
+def kept_annotator(reference: object, device: str) -> Annotator | None:
+    """Return the annotator that ``reference=`` is, or whose folder it is; None if it is cells."""
+    if isinstance(reference, Annotator):
+        return reference
+    if isinstance(reference, str | Path) and kept.is_kept(Path(reference).expanduser()):
+        return Annotator.load(reference, device=device)
+    return None
+
+
+def check_same(settings: Settings, annotator: Annotator, **others: object) -> None:
+    """Refuse arguments of a training that an annotator has behind it, if they are neither its own nor left out."""
+    usual, own = vars(Settings("scgrapht")), vars(annotator.settings)
+    given = {k: v for k, v in vars(settings).items() if k != "device" and v != usual[k] and v != own[k]}
+    wrong = [{"reject": "unknown", "seed": "rng"}.get(k, k) for k in given] + [
+        k for k, v in others.items() if v is not None
+    ]
+    if wrong:
+        msg = (
+            f"{', '.join(f'{w}=' for w in wrong)} belongs to the training, and reference= is a trained Annotator. Leave it out, or pass it "
+            "to Annotator.fit."
+        )
+        raise InputValueError(msg)

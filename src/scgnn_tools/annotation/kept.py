@@ -1,0 +1,173 @@
+"""A trained annotator as files: tensors, JSON, one seal over both. No pickle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools import fm
+from scgnn_tools._errors import InputValueError, SgtError, WeightsError
+from scgnn_tools._log import printable
+from scgnn_tools.annotation.conformal import ConformalSets
+from scgnn_tools.annotation.hierarchy import Hierarchy
+from scgnn_tools.annotation.known import KnownCells
+from scgnn_tools.annotation.labeller import Labeller
+from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.report import Report
+from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.fm import saves
+from scgnn_tools.labels import label_method
+
+CLASS, FORMAT = "Annotator", 1
+KNOWN, METHOD, NOVELTY, SETS = "known.", "method.", "novelty.", "sets."
+TABLES = ("evaluation", "calibration", "confusion")
+PLAIN = (str, int, float, bool, type(None))
+
+
+def save(
+    folder: str | Path, known: KnownCells, settings: Settings, name: str, labeller: Labeller, *, overwrite: bool
+) -> None:
+    """Write all of an annotator; see :meth:`scgnn_tools.annotation.Annotator.save`."""
+    lost = [k for k, v in settings.options.items() if not isinstance(v, PLAIN)]
+    if lost:
+        msg = f"No file can hold {', '.join(f'{printable(o)}=' for o in lost)}. Train without, or keep the Annotator in memory."
+        raise InputValueError(msg)
+    card = fm.load(fm.best_bundled()).card
+    state = labeller.method.state()  # type: ignore[attr-defined]
+    arrays, config = state if isinstance(state, tuple) else (state, {})
+    classes, codes = np.unique(known.labels, return_inverse=True)
+    vectors = {} if known.vectors is None else {"vectors": known.vectors}
+    counts = known.counts
+    cells = {"data": counts.data, "indices": counts.indices, "indptr": counts.indptr, "labels": codes}
+    cells |= {"experiments": known.experiments, "genes": known.genes, **vectors}
+    parts: dict[str, dict[str, np.ndarray]] = {KNOWN: cells, METHOD: arrays}
+    parts[NOVELTY] = {} if labeller.novelty is None else labeller.novelty.state()
+    parts[SETS] = {} if labeller.sets is None else {"thresholds": labeller.sets.thresholds}
+    tensors = {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}
+    report = labeller.report
+    about = {
+        "class": CLASS,
+        "format": FORMAT,
+        "model": {"name": card.name, "sha256": card.sha256},
+        "name": name,
+        "settings": {**vars(settings), "device": "auto", "hierarchy": _plain(settings.hierarchy, classes)},
+        "classes": [str(c) for c in labeller.classes],
+        "labels": [str(c) for c in classes],
+        "names": [str(n) for n in known.names],
+        "experiment_names": list(known.experiment_names),
+        "are_counts": known.are_counts,
+        "method": config,
+        "temperature": float(labeller.temperature),
+        "interrupted": labeller.interrupted,
+        "report": {t: _to_json(getattr(report, t)) for t in TABLES}
+        | {"verdict": report.verdict, "conformal": report.conformal, "held_out": report.held_out},
+        "shapes": {k: list(v.shape) for k, v in tensors.items()},
+    }
+    saves.save(folder, tensors, about, overwrite=overwrite)
+
+
+def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Settings, str, Labeller]:
+    """Read what :func:`save` wrote; see :meth:`scgnn_tools.annotation.Annotator.load`."""
+    folder = Path(folder).expanduser()
+    about = saves.read_raw(folder)
+    _check(about, folder)
+    try:
+        tensors, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
+        hierarchy = about["settings"].pop("hierarchy")
+        settings = Settings(
+            **{**about["settings"], "device": device}, hierarchy=None if hierarchy is None else _hierarchy(hierarchy)
+        )
+        return _known(_part(tensors, KNOWN), about), settings, about["name"], _labeller(tensors, about, settings)
+    except SgtError:
+        raise
+    except (ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
+        msg = f"{folder} holds no annotator that Annotator.save wrote ({type(error).__name__}: {printable(error)})."
+        raise WeightsError(msg) from error
+
+
+def is_kept(path: Path) -> bool:
+    """Tell whether a folder may be a saved annotator: it holds a checkpoint, and no cells."""
+    return path.is_dir() and (path / saves.CONFIG).is_file()
+
+
+def _check(about: dict[str, Any], folder: Path) -> None:
+    if about.get("class") != CLASS:
+        msg = f"{folder} holds a {printable(about.get('class') or about.get('model'))}; an Annotator was asked for."
+        raise WeightsError(msg)
+    if about.get("format") != FORMAT:
+        msg = (
+            f"{folder} was written by another version of scgnn_tools (format {printable(about.get('format'))}; this one reads {FORMAT}). "
+            "Train it again: Annotator.fit(reference, labels_key).save(folder, overwrite=True)."
+        )
+        raise WeightsError(msg)
+    card, model = fm.load(fm.best_bundled()).card, about.get("model")
+    if model != {"name": card.name, "sha256": card.sha256}:
+        name = printable(model.get("name") if isinstance(model, dict) else model)
+        msg = f"{folder} was trained on vectors of another version of the bundled model ({name}; this one has {card.name}). Train it again."
+        raise WeightsError(msg)
+
+
+def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
+    genes, names = arrays["genes"], np.array(about["names"], dtype=object)
+    shape = (len(names), len(genes))
+    counts = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+    vocabulary = len(fm.load(fm.best_bundled()).vocabulary)
+    if len(genes) and not (genes.min() >= 0 and genes.max() < vocabulary and (np.diff(genes) > 0).all()):
+        msg = "its genes are no positions in the vocabulary"
+        raise ValueError(msg)
+    counts.check_format(full_check=True)
+    return KnownCells(
+        counts,
+        genes,
+        np.array(about["labels"])[arrays["labels"]],
+        names,
+        arrays["experiments"],
+        tuple(about["experiment_names"]),
+        bool(about["are_counts"]),
+        arrays.get("vectors"),
+    )
+
+
+def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: Settings) -> Labeller:
+    made: Any = label_method(settings.method, **settings.made_with)
+    arrays, config = _part(tensors, METHOD), about["method"]
+    made.restore(arrays, config) if config else made.restore(arrays)
+    sets = None
+    if settings.coverage is not None:
+        sets = ConformalSets(settings.coverage, settings.conformal)  # type: ignore[arg-type]
+        sets.thresholds = _part(tensors, SETS)["thresholds"]
+    told = about["report"]
+    tables = {t: _from_json(told[t]) for t in TABLES}
+    report = Report(**tables, verdict=told["verdict"], conformal=told["conformal"], held_out=told["held_out"])
+    novelty = Novelty().restore(_part(tensors, NOVELTY)) if settings.reject else None
+    classes = np.array(about["classes"])
+    return Labeller(classes, made, float(about["temperature"]), sets, novelty, report, bool(about["interrupted"]))
+
+
+def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(name): v for k, v in tensors.items() if k.startswith(name)}
+
+
+def _plain(hierarchy: Hierarchy | None, classes: np.ndarray) -> dict[str, Any] | None:
+    return None if hierarchy is None else hierarchy.over(classes).to_json()
+
+
+def _hierarchy(plain: dict[str, Any]) -> Hierarchy:
+    return Hierarchy({k: set(v) for k, v in plain["parents"].items()}, plain["ids"], plain["synonyms"])
+
+
+def _to_json(table: pd.DataFrame) -> dict[str, Any]:
+    plain = table.astype(object)
+    return {
+        "index": list(map(str, table.index)) if table.index.dtype == object else table.index.tolist(),
+        "columns": list(map(str, table.columns)),
+        "rows": plain.where(plain.notna(), None).to_numpy().tolist(),
+        "kinds": [str(k) for k in table.dtypes],
+    }
+
+
+def _from_json(plain: dict[str, Any]) -> pd.DataFrame:
+    table = pd.DataFrame(plain["rows"], index=plain["index"], columns=plain["columns"], dtype=object)
+    return table.astype(dict(zip(plain["columns"], plain["kinds"], strict=True)))

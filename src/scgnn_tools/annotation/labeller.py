@@ -1,0 +1,113 @@
+"""A trained method with all that its answers need: temperature, thresholds of the sets, what is usual."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scgnn_tools._progress import counter
+from scgnn_tools.annotation.conformal import ConformalSets
+from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.query import Query
+from scgnn_tools.annotation.report import Report
+from scgnn_tools.labels import Cells, LabelMethod
+from scgnn_tools.labels.temperature import log_proba
+
+
+@dataclass(frozen=True)
+class AnnotationResult:
+    """What is said of a query.
+
+    Attributes
+    ----------
+    classes
+        Str (n_classes,).
+    proba
+        Calibrated probabilities, float32 (n_query, n_classes).
+    strange
+        How unlike the reference each cell is, above 1 unknown, float32 (n_query,); zeros if that was not asked for.
+    sign
+        By which of ``SIGNS`` most, int (n_query,).
+    empty
+        Whether a cell expresses none of the genes, bool (n_query,).
+    sets
+        Conformal sets, bool (n_query, n_classes); None if they were not asked for.
+    report
+        How the method did on held-out cells.
+    fitted
+        The method that labelled the query.
+    interrupted
+        Whether Ctrl-C ended the work early: the labels are of the best weights until then, and nothing was trained a second time.
+    """
+
+    classes: np.ndarray
+    proba: np.ndarray
+    strange: np.ndarray
+    sign: np.ndarray
+    empty: np.ndarray
+    sets: np.ndarray | None
+    report: Report
+    fitted: LabelMethod
+    interrupted: bool
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Cells unlike the reference, bool (n_query,)."""
+        return self.strange > 1
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """A method that was trained, scored and calibrated.
+
+    Attributes
+    ----------
+    classes
+        Str (n_classes,).
+    method, temperature
+        Fitted, and what its scores are divided by.
+    sets
+        With its thresholds; None makes no sets.
+    novelty
+        What is usual; None rejects nothing.
+    report, interrupted
+        As in :class:`AnnotationResult`.
+    """
+
+    classes: np.ndarray
+    method: LabelMethod
+    temperature: float
+    sets: ConformalSets | None
+    novelty: Novelty | None
+    report: Report
+    interrupted: bool
+
+    def proba(self, cells: Cells) -> np.ndarray:
+        """Return calibrated probabilities, float32 (n_cells, n_classes)."""
+        return calibrated(self.method.scores(cells), self.temperature)
+
+    def label(self, query: Query) -> AnnotationResult:
+        """Label cells, a block at a time."""
+        out = []
+        with counter(len(query), what="annotate", unit="cell") as advance:
+            for cells in query.blocks():
+                nothing = np.zeros(len(cells), np.float32), np.zeros(len(cells), np.int8)
+                strange, sign = nothing if self.novelty is None else self.novelty.judge(cells)
+                out.append((self.proba(cells), strange, sign, np.diff(cells.expression.indptr) == 0))
+                advance(len(cells))
+        proba, strange, sign, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        return AnnotationResult(
+            self.classes,
+            proba,
+            strange,
+            sign,
+            empty,
+            None if self.sets is None else self.sets.sets(proba),
+            self.report,
+            self.method,
+            self.interrupted,
+        )
+
+
+def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities at a temperature, float32 (n_cells, n_classes)."""
+    return np.exp(log_proba(scores, temperature)).astype(np.float32)

@@ -1,0 +1,109 @@
+"""The trained method for a query: the one at hand where it fits, else one trained on the genes that reference and query share."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from scgnn_tools._errors import LabelError
+from scgnn_tools._log import printable
+from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.inputs import shared_genes, vectors_of
+from scgnn_tools.annotation.known import KnownCells
+from scgnn_tools.annotation.labeller import Labeller
+from scgnn_tools.annotation.query import Query
+from scgnn_tools.annotation.run import train
+from scgnn_tools.annotation.same_cells import both, fingerprints
+from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.fm import FoundationModel
+from scgnn_tools.labels import Cells
+
+LOST = 0.02
+"""Share of the reference's counts on genes that a query lacks, up to which they may count as not expressed."""
+
+
+def trained(
+    known: KnownCells, shared: np.ndarray, settings: Settings, model: FoundationModel, unlabeled: Cells | None = None
+) -> Labeller:
+    """Train on labelled cells over some of their genes."""
+    return train(
+        known.cells(shared, model),
+        known.labels,
+        method=settings.method,
+        reject=settings.reject,
+        experiments=known.experiments if known.n_experiments > 1 else None,
+        same_experiment=False,
+        coverage=settings.coverage,
+        conformal=settings.conformal,  # type: ignore[arg-type]
+        unlabeled=unlabeled,
+        rng=settings.seed,
+        options=settings.made_with,
+    )
+
+
+def fit_for(
+    known: KnownCells,
+    asked: Asked,
+    settings: Settings,
+    model: FoundationModel,
+    name: str,
+    *,
+    ready: Labeller | None = None,
+    retrain: Literal["auto"] | bool = "auto",
+) -> tuple[Labeller, Query, dict[str, Any]]:
+    """Return a trained method that fits a query, the query as it takes it, and what is recorded of both.
+
+    Parameters
+    ----------
+    known, asked
+        Labelled cells and the query. Cells that are both are left out of the reference.
+    settings, model
+        How to train, and the foundation model.
+    name
+        What the reference is called.
+    ready
+        Trained on all genes of ``known``, if there is one.
+    retrain
+        As for :meth:`scgnn_tools.annotation.Annotator.annotate`.
+    """
+    shared = shared_genes(known, asked, model)
+    same = both(fingerprints(known.over(shared)), asked.fingerprints(shared))
+    if same.all():
+        msg = (
+            f"All {len(known):,} cells of the reference are cells of the query, and nothing is left to learn from. Pass cells of another "
+            "experiment as reference=, or label the object from its own labels: labels_key=."
+        )
+        raise LabelError(msg)
+    if ready is not None and _fits(known, shared, same, retrain=retrain):
+        query, used, left = asked.query(known.genes, model), known, ready
+    else:
+        used = known.take(np.flatnonzero(~same)) if same.any() else known
+        query = asked.query(shared, model)
+        left = trained(used, shared, settings, model, query.whole() if settings.transductive else None)
+    params: dict[str, Any] = {
+        "labels": f"{name} ({len(used):,} cells{_twice(known, same, left_out=used is not known)})",
+        "vectors": vectors_of(known, shared, model, settings.use_rep),
+        "trained_for_this_query": left is not ready,
+        "held_out": left.report.held_out,
+    }
+    if same.any():
+        params["left_out" if used is not known else "also_in_query"] = known.names[same].astype(str).astype(object)
+    return left, query, params
+
+
+def _fits(known: KnownCells, shared: np.ndarray, same: np.ndarray, *, retrain: Literal["auto"] | bool) -> bool:
+    """Tell whether a method that was trained on all genes and cells of the reference is right for a query."""
+    if retrain is False or (len(shared) == len(known.genes) and not same.any()):
+        return True
+    if retrain is True or same.any():
+        return False
+    total = known.counts.sum()
+    return bool(known.over(shared).sum() >= (1 - LOST) * total)
+
+
+def _twice(known: KnownCells, same: np.ndarray, *, left_out: bool) -> str:
+    """Say which cells of the reference are cells of the query."""
+    if not same.any():
+        return ""
+    some = ", ".join(printable(n, limit=24) for n in known.names[same][:3]) + (", …" if same.sum() > 3 else "")
+    what = "more are cells of the query and were left out" if left_out else "of them are cells of the query too"
+    return f"; {int(same.sum()):,} {what}: {some}"

@@ -1,0 +1,103 @@
+"""How cells are to be labelled: all that decides the answer beside the cells, checked before any work."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from scgnn_tools._choices import choice, number, share
+from scgnn_tools._random import RNG, seed
+from scgnn_tools.annotation.hierarchy import Hierarchy, read_hierarchy
+from scgnn_tools.labels import METHODS, label_method
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+Above: TypeAlias = "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path | Hierarchy | None"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Arguments of :func:`scgnn_tools.tl.annotate` that belong to the training.
+
+    Attributes
+    ----------
+    method, options
+        Name in ``METHODS``, and what it is made with.
+    reject
+        Whether cells unlike the reference are found.
+    coverage, conformal
+        Of the sets of labels.
+    hierarchy, min_confidence
+        What is above what, and how likely a name has to be.
+    transductive
+        Whether training sees the cells to label.
+    use_rep
+        Vectors in ``obsm``; None embeds.
+    seed
+        Of the split and the training.
+    device
+        Where to train.
+    """
+
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    reject: bool = True
+    coverage: float | None = 0.9
+    conformal: str = "marginal"
+    hierarchy: Hierarchy | None = None
+    min_confidence: float = 0.8
+    transductive: bool = False
+    use_rep: str | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What the method is made with."""
+        return {**self.options, "device": self.device}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What is recorded beside a result."""
+        out = {
+            "method": self.method,
+            "kind": METHODS[self.method].kind,
+            "unknown": "auto" if self.reject else "None",
+            "transductive": self.transductive,
+        }
+        return out if self.hierarchy is None else out | {"min_confidence": self.min_confidence}
+
+
+def settings_of(
+    *,
+    method: str,
+    options: dict[str, Any],
+    unknown: object,
+    coverage: float | None,
+    conformal: str,
+    hierarchy: "Above",
+    min_confidence: float,
+    use_rep: str | None,
+    rng: RNG,
+    device: str,
+    transductive: bool = False,
+) -> Settings:
+    """Check arguments, and return them.
+
+    Raises
+    ------
+    InputValueError, LabelError
+        If one is wrong; the message says what it may be.
+    """
+    choice("unknown", unknown, ("auto", None))
+    share("coverage", coverage, or_none=True)
+    choice("conformal", conformal, ("marginal", "class"))
+    number("min_confidence", min_confidence, above=0, most=1)
+    label_method(method, **options, device=device)  # a wrong name is an error before any work
+    above = None if hierarchy is None else read_hierarchy(hierarchy)
+    see = transductive or METHODS[method].transductive
+    return Settings(
+        method, options, unknown == "auto", coverage, conformal, above, min_confidence, see, use_rep, seed(rng), device
+    )

@@ -1,0 +1,198 @@
+"""Where labelled cells come from: objects, files, the reference that ships; and which of them are of one experiment."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from scgnn_tools import assets
+from scgnn_tools._choices import did_you_mean
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools._log import as_text, printable
+from scgnn_tools._modality import modality
+from scgnn_tools.annotation.inputs import Part, known_cells
+from scgnn_tools.annotation.known import KnownCells
+from scgnn_tools.data.readers import read_cells
+from scgnn_tools.data.labels import clean_labels
+from scgnn_tools.fm import FoundationModel
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+One: TypeAlias = "AnnData | MuData | str | Path"
+Reference: TypeAlias = "One | Sequence[One] | Mapping[str, One] | None"
+
+DEFAULT_LABELS = "cell_type"
+IMMUNE = "immune"
+"""Name of the bundled reference."""
+BUNDLED = "the bundled immune reference"
+WANTED = "an AnnData, a path, the name of a bundled reference, or a list or dict of them"
+
+
+def bundled() -> pd.DataFrame:
+    """List the references that ship with the package, a row each: cells, classes, organism, licence, source."""
+    card, cells = assets.card("immune_reference"), assets.immune_reference().obs
+    row = {
+        "cells": card["n_rows"],
+        "classes": ", ".join(sorted(cells["cell_type"].unique())),
+        "experiments": cells["dataset"].nunique(),
+        "organism": "human",
+        "description": card["description"],
+        "licence": card["licence"],
+        "source": card["source"],
+        "sha256": card["sha256"],
+    }
+    return pd.DataFrame.from_dict({IMMUNE: row}, orient="index")
+
+
+def gather(
+    reference: Reference,
+    labels_key: str | None,
+    model: FoundationModel,
+    *,
+    unlabeled_category: str,
+    mod: str,
+    batch_key: str | None = None,
+    donor_key: str | None = None,
+    use_rep: str | None = None,
+    layer: str | None = None,
+    gene_key: str | None = None,
+) -> tuple[KnownCells, str]:
+    """Return the labelled cells of a reference, and what to call it.
+
+    An experiment is one of several references, or within them what ``batch_key`` and ``donor_key`` tell apart.
+    """
+    if reference is None or (isinstance(reference, str) and reference == IMMUNE):
+        labels_key, name, objects = DEFAULT_LABELS, BUNDLED, _immune()
+    else:
+        objects = _named(reference, mod)
+        name = " and ".join(f"reference {n!r}" if n else "reference" for n in objects)
+    parts = {}
+    for one, adata in objects.items():
+        whose = f"reference[{one!r}]" if one else "reference"
+        labels = labels_of(adata, labels_key or DEFAULT_LABELS, unlabeled_category, whose)
+        parts[one] = Part(adata, labels, experiments_of(adata, one, labels != "", batch_key, donor_key, f"{whose}.obs"))
+    known = known_cells(parts, model, use_rep=use_rep, layer=layer, gene_key=gene_key)
+    check_labels(known.labels, known.experiments, batch_key, donor_key)
+    return known, name
+
+
+def check_labels(labels: np.ndarray, experiments: np.ndarray | None, batch_key: object, donor_key: object) -> None:
+    """Refuse experiments that are one, and warn of labels that no other experiment has or that are spelt in two ways."""
+    if experiments is not None:
+        _check_experiments(experiments, labels, batch_key, donor_key)
+    _check_spelling(labels)
+
+
+def labels_of(adata: "AnnData", key: str, unlabeled: str, whose: str) -> np.ndarray:
+    """Return the label of each cell, "" for none, str (n_obs,)."""
+    labels = clean_labels(column_of(adata.obs, key, "labels_key", f"{whose}.obs"), unlabeled_category=unlabeled)
+    if not (labels != "").any():
+        msg = f"{whose}.obs[{key!r}] labels no cell: all are missing, empty or {unlabeled!r}. Pass a column with labels, or reference=."
+        raise LabelError(msg)
+    return labels
+
+
+def experiments_of(
+    adata: "AnnData", name: str, labelled: np.ndarray, batch_key: str | None, donor_key: str | None, where: str = "obs"
+) -> np.ndarray:
+    """Return what the experiment of each cell is called, object (n_obs,).
+
+    Two labelled cells are of one experiment if they share a batch or a donor, or there is another cell with which both do.
+
+    Raises
+    ------
+    InputValueError
+        If batches and donors are crossed, so that nothing can be held out by both.
+    """
+    keys = {"batch_key": batch_key, "donor_key": donor_key}
+    columns = [as_text(column_of(adata.obs, k, a, where).astype(object)) for a, k in keys.items() if k is not None]
+    if not columns:
+        return np.full(adata.n_obs, name, dtype=object)
+    groups = columns[0]
+    if len(columns) == 2:
+        groups = _joined(*columns)
+        if len(np.unique(groups[labelled])) == 1 and min(len(np.unique(c[labelled])) for c in columns) > 1:
+            msg = (
+                f"Batches of {where}[{printable(batch_key)!r}] and donors of {where}[{printable(donor_key)!r}] are crossed: nothing can "
+                "be held out by both. Pass one of batch_key= and donor_key=."
+            )
+            raise InputValueError(msg)
+    return np.array([f"{name}: {g}" if name else g for g in groups], dtype=object)
+
+
+def _joined(batch: np.ndarray, donor: np.ndarray) -> np.ndarray:
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
+    (a, batches), (b, donors) = (pd.factorize(x) for x in (batch, donor))
+    n = len(batches) + len(donors)
+    _, part = connected_components(sp.coo_array((np.ones(len(a)), (a, b + len(batches))), shape=(n, n)), directed=False)
+    called = pd.Series(batches).groupby(part[: len(batches)]).agg(" + ".join)
+    return called.loc[part[a]].to_numpy(dtype=object)
+
+
+def _check_experiments(experiments: np.ndarray, labels: np.ndarray, batch_key: object, donor_key: object) -> None:
+    """Refuse keys that tell nothing apart, and warn of classes that only one experiment has."""
+    named = [f"{a}={printable(k)!r}" for a, k in (("batch_key", batch_key), ("donor_key", donor_key)) if k is not None]
+    n = len(np.unique(experiments))
+    if named and n < 2:
+        msg = (
+            f"{' and '.join(named)} names one experiment; at least two are wanted, so that each can be held out in turn. Leave it out: "
+            "the score is then within one experiment, and says so."
+        )
+        raise InputValueError(msg)
+    if n < 2:
+        return
+    table = pd.crosstab(labels, experiments) > 0
+    alone = [printable(c) for c, here in table.sum(axis=1).items() if here == 1]
+    if alone and named:
+        msg = f"{len(alone)} classes are in one experiment only and are not scored on another: {', '.join(alone[:10])}."
+        warnings.warn(msg, SgtWarning, stacklevel=5)
+
+
+def _check_spelling(labels: np.ndarray) -> None:
+    """Warn of labels that differ by case, blanks, hyphens or underscores alone: they train as two classes."""
+    spelt: dict[str, list[str]] = {}
+    for label in np.unique(labels):
+        spelt.setdefault("".join(str(label).casefold().replace("_", " ").replace("-", " ").split()), []).append(
+            str(label)
+        )
+    alike = [" and ".join(map(repr, map(printable, some))) for some in spelt.values() if len(some) > 1]
+    if alike:
+        msg = f"Labels differ by case or blanks alone and are two classes: {'; '.join(alike[:5])}. Give them one name first."
+        warnings.warn(msg, SgtWarning, stacklevel=5)
+
+
+def _immune() -> "dict[str, AnnData]":
+    adata = assets.immune_reference()
+    sets = adata.obs["dataset"].astype(str)
+    return {str(name): adata[(sets == name).to_numpy()] for name in sets.unique()}
+
+
+def _named(reference: Reference, mod: str) -> "dict[str, AnnData]":
+    """Return references by name: "" for a single one, "0", "1", … in a list."""
+    if hasattr(reference, "obs") or not isinstance(reference, Mapping | list | tuple):
+        return {"": _opened(reference, mod, "reference")}
+    if not reference:
+        msg = f"reference={reference!r} holds no object. Pass an AnnData, or a list or dict of them; or leave it out."
+        raise InputValueError(msg)
+    named = reference.items() if isinstance(reference, Mapping) else enumerate(reference)
+    return {str(k): _opened(one, mod, f"reference[{printable(repr(k))}]") for k, one in named}
+
+
+def _opened(one: object, mod: str, name: str) -> "AnnData":
+    if isinstance(one, str | Path):
+        if isinstance(one, str) and not Path(one).expanduser().exists() and not Path(one).suffix:
+            msg = (
+                f"{name}={printable(repr(one))} is no file and no bundled reference; there is: {IMMUNE}."
+                f"{did_you_mean(one, [IMMUNE])} Pass a path of cells, for example 'atlas.h5ad'."
+            )
+            raise InputValueError(msg)
+        return modality(read_cells(one), mod, name=name, wanted=WANTED)
+    return modality(one, mod, name=name, wanted=WANTED)  # type: ignore[arg-type]
