@@ -193,3 +193,26 @@ def test_backed_is_as_in_memory(halves, made, tmp_path):
     backed = ad.read_h5ad(tmp_path / "q.h5ad", backed="r")
     assert made.annotate(backed) is None
     same(backed, made.annotate(halves[1], copy=True))
+
+
+def test_batches_of_a_reference_are_held_out_whole(halves, tmp_path):
+    reference, query = halves
+    with pytest.warns(SgtWarning, match="2 classes are in one experiment only"):
+        ann = Annotator.fit(reference, "cell_type", batch_key="dataset", **QUICK)
+    ann.save(tmp_path / "ann")
+    got = Annotator.load(tmp_path / "ann").annotate(query, copy=True).uns["sgt_label"]
+    assert got["params"]["held_out"] == "experiments"
+    assert "experiments that it had not seen" in got["verdict"]
+    assert "lowest_accuracy" in got["evaluation"]
+    with pytest.raises(InputValueError, match="batch_key= belongs to the training"):
+        sgt.tl.annotate(query, reference=ann, batch_key="dataset")
+
+
+def test_batches_of_an_object_with_some_labels(halves):
+    partly = halves[0].copy()
+    partly = partly[~partly.obs["cell_type"].isin(["Dendritic cell", "FCGR3A+ monocyte"])].copy()
+    partly.obs["cell_type"] = partly.obs["cell_type"].astype(object).where(np.arange(partly.n_obs) % 4 > 0)
+    sgt.tl.annotate(partly, batch_key="dataset", **QUICK)
+    assert partly.uns["sgt_label"]["params"]["held_out"] == "experiments"
+    with pytest.raises(InputValueError, match="names one experiment; at least two"):
+        sgt.tl.annotate(partly[partly.obs["dataset"] == "pbmc3k"].copy(), batch_key="dataset", **QUICK)

@@ -83,7 +83,6 @@ def fit_for(
         "labels": f"{name} ({len(used):,} cells{_twice(known, same, left_out=used is not known)})",
         "vectors": vectors_of(known, shared, model, settings.use_rep),
         "trained_for_this_query": left is not ready,
-        "held_out": left.report.held_out,
     }
     if same.any():
         params["left_out" if used is not known else "also_in_query"] = known.names[same].astype(str).astype(object)

@@ -1,9 +1,7 @@
 """Fit a method, score it beside the baselines on held-out labelled cells, calibrate it, label the query."""
 
-import time
 import warnings
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +9,16 @@ from scgnn_tools._errors import LabelError, SgtWarning
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
-from scgnn_tools.annotation.conformal import ConformalSets, Kind
-from scgnn_tools.annotation.labeller import AnnotationResult, Labeller, calibrated
+from scgnn_tools.annotation.across import across, holdouts
+from scgnn_tools.annotation.conformal import Kind
+from scgnn_tools.annotation.fitting import Fold
+from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
 from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.query import Query
+from scgnn_tools.annotation.within import within
 from scgnn_tools.data.order import by_content
-from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method
-from scgnn_tools.labels.temperature import fit_temperature
-from scgnn_tools.metrics import annotation
+from scgnn_tools.labels import Cells
 from scgnn_tools.splits import split_cells
-from scgnn_tools.splits.cells import VALIDATION
 
 
 def run(
@@ -60,7 +58,8 @@ def train(
     """Train a method and find out how good it is.
 
     70 % of the labelled cells train, 15 % stop the training, set the temperature and the thresholds of the sets, 15 % are scored. The
-    model that is returned is then trained again with the scored cells among the training cells.
+    model that is returned is then trained again with the scored cells among the training cells. With several experiments each is held
+    out in turn instead, and score, temperature and thresholds come from these.
 
     Parameters
     ----------
@@ -70,8 +69,10 @@ def train(
         Name in ``METHODS``.
     reject
         Whether cells unlike the reference are found.
-    experiments, same_experiment
-        Of the labelled cells and the query, as for :class:`Novelty`.
+    experiments
+        Which experiment each labelled cell is of, int (n_cells,); None for one.
+    same_experiment
+        Whether the cells to label are of these experiments.
     coverage, conformal
         Of the sets, as for :class:`ConformalSets`; None makes none.
     unlabeled
@@ -107,17 +108,16 @@ def train(
     train, validation, test = (order[part == p] for p in range(3))
     if unlabeled is not None:
         unlabeled = unlabeled.take(by_content(unlabeled.expression))
-    fold = _Fold(labelled, codes, train, validation, None, number)
-    trained = _train(method, fold, order[part != VALIDATION], labelled.take(test), codes[test], unlabeled, options)
-    if trained.interrupted:
+    folds = [] if experiments is None else holdouts(codes, experiments)
+    how: dict[str, Any] = {"coverage": coverage, "conformal": conformal}
+    if folds:
+        everyone = Fold(labelled, codes, np.concatenate([train, test]), validation, unlabeled, number)
+        outcome = across(method, everyone, folds, options, **how)
+    else:
+        outcome = within(method, Fold(labelled, codes, train, validation, unlabeled, number), test, options, **how)
+    if outcome.interrupted:
         msg = f"{method}: the training was interrupted; the labels are of its best weights so far."
         warnings.warn(msg, SgtWarning, stacklevel=4)
-    sets, promised = None, {}
-    held_out = labelled.take(validation)
-    if coverage is not None:
-        first = ConformalSets(coverage, conformal).fit(trained.first.proba(held_out), codes[validation])
-        promised = report.promise(first, first.sets(trained.of_test), codes[test], len(validation))
-        sets = ConformalSets(coverage, conformal).fit(trained.final.proba(held_out), codes[validation])
     novelty = None
     if reject:
         novelty = Novelty().fit(
@@ -127,103 +127,6 @@ def train(
             experiments=None if experiments is None else experiments[train],
             same_experiment=same_experiment,
         )
-    told = report.make(trained.rows, method, trained.of_test, codes[test], classes, promised, "cells")
-    final = trained.final
-    return Labeller(classes, final.method, final.temperature, sets, novelty, told, trained.interrupted)
-
-
-@dataclass(frozen=True)
-class _Trained:
-    """A method scored beside its baselines (``first``), and the one that labels (``final``), trained with the scored cells too."""
-
-    rows: dict[str, dict[str, Any]]
-    of_test: np.ndarray
-    first: "_Fitted"
-    final: "_Fitted"
-    interrupted: bool
-
-
-def _train(
-    method: str,
-    fold: "_Fold",
-    everyone: np.ndarray,
-    scored: Cells,
-    codes: np.ndarray,
-    seen: Cells | None,
-    options: dict[str, Any] | None,
-) -> _Trained:
-    """Score the method and its baselines on held-out cells, then train it once more on ``everyone`` but the validation cells.
-
-    After Ctrl-C nothing more is trained: what has been scored labels the query.
-    """
-    with_query = fold if seen is None else replace(fold, unlabeled=scored.beside(seen))
-    row, first, of_test = _score(method, with_query, scored, codes, options)
-    rows, final, interrupted = {method: row}, first, first.interrupted
-    if (
-        not len(codes) and seen is None
-    ):  # no class has a second cell: there is nothing to score, and all of them have trained
-        return _Trained(rows, of_test, first, final, interrupted)
-    try:
-        for name in (n for n, e in METHODS.items() if e.always and n != method):
-            other, _, theirs = _score(name, fold, scored, codes, None)
-            rows[name] = other | report.difference(of_test, theirs, codes)
-        if not interrupted:
-            again = _fit(method, replace(fold, train=everyone, unlabeled=seen), options)
-            interrupted = again.interrupted
-            final = first if interrupted else again
-    except KeyboardInterrupt:
-        interrupted = True
-    return _Trained(rows, of_test, first, final, interrupted)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    method: LabelMethod
-    temperature: float
-    interrupted: bool
-
-    def proba(self, cells: Cells) -> np.ndarray:
-        """Return calibrated probabilities, float32 (n_cells, n_classes)."""
-        return calibrated(self.method.scores(cells), self.temperature)
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """Who trains, who steers the training, who may be looked at without a label."""
-
-    cells: Cells
-    codes: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-    unlabeled: Cells | None
-    rng: int
-
-
-def _fit(method: str, fold: _Fold, options: dict[str, Any] | None) -> _Fitted:
-    held_out, codes = fold.cells.take(fold.validation), fold.codes[fold.validation]
-    fitted = label_method(method, **(options or {})).fit(
-        fold.cells.take(fold.train),
-        fold.codes[fold.train],
-        held_out,
-        codes,
-        unlabeled=fold.unlabeled,
-        rng=fold.rng,
-    )
-    stopped = METHODS[method].interruptible and cast("Interruptible", fitted).interrupted
-    return _Fitted(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0, stopped)
-
-
-def _score(
-    method: str, fold: _Fold, scored: Cells, codes: np.ndarray, options: dict[str, Any] | None
-) -> tuple[dict[str, Any], _Fitted, np.ndarray]:
-    start = time.perf_counter()
-    fitted = _fit(method, fold, options)
-    if len(codes) == 0:
-        proba = np.zeros((0, int(fold.codes.max()) + 1), dtype=np.float32)
-        metrics = annotation(np.array([]), np.array([]))
-    else:
-        proba = fitted.proba(scored)
-        metrics = annotation(codes, proba.argmax(axis=1), proba.max(axis=1))
-    seconds = time.perf_counter() - start
-    row = {"kind": METHODS[method].kind, **metrics, "temperature": fitted.temperature, "seconds": seconds}
-    return row, fitted, proba
+    told = report.make(outcome.rows, method, outcome.proba, outcome.codes, classes, outcome.promised, outcome.held_out)
+    final = outcome.final
+    return Labeller(classes, final.method, final.temperature, outcome.sets, novelty, told, outcome.interrupted)

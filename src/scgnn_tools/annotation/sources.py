@@ -157,12 +157,10 @@ def _check_experiments(experiments: np.ndarray, labels: np.ndarray, batch_key: o
 
 
 def _check_spelling(labels: np.ndarray) -> None:
-    """Warn of labels that differ by case, blanks, hyphens or underscores alone: they train as two classes."""
+    """Warn of labels that differ by case, blanks or underscores alone: they train as two classes."""
     spelt: dict[str, list[str]] = {}
     for label in np.unique(labels):
-        spelt.setdefault("".join(str(label).casefold().replace("_", " ").replace("-", " ").split()), []).append(
-            str(label)
-        )
+        spelt.setdefault("".join(str(label).casefold().replace("_", " ").split()), []).append(str(label))
     alike = [" and ".join(map(repr, map(printable, some))) for some in spelt.values() if len(some) > 1]
     if alike:
         msg = f"Labels differ by case or blanks alone and are two classes: {'; '.join(alike[:5])}. Give them one name first."

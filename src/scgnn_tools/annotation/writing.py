@@ -39,7 +39,7 @@ def finish(
 ) -> "AnnData | MuData | None":
     """Write labels and what is known of them, say what was done; return the changed copy if one was asked for."""
     cells = inside(adata, mod).obs_names
-    params = params | settings.params | {"interrupted": result.interrupted}
+    params = params | settings.params | {"interrupted": result.interrupted, "held_out": result.report.held_out}
     fields = fields_of(keys, result, cells, settings, params)
     changed = write(adata, fields, copy=copy, mod=mod)
     n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())

@@ -136,7 +136,8 @@ def annotate(
         DataFrame bool (n_obs, n_classes): the classes of the cell's conformal set. Not with ``coverage=None``.
     ``adata.uns[key]``
         dict: ``evaluation``, a DataFrame with the method and its baselines on the same held-out labelled cells (accuracy, macro_f1, ece,
-        …; of a baseline ``difference``, by how much the method is more often right, and its ``standard_error``); ``verdict``, the method
+        …; of a baseline ``difference``, by how much the method is more often right, and its ``standard_error``; with several experiments
+        ``lowest_accuracy``, on the one that is hardest for who knows the others); ``verdict``, the method
         against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and ``confusion``, DataFrames over the
         held-out cells; ``conformal``, what the sets promise and did there; ``params``.
 

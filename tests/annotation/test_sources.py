@@ -1,0 +1,41 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools.annotation.sources import check_labels, experiments_of
+
+
+def cells(**columns):
+    return ad.AnnData(np.ones((4, 2), dtype=np.float32), obs=pd.DataFrame(columns, index=list("abcd")))
+
+
+ALL = np.ones(4, dtype=bool)
+
+
+def test_batches_donors_and_both():
+    adata = cells(run=list("xxyy"), donor=[1, 2, 3, 3])
+    assert list(experiments_of(adata, "", ALL, None, None)) == [""] * 4
+    assert list(experiments_of(adata, "", ALL, "run", None)) == list("xxyy")
+    assert list(experiments_of(adata, "atlas", ALL, None, "donor")) == ["atlas: 1", "atlas: 2", "atlas: 3", "atlas: 3"]
+    both = experiments_of(cells(run=list("xyzz"), donor=[1, 1, 2, 3]), "", ALL, "run", "donor")
+    assert list(both) == ["x + y", "x + y", "z", "z"]  # one donor was in two runs
+    with pytest.raises(InputValueError, match="are crossed: nothing can be held out by both"):
+        experiments_of(cells(run=list("xyxy"), donor=[1, 1, 2, 2]), "", ALL, "run", "donor")
+    with pytest.raises(MissingKeyError, match="batch_key='batch' is no column of obs"):
+        experiments_of(adata, "", ALL, "batch", None)
+
+
+def test_one_experiment_is_refused_and_a_class_of_one_is_told_of():
+    labels = np.array(["B", "T", "B", "NK"])
+    with pytest.raises(InputValueError, match="batch_key='run' names one experiment; at least two"):
+        check_labels(labels, np.zeros(4, dtype=int), "run", None)
+    with pytest.warns(SgtWarning, match="2 classes are in one experiment only and are not scored on another: NK, T"):
+        check_labels(labels, np.array([0, 0, 1, 1]), "run", None)
+
+
+def test_labels_that_differ_by_case_or_blanks_are_told_of():
+    with pytest.warns(SgtWarning, match="'B cell' and 'b_cell' and 'b  cell'|'B cell' and 'b  cell' and 'b_cell'"):
+        check_labels(np.array(["B cell", "b_cell", "T cell", "b  cell"]), None, None, None)
+    check_labels(np.array(["CD4+ T", "CD4- T", "T"]), None, None, None)
