@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 from tests.labels.conftest import make
 
-from scgnn_tools.annotation.novelty import ALLOWANCE, Novelty
+from scgnn_tools.annotation.novelty import ALLOWANCE, FARTHEST, MANY, Novelty
 from scgnn_tools.annotation.signs import SIGNS, Signs
 from scgnn_tools.labels import Cells
 
@@ -14,10 +14,10 @@ def novelty(problem):
     return Novelty().fit(train, y, validation)
 
 
-def strange_cells(n=50):
+def strange_cells(n=50, mean=2.0):
     """Cells that express only genes that no class has."""
     other = np.zeros((n, 120), dtype=np.float32)
-    other[:, 90:] = np.log1p(np.random.default_rng(1).poisson(2.0, (n, 30)))
+    other[:, 90:] = np.log1p(np.random.default_rng(1).poisson(mean, (n, 30)))
     basis = np.random.default_rng(7).normal(size=(120, 10)).astype(np.float32)
     return Cells(sp.csr_array(other), other @ basis)
 
@@ -25,7 +25,9 @@ def strange_cells(n=50):
 def test_the_usual_is_known_and_another_world_is_not(novelty, problem):
     test, _ = problem[2]
     assert (novelty.score(test) > 1).mean() < 0.08
-    score, sign = novelty.judge(strange_cells())
+    look = novelty.look()
+    look.add(strange_cells())
+    score, sign, _ = look.judge()
     assert (score > 1).mean() > 0.95
     assert sign.max() < len(SIGNS)
 
@@ -93,3 +95,77 @@ def test_several_experiments_show_how_strange_known_cells_look(problem):
     two = Novelty().fit(both, labels, validation, experiments=experiments, same_experiment=False)
     same = Novelty().fit(both, labels, validation, experiments=drawn, same_experiment=False)
     assert two.threshold > 1.3 * same.threshold == pytest.approx(1.3 * ALLOWANCE)
+
+
+def another_laboratory(n, seed=9):
+    """Known classes that another laboratory measured: the same change in all cells."""
+    cells, y = make(n, rng=np.random.default_rng(seed))
+    x = cells.expression.toarray()
+    x[:, 80:] += 0.5
+    basis = np.random.default_rng(7).normal(size=(120, 10)).astype(np.float32)
+    return Cells(sp.csr_array(x.astype(np.float32)), (x @ basis).astype(np.float32)), y
+
+
+@pytest.fixture(scope="module")
+def between(problem):
+    (train, y), (validation, _), _ = problem
+    return Novelty().fit(train, y, validation, same_experiment=False)
+
+
+def judged(novelty, cells, size=1000, **how):
+    look = novelty.look()
+    for i in range(0, len(cells), size):
+        look.add(cells.take(np.arange(i, min(i + size, len(cells)))))
+    return look.judge(**how)
+
+
+def test_what_all_cells_of_a_query_have_in_common_is_the_laboratory(between):
+    cells, _ = another_laboratory(200)
+    strange, _, shift = judged(between, cells)
+    assert shift.taken_out
+    assert shift.away.sum() > 2
+    assert (strange > 1).mean() < 0.1
+    mixed, _, _ = judged(between, cells.beside(strange_cells(20)))
+    assert (mixed[200:] > 1).mean() > 0.9
+    assert (mixed[:200] > 1).mean() < 0.1
+
+
+def test_blocks_and_order_of_a_query_change_nothing(between):
+    cells, _ = another_laboratory(120)
+    strange, sign, shift = judged(between, cells)
+    order = np.random.default_rng(0).permutation(120)
+    again, sign_again, shift_again = judged(between, cells.take(order), size=7)
+    np.testing.assert_allclose(again, strange[order], atol=1e-4)
+    assert (sign_again == sign[order]).all()
+    np.testing.assert_allclose(shift_again.away, shift.away, atol=1e-4)
+
+
+def test_few_cells_and_cells_by_themselves_are_judged_alone(between):
+    cells, _ = another_laboratory(200)
+    alone, _, shift = judged(between, cells, alone=True)
+    assert not shift.taken_out
+    few = judged(between, cells.take(np.arange(MANY - 1)))[0]
+    one = [float(judged(between, cells.take(np.array([i])))[0][0]) for i in range(5)]
+    np.testing.assert_allclose(few, alone[: MANY - 1], rtol=1e-4)
+    np.testing.assert_allclose(one, alone[:5], rtol=1e-3)
+    assert np.median(alone) > np.median(judged(between, cells)[0])
+
+
+def test_a_query_that_is_far_as_a_whole_is_unknown(between):
+    strange, _, shift = judged(between, strange_cells(80, 6.0))
+    assert shift.far
+    assert shift.distance > FARTHEST
+    assert (strange > 1).all()
+    assert not judged(between, strange_cells(80, 6.0), alone=True)[2].taken_out
+
+
+def test_it_is_the_same_after_it_was_kept(between):
+    cells, _ = another_laboratory(60)
+    again = Novelty().restore({k: v.copy() for k, v in between.state().items()})
+    np.testing.assert_allclose(judged(again, cells)[0], judged(between, cells)[0], atol=1e-5)
+
+
+def test_cells_without_counts_shift_nothing(between):
+    cells, _ = another_laboratory(60)
+    empty = Cells(sp.csr_array((100, 120), dtype=np.float32), np.zeros((100, 10), dtype=np.float32))
+    np.testing.assert_allclose(judged(between, cells.beside(empty))[0][:60], judged(between, cells)[0], atol=1e-5)

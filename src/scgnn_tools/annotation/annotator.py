@@ -70,7 +70,7 @@ class Annotator:
         layer: str | None = None,
         gene_key: str | None = None,
         unlabeled_category: str = UNKNOWN,
-        unknown: Literal["auto"] | None = "auto",
+        unknown: Literal["auto", "cell"] | None = "auto",
         coverage: float | None = 0.9,
         conformal: Literal["marginal", "class"] = "marginal",
         hierarchy: Above = None,
@@ -168,7 +168,8 @@ class Annotator:
         labeller, query, params = fit_for(
             self.known, asked, self.settings, model, self.name, ready=self.labeller, retrain=retrain
         )
-        changed = finish(cells, labeller.label(query), self.settings, params, keys, copy=copy, mod=mod)
+        result = labeller.label(query, alone=self.settings.unknown == "cell")
+        changed = finish(cells, result, self.settings, params, keys, copy=copy, mod=mod)
         return cells if path and not copy else changed
 
     def markers(self, n: int = 20) -> pd.DataFrame:
@@ -274,9 +275,7 @@ def check_same(settings: Settings, annotator: Annotator, **others: object) -> No
     """Refuse arguments of a training that an annotator has behind it, if they are neither its own nor left out."""
     usual, own = vars(Settings("scgrapht")), vars(annotator.settings)
     given = {k: v for k, v in vars(settings).items() if k != "device" and v != usual[k] and v != own[k]}
-    wrong = [{"reject": "unknown", "seed": "rng"}.get(k, k) for k in given] + [
-        k for k, v in others.items() if v is not None
-    ]
+    wrong = [{"seed": "rng"}.get(k, k) for k in given] + [k for k, v in others.items() if v is not None]
     if wrong:
         msg = (
             f"{', '.join(f'{w}=' for w in wrong)} belongs to the training, and reference= is a trained Annotator. Leave it out, or pass it "

@@ -6,7 +6,7 @@ import numpy as np
 
 from scgnn_tools._progress import counter
 from scgnn_tools.annotation.conformal import ConformalSets
-from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.novelty import Novelty, Shift
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
 from scgnn_tools.labels import Cells, LabelMethod
@@ -29,6 +29,10 @@ class AnnotationResult:
         By which of ``SIGNS`` most, int (n_query,).
     empty
         Whether a cell expresses none of the genes, bool (n_query,).
+    shift
+        How far the query lies from the reference as a whole; None if that was not asked for.
+    markers
+        Genes that tell each class, by its position in ``classes``; empty where genes have no names.
     sets
         Conformal sets, bool (n_query, n_classes); None if they were not asked for.
     report
@@ -44,6 +48,8 @@ class AnnotationResult:
     strange: np.ndarray
     sign: np.ndarray
     empty: np.ndarray
+    shift: Shift | None
+    markers: dict[int, list[str]]
     sets: np.ndarray | None
     report: Report
     fitted: LabelMethod
@@ -85,22 +91,29 @@ class Labeller:
         """Return calibrated probabilities, float32 (n_cells, n_classes)."""
         return calibrated(self.method.scores(cells), self.temperature)
 
-    def label(self, query: Query) -> AnnotationResult:
-        """Label cells, a block at a time."""
-        out = []
+    def label(self, query: Query, *, alone: bool = False) -> AnnotationResult:
+        """Label cells, a block at a time; with ``alone`` each is judged by itself, whatever the others of the query are like."""
+        out, look = [], None if self.novelty is None else self.novelty.look()
+        markers: dict[int, list[str]] = {}
         with counter(len(query), what="annotate", unit="cell") as advance:
             for cells in query.blocks():
-                nothing = np.zeros(len(cells), np.float32), np.zeros(len(cells), np.int8)
-                strange, sign = nothing if self.novelty is None else self.novelty.judge(cells)
-                out.append((self.proba(cells), strange, sign, np.diff(cells.expression.indptr) == 0))
+                out.append((self.proba(cells), np.diff(cells.expression.indptr) == 0))
+                if look is not None and self.novelty is not None:
+                    look.add(cells)
+                    if cells.genes is not None and not markers:
+                        markers = self.novelty.of_signs.markers(cells.genes)
                 advance(len(cells))
-        proba, strange, sign, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        proba, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        nothing = np.zeros(len(proba), np.float32), np.zeros(len(proba), np.int8), None
+        strange, sign, shift = nothing if look is None else look.judge(alone=alone)
         return AnnotationResult(
             self.classes,
             proba,
             strange,
             sign,
             empty,
+            shift,
+            markers,
             None if self.sets is None else self.sets.sets(proba),
             self.report,
             self.method,

@@ -2,23 +2,62 @@
 
 Four signs (:mod:`scgnn_tools.annotation.signs`), each compared with held-out labelled cells that express as many genes: a shallow cell
 correlates less with anything. The signs are brought to one scale, on which held-out cells have a median of 0 and a 95 % quantile of
-1, and added up. A cell is unknown if its sum is above a threshold: within one experiment the 97.5 % quantile of the held-out cells; from
-another experiment more is usual: what was so between laboratories, and more if leaving out one experiment of the reference after the
-other shows more.
+1, and added up. A cell is unknown if its sum is above a threshold: within one experiment the 97.5 % quantile of the held-out cells.
+
+Cells of another laboratory are all a little strange. What the cells of a query have in common in each sign (its 30 % quantile, beyond that
+of held-out cells) is the laboratory; it is taken out, and a cell is unknown if it is much stranger than the rest. That wants enough cells,
+and vectors that are not far from the reference as a whole: all cells of a query that is far are unknown. A query of few
+cells, and a cell that is to be judged by itself, is allowed what known cells had between laboratories; the experiments of a reference raise
+both thresholds if each shows more to who knows the others.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from scgnn_tools.annotation.signs import Signs
+from scgnn_tools.annotation.signs import SIGNS, Signs
 from scgnn_tools.labels import Cells
 from scgnn_tools.splits import split_cells
 from scgnn_tools.splits.cells import TRAIN
 
-WITHIN, BETWEEN = 0.975, 0.99
+WITHIN, BETWEEN, AFTER = 0.975, 0.99, 0.95
 ALLOWANCE = 8.0
 """What 95 % of the known cells have where reference and query are of two laboratories (``benchmarks/unknown.py``)."""
+ALLOWANCE_AFTER = 5.0
+"""The same once the shift of the query is taken out."""
+COMMON = 0.3
+"""Quantile of a query's cells that says what they have in common: up to 70 % of them may be unknown."""
+MANY = 50
+"""Cells of a query from which on its shift is known."""
+FARTHEST = 1.5
+"""Distance of a query from which on it is unlike the reference as a whole: blood is .1 to 1.3 away from blood, other tissues 1.7 to 3.2."""
 FEWEST = 20
 SAME_DEPTH = 0.1
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far a query lies from the reference as a whole.
+
+    Attributes
+    ----------
+    n_cells
+        Cells that express something.
+    distance
+        Of its vectors: the shift that all classes have in common, over the spread of the reference; 0 is none.
+    away
+        What its cells have in common in each sign, on the common scale, (4,).
+    taken_out
+        Whether that was taken out before cells were judged.
+    far
+        Whether the query is unlike the reference as a whole; then nothing is taken out, and every cell is unknown.
+    """
+
+    n_cells: int
+    distance: float
+    away: np.ndarray
+    taken_out: bool
+    far: bool
 
 
 class Novelty:
@@ -46,44 +85,110 @@ class Novelty:
         same_experiment
             Whether the cells to judge are of the experiment of the training cells.
         """
-        self._signs = Signs().fit(train, labels)
+        self.of_signs = Signs().fit(train, labels)
         usual = held_out if len(held_out) else train
-        self._scale = _Scale(self._signs(usual), _depth(usual))
-        self.threshold = float(np.quantile(self._sum(usual), WITHIN))
+        raw, depth = self.of_signs(usual), _depth(usual)
+        self._scale = _Scale(raw, depth)
+        scaled = self._scale(raw, depth)
+        self._common = np.quantile(scaled, COMMON, axis=0)
+        self.threshold = float(np.quantile(scaled.sum(axis=1), WITHIN))
+        self.after: float | None = None
         if not same_experiment:
             between = [] if experiments is None else _between(train, labels, experiments)
-            self.threshold = max(self.threshold, ALLOWANCE, *between)
+            self.threshold = max(self.threshold, ALLOWANCE, *(b[0] for b in between))
+            self.after = max(ALLOWANCE_AFTER, *(b[1] for b in between), 0.0)
         return self
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that :meth:`restore` needs."""
-        out = {f"signs.{k}": v for k, v in self._signs.state().items()}
-        return out | {f"scale.{k}": v for k, v in self._scale.state().items()} | {"threshold": np.array(self.threshold)}
+        out = {f"signs.{k}": v for k, v in self.of_signs.state().items()}
+        out |= {f"scale.{k}": v for k, v in self._scale.state().items()} | {"common": self._common}
+        thresholds = [self.threshold] if self.after is None else [self.threshold, self.after]
+        return out | {"thresholds": np.array(thresholds)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> "Novelty":
         """Become what :meth:`state` was asked of."""
-        self._signs = Signs().restore(
-            {k.removeprefix("signs."): v for k, v in arrays.items() if k.startswith("signs.")}
-        )
-        self._scale = _Scale.of({k.removeprefix("scale."): v for k, v in arrays.items() if k.startswith("scale.")})
-        self.threshold = float(arrays["threshold"])
+        parts: dict[str, dict[str, np.ndarray]] = {"signs": {}, "scale": {}}
+        for key, value in arrays.items():
+            if "." in key:
+                part, name = key.split(".", 1)
+                parts[part][name] = value
+        self.of_signs, self._scale = Signs().restore(parts["signs"]), _Scale.of(parts["scale"])
+        self._common, thresholds = arrays["common"], arrays["thresholds"]
+        self.threshold, self.after = float(thresholds[0]), float(thresholds[1]) if len(thresholds) > 1 else None
         return self
+
+    def look(self) -> "Look":
+        """Return what looks at the cells of a query, a block at a time, and judges them in the end."""
+        return Look(self)
 
     def signs(self, cells: Cells) -> np.ndarray:
         """Return the signs on their common scale, (n_cells, 4)."""
-        return self._scale(self._signs(cells), _depth(cells))
+        return self.scaled(cells)[0]
 
-    def score(self, cells: Cells) -> np.ndarray:
-        """Return how strange each cell is, (n_cells,); above 1 it is unknown."""
-        return self._sum(cells) / self.threshold
+    def score(self, cells: Cells, *, alone: bool = False) -> np.ndarray:
+        """Return how strange each cell of a query is, (n_cells,); above 1 it is unknown."""
+        look = self.look()
+        look.add(cells)
+        return look.judge(alone=alone)[0]
 
-    def judge(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score of each cell, float32 (n_cells,), and the sign that has most of it, int8 (n_cells,)."""
-        signs = self.signs(cells)
-        return (signs.sum(axis=1) / self.threshold).astype(np.float32), signs.argmax(axis=1).astype(np.int8)
+    def scaled(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the signs on their common scale, (n_cells, 4), and the nearest of the classes that trained, int (n_cells,)."""
+        signs, nearest = self.of_signs.look(cells)
+        return self._scale(signs, _depth(cells)), nearest
 
-    def _sum(self, cells: Cells) -> np.ndarray:
-        return self.signs(cells).sum(axis=1)
+    def shift(self, signs: np.ndarray, sums: np.ndarray, n: np.ndarray) -> Shift:
+        """Return the shift of a query: the signs of its cells, (n_cells, 4), and for :meth:`Signs.distance` its vectors by class."""
+        nothing = np.zeros(len(SIGNS))
+        if not len(signs):
+            return Shift(0, 0.0, nothing, taken_out=False, far=False)
+        distance = self.of_signs.distance(sums, n)
+        away = np.maximum(np.quantile(signs, COMMON, axis=0) - self._common, 0)
+        many = len(signs) >= MANY and self.after is not None
+        far = many and distance > FARTHEST
+        return Shift(len(signs), distance, away, taken_out=many and not far, far=far)
+
+
+class Look:
+    """The signs of the cells of a query, added up a block at a time."""
+
+    def __init__(self, novelty: Novelty) -> None:
+        self._novelty = novelty
+        self._signs: list[np.ndarray] = []
+        self._filled: list[np.ndarray] = []
+        self._sums: np.ndarray | float = 0.0
+        self._n = np.zeros(novelty.of_signs.n_classes, dtype=np.int64)
+
+    def add(self, cells: Cells) -> None:
+        """Look at cells."""
+        signs, nearest = self._novelty.scaled(cells)
+        filled = np.diff(cells.expression.indptr) > 0
+        self._signs.append(signs.astype(np.float32))
+        self._filled.append(filled)
+        one_hot = np.eye(len(self._n))[nearest[filled]]
+        self._sums = self._sums + one_hot.T @ cells.embedding[filled].astype(np.float64)
+        self._n += one_hot.sum(axis=0).astype(np.int64)
+
+    def judge(self, *, alone: bool = False) -> tuple[np.ndarray, np.ndarray, Shift]:
+        """Return how strange each cell is, float32 (n_cells,), by which sign most, int8 (n_cells,), and the shift of the query.
+
+        Parameters
+        ----------
+        alone
+            Judge each cell by itself: nothing is taken out.
+        """
+        signs, filled = np.concatenate(self._signs), np.concatenate(self._filled)
+        shift = self._novelty.shift(signs[filled], np.asarray(self._sums), self._n)
+        threshold = self._novelty.threshold
+        if alone:
+            shift = Shift(shift.n_cells, shift.distance, shift.away, taken_out=False, far=shift.far)
+        elif shift.taken_out or shift.far:
+            threshold = self._novelty.after or threshold
+            signs = signs - (shift.away if shift.taken_out else 0)
+        strange = (signs.sum(axis=1) / threshold).astype(np.float32)
+        if shift.far and not alone:  # a single cell of another tissue may look like a cell of the reference
+            strange = np.maximum(strange, np.float32(shift.distance / FARTHEST))
+        return strange, signs.argmax(axis=1).astype(np.int8), shift
 
 
 class _Scale:
@@ -122,8 +227,11 @@ def _depth(cells: Cells) -> np.ndarray:
     return np.log(np.maximum(np.diff(cells.expression.indptr), 1).astype(np.float64))
 
 
-def _between(train: Cells, labels: np.ndarray, experiments: np.ndarray) -> list[float]:
-    """Return, for each experiment, what is usual of its cells for who knows only the other ones; classes that only it has left out."""
+def _between(train: Cells, labels: np.ndarray, experiments: np.ndarray) -> list[tuple[float, float]]:
+    """Return, for each experiment, what is usual of its cells for who knows only the other ones, with its shift and without.
+
+    Classes that only it has are left out.
+    """
     out = []
     for one in np.unique(experiments):
         own, others = np.flatnonzero(experiments == one), np.flatnonzero(experiments != one)
@@ -132,6 +240,9 @@ def _between(train: Cells, labels: np.ndarray, experiments: np.ndarray) -> list[
             continue
         part, _ = split_cells(labels[others], validation=0.25, test=0)
         learn, rest = others[part == TRAIN], others[part != TRAIN]
-        alone = Novelty().fit(train.take(learn), labels[learn], train.take(rest))
-        out.append(float(np.quantile(alone._sum(train.take(asked)), BETWEEN)))
+        alone = Novelty().fit(train.take(learn), labels[learn], train.take(rest), same_experiment=False)
+        cells = train.take(asked)
+        alone.threshold = alone.after = 1.0
+        plain, moved = alone.score(cells, alone=True), alone.score(cells)
+        out.append((float(np.quantile(plain, BETWEEN)), float(np.quantile(moved, AFTER))))
     return out

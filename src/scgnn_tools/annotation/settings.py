@@ -25,8 +25,9 @@ class Settings:
     ----------
     method, options
         Name in ``METHODS``, and what it is made with.
-    reject
-        Whether cells unlike the reference are found.
+    unknown
+        How cells unlike the reference are found: "auto" knows what the cells of a query have in common, "cell" judges each by itself; None
+        finds none.
     coverage, conformal
         Of the sets of labels.
     hierarchy, min_confidence
@@ -43,7 +44,7 @@ class Settings:
 
     method: str
     options: dict[str, Any] = field(default_factory=dict)
-    reject: bool = True
+    unknown: str | None = "auto"
     coverage: float | None = 0.9
     conformal: str = "marginal"
     hierarchy: Hierarchy | None = None
@@ -52,6 +53,11 @@ class Settings:
     use_rep: str | None = None
     seed: int = 0
     device: str = "auto"
+
+    @property
+    def reject(self) -> bool:
+        """Whether cells unlike the reference are found."""
+        return self.unknown is not None
 
     @property
     def made_with(self) -> dict[str, Any]:
@@ -64,7 +70,7 @@ class Settings:
         out = {
             "method": self.method,
             "kind": METHODS[self.method].kind,
-            "unknown": "auto" if self.reject else "None",
+            "unknown": str(self.unknown),
             "transductive": self.transductive,
         }
         return out if self.hierarchy is None else out | {"min_confidence": self.min_confidence}
@@ -74,7 +80,7 @@ def settings_of(
     *,
     method: str,
     options: dict[str, Any],
-    unknown: object,
+    unknown: str | None,
     coverage: float | None,
     conformal: str,
     hierarchy: "Above",
@@ -91,7 +97,7 @@ def settings_of(
     InputValueError, LabelError
         If one is wrong; the message says what it may be.
     """
-    choice("unknown", unknown, ("auto", None))
+    choice("unknown", unknown, ("auto", "cell", None))
     share("coverage", coverage, or_none=True)
     choice("conformal", conformal, ("marginal", "class"))
     number("min_confidence", min_confidence, above=0, most=1)
@@ -99,5 +105,5 @@ def settings_of(
     above = None if hierarchy is None else read_hierarchy(hierarchy)
     see = transductive or METHODS[method].transductive
     return Settings(
-        method, options, unknown == "auto", coverage, conformal, above, min_confidence, see, use_rep, seed(rng), device
+        method, options, unknown, coverage, conformal, above, min_confidence, see, use_rep, seed(rng), device
     )

@@ -10,6 +10,9 @@ from scgnn_tools.labels.pca import GenePCA
 SIGNS = ("profile", "neighbours", "neighbours in PCA", "energy")
 N_GENES, N_NEIGHBORS, MOST_CELLS = 500, 10, 20_000
 SHRINK = 1e-3
+LEAST = 10
+"""Cells of a query from which on a class says how far it lies away."""
+N_MARKERS = 2
 
 
 class Signs:
@@ -30,6 +33,9 @@ class Signs:
         self._genes = telling_genes(means, N_GENES)
         self._means = means[:, self._genes]
         self._whiten, self._centres = _gaussians(train.embedding, labels)
+        self._markers = _markers(self._means, self._genes)
+        self._classes, self._middles = present, _means_of(train.embedding, labels)
+        self._width = float(np.sqrt(train.embedding.astype(np.float64).var(axis=0).sum())) + 1e-9
         self._pca = GenePCA().fit(train.expression)
         some = slice(None, None, -(-len(train) // MOST_CELLS))
         self._look_up(train.embedding[some], self._pca.transform(train.expression)[some])
@@ -46,25 +52,53 @@ class Signs:
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that :meth:`restore` needs."""
         out = {"genes": self._genes, "means": self._means, "whiten": self._whiten, "centres": self._centres}
-        out |= {"vectors": self._vectors, "components": self._components}
+        out |= {"vectors": self._vectors, "components": self._components, "markers": self._markers}
+        out |= {"classes": self._classes, "middles": self._middles, "width": np.array(self._width)}
         return out | {f"pca.{k}": v for k, v in self._pca.state().items()}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> "Signs":
         """Become what :meth:`state` was asked of."""
         self._genes, self._means = arrays["genes"], arrays["means"]
-        self._whiten, self._centres = arrays["whiten"], arrays["centres"]
+        self._whiten, self._centres, self._markers = arrays["whiten"], arrays["centres"], arrays["markers"]
+        self._classes, self._middles, self._width = arrays["classes"], arrays["middles"], float(arrays["width"])
         self._pca = GenePCA().restore({k.removeprefix("pca."): v for k, v in arrays.items() if k.startswith("pca.")})
         self._look_up(arrays["vectors"], arrays["components"])
         return self
 
     def __call__(self, cells: Cells) -> np.ndarray:
         """Return the signs, float64 (n_cells, 4)."""
-        profile = 1 - correlation(sp.csr_array(cells.expression[:, self._genes]), self._means).max(axis=1)
+        return self.look(cells)[0]
+
+    def look(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the signs, float64 (n_cells, 4), and which of the classes that trained a cell's profile is nearest to, int (n_cells,)."""
+        alike = correlation(sp.csr_array(cells.expression[:, self._genes]), self._means)
+        profile = 1 - alike.max(axis=1)
         far = [
             np.log(near.kneighbors(x)[0].mean(axis=1) + 1e-4)
             for near, x in ((self._near, cells.embedding), (self._near_pca, self._pca.transform(cells.expression)))
         ]
-        return np.column_stack([profile, *far, self._energy(cells.embedding)])
+        return np.column_stack([profile, *far, self._energy(cells.embedding)]), alike.argmax(axis=1)
+
+    def distance(self, sums: np.ndarray, n: np.ndarray) -> float:
+        """Return how far a query lies from the reference: the shift of vectors that all classes have in common, over the spread.
+
+        Parameters
+        ----------
+        sums, n
+            Sum of the vectors of the cells that are nearest to each class, (n_classes, d), and their number, (n_classes,).
+        """
+        enough = np.flatnonzero(n >= min(LEAST, n.max()))
+        away = sums[enough] / n[enough, None] - self._middles[enough]
+        return float(np.linalg.norm(away.mean(axis=0)) / self._width)
+
+    def markers(self, genes: np.ndarray) -> dict[int, list[str]]:
+        """Return the names of the genes that most tell each class, given those of all columns."""
+        return {int(c): [str(genes[g]) for g in some] for c, some in zip(self._classes, self._markers, strict=True)}
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes trained."""
+        return len(self._classes)
 
     def _energy(self, vectors: np.ndarray) -> np.ndarray:
         whitened = np.einsum("nd,de->ne", vectors, self._whiten)
@@ -73,11 +107,20 @@ class Signs:
         return np.log(energy + 1e-4)
 
 
+def _means_of(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    one_hot = np.eye(int(labels.max()) + 1)[labels]
+    return one_hot.T @ x.astype(np.float64) / one_hot.sum(axis=0)[:, None]
+
+
+def _markers(means: np.ndarray, genes: np.ndarray) -> np.ndarray:
+    """Return the genes whose mean in a class is most above that in every other one, int (n_classes, 2)."""
+    others = np.stack([np.delete(means, c, axis=0).max(axis=0, initial=0) for c in range(len(means))])
+    return genes[np.argsort(others - means, axis=1, kind="stable")[:, :N_MARKERS]]
+
+
 def _gaussians(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the map that makes the covariance within classes the identity, (d, d), and the class means under it."""
-    x = x.astype(np.float64)
-    one_hot = np.eye(int(labels.max()) + 1)[labels]
-    means = one_hot.T @ x / one_hot.sum(axis=0)[:, None]
+    x, means = x.astype(np.float64), _means_of(x, labels)
     within = x - means[labels]
     d = x.shape[1]
     covariance = within.T @ within / len(x)

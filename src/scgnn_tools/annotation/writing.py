@@ -1,30 +1,31 @@
 """What is written into an AnnData once its cells are labelled, and the lines that say so."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._errors import SgtWarning
 from scgnn_tools._fields import write
 from scgnn_tools._keys import UNKNOWN, LabelKeys, safe_names
 from scgnn_tools._log import say
 from scgnn_tools._modality import inside
 from scgnn_tools.annotation.hierarchy import BackOff
 from scgnn_tools.annotation.labeller import AnnotationResult
+from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.settings import Settings
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-NO_COUNTS, UNSAFE = "no counts", "no safe parent"
-REASONS = (
-    "profile unlike every class",
-    "far from the reference cells",
-    "far from the reference cells in PCA",
-    "outside every class (energy)",
-)
-"""Of the signs of strangeness, in their order."""
+NO_COUNTS, FAR = "no counts", "unlike the reference as a whole"
+PROFILE, VECTORS, COMPONENTS = range(3)
+"""Signs of strangeness, see :mod:`scgnn_tools.annotation.signs`."""
+MANY_UNKNOWN = 0.3
+BETWEEN = 0.25
+"""Probability of the second class from which on a cell lies between two."""
 
 
 def finish(
@@ -38,8 +39,11 @@ def finish(
     mod: str,
 ) -> "AnnData | MuData | None":
     """Write labels and what is known of them, say what was done; return the changed copy if one was asked for."""
-    cells = inside(adata, mod).obs_names
+    cells, shift = inside(adata, mod).obs_names, result.shift
     params = params | settings.params | {"interrupted": result.interrupted, "held_out": result.report.held_out}
+    if shift is not None:
+        params["query_distance"], params["query_shift"] = shift.distance, float(shift.away.sum())
+        params["query_shift_taken_out"] = shift.taken_out
     fields = fields_of(keys, result, cells, settings, params)
     changed = write(adata, fields, copy=copy, mod=mod)
     n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())
@@ -47,8 +51,38 @@ def finish(
         f"annotate: {settings.method}, labels of {params['labels']}, vectors of {params['vectors']}; "
         f"{n_unknown:,} of {len(cells):,} cells {UNKNOWN} -> obs['{keys.obs}']"
     )
+    if shift is not None and params.get("trained_for_this_query") is not None:  # a reference of another experiment
+        say(f"annotate: {_distance(shift)}")
     say(f"annotate: {result.report.verdict}")
+    _warn(n_unknown, len(cells), shift, keys)
     return changed
+
+
+def _distance(shift: Shift) -> str:
+    what = (
+        "what its cells have in common was taken out before they were judged"
+        if shift.taken_out
+        else "it is unlike the reference as a whole, and nothing was taken out"
+        if shift.far
+        else "each cell was judged by itself"
+    )
+    return f"the query lies {shift.distance:.2f} spreads from the reference (blood of two laboratories: 0.1 to 1.3); {what}"
+
+
+def _warn(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) -> None:
+    """Say what to do where a run declines to answer."""
+    if shift is not None and shift.far:
+        msg = (
+            f"The query is unlike the reference as a whole ({shift.distance:.1f} spreads away): another tissue, species or measurement. "
+            "Pass a reference= of the same tissue; unknown=None would give every cell the least wrong label."
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=4)
+    elif n_unknown > MANY_UNKNOWN * n_cells and n_cells > 1:
+        msg = (
+            f"{n_unknown:,} of {n_cells:,} cells ({n_unknown / n_cells:.0%}) are {UNKNOWN}; obs['{keys.reason}'] says why. Are their types "
+            "in the reference? If so, pass a reference= nearer to the query, or several; if the labels look right, unknown=None keeps all."
+        )
+        warnings.warn(msg, SgtWarning, stacklevel=4)
 
 
 def fields_of(
@@ -65,11 +99,10 @@ def fields_of(
     used = set(label)
     categories = [*result.classes, *(n for n in names[len(result.classes) :] if n in used)]
     categories += [UNKNOWN] if UNKNOWN in used and UNKNOWN not in categories else []
-    reason = np.where(result.unknown, np.array(REASONS)[result.sign], np.where(best < 0, UNSAFE, ""))
-    reason = np.where(result.empty, NO_COUNTS, reason)
+    reason = _reasons(result, best < 0)
     obs: dict[str, Any] = {keys.obs: pd.Categorical(label, categories=categories)}
     obs[keys.confidence] = np.where(result.empty, 0, confidence).astype(np.float32)
-    obs[keys.reason] = pd.Categorical(reason, categories=["", *REASONS, UNSAFE, NO_COUNTS])
+    obs[keys.reason] = pd.Categorical(reason, categories=["", *sorted(set(reason) - {""})])
     if settings.reject:
         obs[keys.novelty] = result.strange
     if back_off is not None and (back_off.ids != "").any():
@@ -88,3 +121,23 @@ def fields_of(
         obsm[keys.set] = pd.DataFrame(result.sets, index=cells, columns=columns)
         entry["conformal"] = {**report.conformal, "mean_size": float(result.sets.sum(axis=1).mean())}
     return {"obs": obs, "obsm": obsm, "uns": {keys.uns: entry}}
+
+
+def _reasons(result: AnnotationResult, unsafe: np.ndarray) -> np.ndarray:
+    """Return why each cell is Unknown, "" where it is not, object (n_cells,); ``unsafe`` cells have no name that is likely enough."""
+    names, order = result.classes.astype(object), np.argsort(-result.proba, axis=1, kind="stable")
+    first, second = order[:, 0], order[:, min(1, order.shape[1] - 1)]
+    near = np.array([f"nearest: {n}" for n in names], dtype=object)
+    genes = [", ".join(result.markers.get(c, [])) for c in range(len(names))]
+    marked = np.array([f"{a}: {g}" if g else a for a, g in zip(near, genes, strict=True)], dtype=object)
+    between = "between " + names[first] + " and " + names[second]
+    two = np.take_along_axis(result.proba, second[:, None], axis=1)[:, 0] > BETWEEN
+    why = np.where(two, between, "outside every class (" + near[first] + ")")
+    why = np.where(
+        np.isin(result.sign, [VECTORS, COMPONENTS]), "unlike every cell of the reference (" + near[first] + ")", why
+    )
+    why = np.where(result.sign == PROFILE, "expresses too little of any class's markers (" + marked[first] + ")", why)
+    if result.shift is not None and result.shift.far:
+        why = np.full(len(why), FAR, dtype=object)
+    reason = np.where(result.unknown, why, np.where(unsafe, "no safe parent: " + between, ""))
+    return np.where(result.empty, NO_COUNTS, reason)

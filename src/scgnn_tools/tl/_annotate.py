@@ -38,7 +38,7 @@ def annotate(
     gene_key: str | None = None,
     organism: Literal["human", "mouse"] | None = None,
     unlabeled_category: str = UNKNOWN,
-    unknown: Literal["auto"] | None = "auto",
+    unknown: Literal["auto", "cell"] | None = "auto",
     coverage: float | None = 0.9,
     conformal: Literal["marginal", "class"] = "marginal",
     hierarchy: "Above" = None,
@@ -58,9 +58,9 @@ def annotate(
     - ``labels_key=``: a column of ``obs`` that is partly filled. Without it ``obs["cell_type"]``, if that is partly filled.
     - else the bundled immune reference (PBMC, 8 types).
 
-    The label of a cell depends on that cell alone: one query cell gets the answer that it gets among ten thousand; only a transductive
-    run learns from the unlabelled cells too. Ctrl-C while the method trains ends its training: the best weights so far label the cells,
-    with a warning, and ``params`` tells of it.
+    The probabilities of a cell depend on that cell alone: one query cell gets those that it gets among ten thousand; only a transductive
+    run learns from the unlabelled cells too. Whether a cell is Unknown depends on its query too, see ``unknown``. Ctrl-C while the method
+    trains ends its training: the best weights so far label the cells, with a warning, and ``params`` tells of it.
 
     Parameters
     ----------
@@ -90,7 +90,9 @@ def annotate(
     unlabeled_category
         Label of a cell without label, beside NaN, "" and the like.
     unknown
-        "auto" finds cells unlike the reference; None gives every cell a label.
+        "auto" finds cells unlike the reference. With a reference and at least 50 cells, what all cells of the query have in common is
+        taken out first: the laboratory. Whether a cell is Unknown then depends on the query that it is of. "cell" judges each cell by
+        itself; None gives every cell a label.
     coverage
         Share of cells whose set of labels is to hold the true one; None writes no sets.
     conformal
@@ -123,8 +125,8 @@ def annotate(
     ``adata.obs[f"{key}_confidence"]``
         float32: calibrated probability of the likeliest class, or of the parent; 0 for a cell without counts.
     ``adata.obs[f"{key}_reason"]``
-        categorical: why a cell is Unknown, else "": "profile unlike every class", "far from the reference cells", "far from the reference
-        cells in PCA", "outside every class (energy)", by which sign it is strangest; "no safe parent"; "no counts".
+        categorical: why a cell is Unknown, else "": it expresses too little of any class's markers, is unlike every cell of the reference,
+        lies between two classes or outside every class, no name is safe, the query is unlike the reference as a whole, or "no counts".
     ``adata.obs[f"{key}_novelty"]``
         float32: how unlike the reference; above 1 a cell is Unknown. Not with ``unknown=None``.
     ``adata.obs[f"{key}_ontology_term_id"]``
@@ -139,7 +141,9 @@ def annotate(
         …; of a baseline ``difference``, by how much the method is more often right, and its ``standard_error``; with several experiments
         ``lowest_accuracy``, on the one that is hardest for who knows the others); ``verdict``, the method
         against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and ``confusion``, DataFrames over the
-        held-out cells; ``conformal``, what the sets promise and did there; ``params``.
+        held-out cells; ``conformal``, what the sets promise and did there; ``params``, with ``query_distance`` (of the query from
+        the reference, in spreads of the reference; above 1.5 it is unlike it as a whole), ``query_shift`` (by how much the cells of the
+        query are stranger in common) and ``query_shift_taken_out``.
 
     Raises
     ------
@@ -147,6 +151,12 @@ def annotate(
         If no cell is labelled, or all have one label.
     MissingKeyError, GeneMatchError, InputScaleError, InputValueError
         Before anything is written.
+
+    Warns
+    -----
+    SgtWarning
+        If more than 30 % of the cells are Unknown, reference and query share fewer than 500 genes, or the query is unlike the reference
+        as a whole; the message says what to do.
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
