@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from immune_reference import build_reference
+from immune_reference import HIERARCHY, build_reference, hierarchy
 
 OUT = Path(__file__).parents[1] / "src" / "scgnn_tools" / "assets"
 MADE_BY = "scripts/build_assets.py"
@@ -220,6 +220,16 @@ def main() -> None:
         "CC BY 4.0",
         "Counts of labelled PBMC on one label map",
         n_cells,
+    )
+    write(OUT / "immune_hierarchy.json", hierarchy())
+    cards["immune_hierarchy"] = card(
+        "immune_hierarchy",
+        "immune_hierarchy.json",
+        hierarchy(),
+        "Cell Ontology (OBO Foundry), http://purl.obolibrary.org/obo/cl.owl: ids and which of these types is a kind of which",
+        "CC BY 4.0",
+        "What is above the labels of the immune reference",
+        len(HIERARCHY),
     )
     write(OUT / "cards.json", (json.dumps(cards, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
     for name, c in cards.items():

@@ -1,5 +1,6 @@
 """The bundled immune reference: two sets of labelled PBMC on one label map, counts of the genes that matter."""
 
+import json
 from pathlib import Path
 
 import anndata as ad
@@ -20,6 +21,31 @@ LABELS = {
     },
 }  # fmt: skip
 MIN_CELLS = 30
+# Label: (id in the Cell Ontology, what is above it). It ends below "leukocyte", which in blood says nothing: a cell
+# between a B cell and a monocyte has no safe name.
+HIERARCHY = {
+    "B cell": ("CL:0000236", "lymphocyte"),
+    "CD4 T cell": ("CL:0000624", "T cell"),
+    "CD8 T cell": ("CL:0000625", "T cell"),
+    "T cell": ("CL:0000084", "lymphocyte"),
+    "NK cell": ("CL:0000623", "lymphocyte"),
+    "lymphocyte": ("CL:0000542", None),
+    "CD14+ monocyte": ("CL:0001054", "monocyte"),
+    "FCGR3A+ monocyte": ("CL:0002396", "monocyte"),
+    "monocyte": ("CL:0000576", None),
+    "Dendritic cell": ("CL:0000451", None),
+    "Platelet": ("CL:0000233", None),
+}
+
+
+def hierarchy() -> bytes:
+    """Return ``immune_hierarchy.json``: parents and ids of the labels of the reference."""
+    plain = {
+        "parents": {name: [] if above is None else [above] for name, (_, above) in HIERARCHY.items()},
+        "ids": {name: i for name, (i, _) in HIERARCHY.items()},
+        "synonyms": {},
+    }
+    return (json.dumps(plain, indent=1, sort_keys=True) + "\n").encode()
 
 
 def build_reference(data: Path, prior_genes: set[str], out: Path) -> tuple[bytes, int]:

@@ -173,7 +173,7 @@ class LabelKeys:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column of ``obs``."""
-        return self.obs, self.confidence, self.reason, self.novelty, self.ontology
+        return self.obs, self.confidence, self.reason, self.novelty, self.ontology, self.majority, self.majority_share
 
     @property
     def confidence(self) -> str:
@@ -194,6 +194,16 @@ class LabelKeys:
     def ontology(self) -> str:
         """``obs``: the id of the label in the hierarchy that was given."""
         return f"{self.key}_ontology_term_id"
+
+    @property
+    def majority(self) -> str:
+        """``obs``: the label that most cells of the cell's cluster have."""
+        return f"{self.key}_majority"
+
+    @property
+    def majority_share(self) -> str:
+        """``obs``: the share of the cells of the cluster that have it."""
+        return f"{self.key}_majority_share"
 
     @property
     def set(self) -> str:

@@ -216,3 +216,24 @@ def test_batches_of_an_object_with_some_labels(halves):
     assert partly.uns["sgt_label"]["params"]["held_out"] == "experiments"
     with pytest.raises(InputValueError, match="names one experiment; at least two"):
         sgt.tl.annotate(partly[partly.obs["dataset"] == "pbmc3k"].copy(), batch_key="dataset", **QUICK)
+
+
+def test_the_bare_call_backs_off_to_a_parent(halves, monkeypatch):
+    """Cells between CD4 and CD8 are T cells; an annotator of the bundled reference knows what is above its labels, too."""
+    monkeypatch.setattr(assets, "immune_reference", lambda: halves[0].copy())
+    query = halves[1].copy()
+    sgt.tl.annotate(query, min_confidence=0.95, unknown=None, **QUICK)
+    labels = query.obs["sgt_label"].astype(str)
+    assert "T cell" in set(labels)
+    assert set(query.obs.loc[labels == "T cell", "sgt_label_ontology_term_id"]) == {"CL:0000084"}
+    same(query, Annotator.fit(min_confidence=0.95, unknown=None, **QUICK).annotate(halves[1], copy=True))
+    sgt.tl.annotate(query, hierarchy=None, unknown=None, **QUICK)
+    assert "T cell" not in set(query.obs["sgt_label"].astype(str))
+
+
+def test_the_bundled_hierarchy_holds_all_labels_and_their_ids():
+    plain = assets.immune_hierarchy()
+    assert set(assets.immune_reference().obs["cell_type"]) <= set(plain["parents"])
+    assert set(plain["ids"]) == set(plain["parents"])
+    assert {p for some in plain["parents"].values() for p in some} <= set(plain["parents"])
+    assert assets.card("immune_hierarchy")["licence"] == "CC BY 4.0"

@@ -26,6 +26,7 @@ RESULT = AnnotationResult(
     shift=NEAR,
     markers={0: ["MS4A1", "CD79A"]},
     sets=None,
+    vectors=None,
     report=REPORT,
     fitted=None,
     interrupted=False,

@@ -18,9 +18,10 @@ from scgnn_tools.annotation import kept
 from scgnn_tools.annotation.inputs import open_query
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
+from scgnn_tools.annotation.majority import given_clusters
 from scgnn_tools.annotation.matching import fit_for, trained
 from scgnn_tools.annotation.settings import Above, Settings, settings_of
-from scgnn_tools.annotation.sources import Reference, gather
+from scgnn_tools.annotation.sources import Reference, gather, is_bundled
 from scgnn_tools.annotation.writing import finish
 from scgnn_tools.data.readers import read_cells
 from scgnn_tools.data.normalize import log_normalize
@@ -73,7 +74,7 @@ class Annotator:
         unknown: Literal["auto", "cell"] | None = "auto",
         coverage: float | None = 0.9,
         conformal: Literal["marginal", "class"] = "marginal",
-        hierarchy: Above = None,
+        hierarchy: Above = "auto",
         min_confidence: float = 0.8,
         mod: str = RNA,
         rng: RNG = 0,
@@ -99,6 +100,7 @@ class Annotator:
             use_rep=use_rep,
             rng=rng,
             device=device,
+            bundled=is_bundled(reference),
         )
         model = fm.load(fm.best_bundled())
         known, name = gather(
@@ -126,6 +128,7 @@ class Annotator:
         gene_key: str | None = None,
         organism: Literal["human", "mouse"] | None = None,
         retrain: Literal["auto"] | bool = "auto",
+        majority: bool | str = False,
         mod: str = RNA,
         key_added: str = LABEL,
         copy: bool = False,
@@ -144,6 +147,8 @@ class Annotator:
             "auto" trains again, on the genes that both have, if the genes that the query lacks hold more than 2 % of the reference's
             counts; fewer count as not expressed. It trains again too if the reference holds cells of the query, without these. True
             trains again as soon as a gene is missing, which gives the labels of ``tl.annotate(reference=)``. False never does.
+        majority
+            As in :func:`scgnn_tools.tl.annotate`.
         mod
             Modality of a MuData.
         key_added
@@ -161,6 +166,7 @@ class Annotator:
         cells: Any = read_cells(adata, backed=True) if isinstance(adata, str | Path) else adata
         inner = modality(cells, mod)
         check_writable(cells, copy=copy, mod=mod)
+        make = majority is not False and given_clusters(inner, majority) is None
         model = fm.load(fm.best_bundled())
         asked = open_query(
             inner, model, use_rep=self.settings.use_rep, layer=layer, gene_key=gene_key, organism=organism
@@ -168,8 +174,8 @@ class Annotator:
         labeller, query, params = fit_for(
             self.known, asked, self.settings, model, self.name, ready=self.labeller, retrain=retrain
         )
-        result = labeller.label(query, alone=self.settings.unknown == "cell")
-        changed = finish(cells, result, self.settings, params, keys, copy=copy, mod=mod)
+        result = labeller.label(query, alone=self.settings.unknown == "cell", vectors=make)
+        changed = finish(cells, result, self.settings, params, keys, majority=majority, copy=copy, mod=mod)
         return cells if path and not copy else changed
 
     def markers(self, n: int = 20) -> pd.DataFrame:

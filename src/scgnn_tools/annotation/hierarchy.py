@@ -79,6 +79,11 @@ class Hierarchy:
         return {"parents": parents, "ids": self.ids, "synonyms": self._synonyms}
 
 
+def from_json(plain: Mapping[str, Any]) -> Hierarchy:
+    """Return what :meth:`Hierarchy.to_json` was asked of."""
+    return Hierarchy({k: set(v) for k, v in plain["parents"].items()}, plain["ids"], plain["synonyms"])
+
+
 def read_hierarchy(source: "Hierarchy | pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path") -> Hierarchy:
     """Return the hierarchy of a table with ``child`` and ``parent``, a dict child -> parent(s), or an .obo file."""
     if isinstance(source, Hierarchy):
@@ -145,7 +150,7 @@ class BackOff:
 
     def __init__(self, hierarchy: Hierarchy, classes: np.ndarray) -> None:
         above = [hierarchy.above(str(c)) for c in classes]
-        lost = [str(c) for c, a in zip(classes, above, strict=True) if not a]
+        lost = [str(c) for c in classes if hierarchy.name_of(str(c)) not in hierarchy.parents]
         if len(lost) == len(classes):
             msg = (
                 f"None of the {len(classes)} labels is in the hierarchy ({', '.join(map(printable, lost[:3]))}, …). "

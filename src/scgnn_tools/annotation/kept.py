@@ -11,7 +11,7 @@ from scgnn_tools import fm
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools.annotation.conformal import ConformalSets
-from scgnn_tools.annotation.hierarchy import Hierarchy
+from scgnn_tools.annotation.hierarchy import Hierarchy, from_json
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
 from scgnn_tools.annotation.novelty import Novelty
@@ -77,7 +77,7 @@ def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Setti
         tensors, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
         hierarchy = about["settings"].pop("hierarchy")
         settings = Settings(
-            **{**about["settings"], "device": device}, hierarchy=None if hierarchy is None else _hierarchy(hierarchy)
+            **{**about["settings"], "device": device}, hierarchy=None if hierarchy is None else from_json(hierarchy)
         )
         return _known(_part(tensors, KNOWN), about), settings, about["name"], _labeller(tensors, about, settings)
     except SgtError:
@@ -152,10 +152,6 @@ def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
 
 def _plain(hierarchy: Hierarchy | None, classes: np.ndarray) -> dict[str, Any] | None:
     return None if hierarchy is None else hierarchy.over(classes).to_json()
-
-
-def _hierarchy(plain: dict[str, Any]) -> Hierarchy:
-    return Hierarchy({k: set(v) for k, v in plain["parents"].items()}, plain["ids"], plain["synonyms"])
 
 
 def _to_json(table: pd.DataFrame) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class AnnotationResult:
         Genes that tell each class, by its position in ``classes``; empty where genes have no names.
     sets
         Conformal sets, bool (n_query, n_classes); None if they were not asked for.
+    vectors
+        Of the cells, float32 (n_query, dimension); None if they were not asked for.
     report
         How the method did on held-out cells.
     fitted
@@ -51,6 +53,7 @@ class AnnotationResult:
     shift: Shift | None
     markers: dict[int, list[str]]
     sets: np.ndarray | None
+    vectors: np.ndarray | None
     report: Report
     fitted: LabelMethod
     interrupted: bool
@@ -91,8 +94,19 @@ class Labeller:
         """Return calibrated probabilities, float32 (n_cells, n_classes)."""
         return calibrated(self.method.scores(cells), self.temperature)
 
-    def label(self, query: Query, *, alone: bool = False) -> AnnotationResult:
-        """Label cells, a block at a time; with ``alone`` each is judged by itself, whatever the others of the query are like."""
+    def label(self, query: Query, *, alone: bool = False, vectors: bool = False) -> AnnotationResult:
+        """Label cells, a block at a time.
+
+        Parameters
+        ----------
+        query
+            The cells.
+        alone
+            Judge each by itself, whatever the others of the query are like.
+        vectors
+            Keep their vectors.
+        """
+        kept: list[np.ndarray] = []
         out, look = [], None if self.novelty is None else self.novelty.look()
         markers: dict[int, list[str]] = {}
         with counter(len(query), what="annotate", unit="cell") as advance:
@@ -102,6 +116,8 @@ class Labeller:
                     look.add(cells)
                     if cells.genes is not None and not markers:
                         markers = self.novelty.of_signs.markers(cells.genes)
+                if vectors:
+                    kept.append(cells.embedding)
                 advance(len(cells))
         proba, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
         nothing = np.zeros(len(proba), np.float32), np.zeros(len(proba), np.int8), None
@@ -115,6 +131,7 @@ class Labeller:
             shift,
             markers,
             None if self.sets is None else self.sets.sets(proba),
+            np.concatenate(kept) if vectors else None,
             self.report,
             self.method,
             self.interrupted,

@@ -22,7 +22,13 @@ from scgnn_tools.splits import split_cells
 
 
 def run(
-    labelled: Cells, labels: np.ndarray, query: Query, *, unlabeled: np.ndarray | None = None, **how: Any
+    labelled: Cells,
+    labels: np.ndarray,
+    query: Query,
+    *,
+    unlabeled: np.ndarray | None = None,
+    vectors: bool = False,
+    **how: Any,
 ) -> AnnotationResult:
     """Annotate a query.
 
@@ -34,11 +40,13 @@ def run(
         Cells to label.
     unlabeled
         Positions in ``query`` of the cells that training may look at without their labels; None trains without them.
+    vectors
+        Whether those of the query are kept.
     how
         As for :func:`train`.
     """
     seen = None if unlabeled is None else query.take(unlabeled)
-    return train(labelled, labels, unlabeled=seen, **how).label(query)
+    return train(labelled, labels, unlabeled=seen, **how).label(query, vectors=vectors)
 
 
 def train(

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from scgnn_tools import assets
 from scgnn_tools._choices import choice, number, share
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.annotation.hierarchy import Hierarchy, read_hierarchy
+from scgnn_tools.annotation.hierarchy import Hierarchy, from_json, read_hierarchy
 from scgnn_tools.labels import METHODS, label_method
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+AUTO = "auto"
 Above: TypeAlias = "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Path | Hierarchy | None"
+"""A hierarchy as users have it; "auto" is that of the bundled reference, and none for others."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,10 @@ def settings_of(
     use_rep: str | None,
     rng: RNG,
     device: str,
+    bundled: bool,
     transductive: bool = False,
 ) -> Settings:
-    """Check arguments, and return them.
+    """Check arguments, and return them; ``bundled`` tells whether the labels are those of the reference that ships.
 
     Raises
     ------
@@ -102,6 +106,8 @@ def settings_of(
     choice("conformal", conformal, ("marginal", "class"))
     number("min_confidence", min_confidence, above=0, most=1)
     label_method(method, **options, device=device)  # a wrong name is an error before any work
+    if isinstance(hierarchy, str) and hierarchy == AUTO:
+        hierarchy = from_json(assets.immune_hierarchy()) if bundled else None
     above = None if hierarchy is None else read_hierarchy(hierarchy)
     see = transductive or METHODS[method].transductive
     return Settings(

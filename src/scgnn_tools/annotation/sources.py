@@ -50,6 +50,11 @@ def bundled() -> pd.DataFrame:
     return pd.DataFrame.from_dict({IMMUNE: row}, orient="index")
 
 
+def is_bundled(reference: object) -> bool:
+    """Tell whether a reference is the one that ships."""
+    return reference is None or (isinstance(reference, str) and reference == IMMUNE)
+
+
 def gather(
     reference: Reference,
     labels_key: str | None,
@@ -67,7 +72,7 @@ def gather(
 
     An experiment is one of several references, or within them what ``batch_key`` and ``donor_key`` tell apart.
     """
-    if reference is None or (isinstance(reference, str) and reference == IMMUNE):
+    if is_bundled(reference):
         labels_key, name, objects = DEFAULT_LABELS, BUNDLED, _immune()
     else:
         objects = _named(reference, mod)

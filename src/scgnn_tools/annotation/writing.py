@@ -13,6 +13,7 @@ from scgnn_tools._log import say
 from scgnn_tools._modality import inside
 from scgnn_tools.annotation.hierarchy import BackOff
 from scgnn_tools.annotation.labeller import AnnotationResult
+from scgnn_tools.annotation.majority import given_clusters, overclusters, vote
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.settings import Settings
 
@@ -35,16 +36,25 @@ def finish(
     params: dict[str, Any],
     keys: LabelKeys,
     *,
+    majority: bool | str = False,
     copy: bool,
     mod: str,
 ) -> "AnnData | MuData | None":
     """Write labels and what is known of them, say what was done; return the changed copy if one was asked for."""
-    cells, shift = inside(adata, mod).obs_names, result.shift
+    inner, shift = inside(adata, mod), result.shift
+    cells = inner.obs_names
     params = params | settings.params | {"interrupted": result.interrupted, "held_out": result.report.held_out}
     if shift is not None:
         params["query_distance"], params["query_shift"] = shift.distance, float(shift.away.sum())
         params["query_shift_taken_out"] = shift.taken_out
     fields = fields_of(keys, result, cells, settings, params)
+    if majority is not False:
+        clusters = given_clusters(inner, majority)
+        made = clusters is None and result.vectors is not None
+        if made:
+            clusters = overclusters(result.vectors, settings.seed)  # type: ignore[arg-type]
+        params["majority"] = "leiden" if made else f"obs['{majority}']"
+        fields["obs"] |= _by_cluster(keys, fields["obs"][keys.obs], clusters)  # type: ignore[arg-type]
     changed = write(adata, fields, copy=copy, mod=mod)
     n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())
     say(
@@ -56,6 +66,12 @@ def finish(
     say(f"annotate: {result.report.verdict}")
     _warn(n_unknown, len(cells), shift, keys)
     return changed
+
+
+def _by_cluster(keys: LabelKeys, labels: pd.Categorical, clusters: np.ndarray) -> dict[str, Any]:
+    """Return the label of each cell's cluster, and the share of its cells that agree."""
+    label, share = vote(np.asarray(labels, dtype=object), clusters)
+    return {keys.majority: pd.Categorical(label, categories=labels.categories), keys.majority_share: share}
 
 
 def _distance(shift: Shift) -> str:

@@ -65,6 +65,11 @@ def read_table(name: str) -> "pd.DataFrame":
     return _table(name)
 
 
+def immune_hierarchy() -> dict[str, Any]:
+    """Return what is above the labels of the immune reference: ``parents``, name to names, and ``ids`` of the Cell Ontology."""
+    return json.loads(path("immune_hierarchy").read_text(encoding="utf-8"))
+
+
 def immune_reference() -> "AnnData":
     """Return the bundled immune reference.
 

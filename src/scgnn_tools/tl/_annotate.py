@@ -10,9 +10,10 @@ from scgnn_tools._random import RNG
 from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.annotator import Annotator, check_same, kept_annotator
 from scgnn_tools.annotation.collect import of_itself, own_column
+from scgnn_tools.annotation.majority import given_clusters
 from scgnn_tools.annotation.run import run
 from scgnn_tools.annotation.settings import settings_of
-from scgnn_tools.annotation.sources import DEFAULT_LABELS, gather
+from scgnn_tools.annotation.sources import DEFAULT_LABELS, gather, is_bundled
 from scgnn_tools.annotation.writing import finish
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def annotate(
     unknown: Literal["auto", "cell"] | None = "auto",
     coverage: float | None = 0.9,
     conformal: Literal["marginal", "class"] = "marginal",
-    hierarchy: "Above" = None,
+    hierarchy: "Above" = "auto",
     min_confidence: float = 0.8,
+    majority: bool | str = False,
     mod: str = RNA,
     key_added: str = LABEL,
     rng: RNG = 0,
@@ -99,9 +101,13 @@ def annotate(
         Whether that holds over all cells ("marginal") or within each class ("class", larger sets).
     hierarchy
         What is above what: a table with ``child`` and ``parent``, a dict child -> parent(s), or the path of an .obo file such as the Cell
-        Ontology. A cell gets the deepest name whose probability, the sum of the classes below it, reaches ``min_confidence``.
+        Ontology. A cell gets the deepest name whose probability, the sum of the classes below it, reaches ``min_confidence``. "auto" is the
+        Cell Ontology's for the bundled reference, so that a cell between CD4 and CD8 is a T cell; none for labels of your own.
     min_confidence
         See ``hierarchy``; without one it has no effect.
+    majority
+        Label clusters too, each by the label that most of its cells have: True makes small clusters of the cells' vectors, a name is that
+        of a column of ``obs`` with clusters ("leiden" makes some if there is no such column). The labels of the cells stay as they are.
     mod
         Modality of a MuData, of references too; what is written is written there.
     key_added
@@ -130,7 +136,9 @@ def annotate(
     ``adata.obs[f"{key}_novelty"]``
         float32: how unlike the reference; above 1 a cell is Unknown. Not with ``unknown=None``.
     ``adata.obs[f"{key}_ontology_term_id"]``
-        categorical: id of the label, with an .obo file.
+        categorical: id of the label, with an .obo file or the bundled reference.
+    ``adata.obs[f"{key}_majority"]``, ``adata.obs[f"{key}_majority_share"]``
+        categorical: the label of the cell's cluster; float32: the share of the cluster's cells that have it. With ``majority``.
     ``adata.obsm[f"{key}_proba"]``
         DataFrame float32 (n_obs, n_classes): calibrated probabilities; a "/" in a class is "|" in its column, for the sake of files
         (``uns[key]["classes"]`` holds the names as they are).
@@ -164,6 +172,8 @@ def annotate(
     source = labels_key or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
+    own = own_column(inner, labels_key, reference, unlabeled_category)
+    make = majority is not False and given_clusters(inner, majority) is None
     settings = settings_of(
         method=method,
         options=options,
@@ -176,14 +186,14 @@ def annotate(
         use_rep=use_rep,
         rng=rng,
         device=device,
+        bundled=own is None and is_bundled(reference),
     )
     how: dict[str, Any] = {"layer": layer, "gene_key": gene_key, "organism": organism}
     experiments: dict[str, Any] = {"batch_key": batch_key, "donor_key": donor_key}
     kept = kept_annotator(reference, device)
     if kept is not None:
         check_same(settings, kept, labels_key=labels_key, **experiments)
-        return kept.annotate(adata, **how, mod=mod, key_added=key_added, copy=copy)
-    own = own_column(inner, labels_key, reference, unlabeled_category)
+        return kept.annotate(adata, **how, majority=majority, mod=mod, key_added=key_added, copy=copy)
     if own is None:
         known, name = gather(
             reference,
@@ -197,7 +207,7 @@ def annotate(
             gene_key=gene_key,
         )
         fresh = Annotator(known, settings, name)
-        return fresh.annotate(adata, **how, mod=mod, key_added=key_added, copy=copy)
+        return fresh.annotate(adata, **how, majority=majority, mod=mod, key_added=key_added, copy=copy)
     data = of_itself(inner, own, unlabeled_category=unlabeled_category, use_rep=use_rep, **how, **experiments)
     result = run(
         data.labelled,
@@ -211,5 +221,6 @@ def annotate(
         unlabeled=data.unlabeled if settings.transductive else None,
         rng=settings.seed,
         options=settings.made_with,
+        vectors=make,
     )
-    return finish(adata, result, settings, data.params, keys, copy=copy, mod=mod)
+    return finish(adata, result, settings, data.params, keys, majority=majority, copy=copy, mod=mod)
