@@ -57,10 +57,12 @@ def test_grn_by_group_with_exports(file, tmp_path, capsys):
     )
 
 
-def test_annotate(file, tmp_path):
+def test_annotate(file, pbmc68k, tmp_path):
     out = tmp_path / "out.h5ad"
+    reference = tmp_path / "reference.h5ad"
+    pbmc68k[100:400].copy().write_h5ad(reference)
     args = ["--quiet", "annotate", str(file), "--output", str(out), "--method", "knn_pca"]
-    assert main([*args, "--labels-key", "louvain", "--reference", str(file)]) == 0
+    assert main([*args, "--labels-key", "louvain", "--reference", str(reference)]) == 0
     assert "sgt_label" in ad.read_h5ad(out).obs
 
 
@@ -86,6 +88,35 @@ def test_a_network_from_files_of_priors_and_factors(file, tmp_path):
     assert set(edges["source"]) <= {"SPI1", "JUN", "STAT1"}
     assert edges["known"].all()
     assert {"in_own.tsv", "in_TRRUST (human)"} <= set(edges)
+
+
+def test_annotate_keeps_its_annotator_and_takes_other_files(pbmc68k, tmp_path, capsys):
+    pbmc68k[:300].copy().write_h5ad(tmp_path / "reference.h5ad")
+    query = pbmc68k.raw[300:].to_adata()
+    counts = pd.DataFrame(query.X.toarray(), index=query.obs_names, columns=query.var_names)
+    counts.to_csv(tmp_path / "query.csv.gz")
+    ann, one, other = tmp_path / "ann", tmp_path / "one.h5ad", tmp_path / "other.h5ad"
+    given = ["--quiet", "annotate", str(tmp_path / "query.csv.gz"), "--majority", "--output"]
+    train = [
+        "--reference",
+        str(tmp_path / "reference.h5ad"),
+        "--labels",
+        "bulk_labels",
+        "--method",
+        "logreg_pca",
+        "--save",
+        str(ann),
+    ]
+    assert main([*given, str(one), *train]) == 0
+    assert f"{ann} written" in capsys.readouterr().out
+    assert main([*given, str(other), "--reference", str(ann)]) == 0
+    a, b = ad.read_h5ad(one).obs, ad.read_h5ad(other).obs
+    assert "sgt_label_majority" in a
+    assert (a["sgt_label"].astype(str) == b["sgt_label"].astype(str)).all()
+    assert main([*given, str(tmp_path / "c.h5ad"), *train]) == 1
+    assert "ann exists. Pass --overwrite" in capsys.readouterr().err
+    assert main([*given, str(tmp_path / "c.h5ad"), "--reference", str(ann), "--save", str(tmp_path / "d")]) == 1
+    assert "is a saved annotator already" in capsys.readouterr().err
 
 
 def test_errors_are_one_line_and_status_1(file, tmp_path, capsys):

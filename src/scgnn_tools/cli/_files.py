@@ -13,35 +13,13 @@ import scipy.sparse as sp
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._write import free_space, target_of
-from scgnn_tools.data.bounds import check_object
+from scgnn_tools.data.files import read_cells as read  # noqa: F401 (the one reader of the commands)
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 HEADER, TABLE = 2**16, 2**11
 """Bytes of an ``.h5ad`` file without data, and of a group in it."""
-
-
-def read(path: Path) -> "AnnData":
-    """Read an ``.h5ad`` file or a zarr folder.
-
-    Raises
-    ------
-    InputValueError
-        If there is nothing at ``path`` or what is there cannot be read; the message says why.
-    """
-    import anndata as ad
-
-    if not path.exists():
-        msg = f"There is no file {path}. Pass the path of an .h5ad file or of a .zarr folder."
-        raise InputValueError(msg)
-    try:
-        adata = ad.io.read_zarr(path) if path.is_dir() else ad.io.read_h5ad(path)
-        check_object(adata)
-    except Exception as error:
-        msg = f"{path} cannot be read as {'zarr' if path.is_dir() else '.h5ad'}: {printable(error, limit=300)}"
-        raise InputValueError(msg) from error
-    return adata
 
 
 def check_space(path: Path, adata: "AnnData") -> None:

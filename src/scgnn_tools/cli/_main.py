@@ -15,7 +15,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _about, _files, _integrate, _pretrain, _report
+from scgnn_tools.cli import _about, _annotate, _files, _integrate, _pretrain, _report
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
         ("grn", "infer a gene regulatory network"),
     ):
         p = words.add_parser(word, help=text)
-        p.add_argument("input", type=Path, help="an .h5ad file or a .zarr folder")
+        p.add_argument(
+            "input", type=Path, help="cells: .h5ad, .zarr, 10x .h5, .loom, a table of text, or a folder with matrix.mtx"
+        )
         output = "a new .h5ad file" + " or .csv" * (word == "grn")
         p.add_argument("--output", type=Path, required=word != "embed", help=output)
         p.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
@@ -62,8 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
             p.add_argument("--method", help="see the documentation of sgt.tl (default: scgrapht; sgt)")
         if word == "annotate":
-            p.add_argument("--labels-key", help="column of obs that holds the known labels")
-            p.add_argument("--reference", type=Path, help="a labelled .h5ad file")
+            _annotate.add(p)
         if word == "grn":
             p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf_matched)")
             p.add_argument(
@@ -130,20 +131,22 @@ def _run(args: argparse.Namespace) -> None:
     given = {k: v for k, v in vars(args).items() if k in names and v is not None}
     if len(given.get("prior", [])) == 1:
         given["prior"] = given["prior"][0]
-    if args.word == "annotate" and args.reference:
-        given["reference"] = _files.read(args.reference)
     exports = getattr(args, "export", [])
     for path in exports:
         _files.check_export(path, overwrite=args.overwrite)
     _files.check_distinct([args.output, *exports])
+    if args.word == "annotate":
+        _annotate.check(args)
     adata = _files.read(args.input)
     _files.check_space(args.output, adata)
     calls: dict[str, Callable[..., object]] = {
         "embed": sgt.tl.embed,
-        "annotate": sgt.tl.annotate,
         "grn": sgt.tl.infer_grn,
     }
-    calls[args.word](adata, **given)
+    if args.word == "annotate":
+        _annotate.run(adata, args, given)
+    else:
+        calls[args.word](adata, **given)
     if args.output.suffix == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
         write_whole(args.output, lambda part: edges.to_csv(part, index=False))

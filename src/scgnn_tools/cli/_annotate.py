@@ -1,0 +1,59 @@
+"""``sgt annotate``: labels for a file of cells, and an annotator that is kept for others."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._errors import InputValueError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def add(p: argparse.ArgumentParser) -> None:
+    """Add the arguments to the parser."""
+    p.add_argument(
+        "--reference", help="labelled cells, in any kind of file, or the folder of a saved annotator (default: bundled)"
+    )
+    p.add_argument("--labels", "--labels-key", dest="labels_key", help="column of obs that holds the known labels")
+    p.add_argument(
+        "--batch-key", help="column of obs of the labelled cells: experiments, held out in turn for the score"
+    )
+    p.add_argument("--donor-key", help="the same for donors")
+    p.add_argument("--save", type=Path, help="folder of the trained annotator, for other queries: --reference FOLDER")
+    p.add_argument(
+        "--majority",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="COLUMN",
+        help="label clusters too: of a column of obs, or made here",
+    )
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse a folder that could not be written, before any work is done."""
+    if args.save is None:
+        return
+    if args.reference and (Path(args.reference) / "config.json").is_file():
+        msg = f"{args.reference} is a saved annotator already. Leave out --save, or pass labelled cells by --reference."
+        raise InputValueError(msg)
+    if args.save.exists() and not args.overwrite:
+        msg = f"{args.save} exists. Pass --overwrite to replace it, or another --save."
+        raise InputValueError(msg)
+
+
+def run(adata: "AnnData", args: argparse.Namespace, given: dict[str, Any]) -> None:
+    """Label the cells; with ``--save`` by an annotator that is kept."""
+    import scgnn_tools as sgt
+
+    training = {k: v for k in ("batch_key", "donor_key") if (v := getattr(args, k)) is not None}
+    if args.save is None:
+        sgt.tl.annotate(adata, reference=args.reference, majority=args.majority, **given, **training)
+        return
+    of_query = {k: given[k] for k in ("layer", "gene_key", "organism") if k in given}
+    training |= {k: v for k, v in given.items() if k != "organism"}
+    annotator = sgt.annotation.Annotator.fit(args.reference, **training)
+    annotator.save(args.save, overwrite=args.overwrite)
+    print(f"{args.save} written")
+    annotator.annotate(adata, majority=args.majority, **of_query)
