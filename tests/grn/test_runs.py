@@ -34,9 +34,11 @@ def test_runs_draw_other_negatives_and_keep_the_edges(inputs):
 def test_what_learns_and_what_the_cells_are_joined_to():
     assert PREDICTORS["sgt"].learns
     assert not PREDICTORS["pcc"].learns
-    assert [m for m in ("sgt", "scregnet", "degree", "pcc", "genelink", "cosine") if joins(m)] == [
+    assert [m for m in ("sgt", "scregnet", "degree", "pcc", "genelink", "cosine") if joins(m, {})] == [
         "sgt",
         "scregnet",
         "degree",
     ]
+    assert not joins("scregnet", {"protocol": "paper"})
+    assert joins("scregnet", {"protocol": "paper", "features": "embedding"})
     assert (draws("degree", 4), draws("pcc", 4), draws("grnboost2", 4)) == (4, 1, 4)

@@ -106,7 +106,7 @@ def test_state_and_restore(network):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"protocol": "paper"}, "protocol is 'specific' or 'hard-balanced'; got 'paper'"),
+        ({"protocol": "real"}, "protocol is 'specific', 'clean', 'hard-balanced' or 'paper'; got 'real'"),
         ({"backbone": "gin"}, "backbone is 'relational', 'gcn'"),
         ({"heads": 3}, "divided among heads=3; 256 cannot be"),
         ({"channels": "two"}, "channels is 'separate' or 'shared'"),

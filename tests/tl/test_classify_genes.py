@@ -9,6 +9,8 @@ import scgnn_tools as sgt
 from scgnn_tools import genes as genes_of_package
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 
+READERS = ("logistic regression", "SVM")
+
 
 @pytest.fixture
 def planted():
@@ -31,8 +33,10 @@ def test_a_planted_class_is_found_in_the_vectors_and_not_in_the_baselines(plante
     table = sgt.tl.classify_genes(planted, classes(planted), use_rep="x", n_trees=50)
     assert changed(before, planted) == set()
     assert table.loc["x", "auc"] > 0.9
-    assert table["auc"].drop("x").max() < 0.75
-    assert list(table.index) == ["x", "random", "coexpression (SVD)", "mean expression"]
+    readers = [f"x, {c}" for c in READERS]
+    assert table["auc"].drop(["x", *readers]).max() < 0.75
+    assert table.loc[readers, "auc"].min() > 0.85
+    assert list(table.index) == ["x", "random", "coexpression (SVD)", "mean expression", *(f"x, {c}" for c in READERS)]
     assert (table["n_genes"] == 100).all()
     row = table.loc["random"]
     assert row["difference"] == pytest.approx(table.loc["x", "auc"] - row["auc"])
@@ -49,8 +53,14 @@ def test_every_gene_of_a_model_without_an_object(planted, bundled):
     half = planted[:, ::2].copy()
     some = sgt.tl.classify_genes(half, given, model=bundled, n_trees=5, n_folds=2)
     every = sgt.tl.classify_genes(None, given, model=bundled, n_trees=5, n_folds=2)
-    assert list(some.index) == ["corpus-svd", "random", "coexpression (SVD)", "mean expression"]
-    assert list(every.index) == ["corpus-svd", "random"]
+    assert list(some.index) == [
+        "corpus-svd",
+        "random",
+        "coexpression (SVD)",
+        "mean expression",
+        *(f"corpus-svd, {c}" for c in READERS),
+    ]
+    assert list(every.index) == ["corpus-svd", "random", *(f"corpus-svd, {c}" for c in READERS)]
     known = np.isin(planted.var_names, bundled.vocabulary)
     assert (every["n_genes"] == known.sum()).all()
     assert (some["n_genes"] == known[::2].sum()).all()
@@ -132,7 +142,8 @@ def test_a_tuned_network_sees_what_only_the_cells_tell(in_context):
     table = sgt.tl.classify_genes(in_context, of(in_context), **how)
     assert changed(before, in_context) == set()
     np.testing.assert_array_equal(model.gene_table(), weights)
-    assert list(table.index) == ["geneformer, tuned", "geneformer", "random", "coexpression (SVD)", "mean expression"]
+    simple = ["random", "coexpression (SVD)", "mean expression", *(f"geneformer, {c}" for c in READERS)]
+    assert list(table.index) == ["geneformer, tuned", "geneformer", *simple]
     assert table.loc["geneformer, tuned", "auc"] > 0.9
     assert table.loc[["geneformer", "random"], "auc"].max() < 0.75
 

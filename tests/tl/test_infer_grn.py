@@ -157,6 +157,17 @@ def test_several_priors_and_a_mask(pbmc68k):
     assert not edges["known"].all()
 
 
+def test_the_published_protocols_run_and_a_method_is_found_in_any_case(pbmc68k):
+    small = {"n_runs": 1, "n_top": 5, "controls": False, "max_epochs": 5}
+    half = SOME[SOME["source"].isin(SOME["source"].unique()[::6])]
+    sgt.tl.infer_grn(pbmc68k, half, method="scRegNet", protocol="paper", hidden=(8,), out=(8,), **small)
+    assert pbmc68k.uns["sgt_grn"]["params"]["method"] == "scregnet"
+    assert pbmc68k.uns["sgt_grn"]["edges"]["score"].notna().all()
+    sgt.tl.infer_grn(pbmc68k, half, method="scTransNet", protocol="paper", hidden=(8,), out=(8,), max_cells=50, **small)
+    with pytest.raises(InputValueError, match=r"no link predictor 'scregnett'.*Did you mean 'scregnet'"):
+        sgt.tl.infer_grn(pbmc68k, half, method="scregnett")
+
+
 def test_a_prior_that_is_too_small_to_evaluate_still_works(pbmc68k):
     own = pd.DataFrame({"source": ["SPI1", "SPI1", "IRF8", "GATA3"], "target": ["LYZ", "CST3", "IRF1", "CD4"]})
     sgt.tl.infer_grn(pbmc68k, own, method="degree", n_runs=1)

@@ -24,7 +24,7 @@ def calibrate(inputs: LinkInputs, method: str, *, rng: int, options: dict[str, A
         regression of the label on the score, and the number ``n`` of held-out pairs. What has too few edges takes the other's; NaN if
         both have.
     """
-    if missing(method, inputs):
+    if missing(method, inputs, options or {}):
         return {"seen": NONE, "unseen": NONE}
     draws, pairs = generator(rng), inputs.pairs
     names = draws.permutation(np.sort(pairs["tf"].unique()))

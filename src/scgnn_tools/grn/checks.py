@@ -1,5 +1,8 @@
 """What is refused before any training."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -11,9 +14,9 @@ MIN_CELLS = 10
 """Fewer cells give no correlation, and no share of cells to speak of."""
 
 
-def check_expression(data: Data, method: str) -> None:
+def check_expression(data: Data, method: str, options: Mapping[str, Any]) -> None:
     """Refuse, before any training, a method that needs expression where there is none to learn from."""
-    if "expression" not in PREDICTORS[method].needs:
+    if "expression" not in PREDICTORS[method].needed(options):
         return
     expression = data.inputs.expression
     if expression is None:

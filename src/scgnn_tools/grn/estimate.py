@@ -52,7 +52,7 @@ def estimate(
 
     total = 0.0
     for name, n in (
-        {n: 1 for n, e in PREDICTORS.items() if e.always and not missing(n, inputs)} | {method: n_fits}
+        {n: 1 for n, e in PREDICTORS.items() if e.always and not missing(n, inputs, {})} | {method: n_fits}
     ).items():
         before = now = None
         for size in largest / 2.0 ** np.arange(4, -1, -1):

@@ -59,7 +59,7 @@ def evaluate(
         out["status"] = f"not evaluated: {n_positive} edges in the test set, at least {MIN_POSITIVE} are wanted"
     label, tf = test["label"].to_numpy(), test["tf"].to_numpy()
     rows, scores = {}, {}
-    for shown, name, given in _entries(inputs, method, rng, controls=controls):
+    for shown, name, given in _entries(inputs, method, options, rng, controls=controls):
         row: dict[str, Any] = {
             "kind": CONTROL if shown == PERMUTED else PREDICTORS[name].kind,
             "uses": PREDICTORS[name].uses,
@@ -83,12 +83,16 @@ def evaluate(
     return out
 
 
-def _entries(inputs: LinkInputs, method: str, rng: int, *, controls: bool) -> list[tuple[str, str, LinkInputs]]:
+def _entries(
+    inputs: LinkInputs, method: str, options: dict[str, Any], rng: int, *, controls: bool
+) -> list[tuple[str, str, LinkInputs]]:
     """Return what is evaluated: the name of the row, the predictor, and what it may use; no cells where they are the other side."""
-    blind = joins(method)
+    blind = joins(method, options)
     out = [(method, method, replace(inputs, expression=None) if blind else inputs)]
     out += [(n, n, inputs) for n, e in PREDICTORS.items() if e.always and n != method]
-    if controls and not blind and inputs.expression is not None and "expression" in PREDICTORS[method].uses:
+    entry = PREDICTORS[method]
+    reads = "expression" in entry.uses or "expression" in entry.needed(options)
+    if controls and not blind and inputs.expression is not None and reads:
         cells = inputs.expression.copy()
         cells.X = sp.csr_matrix(permuted(sp.csr_array(cells.X), rng=rng))
         out.append((PERMUTED, method, replace(inputs, expression=cells)))

@@ -93,12 +93,12 @@ def infer(
     keep_new
         Whether a method that learns from the prior ranks factors that the prior does not know.
     """
-    join = joins(method)
+    join = joins(method, options)
     inputs = replace(data.inputs, expression=None) if join else data.inputs  # the cells are the other side
     rows = _ranked(data, method, keep_new=keep_new)
     tfs = data.tfs[rows]
     kept = RunFolder(store, _plan(data, tfs, groups, method, options, rng))
-    runs = run_names(method, groups, n_runs)
+    runs = run_names(method, groups, n_runs, options)
     judged = f"evaluation-{split}" if controls else f"evaluation-{split}-without-controls"
     _announce(data, tfs, method, options, [judged, "calibration", *runs], kept, rng)
     evaluation = kept.record(
@@ -151,7 +151,7 @@ def _plan(
     """Return what decides the scores of a run, for the store."""
     inputs = data.inputs
     expression = () if inputs.expression is None else (inputs.expression.X, inputs.expression.var_names)
-    by_group = groups if is_by_group(method, groups) else []
+    by_group = groups if is_by_group(method, groups, options) else []
     return {
         "version": scgnn_tools.__version__,
         "method": method,

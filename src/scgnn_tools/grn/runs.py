@@ -1,6 +1,6 @@
 """The trainings of a method, each on other pairs of the prior, so that every pair can be scored by one that has not seen it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ def draws(method: str, n_runs: int) -> int:
     return n_runs if PREDICTORS[method].random or PREDICTORS[method].learns else 1
 
 
-def joins(method: str) -> bool:
+def joins(method: str, options: Mapping[str, Any]) -> bool:
     """Say whether what the cells say is added to the scores: to probabilities that were learnt without these cells."""
     entry = PREDICTORS[method]
-    return entry.learns and entry.log_odds and "expression" not in entry.needs
+    return entry.learns and entry.log_odds and "expression" not in entry.needed(options)
 
 
 def fold_of(pairs: pd.DataFrame) -> np.ndarray:

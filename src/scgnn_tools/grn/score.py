@@ -85,14 +85,14 @@ def everything(inputs: LinkInputs) -> Group:
     return Group("", None, np.ones(len(inputs.genes), dtype=bool))
 
 
-def is_by_group(method: str, groups: list[Group]) -> bool:
+def is_by_group(method: str, groups: list[Group], options: Mapping[str, Any]) -> bool:
     """Say whether the method is trained in each group: one that cannot do without expression, if there are groups."""
-    return "expression" in PREDICTORS[method].needs and groups[0].cells is not None
+    return "expression" in PREDICTORS[method].needed(options) and groups[0].cells is not None
 
 
-def run_names(method: str, groups: list[Group], n_runs: int) -> list[str]:
+def run_names(method: str, groups: list[Group], n_runs: int, options: Mapping[str, Any]) -> list[str]:
     """Return what the runs are called in a store."""
-    prefixes = [f"group{i}-" for i in range(len(groups))] if is_by_group(method, groups) else [""]
+    prefixes = [f"group{i}-" for i in range(len(groups))] if is_by_group(method, groups, options) else [""]
     return [f"{prefix}run{r}" for prefix in prefixes for r in range(draws(method, n_runs))]
 
 
@@ -135,7 +135,7 @@ def networks(
     store = store or RunFolder(None, {})
     n = draws(method, n_runs)
     added = added or [NOTHING] * len(groups)
-    by_group = is_by_group(method, groups)
+    by_group = is_by_group(method, groups, options)
     sets = [[k] for k in range(len(groups))] if by_group else [list(range(len(groups)))]
     modes = _modes(known, tfs, inputs.genes)
     parts, mean, interrupted = [], None, False

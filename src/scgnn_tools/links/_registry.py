@@ -1,13 +1,17 @@
 """All link predictors: one line each."""
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.links._protocol import LinkPredictor
+
+EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Entry:
         Ctrl-C ends its training early: it then has the best weights so far, and ``interrupted`` is True.
     messages
         It passes messages over edges: ``message_graph`` between ``nodes``, which must hold no test edge.
+    needs_by
+        Options whose values make it need expression too; the first of them that is given decides.
+    validates
+        Protocols in which it keeps the epoch that is best on validation pairs, and refuses to go without them.
     evidence
         ``evidence(pairs)`` says what its score of a pair is made of.
     """
@@ -52,19 +60,28 @@ class Entry:
     interruptible: bool = False
     messages: bool = False
     evidence: bool = False
+    needs_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    validates: frozenset[str] = frozenset()
+
+    def needed(self, options: Mapping[str, Any]) -> frozenset[str]:
+        """Return what it refuses to go without, made with these options."""
+        decides = next((name for name in self.needs_by if options.get(name) is not None), None)
+        more = decides is not None and options[decides] in self.needs_by[decides]
+        return self.needs | EXPRESSION if more else self.needs
 
     def load(self) -> type:
         """Return the class."""
         return getattr(import_module(self.module), self.cls)
 
 
-EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
 _HERE = "scgnn_tools.links."
-_NETWORK: dict[str, bool] = {"learns": True, "random": True, "interruptible": True}
+_PAPER = frozenset({"paper"})
+_CELLS = {"features": frozenset({"expression", "counts"}), "protocol": _PAPER}
+_NETWORK: dict[str, Any] = {"learns": True, "random": True, "interruptible": True}
 
 PREDICTORS = {
     "scregnet": Entry(_HERE + "scregnet", "ScRegNet", "method",
-        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, **_NETWORK),
+        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, needs_by=_CELLS, validates=_PAPER, **_NETWORK),
     "sctransnet": Entry(_HERE + "sctransnet", "ScTransNet", "method",
         "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, **_NETWORK),
     "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True, learns=True),
@@ -87,14 +104,29 @@ PREDICTORS = {
 }  # fmt: skip
 
 
+def predictor_name(name: str) -> str:
+    """Return a name of ``PREDICTORS`` in whatever case it was given.
+
+    Raises
+    ------
+    InputValueError
+        If there is none; the message says which was probably meant.
+    """
+    found = name.lower() if isinstance(name, str) else name
+    if not isinstance(found, str) or found not in PREDICTORS:
+        msg = f"There is no link predictor {printable(name)!r}; there are {', '.join(PREDICTORS)}.{did_you_mean(name, PREDICTORS)}"
+        raise InputValueError(msg)
+    return found
+
+
 def link_predictor(name: str, **options: Any) -> LinkPredictor:
     """Return a new, unfitted predictor.
 
     Parameters
     ----------
     name
-        A key of ``PREDICTORS``: the methods "sgt", "scregnet", "sctransnet"; the baselines "degree", "collaborative", "cosine", "pcc",
-        "spearman", "mi"; the peers "genie3", "grnboost2", "genelink", "gnnlink", "gne", "cnnc", "deepdrim".
+        A key of ``PREDICTORS``, in any case: the methods "sgt", "scregnet", "sctransnet"; the baselines "degree", "collaborative",
+        "cosine", "pcc", "spearman", "mi"; the peers "genie3", "grnboost2", "genelink", "gnnlink", "gne", "cnnc", "deepdrim".
     **options
         Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
 
@@ -103,9 +135,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     InputValueError
         If there is no such predictor or option.
     """
-    if name not in PREDICTORS:
-        msg = f"There is no link predictor {printable(name)!r}; there are {', '.join(PREDICTORS)}."
-        raise InputValueError(msg)
+    name = predictor_name(name)
     cls = PREDICTORS[name].load()
     known = set(inspect.signature(cls).parameters)
     unknown = set(options) - known - {"rng", "device"}

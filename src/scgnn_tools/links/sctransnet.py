@@ -18,7 +18,8 @@ from scgnn_tools.links._graph_network import Shape
 from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
 from scgnn_tools.links._heads import HEADS
 
-PROTOCOLS = ("specific", "hard-balanced")
+PROTOCOLS = {"specific": "specific", "clean": "specific", "hard-balanced": "hard-balanced", "paper": "hard-balanced"}
+"""What a protocol is called, and which it is: "clean" and "paper" are the words of the other models."""
 
 
 class ScTransNet(GraphPredictor):
@@ -27,8 +28,8 @@ class ScTransNet(GraphPredictor):
     Parameters
     ----------
     protocol
-        Which pairs are trained on. "specific": all of them, as in scRegNet. "hard-balanced", the paper's: for each edge one pair of the
-        same factor that is none.
+        Which pairs are trained on. "specific", or "clean": all of them, as in scRegNet. "hard-balanced", or "paper", since it is the
+        paper's: for each edge one pair of the same factor that is none.
     backbone
         "relational" (the paper's equations), "gcn" (its text), "sage", "gat", the name of a convolution of torch-geometric that is made of
         two widths, or None for no graph network.
@@ -61,7 +62,7 @@ class ScTransNet(GraphPredictor):
     def __init__(
         self,
         *,
-        protocol: Literal["specific", "hard-balanced"] = "specific",
+        protocol: Literal["specific", "clean", "hard-balanced", "paper"] = "specific",
         backbone: str | None = "relational",
         hidden: Sequence[int] = (256, 128),
         out: Sequence[int] = (64, 32),
@@ -86,12 +87,12 @@ class ScTransNet(GraphPredictor):
         batch_size: int | None = None,
         select: Literal["loss", "auroc", "auprc"] = "auprc",
     ) -> None:
-        choice("protocol", protocol, PROTOCOLS)
+        choice("protocol", protocol, tuple(PROTOCOLS))
         check_backbone(backbone, ("relational", *KINDS, None))
         choice("head", head, HEADS)
         choice("channels", channels, ("separate", "shared"))
         choice("reduction", reduction, ("concat", "mean"))
-        self._protocol = protocol
+        self._protocol = PROTOCOLS[protocol]
         many = heads if isinstance(heads, int) else tuple(heads)
         super().__init__(
             Shape(backbone, hidden, out, head, dropout, many, reduction, slope, channels=channels),  # type: ignore[arg-type]

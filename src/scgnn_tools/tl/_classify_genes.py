@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+CLASSIFIERS = ("logistic regression", "SVM")
+"""On the same vectors beside the forest: is it the vectors, or what reads them?"""
+
 LEAST = 10
 """Genes that the smaller class of a task needs."""
 
@@ -75,7 +78,7 @@ def classify_genes(
         the head alone; learning rate (None: 1e-4 for "full", else 1e-3).
     baselines
         Score random vectors (the mean of ten draws: one is no baseline), the singular vectors of the expression matrix and the mean
-        expression on the same genes and folds.
+        expression on the same genes and folds, and a logistic regression and a support vector machine on the same vectors.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     mod
@@ -127,9 +130,13 @@ def classify_genes(
         folds[f"{key}, tuned"] = [_auc(y, n_folds, number, partial(tuned.probabilities, at, y, **how))]
     for name, draws in tables.items():
         folds[name] = [_auc(y, n_folds, number, partial(_forest, x, y, n_trees, number)) for x in draws]
+    for name in CLASSIFIERS if baselines else ():
+        folds[f"{key}, {name}"] = [_auc(y, n_folds, number, partial(_linear, name, vectors[at], y, number))]
     out = _table(folds).assign(n_genes=len(at), n_lost=n_lost)
+    readers = [f"{key}, {name}" for name in CLASSIFIERS]  # of the same vectors: no baseline
     key = out.index[0]
-    best = out["auc"].drop(key).idxmax() if len(out) > 1 else None
+    others = out["auc"].drop([key, *readers], errors="ignore")
+    best = others.idxmax() if len(others) else None
     more = f"; best baseline: {best} {out.loc[best, 'auc']:.3f}" if best else ""
     say(
         f"classify_genes: {key} {out.loc[key, 'auc']:.3f} AUC over {n_folds} folds, {len(at)} genes, {n_lost} lost{more}"
@@ -214,6 +221,28 @@ def _forest(x: np.ndarray, y: np.ndarray, n_trees: int, seed: int, train: np.nda
 
     forest: Any = RandomForestClassifier(n_trees, random_state=seed, n_jobs=-1, class_weight="balanced")
     return forest.fit(x[train], y[train]).predict_proba(x[test])
+
+
+def _linear(name: str, x: np.ndarray, y: np.ndarray, seed: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Return the probabilities of classes by logistic regression, or of a support vector machine with a Gaussian kernel."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    kind: Any = (
+        LogisticRegression(max_iter=2000, class_weight="balanced")
+        if name == "logistic regression"
+        else SVC(class_weight="balanced", random_state=seed)
+    )
+    fitted = make_pipeline(StandardScaler(), kind).fit(x[train], y[train])
+    if name == "logistic regression":
+        return fitted.predict_proba(x[test])
+    margin = fitted.decision_function(x[test])
+    if margin.ndim == 1:
+        margin = np.stack([-margin, margin], axis=1)
+    odds = np.exp(margin - margin.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)  # rows that sum to one: an area needs their order alone
 
 
 class _Contexts:

@@ -18,6 +18,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
 from scgnn_tools.grn.imported import score_matrix
+from scgnn_tools.links import predictor_name
 from scgnn_tools.store import check_folder
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def infer_grn(
     mask
         The only pairs that can be edges, in any form that ``prior`` takes: a base network of open chromatin and motifs. None allows all.
     method
-        A name of :func:`scgnn_tools.models.link_predictor`. "sgt" is our own: counting, collaboration and alike genes, with
+        A name of :func:`scgnn_tools.models.link_predictor`, in any case. "sgt" is our own: counting, collaboration and alike genes, with
         weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
     groupby
         Column of ``obs``: one network for each of its groups of at least 10 cells. A method that needs expression is trained on the cells
@@ -167,7 +168,7 @@ def infer_grn(
     folder = None if store is None else Path(store)
     check_folder(folder)
     n_top, n_runs = integer("n_top", n_top), integer("n_runs", n_runs)
-    given = _by_name(method_options, options)
+    method, given = predictor_name(method), _by_name(method_options, options)
     options = check_options(method, given, device, split)
     number = seed(rng)
     data = collect(
@@ -181,7 +182,7 @@ def infer_grn(
         organism=organism,
         rng=number,
     )
-    check_expression(data, method)
+    check_expression(data, method, options)
     groups = groups_of(target, groupby, data, min_expressed)
     network = infer(
         data, groups, method=method, options=options, split=split, n_top=n_top, n_runs=n_runs, rng=number, store=folder,

@@ -200,6 +200,37 @@ def test_cells_of_a_tissue_get_its_graph_and_others_the_union(geneformer, tokens
             np.testing.assert_allclose(got[tokens.offsets[cell] : tokens.offsets[cell + 1]], expected, atol=1e-5)
 
 
+def test_graphs_of_the_contrast_are_met_by_name(geneformer, tokens):
+    tissues = {"heart": random_graph(1), "lung": random_graph(2)}
+    of_lung = tokens.select(np.arange(tokens.n_cells))
+    of_lung = type(tokens)(of_lung.ids, of_lung.values, of_lung.offsets, np.ones(tokens.n_cells, dtype=np.int64))
+    model = make(
+        geneformer, TokenGraph(tissues), contrast_graph=TokenGraph(dict(reversed(tissues.items()))), contrast=0.5
+    )
+    gene = model.gene_of_state(of_lung)
+    for a, b in zip(model.contrast_graph.edges(of_lung, gene), model.graph.edges(of_lung, gene), strict=True):
+        np.testing.assert_array_equal(a, b)
+    shared = make(geneformer, TokenGraph(tissues), contrast_graph=TokenGraph({"": tissues["heart"]}), contrast=0.5)
+    alone = TokenGraph({"": tissues["heart"]}).edges(type(tokens)(of_lung.ids, of_lung.values, of_lung.offsets), gene)
+    for a, b in zip(shared.contrast_graph.edges(of_lung, gene), alone, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(GraphError, match="of other tissues than those of the network: brain, lung; wanted heart, lung"):
+        make(
+            geneformer,
+            TokenGraph(tissues),
+            contrast_graph=TokenGraph({"brain": tissues["heart"], "lung": tissues["lung"]}),
+        )
+
+
+def test_z_scores_are_cut_at_the_threshold():
+    names = [f"G{i}" for i in range(N)]
+    full = pd.DataFrame([(a, b) for a in names[:20] for b in names], columns=["tf", "gene"])
+    full["score"] = np.random.default_rng(0).normal(size=len(full))
+    graph = token_graph(full, lambda given: np.array([names.index(g) for g in given]), N, threshold=2.0)
+    kept = full[(full["score"] > 2) & (full["tf"] != full["gene"])]
+    assert graph.n_edges == len({frozenset(pair) for pair in kept[["tf", "gene"]].to_numpy().tolist()})
+
+
 def test_every_weight_of_every_strategy_gets_a_gradient(geneformer, tokens):
     model = opened(make(geneformer, masked_layers=(1,), contrast=0.1, n_graph_layers=3))
     model.network.requires_grad_(True)

@@ -1,6 +1,6 @@
 """Gene graphs over the vocabulary of a network: one for all cells, or one a tissue with their union for the rest."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -57,8 +57,27 @@ class TokenGraph:
         return self.union if group < 0 else self._of_tissue[group]
 
     def groups(self, tokens: Tokens) -> np.ndarray:
-        """Return the graph of each cell, -1 for the union, int64 (n_cells,)."""
-        return np.full(tokens.n_cells, -1) if tokens.groups is None else tokens.groups
+        """Return the graph of each cell, -1 for the union, int64 (n_cells,); one graph is that of all cells, whatever their tissue."""
+        one = len(self.tissues) == 1
+        return np.full(tokens.n_cells, -1) if tokens.groups is None or one else tokens.groups
+
+    def in_order(self, tissues: Sequence[str]) -> "TokenGraph":
+        """Return the same graphs in the order of these tissues, whose numbers cells carry; one graph of all tissues as it is.
+
+        Raises
+        ------
+        GraphError
+            If the tissues are others.
+        """
+        if self.tissues == tuple(tissues) or len(self.tissues) == 1:
+            return self
+        if set(self.tissues) != set(tissues):
+            msg = (
+                f"The graphs are of other tissues than those of the network: {', '.join(map(printable, self.tissues))}; wanted "
+                f"{', '.join(map(printable, tissues))}. Give one graph for all, or one for each of these by name."
+            )
+            raise GraphError(msg)
+        return TokenGraph({t: self._of_tissue[self.tissues.index(t)] for t in tissues})
 
     def edges(self, tokens: Tokens, gene: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the tokens at both ends of the edges within cells, each edge in both directions.
@@ -146,9 +165,9 @@ def token_graph(
     out = {}
     for tissue, table in tables.items():
         weighted = isinstance(table, pd.DataFrame) and any(str(c).lower() in NAMES["weight"] for c in table.columns)
-        kept = check_edges(
-            table, above=threshold if weighted else None
-        )  # a z-score may be negative, and is then no edge
+        # a z-score may be negative, and is then no edge
+        kept = check_edges(table, above=-np.inf if weighted else None)
+        kept = kept[kept["weight"] > threshold] if weighted else kept
         names = np.unique(np.concatenate([kept["source"], kept["target"]]).astype(str))
         at = pd.Series(find(names) if len(names) else [], index=names, dtype=np.int64)
         source, target = at[kept["source"]].to_numpy(), at[kept["target"]].to_numpy()

@@ -65,7 +65,8 @@ class ScNetFormer(Geneformer):
         **where: Any,
     ) -> None:
         super().__init__(card, vocabulary, ids, report, config, network, medians=medians, mapping=mapping, **where)
-        self.graph, self.contrast_graph = graph, contrast_graph or graph
+        self.graph = graph
+        self.contrast_graph = graph if contrast_graph is None else contrast_graph.in_order(graph.tissues)
 
     @classmethod
     def of(
