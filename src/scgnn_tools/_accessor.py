@@ -80,6 +80,12 @@ class SgtAccessor:
 
         return knockout_bulk(self._adata, *args, **kwargs)  # type: ignore[return-value]
 
+    def in_silico(self, *args: Any, **kwargs: Any) -> AnnData | None:
+        """Call :func:`scgnn_tools.tl.in_silico` on this object."""
+        from scgnn_tools.tl import in_silico
+
+        return in_silico(self._adata, *args, **kwargs)  # type: ignore[return-value]
+
     def gene_programs(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.gene_programs` on this object."""
         from scgnn_tools.tl import gene_programs

@@ -9,6 +9,7 @@ from scgnn_tools.tl._explain import explain
 from scgnn_tools.tl._export_grn import export_grn
 from scgnn_tools.tl._gene_programs import gene_programs
 from scgnn_tools.tl._grn_from_edges import grn_from_edges
+from scgnn_tools.tl._in_silico import in_silico
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._integrate import integrate
 from scgnn_tools.tl._knockout_bulk import knockout_bulk
@@ -27,6 +28,7 @@ __all__ = [
     "export_grn",
     "gene_programs",
     "grn_from_edges",
+    "in_silico",
     "infer_grn",
     "integrate",
     "knockout_bulk",

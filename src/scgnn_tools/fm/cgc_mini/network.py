@@ -91,10 +91,16 @@ class CGCMini(FoundationModel):
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""
-        # in double precision and in the order of the columns: a cell's sum depends neither on its batch nor on the order of genes
+        return np.hstack([x @ v for x, v in self.linear_parts(tokens)]).astype(np.float32)
+
+    def linear_parts(self, tokens: Tokens) -> list[tuple[sp.csr_array, np.ndarray]]:
+        """Return the values and the vectors of genes whose products, side by side, are the vectors of the cells.
+
+        In double precision and in the order of the columns: a cell's sum depends neither on its batch nor on the order of genes.
+        """
         x = tokens.to_csr(len(self.vocabulary)).astype(np.float64)
-        from_clear = clear(x, self.settings.counts, self.settings.least) @ self._fixed
-        return np.hstack([x @ self._trained, from_clear, x @ self._own]).astype(np.float32)
+        from_clear = clear(x, self.settings.counts, self.settings.least)
+        return [(x, self._trained), (from_clear, self._fixed), (x, self._own)]
 
     def gene_table(self) -> np.ndarray:
         """Return the trained vector of each gene, float32 (n_vocabulary, dimension); NaN for genes that the corpus lacks."""

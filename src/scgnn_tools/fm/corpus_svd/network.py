@@ -47,9 +47,16 @@ class CorpusSVD(FoundationModel):
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""
-        # scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch; in double precision
-        # it hardly depends on the order of the genes either
-        return np.asarray(tokens.to_csr(len(self.vocabulary)).astype(np.float64) @ self._wide).astype(np.float32)
+        ((x, vectors),) = self.linear_parts(tokens)
+        return np.asarray(x @ vectors).astype(np.float32)
+
+    def linear_parts(self, tokens: Tokens) -> list[tuple[sp.csr_array, np.ndarray]]:
+        """Return the values and the vectors of genes whose product is the vectors of the cells.
+
+        scipy adds a row's terms in the order of its columns, so a cell's sum does not depend on its batch; in double precision it hardly
+        depends on the order of the genes either.
+        """
+        return [(tokens.to_csr(len(self.vocabulary)).astype(np.float64), self._wide)]
 
     def gene_table(self) -> np.ndarray:
         """Return the vector of each gene, float32 (n_vocabulary, dimension): its loadings times the singular values.

@@ -1,0 +1,130 @@
+"""Which cells are perturbed, which stand for the states, and which genes, out of what a user asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from scgnn_tools._choices import did_you_mean, listed
+from scgnn_tools._columns import column_of
+from scgnn_tools._errors import GeneMatchError, InputValueError
+from scgnn_tools._log import as_text, printable
+from scgnn_tools.data import open_expression
+from scgnn_tools.data.tokens import Tokens
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scgnn_tools.fm import FoundationModel
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Cells by what they are for, positions in the object; the same cell may be for several things.
+
+    Attributes
+    ----------
+    start
+        That are perturbed.
+    states
+        By name of the state.
+    """
+
+    start: np.ndarray
+    states: dict[str, np.ndarray]
+
+
+def chosen_cells(
+    adata: "AnnData",
+    groupby: str | None,
+    start: str | None,
+    goal: str | None,
+    alternatives: Sequence[str],
+    max_cells: int,
+    draws: np.random.Generator,
+) -> Chosen:
+    """Return the cells; of more than ``max_cells`` of a kind a random sample."""
+    if isinstance(alternatives, str):
+        msg = f"alternatives is a list of states, such as ('B', 'NK'); got {alternatives!r}."
+        raise InputValueError(msg)
+    if groupby is None:
+        if start is not None or goal is not None or len(alternatives):
+            msg = "start=, goal= and alternatives= are values of a column of obs: pass its name as groupby=."
+            raise InputValueError(msg)
+        return Chosen(_some(np.arange(adata.n_obs), max_cells, draws), {})
+    values = as_text(column_of(adata.obs, groupby, "groupby"))
+    if goal is None and len(alternatives):
+        msg = "alternatives= are states beside the goal: pass goal=, too."
+        raise InputValueError(msg)
+    if goal is not None and goal == start:
+        msg = f"goal and start are both {printable(goal)!r}; cells are perturbed away from the start and towards the goal."
+        raise InputValueError(msg)
+    names = [n for n in (start, goal, *alternatives) if n is not None]
+    for name in names:
+        if name not in values:
+            there = sorted(set(values))
+            msg = f"{printable(repr(name))} is no value of obs[{printable(groupby)!r}]: {listed(there)}.{did_you_mean(name, there)}"
+            raise InputValueError(msg)
+    cells = np.arange(adata.n_obs) if start is None else np.flatnonzero(values == start)
+    if start is None and goal is not None:
+        cells = np.flatnonzero(values != goal)
+    states = (
+        {n: _some(np.flatnonzero(values == n), max_cells, draws) for n in dict.fromkeys(names)}
+        if goal is not None
+        else {}
+    )
+    return Chosen(_some(cells, max_cells, draws), states)
+
+
+def _some(cells: np.ndarray, n: int, draws: np.random.Generator) -> np.ndarray:
+    return cells if len(cells) <= n else np.sort(draws.choice(cells, n, replace=False))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some cells as a model sees them.
+
+    Attributes
+    ----------
+    tokens
+        Of the model.
+    log
+        Log-normalised values over its vocabulary, CSR float64 (n_cells, n_vocabulary).
+    """
+
+    tokens: Tokens
+    log: sp.csr_array
+
+
+def read(
+    adata: "AnnData", cells: np.ndarray, model: "FoundationModel", layer: str | None, gene_key: str | None
+) -> Cells:
+    """Read some cells, once each, in the order of ``cells``."""
+    unique, at = np.unique(cells, return_inverse=True)
+    some = adata[unique]
+    some = some.to_memory() if some.isbacked else some.copy()
+    opened = open_expression(some, layer=layer)
+    found = model.match(opened, gene_key=gene_key)
+    tokens = model.tokenize(some, layer=layer, gene_key=gene_key)
+    log = sp.csr_array(opened.log_normalized() @ found.projection()).astype(np.float64)
+    return Cells(tokens.select(at), sp.csr_array(log[at]))
+
+
+def chosen_genes(genes: Any, model: "FoundationModel", detected: np.ndarray) -> np.ndarray:
+    """Return positions in the vocabulary of the genes that were asked for; "all" are those detected."""
+    if isinstance(genes, str) and genes == ALL:
+        return np.flatnonzero(detected)
+    names = [genes] if isinstance(genes, str) else list(genes)
+    if not names:
+        msg = "genes is 'all' or a list of genes; it is empty."
+        raise InputValueError(msg)
+    found = model.match_names(as_text(names), None)
+    lacking = [n for n, i in zip(names, found.index, strict=True) if i < 0]
+    if lacking:
+        msg = f"{len(lacking)} of {len(names)} genes are not in the vocabulary of {model.card.name}: {listed(lacking)}. Leave them out."
+        raise GeneMatchError(msg)
+    return np.asarray(list(dict.fromkeys(found.index.tolist())), dtype=np.int64)

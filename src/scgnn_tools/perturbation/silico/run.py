@@ -1,0 +1,174 @@
+"""Shifts of a model beside those of like genes, of principal components and of ranks alone."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy.stats import spearmanr
+
+from scgnn_tools._log import say
+from scgnn_tools._random import RNG
+from scgnn_tools.perturbation.silico import linear
+from scgnn_tools.perturbation.silico.inputs import Cells
+from scgnn_tools.perturbation.silico.linear import Linear
+from scgnn_tools.perturbation.silico.shifts import Shifts
+from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, residual, table
+
+if TYPE_CHECKING:
+    from scgnn_tools.fm import FoundationModel
+
+COMPONENTS = 50
+TOGETHER = "together"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is done to which genes.
+
+    Attributes
+    ----------
+    genes
+        Positions in the vocabulary.
+    kind
+        "delete" or "overexpress".
+    together
+        All at once.
+    insert
+        Whether over-expression puts genes into cells that lack them.
+    by_gene
+        Whether the other genes' states are compared, too.
+    """
+
+    genes: np.ndarray
+    kind: str
+    together: bool
+    insert: bool
+    by_gene: bool = False
+
+
+def shifts_of(model: "FoundationModel", start: Cells, states: dict[str, Cells], asked: Asked) -> Shifts:
+    """Return what perturbing does in the model."""
+    if hasattr(model, "linear_parts"):
+        means = {s: Linear(model.linear_parts(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
+        parts = Linear(model.linear_parts(start.tokens))
+        return linear.shifts(parts, asked.genes, asked.kind, together=asked.together, states=means)
+    from scgnn_tools.fm import estimate
+    from scgnn_tools.perturbation.silico import network
+
+    network.input_of(model)  # type: ignore[arg-type]
+    means = {s: network.vectors(model, c.tokens).mean(axis=0) for s, c in states.items()}  # type: ignore[arg-type]
+    n = _sequences(start, asked)
+    say(f"in_silico: {start.tokens.n_cells:,} cells, {len(asked.genes):,} genes, {n:,} sequences")
+    estimate.announce(model, start.tokens.lengths, n / max(start.tokens.n_cells, 1))  # type: ignore[arg-type]
+    return network.shifts(
+        model,  # type: ignore[arg-type]
+        start.tokens,
+        asked.genes,
+        asked.kind,
+        together=asked.together,
+        insert=asked.insert,
+        states=means,
+        by_gene=asked.by_gene,
+    )
+
+
+def _sequences(start: Cells, asked: Asked) -> int:
+    n = start.tokens.n_cells
+    if asked.together:
+        return 2 * n
+    return n + (n * len(asked.genes) if asked.insert else int((start.log[:, asked.genes] != 0).sum()))
+
+
+def summary(
+    names: np.ndarray,
+    found: Shifts,
+    beside: Shifts,
+    start: Cells,
+    asked: Asked,
+    goal: str | None,
+    *,
+    rng: RNG = 0,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a row a perturbed gene, sorted by its effect, and what rank alone explains."""
+    effect, pca = (_effect(x, goal) for x in (found, beside))
+    own = start.log[:, asked.genes]
+    level, seen, rank, tokens = _likeness(start.log, own, asked.genes)
+    if asked.together:
+        level, seen, rank, tokens = (np.array([np.nanmean(c)]) for c in (level, seen, rank, tokens))
+    out = table(names, effect, np.stack([level, seen], axis=1), rng=rng)
+    with np.errstate(invalid="ignore"):
+        n = np.maximum(np.isfinite(found.cosine).sum(axis=0), 1)
+        out.insert(0, "cosine", np.where(out["n_cells"] > 0, np.nansum(found.cosine, axis=0) / n, np.nan))
+        out["pca"] = np.where(
+            out["n_cells"] > 0, np.nansum(pca, axis=0) / np.maximum(np.isfinite(pca).sum(axis=0), 1), np.nan
+        )
+        for s, values in found.toward.items():
+            out[f"shift_{s}"] = np.where(out["n_cells"] > 0, np.nansum(values, axis=0) / n, np.nan)
+    mean = out["shift"].to_numpy()
+    out["residual"], share = residual(mean, np.stack([np.log1p(rank), tokens], axis=1))
+    out["mean_rank"] = rank
+    about = {
+        "explained_by_rank": share,
+        "spearman_rank": _spearman(mean, rank),
+        "spearman_pca": _spearman(mean, out["pca"].to_numpy()),
+    }
+    out = out.rename(columns={"shift": "shift_goal"}) if goal is not None else out
+    out = out.drop(columns=f"shift_{goal}") if goal is not None and f"shift_{goal}" in out and goal != "goal" else out
+    measure = out["shift" if goal is None else "shift_goal"].where(out["n_cells"] >= LEAST_CELLS, -np.inf)
+    return out.iloc[np.argsort(-measure.to_numpy(), kind="stable")], about
+
+
+def _effect(found: Shifts, goal: str | None) -> np.ndarray:
+    return 1 - found.cosine if goal is None else found.toward[goal]
+
+
+def _likeness(
+    log: sp.csr_array, own: sp.csr_array, genes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each gene its mean, its detection, its mean rank in the cells that express it, and the number of genes of these cells."""
+    n = log.shape[0]
+    seen = np.asarray((own != 0).sum(axis=0)).ravel()
+    level = np.asarray(own.sum(axis=0)).ravel() / n
+    lengths = np.diff(log.indptr)
+    place = np.empty(log.nnz)
+    for i in range(n):
+        at = slice(log.indptr[i], log.indptr[i + 1])
+        place[log.indptr[i] + np.argsort(-log.data[at], kind="stable")] = np.arange(lengths[i])
+    ranks = sp.csr_array((place + 1, log.indices, log.indptr), shape=log.shape)[:, genes]
+    rank = np.asarray(ranks.sum(axis=0)).ravel() / np.maximum(seen, 1)
+    tokens = np.asarray((own != 0).astype(float).T @ lengths).ravel() / np.maximum(seen, 1)
+    return level, seen / n, np.where(seen > 0, rank, np.nan), np.where(seen > 0, tokens, np.nan)
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    own = np.isfinite(a) & np.isfinite(b)
+    if own.sum() < 3 or np.ptp(a[own]) == 0 or np.ptp(b[own]) == 0:
+        return float("nan")
+    return float(spearmanr(a[own], b[own]).statistic)
+
+
+def in_components(start: Cells, states: dict[str, Cells], asked: Asked) -> Shifts:
+    """Return the same perturbations in principal components of the log values of these cells: the linear baseline."""
+    from sklearn.decomposition import PCA
+
+    everything = sp.vstack([start.log, *(c.log for c in states.values())], format="csr")
+    k = min(COMPONENTS, min(everything.shape) - 1)
+    pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(everything))
+    axes = pca.components_.T.astype(np.float64)
+    offset = -pca.mean_ @ axes
+    means = {s: Linear([(c.log, axes)], offset).cells().mean(axis=0) for s, c in states.items()}
+    return linear.shifts(
+        Linear([(start.log, axes)], offset), asked.genes, asked.kind, together=asked.together, states=means
+    )
+
+
+def of_genes(found: Shifts, names: np.ndarray, vocabulary: np.ndarray) -> pd.DataFrame:
+    """Return the long table of genes whose states moved: perturbed, gene, cosine, n_cells, the most moved first."""
+    if found.of_genes is None:
+        return pd.DataFrame(columns=["perturbed", "gene", "cosine", "n_cells"])
+    cosine, n = found.of_genes
+    i, j = np.nonzero(n)
+    out = pd.DataFrame({"perturbed": names[i], "gene": vocabulary[j], "cosine": cosine[i, j], "n_cells": n[i, j]})
+    return out.sort_values(["perturbed", "cosine"], kind="stable").reset_index(drop=True)

@@ -1,0 +1,159 @@
+"""``tl.in_silico``: genes taken out of the input of a model, or turned up, and how far its cells move."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scgnn_tools._choices import choice, integer
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._fields import check_writable, write
+from scgnn_tools._keys import IN_SILICO, PerturbationKeys, check_key
+from scgnn_tools._log import say
+from scgnn_tools._modality import RNA, modality
+from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools.perturbation.silico import shifts_of
+from scgnn_tools.perturbation.silico.inputs import ALL, chosen_cells, chosen_genes, read
+from scgnn_tools.perturbation.silico.run import TOGETHER, Asked, in_components, of_genes, summary
+from scgnn_tools.perturbation.silico.shifts import KINDS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scgnn_tools.fm import FoundationModel
+
+MOST_BY_GENE = 100
+"""Perturbed genes of which the states of all other genes are compared."""
+
+
+def in_silico(
+    adata: "AnnData | MuData",
+    genes: "str | Sequence[str]" = ALL,
+    *,
+    kind: str = "delete",
+    together: bool = False,
+    model: "str | FoundationModel | None" = None,
+    groupby: str | None = None,
+    start: str | None = None,
+    goal: str | None = None,
+    alternatives: Sequence[str] = (),
+    level: str = "cell",
+    max_cells: int = 500,
+    layer: str | None = None,
+    gene_key: str | None = None,
+    mod: str = RNA,
+    key_added: str = IN_SILICO,
+    rng: RNG = 0,
+    copy: bool = False,
+) -> "AnnData | MuData | None":
+    """Say how far cells move in a model when genes are taken out of its input, or turned up; not what a knock-out does to cells.
+
+    Much of what moves a cell is how much of the gene there was. Beside each shift stand those of genes of like expression, of the same
+    deletion in principal components, and what is left after a regression on the gene's rank.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, counts or log-normalised.
+    genes
+        Names, or "all": each gene that is detected, in turn.
+    kind
+        "delete": the gene's token goes, ranks close up; cells without it are left out. "overexpress": Geneformer's token moves to the
+        front, and is put there in cells that lack it if genes are named; scGPT and Cell-Graph Compass get the top bin; a linear model
+        the largest value of the cell.
+    together
+        All genes at once.
+    model
+        A name or a loaded model: linear (in closed form), Geneformer, scGPT or Cell-Graph Compass. None takes the bundled one.
+    groupby
+        Column of ``obs`` that holds the states.
+    start, goal, alternatives
+        States: cells of ``start`` (None: all but the goal's) are perturbed, and the shift is measured towards the mean of ``goal``,
+        and of the others.
+    level
+        "cell", or "gene": the states of all other genes are compared, too (networks, up to 100 genes).
+    max_cells
+        Cells of each kind, at most; of more a random sample.
+    layer, gene_key
+        As in :func:`scgnn_tools.tl.embed`.
+    mod
+        Modality of a MuData; what is written is written there.
+    key_added
+        Name of the result.
+    rng
+        Seed of the cells and of the genes that a gene is tested against.
+    copy
+        Return a changed copy and leave ``adata`` as it is.
+
+    Returns
+    -------
+    None, or the changed copy. Sets the following field:
+
+    ``adata.uns[key_added]``
+        dict. ``genes``: a row a gene, most moved first (genes of fewer than three cells last): ``cosine`` of cells before and after
+        as published (Geneformer: mean over the genes that stay, second-to-last layer; others: of the cell's vector), ``shift`` = 1 −
+        cosine, or with a goal ``shift_goal``, the cosine with the goal's mean after, less before, and ``shift_<state>`` of the others;
+        its ``sd`` over ``n_cells``; ``p`` of a rank-sum test against other genes, ``fdr`` (Benjamini-Hochberg); ``like_genes``,
+        ``pca``, ``residual``, ``mean_rank``. ``affected`` for ``level="gene"``: the long table of other genes. ``params``, with how
+        much rank explains.
+
+    Raises
+    ------
+    GeneMatchError
+        If genes are not in the model's vocabulary; the message lists them.
+    InputValueError, MissingKeyError
+        Before anything is written.
+    """
+    from scgnn_tools import fm
+
+    inner = modality(adata, mod)
+    check_writable(adata, copy=copy, mod=mod)
+    keys = PerturbationKeys(check_key(key_added))
+    choice("kind", kind, KINDS)
+    choice("level", level, ("cell", "gene"))
+    max_cells = integer("max_cells", max_cells, least=2)
+    loaded = (
+        fm.load(fm.best_bundled() if model is None else model) if model is None or isinstance(model, str) else model
+    )
+    by_gene = level == "gene"
+    if by_gene and hasattr(loaded, "linear_parts"):
+        msg = f"{loaded.card.name} has no states of genes in a cell, so level='gene' needs a network. Pass level='cell', or another model=."
+        raise InputValueError(msg)
+    chosen = chosen_cells(inner, groupby, start, goal, alternatives, max_cells, generator(seed(rng)))
+    cells = read(inner, chosen.start, loaded, layer, gene_key)
+    states = {s: read(inner, at, loaded, layer, gene_key) for s, at in chosen.states.items()}
+    detected = np.asarray((cells.log != 0).sum(axis=0)).ravel() > 0
+    at = chosen_genes(genes, loaded, detected)
+    if by_gene and len(at) > MOST_BY_GENE:
+        msg = f"level='gene' holds a row a pair of genes; {len(at):,} genes are too many. Name up to {MOST_BY_GENE}."
+        raise InputValueError(msg)
+    asked = Asked(at, kind, together, insert=kind == "overexpress" and genes != ALL, by_gene=by_gene)
+    found = shifts_of(loaded, cells, states, asked)
+    names = np.array([TOGETHER], dtype=object) if together else loaded.vocabulary[at].astype(object)
+    table, about = summary(names, found, in_components(cells, states, asked), cells, asked, goal, rng=seed(rng))
+    params: dict[str, Any] = {
+        "kind": kind,
+        "model": loaded.card.name,
+        "together": together,
+        "groupby": groupby or "",
+        "start": start or "",
+        "goal": goal or "",
+        "alternatives": list(alternatives),
+        "n_cells": len(chosen.start),
+        **about,
+    }
+    record: dict[str, Any] = {"genes": table, "params": params}
+    if by_gene:
+        record["affected"] = of_genes(found, names, loaded.vocabulary.astype(object))
+    changed = write(adata, {"uns": {keys.uns: record}}, copy=copy, mod=mod)
+    measure = "shift" if goal is None else "shift_goal"
+    first = table.index[0] if len(table) else "none"
+    say(
+        f"in_silico: {loaded.card.name}, {kind}, {len(table):,} genes in {len(chosen.start):,} cells; most moved by {first} "
+        f"({table[measure].iloc[0]:.4f}); rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f} "
+        f"-> uns['{keys.uns}']"
+        if len(table)
+        else f"in_silico: no gene was perturbed -> uns['{keys.uns}']"
+    )
+    return changed

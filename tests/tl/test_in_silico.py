@@ -1,0 +1,115 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from tests._compare import changed
+
+import scgnn_tools as sgt
+from scgnn_tools import assets
+from scgnn_tools._errors import GeneMatchError, InputValueError, MissingKeyError
+
+
+@pytest.fixture(scope="module")
+def blood():
+    cells = assets.immune_reference()[::30].copy()
+    expressed = np.asarray((cells.X > 0).sum(axis=0)).ravel()
+    return cells[:, np.sort(np.argsort(-expressed, kind="stable")[:300])].copy()
+
+
+def test_all_genes_of_the_bundled_model_in_closed_form(blood, tmp_path):
+    adata = blood.copy()
+    assert sgt.tl.in_silico(adata) is None
+    assert changed(blood, adata) == {"uns['sgt_in_silico']"}
+    found = adata.uns["sgt_in_silico"]
+    table = found["genes"]
+    assert set(table.columns) == {
+        "cosine", "shift", "sd", "n_cells", "p", "fdr", "like_genes", "pca", "residual", "mean_rank",
+    }  # fmt: skip
+    np.testing.assert_allclose(table["shift"], 1 - table["cosine"], atol=1e-9)
+    # the first gene, by hand
+    gene = table.index[0]
+    own = np.asarray(adata[:, gene].X.todense()).ravel() > 0
+    without = adata.copy()
+    log = sgt.data.open_expression(adata).log_normalized().toarray()
+    log[:, adata.var_names.get_loc(gene)] = 0
+    model = sgt.fm.load("corpus-svd")
+    mine = sgt.tl.in_silico(adata, gene, model=model, copy=True).uns["sgt_in_silico"]["genes"]
+    x = log @ model.match_names(adata.var_names.to_numpy()).projection().toarray()
+    after, before = x @ model.linear_parts(model.tokenize(adata))[0][1], model.embed_cells(without)
+    cosine = (after * before).sum(1) / np.linalg.norm(after, axis=1) / np.linalg.norm(before, axis=1)
+    assert mine.loc[gene, "cosine"] == pytest.approx(cosine[own].mean(), abs=1e-5)
+    assert mine.loc[gene, "n_cells"] == own.sum()
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_in_silico"]
+    pd.testing.assert_frame_equal(again["genes"], table, check_dtype=False)
+
+
+def test_towards_a_state_markers_of_it_come_first(blood):
+    types = blood.obs["cell_type"].value_counts().index
+    how = {
+        "groupby": "cell_type",
+        "start": types[0],
+        "goal": types[1],
+        "alternatives": types[2:3],
+        "kind": "overexpress",
+        "copy": True,
+    }
+    out = sgt.tl.in_silico(blood, **how).uns["sgt_in_silico"]
+    table = out["genes"]
+    assert {"shift_goal", f"shift_{types[2]}", f"shift_{types[0]}"} <= set(table.columns)
+    assert "shift" not in table
+    assert (np.diff(table["shift_goal"]) <= 1e-12).all()
+    own, other = (blood[blood.obs["cell_type"] == t].X.mean(axis=0) for t in (types[1], types[0]))
+    more = pd.Series(np.asarray(own - other).ravel(), index=blood.var_names)
+    known = [g for g in table.index if g in more.index]
+    assert more[known[:30]].mean() > more[known[-30:]].mean()
+
+
+def test_genes_together_and_the_seed(blood):
+    a, b = (
+        sgt.tl.in_silico(blood, list(blood.var_names[:5]), together=True, max_cells=40, copy=True) for _ in range(2)
+    )
+    table = a.uns["sgt_in_silico"]["genes"]
+    assert list(table.index) == ["together"]
+    pd.testing.assert_frame_equal(table, b.uns["sgt_in_silico"]["genes"])
+
+
+def test_a_network_and_its_genes(blood):
+    from scgnn_tools.fm.geneformer.model import Geneformer
+
+    genes, few = blood.var_names[:60].to_numpy(), blood[:, :60].copy()
+    model = Geneformer.untrained(
+        genes, np.ones(60), device="cpu", dim=16, heads=2, hidden=32, n_layers=2, max_length=40
+    )
+    out = sgt.tl.in_silico(few, list(genes[:3]), model=model, level="gene", max_cells=6, copy=True).uns["sgt_in_silico"]
+    assert set(out["genes"].index) == set(genes[:3])
+    assert set(out["affected"].columns) == {"perturbed", "gene", "cosine", "n_cells"}
+    assert (out["affected"]["perturbed"] != out["affected"]["gene"]).all()
+    states = sgt.tl.in_silico(few, list(genes[:2]), model=model, kind="overexpress", max_cells=5, copy=True,
+                              groupby="cell_type", goal=str(blood.obs["cell_type"].iloc[0]))  # fmt: skip
+    assert (states.uns["sgt_in_silico"]["genes"]["n_cells"] > 0).all()
+
+
+BAD = [
+    (
+        {"genes": ["CD3E", "ZZZ9"]},
+        GeneMatchError,
+        "1 of 2 genes are not in the vocabulary of cgc-mini: ZZZ9. Leave them out",
+    ),
+    ({"genes": []}, InputValueError, "genes is 'all' or a list of genes; it is empty"),
+    ({"kind": "knockout"}, InputValueError, "kind is 'delete' or 'overexpress'"),
+    ({"level": "gene"}, InputValueError, "cgc-mini has no states of genes in a cell"),
+    ({"goal": "B"}, InputValueError, "pass its name as groupby="),
+    ({"groupby": "cell_type", "goal": "b"}, InputValueError, r"'b' is no value of obs\['cell_type'\]"),
+    ({"groupby": "type"}, MissingKeyError, "groupby='type' is no column"),
+    ({"groupby": "cell_type", "alternatives": "B"}, InputValueError, "alternatives is a list of states"),
+    ({"max_cells": 1}, InputValueError, "max_cells is an integer of at least 2"),
+]
+
+
+@pytest.mark.parametrize(("how", "error", "says"), BAD)
+def test_bad_input_is_refused_in_words_and_nothing_is_written(blood, how, error, says):
+    adata = blood.copy()
+    with pytest.raises(error, match=says):
+        sgt.tl.in_silico(adata, **how)
+    assert changed(blood, adata) == set()
