@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -120,3 +122,20 @@ def test_the_order_of_the_genes_does_not_matter(names):
     found = match(names, organism="human")
     one_by_one = [match([n], organism="human").index[0] for n in names]
     assert found.index.tolist() == one_by_one
+
+
+def test_the_same_question_is_answered_once_and_the_answer_is_the_callers_own(monkeypatch):
+    module, match, asked = import_module("scgnn_tools.genes.match"), genes.match, []
+    monkeypatch.setattr(module, "_match", lambda *args, _match=module._match: asked.append(1) or _match(*args))
+    names, words = np.array(["CD4", "no such", "CD8A"], dtype=object), np.array(["CD8A", "CD4", "ZZZ1"], dtype=object)
+    first = match(names, words)
+    first.index[:] = -7
+    again = match(names.copy(), words.copy())
+    assert again.index.tolist() == [1, -1, 0]
+    assert len(asked) == 1
+    for other in (match(names[::-1], words), match(names, words[::-1]), match(names, words, organism="mouse")):
+        assert len(other.names) == 3
+    assert len(asked) == 4
+    for i in range(20):
+        match(np.array([f"G{i}"], dtype=object), words)
+    assert len(module._RECENT) == module.RECENT

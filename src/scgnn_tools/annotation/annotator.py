@@ -23,8 +23,8 @@ from scgnn_tools.annotation.matching import fit_for, trained
 from scgnn_tools.annotation.settings import Above, Settings, settings_of
 from scgnn_tools.annotation.sources import Reference, gather, is_bundled
 from scgnn_tools.annotation.writing import finish
-from scgnn_tools.data.readers import read_cells
 from scgnn_tools.data.normalize import log_normalize
+from scgnn_tools.data.readers import read_cells
 from scgnn_tools.labels import METHODS
 from scgnn_tools.labels.means import class_means
 

@@ -16,8 +16,8 @@ from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
 from scgnn_tools.annotation.inputs import Part, known_cells
 from scgnn_tools.annotation.known import KnownCells
-from scgnn_tools.data.readers import read_cells
 from scgnn_tools.data.labels import clean_labels
+from scgnn_tools.data.readers import read_cells
 from scgnn_tools.fm import FoundationModel
 
 if TYPE_CHECKING:

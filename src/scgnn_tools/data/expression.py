@@ -27,6 +27,8 @@ CHECKED_ROWS = 32
 """Rows of each block that are compared with what the matrix was found to hold."""
 CONTENT_ROWS = 2000
 """Rows that are looked at, chosen by their content, where the cells of a first sample do not agree."""
+NORMALIZED = "normalized"
+"""Noted of an object whose X is what :meth:`Expression.log_normalized` returned."""
 WANTED = {"counts": "raw counts", "log1p": "log-normalised values"}
 
 
@@ -44,6 +46,8 @@ class Expression:
         Its genes; those of ``raw`` can be others than those of the object.
     n_obs
         Number of cells.
+    normalized
+        Whether it was log-normalised here: nothing has to be done again.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Expression:
     n_obs: int
     _matrix: Any
     _columns: np.ndarray | None = None
+    normalized: bool = False
 
     def only(self, keep: np.ndarray) -> "Expression":
         """Return the same cells over some of the genes; the others count as not measured."""
@@ -78,6 +83,8 @@ class Expression:
 
     def to_log(self, rows: sp.csr_array) -> sp.csr_array:
         """Return rows of this matrix log-normalised, CSR float32."""
+        if self.normalized:
+            return rows
         return log_normalize(rows) if self.kind.kind == "counts" else renormalize(rows)
 
     def _block(self, start: int, size: int) -> sp.csr_array:
@@ -238,14 +245,15 @@ def _describe(adata: "AnnData", name: str) -> Expression:
     kind = describe_matrix(some)
     if kind.agreement < SAME and adata.n_obs > _rows.SAMPLED_ROWS:
         kind = describe_matrix(_rows.sample_by_content(matrix, adata.n_obs, CONTENT_ROWS, CHUNK))
-    noted_kind = adata.uns.get(MATRIX)
-    if name == "X" and isinstance(noted_kind, str) and noted_kind in WANTED:
-        kind = replace(kind, kind=cast("Literal['counts', 'log1p']", noted_kind))
-    return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix)
+    noted_kind = adata.uns.get(MATRIX) if name == "X" else None
+    normalized = noted_kind == NORMALIZED
+    if isinstance(noted_kind, str) and noted_kind in (*WANTED, NORMALIZED):
+        kind = replace(kind, kind="log1p" if normalized else cast("Literal['counts', 'log1p']", noted_kind))
+    return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix, normalized=normalized)
 
 
-def noted(adata: "AnnData", kind: Literal["counts", "log1p"]) -> "AnnData":
-    """Note in an object of ours what its ``X`` holds, so that nothing has to find it out again; returns the object."""
+def noted(adata: "AnnData", kind: Literal["counts", "log1p", "normalized"]) -> "AnnData":
+    """Note in an object of ours what its ``X`` holds, so that nothing has to find it out or do it again; returns the object."""
     adata.uns[MATRIX] = kind
     return adata
 

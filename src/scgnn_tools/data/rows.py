@@ -1,5 +1,6 @@
 """Rows of any matrix that an AnnData can hold, as canonical CSR; the rest of the matrix is never touched."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,15 @@ def sample(matrix: Any, n_obs: int) -> sp.csr_array:
 
 def sample_by_content(matrix: Any, n_obs: int, size: int, chunk_size: int) -> sp.csr_array:
     """Return ``size`` rows that are chosen by what they hold, whatever their order; reads the matrix once, a chunk at a time."""
+    starts = range(0, n_obs, chunk_size)
+    return keep_by_content((take(matrix, s, min(s + chunk_size, n_obs)) for s in starts), size)
+
+
+def keep_by_content(blocks: Iterable[sp.csr_array], size: int) -> sp.csr_array:
+    """Return ``size`` rows out of blocks of them, chosen by what they hold, in the order in which they came."""
     kept: list[sp.csr_array] = []
     keys = np.zeros(0, dtype=np.uint64)
-    for start in range(0, n_obs, chunk_size):
-        block = take(matrix, start, min(start + chunk_size, n_obs))
+    for block in blocks:
         here = _fingerprints(block)
         best = np.argsort(np.concatenate([keys, here]), kind="stable")[:size]
         new = np.sort(best[best >= len(keys)]) - len(keys)

@@ -24,6 +24,8 @@ SPECIES = {
     "PTR": "chimpanzee",
 }
 OTHER_IDS = {"fruit fly": r"^FBgn\d{7}$", "worm": r"^WBGene\d{8}$", "thale cress": r"^AT[1-5MC]G\d{5}$"}
+HEADS = ("ENS", "FBgn", "WBGene", "AT")
+"""How all of these ids begin."""
 PREFIX = r"^((?:GRCh3[78]|hg19|hg38|GRCm3[89]|mm9|mm10|mm39|Rnor_6\.0|GRCz1[01])_+)\S"
 LEAST = 0.5
 """Share of the names that has to be of a form for all to be called so."""
@@ -41,14 +43,17 @@ def strip_version(names: pd.Index) -> pd.Series:
 
 def species_of_ids(names: pd.Index) -> np.ndarray:
     """Return the species that each name is an id of, "" where it is no id, object (n,)."""
-    text = _text(names)
+    out = np.full(len(names), "", dtype=object)
+    maybe = np.flatnonzero([isinstance(n, str) and n.startswith(HEADS) for n in names])
+    if not len(maybe):
+        return out
+    text = _text(names[maybe])
     parts = text.str.extract(ANY_ENSEMBL)
     is_id = parts[1].notna()
-    out = np.full(len(names), "", dtype=object)
     stems = parts.loc[is_id, 0].fillna("")
-    out[is_id.to_numpy()] = [SPECIES.get(s, f"another species (ENS{s})") for s in stems]
+    out[maybe[is_id.to_numpy()]] = [SPECIES.get(s, f"another species (ENS{s})") for s in stems]
     for species, pattern in OTHER_IDS.items():
-        out[text.str.fullmatch(pattern).to_numpy(dtype=bool)] = species
+        out[maybe[text.str.fullmatch(pattern).to_numpy(dtype=bool)]] = species
     return out
 
 

@@ -1,5 +1,7 @@
 """Which gene of a model each gene of the data is: per entry, never all or nothing."""
 
+import hashlib
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -52,7 +54,35 @@ def match(
     GeneMatch
         The position of each gene in the vocabulary and how it was found.
     """
-    names, words = as_text(names), pd.Index(as_text(vocabulary))
+    names, words = as_text(names), as_text(vocabulary)
+    others = [] if synonyms is None else [*as_text(synonyms.index), *as_text(synonyms)]
+    text = "\0".join(
+        [f"{len(names)} {len(words)} {len(others)}", key, str(organism), vocabulary_organism, *names, *words, *others]
+    )
+    content = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    found = _RECENT.get(content)
+    if found is None:
+        found = _match(names, pd.Index(words), key, organism, vocabulary_organism, synonyms)
+        while len(_RECENT) >= RECENT:  # one call asks for the same genes several times
+            _RECENT.pop(next(iter(_RECENT)), None)
+        _RECENT[content] = found
+    return replace(found, names=found.names.copy(), index=found.index.copy(), how=found.how.copy())
+
+
+RECENT = 8
+"""Answers that are kept."""
+
+_RECENT: dict[bytes, GeneMatch] = {}
+
+
+def _match(
+    names: np.ndarray,
+    words: pd.Index,
+    key: Literal["symbol", "ensembl"],
+    organism: str | None,
+    vocabulary_organism: str,
+    synonyms: pd.Series | None,
+) -> GeneMatch:
     if len(names) == 0:
         msg = "There are no genes to match: the object has 0 columns. Pass an AnnData with genes."
         raise GeneMatchError(msg)

@@ -18,6 +18,9 @@ SHARE, LEAST = 1 / 16, 50
 ENOUGH = 3.0
 """Seconds that are long enough to tell."""
 
+QUICK = 5.0
+"""Seconds of trainings that are not worth timing twice."""
+
 
 def estimate(
     inputs: LinkInputs,
@@ -57,7 +60,9 @@ def estimate(
         before = now = None
         for size in largest / 2.0 ** np.arange(4, -1, -1):
             before, now = now, spend(name, size)
-            if before is not None and now is not None and now > ENOUGH:
+            if before is None or now is None:
+                continue
+            if now > ENOUGH or n * _whole(before, now, size, complete=False) < QUICK:
                 break
         if now is None:
             return None

@@ -56,7 +56,7 @@ def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gen
     var = pd.DataFrame(index=pd.Index(as_text(symbols)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
-        return noted(ad.AnnData(opened.log_normalized(), var=var), "log1p")
+        return noted(ad.AnnData(opened.log_normalized(), var=var), "normalized")
 
 
 def sampled_totals(adata: ad.AnnData, layer: str | None) -> np.ndarray | None:

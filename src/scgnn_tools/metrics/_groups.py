@@ -13,11 +13,12 @@ def eta2(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     codes
         Group of each cell, (n_cells,); cells with code -1 are left out.
     """
-    values, codes = values[codes >= 0].astype(np.float64), codes[codes >= 0]
-    centred = values - values.mean(axis=0)
-    between = np.zeros(values.shape[1])
-    for code in np.unique(codes):
-        here = centred[codes == code]
-        between += len(here) * here.mean(axis=0) ** 2
-    total = (centred**2).sum(axis=0)
+    kept = codes >= 0
+    group, size = np.unique(codes[kept], return_inverse=True, return_counts=True)[1:]
+    between, total = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for j in range(values.shape[1]):  # a column at a time in double precision
+        centred = values[kept, j].astype(np.float64)
+        centred -= centred.mean()
+        between[j] = (np.bincount(group, weights=centred) ** 2 / size).sum()
+        total[j] = (centred**2).sum()
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0)

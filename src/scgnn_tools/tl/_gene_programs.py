@@ -254,8 +254,11 @@ def _peak_and_mean(expression: _Own) -> tuple[np.ndarray, np.ndarray]:
 def _score(expression: _Own, program: np.ndarray, peak: np.ndarray, n: int) -> np.ndarray:
     at = np.flatnonzero((program >= 0) & (peak > 0))
     weight = 1 / (peak[at] * np.maximum(np.bincount(program[program >= 0], minlength=n), 1)[program[at]])
-    to_program = sp.csr_array((weight, (at, program[at])), shape=(len(program), n))
-    return np.concatenate([(b @ to_program).toarray() for _, b in expression.lognorm_rows()]).astype(np.float32)
+    to_program = sp.csr_array((weight.astype(np.float32), (at, program[at])), shape=(len(program), n))
+    out = np.empty((expression.n_obs, n), dtype=np.float32)  # filled block by block: nothing is there twice
+    for start, block in expression.lognorm_rows():
+        out[start : start + block.shape[0]] = (block @ to_program).toarray()
+    return out
 
 
 def _top(genes: np.ndarray, mean: np.ndarray) -> np.ndarray:

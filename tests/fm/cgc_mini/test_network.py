@@ -11,7 +11,8 @@ from scgnn_tools.assets import immune_reference
 from scgnn_tools.data import open_expression
 from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
-from scgnn_tools.fm.cgc_mini.network import clear, signs, spread
+from scgnn_tools.fm.cgc_mini.kernel import add_genes
+from scgnn_tools.fm.cgc_mini.network import signs, spread
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +38,37 @@ def test_the_folded_graph_is_message_passing(model, cells):
 
 def test_clear_expression_takes_off_what_noise_gives():
     level = np.array([1.0, 2.0, 3.0, 1.0, 1.0, 40.0])
-    x = sp.csr_array((np.log1p(level * 7), [0, 1, 2, 0, 1, 2], [0, 3, 3, 6]), shape=(3, 4))
-    out = clear(x, 1.5, 0.0).toarray()
-    np.testing.assert_allclose(out[0, 1:3], np.log1p(7 * np.array([0.5, 1.5])))
+
+    def clear(least):
+        """What is multiplied with the fixed vectors, which here are unit vectors."""
+        none, out = np.zeros((4, 0)), np.empty((3, 4), dtype=np.float32)
+        ids, offsets = np.array([0, 1, 2, 0, 1, 2], dtype=np.int32), np.array([0, 3, 3, 6])
+        add_genes(offsets, ids, np.log1p(level * 7).astype(np.float32), (none, np.eye(4), none), 1.5, least, out)
+        return out
+
+    out = clear(0.0)
+    np.testing.assert_allclose(out[0, 1:3], np.log1p(7 * np.array([0.5, 1.5])), rtol=1e-6)
     assert out[0, 0] == 0
     assert not out[1].any()
-    np.testing.assert_allclose(out[2], [0, 0, np.log1p(7 * 38.5), 0])
-    np.testing.assert_allclose(clear(x, 1.5, 1.0).toarray()[2, 2], np.log1p(7 * 38.5) - 1)
+    np.testing.assert_allclose(out[2], [0, 0, np.log1p(7 * 38.5), 0], rtol=1e-6)
+    np.testing.assert_allclose(clear(1.0)[2, 2], np.log1p(7 * 38.5) - 1, rtol=1e-6)
+
+
+def test_an_adaptation_looks_at_so_many_cells_whatever_their_order(model, cells, monkeypatch):
+    monkeypatch.setattr("scgnn_tools.fm.cgc_mini.network.MOST_CELLS", 110)
+    monkeypatch.setattr("scgnn_tools.data.expression.CHUNK", 50)
+    seen = []
+
+    def fit(rows, **options):
+        seen.append(rows)
+        return gene_vectors(rows, **options)
+
+    monkeypatch.setattr("scgnn_tools.fm.cgc_mini.network.gene_vectors", fit)
+    one = model.adapt(cells)
+    other = model.adapt(cells[np.random.default_rng(0).permutation(cells.n_obs)].copy())
+    assert [s.shape[0] for s in seen] == [110, 110]
+    assert sorted(seen[0].sum(axis=1)) == pytest.approx(sorted(seen[1].sum(axis=1)))
+    assert one.card.dimension == other.card.dimension
 
 
 def test_random_signs_are_fixed_for_good():

@@ -9,10 +9,12 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens, open_expression
+from scgnn_tools.data.rows import keep_by_content
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
+from scgnn_tools.fm.cgc_mini.kernel import add_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 BITS = 64
 """Fixed directions: one for each bit of a random integer a gene."""
 ADAPTED = 50
-LEAST_CELLS = 100
+LEAST_CELLS, MOST_CELLS = 100, 20_000
+"""Cells that an adaptation needs, and that it looks at."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,18 @@ class CGCMini(FoundationModel):
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""
-        return np.hstack([x @ v for x, v in self.linear_parts(tokens)]).astype(np.float32)
+        tables = (self._trained, self._fixed, self._own)
+        out = np.empty((tokens.n_cells, sum(t.shape[1] for t in tables)), dtype=np.float32)
+        add_genes(
+            tokens.offsets,
+            tokens.ids,
+            np.asarray(tokens.values),
+            tables,
+            self.settings.counts,
+            self.settings.least,
+            out,
+        )
+        return out
 
     def linear_parts(self, tokens: Tokens) -> list[tuple[sp.csr_array, np.ndarray]]:
         """Return the values and the vectors of genes whose products, side by side, are the vectors of the cells.
@@ -119,7 +133,8 @@ class CGCMini(FoundationModel):
         """Return a model with a third set of vectors, trained on these cells as the first was on the corpus; no labels are used.
 
         Its vectors are longer by 50 (by a tenth of the number of cells, where that is less); those of other cells can be
-        compared with them if the same adapted model makes both.
+        compared with them if the same adapted model makes both. Of more than 20,000 cells it looks at 20,000, which what they hold
+        chooses and not their order.
 
         Raises
         ------
@@ -131,10 +146,10 @@ class CGCMini(FoundationModel):
             msg = f"Adaptation needs at least {LEAST_CELLS} cells; there are {expression.n_obs}. Leave out adapt=True."
             raise InputValueError(msg)
         found = self.match(expression, gene_key=gene_key, organism=organism)
-        tokens = [t.to_csr(len(self.vocabulary)) for _, t in self.chunks(expression, found)]
+        rows = keep_by_content((t.to_csr(len(self.vocabulary)) for _, t in self.chunks(expression, found)), MOST_CELLS)
         dimension = min(ADAPTED, expression.n_obs // 10, int(found.matched.sum()) - 1)
         # plain: on the labelled sets of the corpus, weights by gene or cluster did not help where the cells are the user's own
-        own = gene_vectors(sp.vstack(tokens, format="csr"), dimension=dimension, power=0, whitening=0)
+        own = gene_vectors(rows, dimension=dimension, power=0, whitening=0)
         card = replace(self.card, dimension=self._trained.shape[1] + BITS + dimension)
         return self._changed(card=card, own=own)
 
