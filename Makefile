@@ -29,6 +29,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python scripts/check_style.py
 
 docs: $(VENV)/.doc
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

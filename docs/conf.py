@@ -1,7 +1,8 @@
-"""Sphinx configuration: pages in MyST, API pages from the docstrings, notebooks as they were committed."""
+"""Sphinx configuration: pages in MyST, API pages from the docstrings, notebooks as they were committed, a gallery drawn on the way."""
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import scgnn_tools
@@ -10,6 +11,12 @@ HERE = Path(__file__).parent
 
 # Sphinx reads only below docs/: the notebooks and the project's own pages are copied in, never kept twice
 shutil.copytree(HERE.parent / "tutorials", HERE / "tutorials", dirs_exist_ok=True)
+
+sys.path.insert(0, str(HERE))
+from _gallery import build as build_gallery  # noqa: E402
+
+if not os.environ.get("SGT_DOCS_NO_GALLERY"):  # pages that link to it then warn
+    build_gallery(HERE / "gallery")
 
 project = "scgnn_tools"
 author = "The scgnn_tools developers"
@@ -23,6 +30,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "sphinx_design",
 ]
 if os.environ.get("SGT_DOCS_ONLINE"):  # links to other projects need their inventories, which only a network has
     extensions.append("sphinx.ext.intersphinx")
@@ -48,15 +56,19 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
 myst_heading_anchors = 3
 highlight_language = "none"  # blocks without a language are tables and output
 suppress_warnings = ["mystnb.unknown_mime_type"]
-exclude_patterns = ["_build", "jupyter_execute"]
+exclude_patterns = ["_build", "_templates", "jupyter_execute"]
+templates_path = ["_templates"]
 
 html_theme = "sphinx_book_theme"
 html_title = "scgnn_tools"
 html_static_path = ["_static"]
+html_css_files = ["sgt.css"]
 html_theme_options = {
     "repository_url": "https://github.com/scgnn-tools/scgnn_tools",
     "use_repository_button": True,
     "show_navbar_depth": 1,
     "navbar_persistent": [],
     "show_toc_level": 2,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
 }

@@ -135,17 +135,9 @@ def _column(ax: Axes, values: np.ndarray, y: np.ndarray, sign: np.ndarray, name:
         ax.plot([0, 0], [y.min() - 0.4, y.max() + 0.4], color=style.PALE, linewidth=0.7, zorder=3)
     for v, at in zip(values, y, strict=True):
         text = f"{v:.2f}" if np.isfinite(v) else "–"
-        covered = np.isfinite(v) and v > low + 0.72 * (high - low)
-        ax.text(
-            high,
-            at,
-            text,
-            fontsize=6.5,
-            color="white" if covered else style.INK,
-            ha="right",
-            va="center",
-            zorder=4,
-        )
+        inside = np.isfinite(v) and v > low + 0.55 * (high - low)
+        at_x, colour = (v, "white") if inside else (high, style.INK)
+        ax.text(at_x, at, text, fontsize=6.5, color=colour, ha="right", va="center", zorder=4)
     ax.set(xlim=(low, high), ylim=(y.min() - 0.8, y.max() + 1.6))
     ax.text((low + high) / 2, y.max() + 0.75, name, fontsize=7.5, color=style.INK, ha="center", va="bottom")
     ax.axis("off")

@@ -1,0 +1,143 @@
+"""The gallery: every figure of ``sgt.pl``, drawn from real cells while the documentation is built, beside the lines that draw it."""
+
+import hashlib
+import shutil
+import time
+import warnings
+from pathlib import Path
+from textwrap import dedent
+
+BEGIN = """
+import scanpy as sc
+import scgnn_tools as sgt
+
+adata = sc.datasets.pbmc68k_reduced()  # 700 blood cells
+sgt.tl.embed(adata)
+"""
+
+# name of the function, variant, title, what it shows, the lines that make it
+FIGURES = [
+    ("embedding_report", "", "An embedding on one page", "Cells by label, by batch and by depth, and how the genes were matched.", """
+        sgt.pl.embedding_report(adata, labels_key="bulk_labels", batch_key="phase")
+    """),
+    ("annotation", "", "Labels on a map", "Known and predicted labels, and the method beside its baselines.", """
+        sgt.tl.annotate(adata, "bulk_labels")
+        sgt.pl.annotation(adata, labels_key="bulk_labels")
+    """),
+    ("confusion", "", "Which labels are mixed up", "True against predicted labels of held-out cells; small rows are marked.", """
+        sgt.tl.annotate(adata, "bulk_labels")
+        sgt.pl.confusion(adata)
+    """),
+    ("calibration", "", "Can the confidence be trusted?", "How often labels of each confidence are right, with 95 % intervals.", """
+        sgt.tl.annotate(adata, "bulk_labels")
+        sgt.pl.calibration(adata)
+    """),
+    ("annotation_sankey", "", "From clusters to labels", "Where the cells of each cluster go among the new labels.", """
+        sgt.tl.annotate(adata, "bulk_labels")
+        sgt.pl.annotation_sankey(adata, "louvain")
+    """),
+    ("explain", "", "Why this label?", "The genes that each cell type rests on.", """
+        sgt.tl.explain(adata, "bulk_labels", method="logreg_pca")
+        sgt.pl.explain(adata, n_genes=6)
+    """),
+    ("integration", "", "Batches joined", "Scores of the methods, and the joined cells by batch and by label.", """
+        adata.obs["lane"] = ["one", "two"] * 350  # take a column with your batches
+        sgt.tl.integrate(adata, "lane", labels_key="bulk_labels", method="center", baselines=("pca",))
+        sgt.pl.integration(adata)
+    """),
+    ("gene_programs", "", "Gene programs", "Programs that differ most between cell types, and the genes in them.", """
+        sgt.tl.gene_programs(adata, groupby="bulk_labels", resolution=10)
+        sgt.pl.gene_programs(adata, n_programs=15)
+    """),
+    ("grn", "", "A regulatory network", "Transcription factors on the inner ring, their targets around them.", """
+        sgt.tl.infer_grn(adata)
+        sgt.pl.grn(adata)
+    """),
+    ("grn", "tf", "One regulon", "The targets of one transcription factor, with the evidence of each.", """
+        sgt.tl.infer_grn(adata)
+        sgt.pl.grn(adata, tf="SPI1", n_edges=25)
+    """),
+    ("grn", "modules", "A large network", "More edges than can be drawn one by one are gathered into modules.", """
+        sgt.tl.infer_grn(adata)
+        sgt.pl.grn(adata, n_edges=2000)
+    """),
+    ("grn_evaluation", "", "A network judged", "Correlations judged by known edges, beside counting edges.", """
+        cells = adata.raw.to_adata()[:, adata.var_names].to_df()
+        tfs = [t for t in sgt.genes.transcription_factors() if t in cells]
+        pairs = cells.corr().abs().loc[tfs].rename_axis("source").rename_axis("target", axis=1)
+        result = sgt.tl.evaluate_grn(pairs.stack().rename("score").reset_index(), sgt.genes.prior())
+        sgt.pl.grn_evaluation(result)
+    """),
+    ("training", "", "A training", "The loss on the cells of training and on those held back.", """
+        counts = adata.raw.to_adata()
+        sgt.models.ScBiGNN.setup_anndata(counts, labels_key="bulk_labels")
+        model = sgt.models.ScBiGNN(counts)
+        model.train(max_epochs=15)
+        sgt.pl.training(model.history)
+    """),
+]  # fmt: skip
+
+
+def build(here: Path) -> None:
+    """Draw all figures and write their pages below ``here``; what was drawn from the same code is kept."""
+    import scgnn_tools
+
+    source = Path(scgnn_tools.__file__).parent
+    files = [Path(__file__), *sorted(source.glob("pl/*.py")), *sorted(source.glob("tl/*.py"))]
+    stamp = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    done = here / ".stamp"
+    if done.is_file() and done.read_text() == stamp:
+        return
+    shutil.rmtree(here, ignore_errors=True)
+    here.mkdir(parents=True)
+    begun = time.perf_counter()
+    before: dict[str, dict] = {}
+    for name, variant, title, about, lines in FIGURES:
+        page = f"{name}_{variant}" if variant else name
+        code = dedent(lines).strip()
+        _draw(code, here / f"{page}.png", before)
+        (here / f"{page}.md").write_text(_page(name, title, about, code, page), encoding="utf-8")
+    (here / "index.md").write_text(_index(), encoding="utf-8")
+    done.write_text(stamp)
+    print(f"gallery: {len(FIGURES)} figures in {time.perf_counter() - begun:.0f} s")
+
+
+def _draw(code: str, path: Path, before: dict[str, dict]) -> None:
+    """Run the lines of one figure, all but the last only once, and save what the last returns."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    first, last = code.rsplit("\n", 1) if "\n" in code else ("", code)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of 700 cells, some classes have few
+        import scgnn_tools as sgt
+
+        with sgt.settings.override(progress=False, verbose=False):
+            if first not in before:
+                before[first] = {}
+                exec(BEGIN + first, before[first])
+            figure = eval(last, before[first])
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    mpl.pyplot.close(figure)
+
+
+def _page(name: str, title: str, about: str, code: str, page: str) -> str:
+    return (
+        f"# {title}\n\n{about}\nThe function is {{py:func}}`sgt.pl.{name} <scgnn_tools.pl.{name}>`.\n\n"
+        f"```python\n{BEGIN.strip()}\n{code}\n```\n\n![{title}]({page}.png)\n"
+    )
+
+
+def _index() -> str:
+    cards, names = [], []
+    for name, variant, title, about, _ in FIGURES:
+        page = f"{name}_{variant}" if variant else name
+        names.append(page)
+        cards.append(
+            f":::{{grid-item-card}} {title}\n:link: {page}\n:link-type: doc\n:img-top: {page}.png\n:img-alt: {title}\n\n{about}\n:::\n"
+        )
+    return (
+        "# Gallery\n\nEvery figure of `sgt.pl`, drawn from 700 blood cells while this page was built. Click a picture to see the lines that make it.\n\n"
+        "::::{grid} 1 2 3 3\n:gutter: 3\n:class-container: sgt-gallery\n\n" + "\n".join(cards) + "::::\n\n"
+        "```{toctree}\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(names) + "\n```\n"
+    )
