@@ -61,6 +61,32 @@ FIGURES = [
         sgt.tl.infer_grn(adata)
         sgt.pl.grn(adata, n_edges=2000)
     """),
+    ("regulon_specificity", "", "Regulons by cell type", "Transcription factors whose targets mark a cell type.", """
+        sgt.tl.infer_grn(adata, groupby="bulk_labels")
+        sgt.pl.regulon_specificity(adata, groups=["CD14+ Monocyte", "CD19+ B", "CD56+ NK", "Dendritic"], n_tfs=6)
+    """),
+    ("grn_difference", "", "Two networks compared", "Transcription factors and edges that differ between two cell types.", """
+        sgt.tl.infer_grn(adata, groupby="bulk_labels")
+        result = sgt.tl.compare_grn(adata, "CD14+ Monocyte", "Dendritic")
+        sgt.pl.grn_difference(result, n_shown=12)
+    """),
+    ("regulon_heatmap", "", "Activity of transcription factors", "Mean activity in each cell type.", """
+        sgt.tl.infer_grn(adata, groupby="bulk_labels")
+        sgt.tl.tf_activity(adata)
+        sgt.pl.regulon_heatmap(adata, "bulk_labels", n_tfs=3)
+    """),
+    ("perturbation", "", "Perturbations predicted", "The true change of held-out conditions, and what each method said. The changes here are made up.", """
+        cells, prior = adata.raw.to_adata()[:, adata.var_names].copy(), sgt.genes.prior()
+        prior = prior[prior["target"].isin(cells.var_names)]
+        tfs = prior["source"].value_counts().index[:8]
+        cells.obs["perturbation"] = [["non-targeting", *tfs][i % 9] for i in range(cells.n_obs)]
+        cells.X = cells.X.toarray()
+        for tf in tfs:  # made up: the targets of a transcription factor rise in its cells
+            hit = cells.var_names.isin(prior.loc[prior["source"] == tf, "target"])
+            cells.X[(cells.obs["perturbation"] == tf).to_numpy()[:, None] & hit] += 1.0
+        sgt.tl.perturb(cells, "perturbation", n_halves=2)
+        sgt.pl.perturbation(cells)
+    """),
     ("grn_evaluation", "", "A network judged", "Correlations judged by known edges, beside counting edges.", """
         cells = adata.raw.to_adata()[:, adata.var_names].to_df()
         tfs = [t for t in sgt.genes.transcription_factors() if t in cells]
@@ -103,20 +129,24 @@ def build(here: Path) -> None:
 
 
 def _draw(code: str, path: Path, before: dict[str, dict]) -> None:
-    """Run the lines of one figure, all but the last only once, and save what the last returns."""
+    """Run the lines of one figure, those that an earlier one has run only once, and save what the last returns."""
     import matplotlib as mpl
 
     mpl.use("agg")
-    first, last = code.rsplit("\n", 1) if "\n" in code else ("", code)
+    *first, last = code.split("\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of 700 cells, some classes have few
         import scgnn_tools as sgt
 
         with sgt.settings.override(progress=False, verbose=False):
-            if first not in before:
-                before[first] = {}
-                exec(BEGIN + first, before[first])
-            figure = eval(last, before[first])
+            if "" not in before:
+                before[""] = {}
+                exec(BEGIN, before[""])
+            done = next(k for k in range(len(first), -1, -1) if "\n".join(first[:k]) in before)
+            names = before["\n".join(first[:done])]
+            exec("\n".join(first[done:]), names)
+            before["\n".join(first)] = names
+            figure = eval(last, names)
     figure.savefig(path, dpi=110, bbox_inches="tight")
     mpl.pyplot.close(figure)
 

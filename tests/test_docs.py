@@ -60,3 +60,28 @@ def test_the_tutorial_runs(notebook, tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_gallery_shows_every_figure():
+    from docs._gallery import FIGURES
+
+    assert {name for name, *_ in FIGURES} == set(sgt.pl.__all__)
+    for name, _, _, _, lines in FIGURES:
+        assert f"sgt.pl.{name}(" in lines.strip().splitlines()[-1]
+
+
+MADE = {"_build", "gallery", "generated", "tutorials"}
+PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if not MADE & set(p.relative_to(ROOT).parts)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_page_leads_nowhere_that_is_not_there_and_names_what_is(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", re.sub(r"```.*?```", "", text, flags=re.S)):
+        made = "tutorials/" in link or "gallery/" in link
+        target = (ROOT / "tutorials" / Path(link).name) if "tutorials/" in link else page.parent / link
+        assert (made and "gallery/" in link) or target.exists() or target.with_suffix(".ipynb").exists(), link
+    for file in re.findall(r"\{download\}`[^<]*<([^>]+)>`", text):
+        assert (page.parent / file).is_file(), file
+    for room, name in re.findall(r"sgt\.(tl|pl|pp|fm|models)\.(\w+)", text):
+        assert hasattr(getattr(sgt, room), name), f"sgt.{room}.{name}"
