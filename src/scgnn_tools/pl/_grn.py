@@ -51,8 +51,8 @@ def grn(
     """Draw a gene regulatory network.
 
     A known edge is drawn full, a new one broken or pale; its colour is its sign, its width its score. Up to 130 edges are drawn one by one,
-    transcription factors on an inner ring, targets around them, each near its factors. Of more, the targets are gathered into modules with
-    like factors, and bands from the factors to the modules hold the edges.
+    transcription factors on an inner ring, targets around them, each near its regulators. Of more, the targets are gathered into modules with
+    like regulators, and bands from transcription factors to modules hold the edges.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def grn_difference(
     save: str | Path | None = None,
     return_fig: bool = False,
 ) -> Any:
-    """Draw what two networks share, the factors and the edges that differ most, with 95 % intervals.
+    """Draw what two networks share, and the transcription factors and edges that differ most, with 95 % intervals.
 
     Of two networks of the same cells, which have no interval, the overlap of the factors' targets and the ranks of the shared edges are
     drawn instead.
@@ -52,7 +52,9 @@ def grn_difference(
             count = [
                 f"{told.loc['groups', c]:,} differ (random groups: {told.loc['random groups', c]:,})" for c in told
             ]
-            _intervals(left, comparison.factors, comparison.factors["source"], n_shown, f"factors: {count[1]}")
+            _intervals(
+                left, comparison.factors, comparison.factors["source"], n_shown, f"transcription factors: {count[1]}"
+            )
             names = comparison.edges["source"] + " → " + comparison.edges["target"]
             _intervals(right, comparison.edges, names, n_shown, f"edges: {count[0]}")
             left.set_xlabel(f"activity, {a} − {b} (standard deviations)")
@@ -103,7 +105,7 @@ def _jaccard(ax: "Axes", factors: pd.DataFrame, n_shown: int) -> None:
     ax.barh(range(len(some)), some["jaccard"], color=style.TARGET, height=0.62)
     ax.set_yticks(range(len(some)), [style.text(n, limit=24) for n in some["source"]])
     ax.set(xlim=(0, 1), xlabel="targets in both / in either")
-    _title(ax, "overlap of the largest factors")
+    _title(ax, "overlap of the largest regulons")
 
 
 def _ranks(ax: "Axes", edges: pd.DataFrame, a: str, b: str) -> None:

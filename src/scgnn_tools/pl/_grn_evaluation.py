@@ -35,7 +35,7 @@ def grn_evaluation(
     save: str | Path | None = None,
     return_fig: bool = False,
 ) -> Any:
-    """Draw precision over recall, the ROC curve, and the AUROC within each factor; the baselines in grey, chance dotted.
+    """Draw precision over recall, the ROC curve, and the AUROC within each transcription factor; the baselines in grey, chance dotted.
 
     Parameters
     ----------

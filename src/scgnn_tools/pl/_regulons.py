@@ -125,7 +125,7 @@ def regulon_specificity(
     save: str | Path | None = None,
     return_fig: bool = False,
 ) -> Any:
-    """Draw the factors whose targets are most above other cells in each group, and beside it what the factor's own expression says.
+    """Draw transcription factors whose targets are most above other cells in each group, beside their own expression.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def regulon_specificity(
         for panel in axes[len(chosen) :]:
             panel.axis("off")
         figure.supxlabel(
-            "above other cells, in standard deviations   ▮ its targets   ◆ the factor itself",
+            "above other cells, in standard deviations   ▮ its targets   ◆ the transcription factor itself",
             fontsize=9,
             color=style.INK,
         )
