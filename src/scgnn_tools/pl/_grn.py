@@ -50,9 +50,9 @@ def grn(
 ) -> Any:
     """Draw a gene regulatory network.
 
-    A known edge is drawn full, a new one broken or pale; its colour is its sign, its width its score. Up to 130 edges are drawn one by one,
-    transcription factors on an inner ring, targets around them, each near its regulators. Of more, the targets are gathered into modules with
-    like regulators, and bands from transcription factors to modules hold the edges.
+    A known edge is drawn full, a new one broken or pale; its colour is its sign, its width its score. Up to 130 edges are drawn one by one:
+    transcription factors on an inner ring, targets around them, each near its regulators. Of more, targets with like regulators are
+    gathered into modules, and bands from the transcription factors to the modules hold the edges.
 
     Parameters
     ----------
