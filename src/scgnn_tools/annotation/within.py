@@ -42,7 +42,9 @@ def within(
         method, fold if seen is None else replace(fold, unlabeled=scored.beside(seen)), scored, codes, options
     )
     rows, final, interrupted = {method: row}, first, first.interrupted
-    alone = not len(codes) and seen is None  # no class has a second cell: there is nothing to score, and all of them have trained
+    alone = (
+        not len(codes) and seen is None
+    )  # no class has a second cell: there is nothing to score, and all of them have trained
     try:
         for name in [] if alone else baselines(method):
             other, _, theirs = _score(name, plain, scored, codes, None)

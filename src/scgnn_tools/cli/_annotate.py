@@ -5,13 +5,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools.cli import _cells
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scgnn_tools.cli._cells import Words
 
-def add(p: argparse.ArgumentParser) -> None:
-    """Add the arguments to the parser."""
+
+EXAMPLES = """  sgt annotate cells.h5ad --output labelled.h5ad
+  sgt annotate cells.h5ad --reference atlas.h5ad --labels cell_type --save atlas/ --output labelled.h5ad
+  sgt annotate others.h5ad --reference atlas/ --output labelled.h5ad"""
+
+
+def add(words: "Words") -> None:
+    """Add the command to the parser."""
+    p = _cells.command(words, "annotate", "label the cells", EXAMPLES)
+    _cells.add(p)
+    p.add_argument("--method", help="see the documentation of sgt.tl.annotate (default: auto)")
     p.add_argument(
         "--reference", help="labelled cells, in any kind of file, or the folder of a saved annotator (default: bundled)"
     )
@@ -29,9 +40,16 @@ def add(p: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="label clusters too: of a column of obs, or made here",
     )
+    p.set_defaults(run=run)
 
 
-def check(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Label the cells of a file."""
+    _check(args)
+    _cells.work(args, lambda adata: _label(adata, args, _cells.given(args, "method", "labels_key")))
+
+
+def _check(args: argparse.Namespace) -> None:
     """Refuse a folder that could not be written, before any work is done."""
     if args.save is None:
         return
@@ -43,7 +61,7 @@ def check(args: argparse.Namespace) -> None:
         raise InputValueError(msg)
 
 
-def run(adata: "AnnData", args: argparse.Namespace, given: dict[str, Any]) -> None:
+def _label(adata: "AnnData", args: argparse.Namespace, given: dict[str, Any]) -> None:
     """Label the cells; with ``--save`` by an annotator that is kept."""
     import scgnn_tools as sgt
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._write import free_space, target_of
-from scgnn_tools.data.files import read_cells as read  # noqa: F401 (the one reader of the commands)
+from scgnn_tools.data.readers import read_cells as read  # noqa: F401 (the one reader of the commands)
 
 if TYPE_CHECKING:
     from anndata import AnnData

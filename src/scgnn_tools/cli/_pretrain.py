@@ -63,6 +63,7 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
     p.add_argument("--layer", help="the matrix to use: a layer, X or raw (default: the first that fits)")
     p.add_argument("--seed", type=int, default=0)
+    p.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:

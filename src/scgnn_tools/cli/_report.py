@@ -18,6 +18,7 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p.add_argument("--output", "-o", type=Path, required=True, help="a new .html file")
     p.add_argument("--title", default="", help="heading of the page (default: the name of the file)")
     p.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    p.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
