@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools.metrics import curves
 
 
@@ -36,6 +36,19 @@ def test_rows_are_chosen(evaluation):
     assert len(figure.axes[1].get_legend().get_texts()) == 2
     with pytest.raises(InputValueError, match="no row 'c'; its rows are: a, b, degree, collaborative"):
         sgt.pl.grn_evaluation(evaluation, rows=["c"])
+
+
+def test_the_evaluation_of_an_object(pbmc68k):
+    sgt.tl.infer_grn(pbmc68k, method="degree", n_runs=1, controls=False)
+    table = pbmc68k.uns["sgt_grn"]["evaluation"]["table"]
+    figure = sgt.pl.grn_evaluation(pbmc68k)
+    named = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert named == table.index[table["auprc"].notna()].tolist()
+    assert figure.axes[0].patches[0].get_width() == pytest.approx(table["auprc"].dropna().iloc[0])
+    assert len(sgt.pl.grn_evaluation(pbmc68k, rows=["degree"]).axes[0].patches) == 1
+    sgt.tl.grn_from_edges(pbmc68k, {"SPI1": ["LYZ"]}, key_added="own")
+    with pytest.raises(MissingKeyError, match="was not evaluated"):
+        sgt.pl.grn_evaluation(pbmc68k, key="own")
 
 
 def test_curves_by_hand():

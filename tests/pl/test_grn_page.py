@@ -1,10 +1,12 @@
 """The page in a real browser, headless Chromium: it is loaded from disk, events are sent to it, what it then shows is read."""
 
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -61,6 +63,11 @@ def browse(text, tmp_path, *, script="", hash_=""):
 
 def between(dom, tag, name):
     return re.search(rf'<{tag} id="{name}".*?</{tag}>', dom, re.S).group()
+
+
+def apart(edges):
+    """Return edges as the page lists them: known ones first."""
+    return edges.sort_values(["known", "score"], ascending=False)
 
 
 def listed(dom):
@@ -136,8 +143,9 @@ def test_search_finds_a_gene_and_shows_its_edges(edges, tmp_path):
     dom = browse(made(edges).text, tmp_path, script=script)
     assert re.search(r'data-found="TF7factor, 20 targets"', dom)
     assert re.search(r'<h2 id="gene">TF7<small>transcription factor', dom)
-    mine = edges[edges["source"] == "TF7"].sort_values("score", ascending=False)
-    assert listed(dom) == [f"TF7>{t}" for t in mine["target"]]
+    assert listed(dom) == [f"TF7>{t}" for t in apart(edges[edges["source"] == "TF7"])["target"]]
+    assert '<section id="known-targets">' in dom
+    assert '<section id="new-targets">' in dom
 
 
 @needs_browser
@@ -153,11 +161,11 @@ def test_a_click_on_the_canvas_selects_and_a_click_on_an_edge_shows_its_evidence
     dom = browse(made(edges).text, tmp_path, script=script)
     assert '<h2 id="gene">TF1<small>' in dom
     assert all("TF1" in pair.split(">") for pair in listed(dom))
-    first = edges[edges["source"] == "TF1"].sort_values("score", ascending=False).iloc[0]
+    first = apart(edges[edges["source"] == "TF1"]).iloc[0]
     proof = re.search(r'<dl class="proof">.*?</dl>', dom, re.S).group()
-    assert f"<dt>correlation</dt><dd>{float(f'{first.correlation:.3g}'):g}</dd>" in proof
+    assert f"correlation</dt><dd>{float(f'{first.correlation:.3g}'):g}</dd>" in proof
     assert "<dt>why</dt><dd>a &amp; &lt;b&gt;</dd>" in proof
-    assert "Regulators" in dom  # TF0 regulates it
+    assert "regulators (1)" in dom  # TF0 regulates it
 
 
 @needs_browser
@@ -194,3 +202,51 @@ def test_groups_are_chosen_one_by_one(edges, tmp_path):
     dom = browse(made(both).text, tmp_path, script=script)
     assert f"100 of {len(both)} edges" in dom
     assert "T &amp; &lt;x&gt;</option>" in dom
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_target_stands_once_with_its_groups_and_specificity_narrows(edges, tmp_path):
+    both = pd.concat([edges.assign(group=g, contrast=v) for g, v in (("B", 0.0), ("T", 2.0))], ignore_index=True)
+    both = both.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+    dom = browse(made(both).text, tmp_path, hash_="#gene=TF0")
+    assert listed(dom) == [f"TF0>{t}" for t in apart(edges[edges["source"] == "TF0"])["target"]]
+    assert re.search(r'<div class="groups"><span[^>]*>B</span><span[^>]*>T</span></div>', dom)
+    script = """
+      const box = document.getElementById("specific"); box.value = "500"; box.dispatchEvent(new Event("input"));
+    """
+    dom = browse(made(both).text, tmp_path, hash_="#gene=TF0", script=script)
+    assert '<output id="unspecific">1</output>' in dom
+    assert not re.search(r'<div class="groups"><span[^>]*>B</span>', dom)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_picture_and_the_table_as_files(edges, tmp_path):
+    script = """
+      const top = document.getElementById("top"); top.value = top.max; top.dispatchEvent(new Event("input"));
+      const told = document.createElement("pre"); told.id = "told"; told.textContent = JSON.stringify([window.sgt.svg(), window.sgt.csv()]);
+      document.body.append(told);
+    """
+    dom = browse(made(edges.assign(sign_conflict=edges["sign"] > 0)).text, tmp_path, script=script)
+    svg, csv = json.loads(html.unescape(re.search(r'<pre id="told">(.*?)</pre>', dom, re.S).group(1)))
+    root = ET.fromstring(svg)
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}path")) > len(edges)
+    table = pd.read_csv(io.StringIO(csv))
+    assert len(table) == len(edges)
+    assert EVIL in set(table["target"])
+    assert list(table)[:5] == ["source", "target", "score", "known", "sign"]
+    np.testing.assert_allclose(table["correlation"], edges["correlation"], rtol=1e-3)
+
+
+def test_words_are_explained_and_known_edges_leave_room(edges):
+    told = payload(edges.assign(group="B", contrast=1.0))
+    of = {c["name"]: c["help"] for c in told["columns"]}
+    assert of["correlation"].startswith("Pearson")
+    assert of["why"] == ""
+    assert told["columns"][told["specificity"]]["name"] == "contrast"
+    first = [k for k, r in zip(told["edges"]["known"], told["edges"]["pair"], strict=True) if r == 0]
+    assert {0, 1} == set(first)
+    homes = np.array(told["nodes"]["home"])
+    assert (homes[np.array(told["nodes"]["factor"]) == 1] == -1).all()
+    assert (homes >= 0).any()

@@ -1,3 +1,4 @@
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +7,7 @@ from matplotlib.figure import Figure
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools.grn.table import pooled
 from scgnn_tools.pl._grn_modules import REST, modules
 from scgnn_tools.pl._layout import best_of_each, choose_edges, rings
 
@@ -94,8 +96,33 @@ def test_a_regulon_lists_its_targets_and_their_evidence(network):
 def test_the_best_of_each_factor():
     edges = pd.DataFrame({"source": list("AAAABB"), "target": list("uvwxyz"), "score": [0.9, 0.8, 0.7, 0.6, 0.2, 0.1]})
     edges["known"] = edges["target"] == "x"
-    assert best_of_each(edges, 4)["target"].tolist() == ["u", "x", "y", "z"]
+    assert best_of_each(edges, 4)["target"].tolist() == [
+        "u",
+        "v",
+        "x",
+        "y",
+    ]  # what is known takes no place of what is new
     assert len(best_of_each(edges, 9)) == 6
+
+
+def test_a_regulon_of_several_groups_shows_what_all_of_them_say():
+    rows = [("A", 0.9, 0.1, 1.0, False), ("B", 0.8, 0.5, -1.0, True), ("C", 0.7, np.nan, 1.0, False)]
+    edges = pd.DataFrame(rows, columns=["group", "score", "correlation", "sign", "sign_conflict"])
+    edges = pd.concat(
+        [
+            edges.assign(source="SPI1", target="LYZ", known=True),
+            edges.head(1).assign(source="SPI1", target="X", known=False),
+        ]
+    )
+    out = pooled(edges).set_index("target")
+    assert out.loc["LYZ", ["score", "n_groups"]].tolist() == [0.9, 3]
+    assert out.loc["LYZ", "correlation"] == pytest.approx(0.3)
+    assert np.isnan(out.loc["LYZ", "sign"])
+    assert out["sign_conflict"].tolist() == [True, False]
+    adata = ad.AnnData(np.ones((2, 2), dtype=np.float32), uns={"sgt_grn": {"edges": edges}})
+    words = texts(sgt.pl.grn(adata, tf="SPI1"))
+    assert "LYZ ±" in words
+    assert "0.30" in words
 
 
 def test_of_one_group(network):

@@ -53,6 +53,24 @@ def _completed(edges: pd.DataFrame) -> pd.DataFrame:
     return out.assign(score=np.abs(score), known=known, sign=sign)
 
 
+def pooled(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return each edge of several groups once, best first: its best score, the mean of what speaks for it, ``n_groups`` that have it.
+
+    A sign that the groups disagree about is NaN, and an edge is in conflict if one of them says so.
+    """
+    ends = ["source", "target"]
+    best = edges.sort_values("score", ascending=False, kind="stable")
+    by = best.groupby(ends, sort=False, observed=True)
+    numbers = [c for c in best if best[c].dtype.kind in "iuf" and c not in ("score", "sign")]
+    out = by.first().drop(columns=["group", *numbers], errors="ignore")
+    out = out.assign(**by[numbers].mean(), score=by["score"].max(), known=by["known"].any(), n_groups=by.size())
+    signs = by["sign"]
+    out["sign"] = signs.first().where(signs.min() == signs.max())
+    if "sign_conflict" in best:
+        out["sign_conflict"] = by["sign_conflict"].any()
+    return out.reset_index().sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
 def edges_of(
     adata: "AnnData",
     key: str,

@@ -11,7 +11,7 @@ from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools.grn.table import edges_of, network
+from scgnn_tools.grn.table import edges_of, network, pooled
 from scgnn_tools.pl import _grn_modules, _grn_regulon, _grn_rings
 from scgnn_tools.pl._canvas import Canvas, check_save, documented
 from scgnn_tools.pl._grn_legend import heading, legend
@@ -66,7 +66,9 @@ def grn(
     tfs
         Draw these transcription factors only.
     tf
-        Draw the regulon of this one transcription factor: its targets with the evidence of each, and its own regulators.
+        Draw the regulon of this one transcription factor: its targets with the evidence of each, and its own regulators. Without
+        ``group`` the evidence of an edge is the mean over the groups that have it; "±" marks a sign that the prior and the cells tell
+        differently.
     group
         Network of one group of cells; None takes all, and of an edge in several groups the best.
     interactive
@@ -113,6 +115,10 @@ def grn(
             made.save(save)
         return made
     if tf is not None:
+        if (
+            group is None and "group" in every
+        ):  # what one group says of an edge, often the first by name, is not what all say
+            every = pooled(edges_of(adata, key, merge=False, named=True))
         _grn_regulon.draw(canvas, every, tf, n_edges or REGULON, verdict=verdict, figsize=figsize)
     else:
         _network(canvas, edges, every, n_edges or RINGS, title, verdict, figsize)

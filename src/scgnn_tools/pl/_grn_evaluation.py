@@ -5,18 +5,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from scgnn_tools._choices import listed
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._keys import GRN
+from scgnn_tools._log import printable
+from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.evaluate import short
+from scgnn_tools.grn.judge import GrnEvaluation
+from scgnn_tools.grn.table import network
 from scgnn_tools.metrics import curves, per_tf
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
+from scgnn_tools.pl._grn_regulon import OUTLINE
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from matplotlib.axes import Axes
-
-    from scgnn_tools.grn.judge import GrnEvaluation
+    from mudata import MuData
 
 OWN = (style.UP, style.DOWN, *style.PALETTE)
 BASELINES = {"degree": "#3e4c59", "collaborative": "#7b8794", "pcc": "#b0b8c1"}
@@ -25,8 +32,10 @@ DASHES = {"degree": "-", "collaborative": (0, (5, 2)), "pcc": (0, (1.2, 1.4))}
 
 @documented
 def grn_evaluation(
-    evaluation: "GrnEvaluation",
+    evaluation: "GrnEvaluation | AnnData | MuData",
     *,
+    key: str = GRN,
+    mod: str = RNA,
     rows: Sequence[str] | None = None,
     palette: style.Palette | None = None,
     ax: "Axes | None" = None,
@@ -40,7 +49,10 @@ def grn_evaluation(
     Parameters
     ----------
     evaluation
-        Of :func:`scgnn_tools.tl.evaluate_grn`.
+        Of :func:`scgnn_tools.tl.evaluate_grn`; or an object that :func:`scgnn_tools.tl.infer_grn` was called on, whose own evaluation
+        is drawn: a bar a method, without the curves, which need the scores of the pairs.
+    key
+        Name of the network in an object.
     rows
         Rows of its table; None takes all that have a score.
     palette
@@ -53,9 +65,12 @@ def grn_evaluation(
     ------
     InputValueError
         If there is no such row.
+    MissingKeyError
+        If the object has no such network, or an imported one that nobody evaluated.
     """
     canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
-    table = evaluation.table
+    judged = evaluation if isinstance(evaluation, GrnEvaluation) else None
+    table = _table_of(evaluation, key, mod) if judged is None else judged.table
     unknown = [r for r in rows or [] if r not in table.index]
     if unknown:
         msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {listed(table.index)}."
@@ -66,14 +81,54 @@ def grn_evaluation(
     colour |= style.colours(own, palette, dict(zip(own, OWN, strict=False)))
     if isinstance(palette, Mapping):
         colour |= style.colours([n for n in names if n in palette], palette)
+    if judged is None:
+        _bars(canvas, table, names, colour, figsize)
+        return canvas.result()
     with canvas.panels(figsize or (13.0, max(4.2, 0.34 * len(names) + 2.2))) as figure:
         curve, roc, within = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
-        _curves(curve, roc, evaluation, names, colour)
-        _within(within, evaluation, names, colour)
+        _curves(curve, roc, judged, names, colour)
+        _within(within, judged, names, colour)
         for panel in (curve, roc, within):
             style.open_frame(panel, grid=panel is not within, left=panel is not within)
             panel.tick_params(labelsize=9)
     return canvas.result()
+
+
+def _table_of(adata: Any, key: str, mod: str) -> pd.DataFrame:
+    """Return the evaluation that infer_grn wrote, a row a method."""
+    wanted = "what sgt.tl.evaluate_grn returned, an AnnData or a MuData"
+    found = network(modality(adata, mod, name="evaluation", wanted=wanted), key).get("evaluation", {}).get("table")
+    if found is None:
+        name = printable(repr(key))
+        msg = f"The network {name} was not evaluated. Pass what sgt.tl.evaluate_grn(adata, key={name}) returns."
+        raise MissingKeyError(msg)
+    return found.dropna(subset=["auprc"])
+
+
+def _bars(
+    canvas: Canvas,
+    table: pd.DataFrame,
+    names: list[str],
+    colour: dict[str, str],
+    figsize: tuple[float, float] | None,
+) -> None:
+    """Draw the areas of each method as bars, what is to beat in grey, chance dotted."""
+    y = np.arange(len(names))[::-1]
+    chance = {"auprc": float(table["density"].iloc[0]) if len(table) else 0.5, "auroc": 0.5, "auroc_per_tf": 0.5}
+    titles = {"auprc": "AUPRC", "auroc": "AUROC", "auroc_per_tf": "AUROC within factors"}
+    with canvas.panels(figsize or (11.0, 1.5 + 0.34 * max(len(names), 3))) as figure:
+        panels = figure.subplots(1, len(titles), sharey=True)
+        for ax, (column, title) in zip(panels, titles.items(), strict=True):
+            values = table.loc[names, column].to_numpy(dtype=float)
+            ax.barh(y, np.nan_to_num(values), color=[colour[n] for n in names], height=0.62)
+            for at, value in zip(y, values, strict=True):
+                ax.text(0.01, at, short(value), va="center", fontsize=8.5, color=style.INK, path_effects=OUTLINE)
+            ax.axvline(chance[column], color=style.INK, ls=":", lw=1.2)
+            ax.set(xlim=(0, 1), xlabel=f"chance {short(chance[column])}")
+            ax.set_title(title, **style.TITLE)
+            style.open_frame(ax, grid=False, left=False)
+            ax.tick_params(labelsize=9, left=False)
+        panels[0].set_yticks(y, [style.text(n) for n in names])
 
 
 def _curves(curve: "Axes", roc: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: dict[str, str]) -> None:

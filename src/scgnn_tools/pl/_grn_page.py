@@ -13,14 +13,41 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, say, writable
 from scgnn_tools._write import write_whole
-from scgnn_tools.pl._layout import disk
+from scgnn_tools.pl._layout import flowers
 
 START = 400
 """Edges that are shown at first; the slider shows the others."""
 
 _NOT_IN_SCRIPT = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
-HIDDEN = {"source", "target", "group", "known", "sign"}
+EXPLAINED = {
+    "score": "What edges are ranked by: the probability of the edge, or what the method makes.",
+    "known": "The prior has this edge.",
+    "new": "The prior does not have this edge: it is a prediction.",
+    "probability": "How likely an edge is that scores like this one, by known edges that were held out.",
+    "prior_score": "What the method says from known edges alone, without these cells.",
+    "data_score": "What these cells say alone: correlation of neighbour means against permuted cells, shrunk by its reliability.",
+    "log_ratio": "What the cells add: 0 adds nothing, 0.7 makes the edge twice as likely, −0.7 half.",
+    "z": "The correlation in standard deviations of permuted cells, before it is shrunk; beyond 3 it tells a sign.",
+    "own_score": "What the cells of this group say alone.",
+    "contrast": "How much more of both genes there is in this group than in other cells, in standard deviations.",
+    "specificity": "Share of the group's cells that express both genes, less the mean of the other groups.",
+    "coexpressed": "Share of the cells that express both genes.",
+    "correlation": "Pearson correlation over the cells, of the group if there are groups.",
+    "cosine": "How alike the vectors of the two genes are.",
+    "coherence": "How well the target goes with the factor's other known targets.",
+    "stability": "Share of the trainings that have the edge among the best of the factor.",
+    "sign_from": "Who tells the sign: the prior, or the cells where they are sure.",
+    "sign_conflict": "The prior tells one sign and the cells, for sure, the other.",
+    "degree": "What the number of known edges of both genes says.",
+    "collaboration": "What factors with shared targets say.",
+}
+"""What the columns of a network mean, for who reads the page."""
+
+SPECIFIC = ("contrast", "specificity")
+"""Columns, the first that there is, by which edges of one group are told from those of all."""
+
+HIDDEN = {"source", "target", "group", "score", "known", "sign"}
 """Columns that the page shows in its own way."""
 
 
@@ -83,28 +110,45 @@ def payload(edges: pd.DataFrame) -> dict[str, Any]:
     s, t = code[: len(edges)], code[len(edges) :]
     n_out = np.bincount(s, minlength=len(names))
     factor = n_out > 0
-    rank = edges.groupby(s, sort=False).cumcount().to_numpy()  # within the factor: the best edges shape the picture
-    if "group" in edges:
-        rank = edges.groupby([edges["group"].astype(str).to_numpy(), s], sort=False).cumcount().to_numpy()
-    room = np.sqrt(0.45 / len(names)) if len(names) else 0.0
-    x, y = disk(s, t, 1 / (1 + rank / 5), np.where(factor, min(1.6 * room, 0.05), min(0.7 * room, 0.02)))
+    rank, of_pair = _ranks(edges, s, t)
+    x, y, home = flowers(s, t, 1 / (1 + of_pair / 5), len(names))
     n_all = n_out + np.bincount(t, minlength=len(names))
     order = np.lexsort((-n_all, ~factor))
     groups = sorted(edges["group"].astype(str).unique()) if "group" in edges else []
     group = edges["group"].astype(str).map({g: i for i, g in enumerate(groups)}).tolist() if groups else []
+    columns = [c for c in edges if c not in HIDDEN]
+    specific = next((c for c in SPECIFIC if c in columns and edges[c].notna().any()), None)
     score = edges["score"].to_numpy(dtype=float)
     sign = np.nan_to_num(edges["sign"].to_numpy(dtype=float)).astype(int)
     return {
-        "nodes": {"name": names.tolist(), "factor": factor.astype(int).tolist(), "x": _short(x), "y": _short(y)},
+        "nodes": {"name": names.tolist(), "factor": factor.astype(int).tolist(), "x": _short(x), "y": _short(y), "home": home.tolist()},
         "edges": {
             "source": s.tolist(), "target": t.tolist(), "score": _short(score), "known": edges["known"].astype(int).tolist(),
-            "sign": sign.tolist(), "rank": rank.tolist(), "group": group,
+            "sign": sign.tolist(), "rank": rank.tolist(), "pair": of_pair.tolist(), "group": group,
         },
-        "columns": [{"name": str(c).replace("_", " "), "values": _column(edges[c])} for c in edges if c not in HIDDEN],
+        "columns": [
+            {"name": str(c).replace("_", " "), "values": _column(edges[c]), "help": EXPLAINED.get(str(c), "")} for c in columns
+        ],
+        "specificity": columns.index(specific) if groups and specific is not None else -1,
+        "words": {w: EXPLAINED[w] for w in ("score", "known", "new")},
         "groups": groups,
         "order": order.tolist(),
-        "start": _start(rank),
+        "start": _start(of_pair[~pd.DataFrame({"s": s, "t": t}).duplicated().to_numpy()]),
     }  # fmt: skip
+
+
+def _ranks(edges: pd.DataFrame, s: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank of each edge among those of its factor in its group, and of its pair among those of the factor in any group.
+
+    Known and new edges are ranked apart: what is new must not wait until all that is known is shown.
+    """
+    table = pd.DataFrame({"s": s, "t": t, "known": edges["known"].to_numpy(dtype=bool)})
+    table["group"] = edges["group"].astype(str).to_numpy() if "group" in edges else ""
+    rank = table.groupby(["group", "s", "known"], sort=False).cumcount().to_numpy()
+    pairs = table.drop_duplicates(["s", "t"])
+    order = pairs.groupby(["s", "known"], sort=False).cumcount()
+    of_pair = table[["s", "t"]].merge(pairs[["s", "t"]].assign(order=order), on=["s", "t"], how="left")["order"]
+    return rank, of_pair.to_numpy(dtype=np.int64)
 
 
 def _start(rank: np.ndarray) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
+from matplotlib.patheffects import withStroke
 
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas
@@ -13,6 +14,8 @@ EVIDENCE = ("probability", "stability", "correlation", "cosine", "coexpressed")
 """Columns that are drawn beside the score, those that the network has."""
 
 MOST_REGULATORS = 14
+OUTLINE = [withStroke(linewidth=1.8, foreground="white", alpha=0.85)]
+"""Digits are read on bars of any colour."""
 
 
 def draw(
@@ -44,6 +47,7 @@ def draw(
             _column(ax, edges[name].to_numpy(dtype=float), y, edges["sign"].to_numpy(dtype=float), name)
         n_all = int((every["source"] == tf).sum())
         line = f"{len(edges):,} of {n_all:,} targets; {len(known):,} known, {len(new):,} new, best first; regulated by {len(regulators):,}"
+        line += "; evidence: mean over groups" if "n_groups" in edges else ""
         heading(figure, f"Regulon of {tf}", line, verdict)
         legend(figure, edges)
 
@@ -66,7 +70,7 @@ def _fan(ax: Axes, tf: str, edges: pd.DataFrame, y: np.ndarray, regulators: pd.D
         ax.text(
             0.84,
             at,
-            style.text(e.target, limit=24),
+            style.text(e.target, limit=24) + (" ±" if getattr(e, "sign_conflict", False) else ""),
             fontsize=8.5,
             color=style.INK,
             va="center",

@@ -26,11 +26,14 @@ def choose_edges(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
 
 
 def best_of_each(edges: pd.DataFrame, n_edges: int) -> pd.DataFrame:
-    """Choose edges by their rank within the factor (and group), known ones first, until there are ``n_edges``; best first."""
+    """Choose edges by their rank within the factor (and group), known and new ones apart, until there are ``n_edges``; best first.
+
+    Known edges alone would fill the places, and what is predicted would not be seen.
+    """
     if len(edges) <= n_edges:
         return edges.reset_index(drop=True)
-    by = ["group", "source"] if "group" in edges else ["source"]
-    order = edges.sort_values(["known", "score"], ascending=False, kind="stable")
+    by = ["group", "source", "known"] if "group" in edges else ["source", "known"]
+    order = edges.sort_values("score", ascending=False, kind="stable")
     rank = order.groupby(by, sort=False, observed=True).cumcount()
     kept = order.assign(rank=rank).sort_values(["rank", "score"], ascending=[True, False], kind="stable").head(n_edges)
     return edges.loc[kept.index].sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
@@ -73,6 +76,49 @@ def _chain(table: np.ndarray) -> np.ndarray:
         left.remove(nearest)
         order.append(nearest)
     return np.array(order)
+
+
+def flowers(
+    source: np.ndarray, target: np.ndarray, weight: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a place for each gene, a factor with its own targets around it as petals, and whose petal each gene is.
+
+    A target belongs to the factor with the strongest edge to it; factors stand near those that they share targets with. So a network of
+    thousands of edges shows its regulons, and the long edges are those that regulons share.
+
+    Parameters
+    ----------
+    source, target, weight
+        Ends and strength of the edges, (n_edges,).
+    n
+        Genes.
+
+    Returns
+    -------
+    tuple
+        ``x``, ``y`` and ``home``, the factor of each gene, -1 for a factor, each (n,).
+    """
+    factors = np.unique(source)
+    is_factor, number = np.zeros(n, dtype=bool), np.full(n, -1)
+    is_factor[factors], number[factors] = True, np.arange(len(factors))
+    order = np.lexsort((source, -weight))
+    own = order[~is_factor[target[order]]]
+    first = own[np.unique(target[own], return_index=True)[1]]
+    home = np.full(n, -1)
+    home[target[first]] = source[first]
+    petals = np.bincount(number[home[home >= 0]], minlength=len(factors))
+    ends = np.where(is_factor[target], target, home[target])
+    between = source != ends
+    room = np.sqrt(0.6 / max(n + len(factors), 1))
+    size = room * np.sqrt(petals + 2.0)
+    x, y = np.zeros(n), np.zeros(n)
+    x[factors], y[factors] = disk(number[source[between]], number[ends[between]], weight[between], size)
+    strongest = first[np.lexsort((-weight[first], number[source[first]]))]
+    place = np.arange(len(strongest)) - np.searchsorted(number[source[strongest]], number[source[strongest]])
+    radius, angle = room * np.sqrt(place + 1.3), place * np.pi * (3 - np.sqrt(5))
+    x[target[strongest]] = x[source[strongest]] + radius * np.cos(angle)
+    y[target[strongest]] = y[source[strongest]] + radius * np.sin(angle)
+    return x, y, home
 
 
 def disk(

@@ -6,13 +6,19 @@
   const n = nodes.name.length, m = edges.source.length;
   const index = new Map(nodes.name.map((name, i) => [name, i]));
   const COLOUR = { 1: "#0b8f8a", "-1": "#d1495b", 0: "#8d99a6" }, TF = "#243b53", TARGET = "#829ab1", INK = "#1f2933";
-  const canvas = at("canvas"), ctx = canvas.getContext("2d");
+  const canvas = at("canvas"), onScreen = canvas.getContext("2d");
+  let ctx = onScreen;
   const outgoing = nodes.name.map(() => []), incoming = nodes.name.map(() => []);
   for (let e = 0; e < m; e++) { outgoing[edges.source[e]].push(e); incoming[edges.target[e]].push(e); }
   const scores = edges.score, low = Math.min(...minmax(scores)), high = Math.max(...minmax(scores));
-  const deepest = 1 + Math.max(0, minmax(edges.rank)[1]);
+  const deepest = 1 + Math.max(0, minmax(edges.rank)[1], minmax(edges.pair)[1]);
   const strength = (e) => (high > low ? (scores[e] - low) / (high - low) : 1);
-  const state = { gene: -1, edge: -1, hover: -1, least: low, top: data.start, shown: new Uint8Array(m), degree: new Uint32Array(n), factors: 1, largest: 1, rows: 60 };
+  const specific = data.specificity >= 0 ? columns[data.specificity] : null, narrow = specific ? minmax(specific.values.filter((v) => v !== null)) : [0, 0];
+  // shown: the best edge of each pair that the filters let through; passed: all of them
+  const state = { gene: -1, edge: -1, hover: -1, least: low, specific: narrow[0], top: data.start, shown: new Uint8Array(m), passed: new Uint8Array(m), degree: new Uint32Array(n), factors: 1, largest: 1, rows: {} };
+  const ofPair = new Map();
+  for (let e = 0; e < m; e++) { const k = edges.source[e] * n + edges.target[e]; if (!ofPair.has(k)) ofPair.set(k, []); ofPair.get(k).push(e); }
+  const together = (e) => ofPair.get(edges.source[e] * n + edges.target[e]);
   const view = { x: 0, y: 0, k: 1 };
 
   function minmax(values) { let a = Infinity, b = -Infinity; for (const v of values) { if (v < a) a = v; if (v > b) b = v; } return values.length ? [a, b] : [0, 1]; }
@@ -28,17 +34,22 @@
   function filter() {
     const group = groups.length ? Number(at("group").value) : -1, on = (id) => at(id).checked;
     const sign = { 1: on("up"), "-1": on("down"), 0: on("open") };
-    state.degree.fill(0);
+    const rank = group < 0 ? edges.pair : edges.rank;
+    state.degree.fill(0); state.shown.fill(0);
     let count = 0;
     for (let e = 0; e < m; e++) {
-      const ok = scores[e] >= state.least && (edges.known[e] || edges.rank[e] < state.top) && (edges.known[e] ? on("known") : on("new")) && sign[edges.sign[e]] && (group < 0 || edges.group[e] === group);
-      state.shown[e] = ok ? 1 : 0;
-      if (ok) { count++; state.degree[edges.source[e]]++; state.degree[edges.target[e]]++; }
+      const enough = !specific || state.specific <= narrow[0] || (specific.values[e] !== null && specific.values[e] >= state.specific);
+      state.passed[e] = scores[e] >= state.least && enough && (edges.known[e] ? on("known") : on("new")) && sign[edges.sign[e]] && (group < 0 || edges.group[e] === group) ? 1 : 0;
+    }
+    for (const list of ofPair.values()) {
+      const e = list.find((k) => state.passed[k]);
+      if (e !== undefined && (rank[e] < state.top || edges.source[e] === state.gene || edges.target[e] === state.gene)) { state.shown[e] = 1; count++; state.degree[edges.source[e]]++; state.degree[edges.target[e]]++; }
     }
     state.factors = 1; state.largest = 1;
     for (let i = 0; i < n; i++) if (nodes.factor[i] && state.degree[i]) { state.factors++; state.largest = Math.max(state.largest, state.degree[i]); }
     at("least").textContent = number(state.least); at("most").textContent = state.top >= deepest ? "all" : state.top;
-    at("shown").textContent = `${count.toLocaleString("en")} of ${m.toLocaleString("en")} edges`;
+    at("shown").textContent = `${count.toLocaleString("en")} of ${(group < 0 ? ofPair.size : m).toLocaleString("en")} edges`;
+    if (specific) at("unspecific").textContent = state.specific <= narrow[0] ? "any" : number(state.specific);
     details();
     draw();
   }
@@ -89,19 +100,24 @@
   }
   function paint() {
     waiting = false;
-    const ratio = window.devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight, chosen = state.gene >= 0;
+    const ratio = window.devicePixelRatio || 1, w = canvas.clientWidth, h = canvas.clientHeight;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0); ctx.clearRect(0, 0, w, h);
+    picture(w, h);
+  }
+  function picture(w, h) {
+    const chosen = state.gene >= 0;
     const mine = new Set(chosen ? [...outgoing[state.gene], ...incoming[state.gene]].filter((e) => state.shown[e]) : []);
     const near = new Set([state.gene]);
     for (const e of mine) { near.add(edges.source[e]); near.add(edges.target[e]); }
     let count = 0;
     for (let e = 0; e < m; e++) count += state.shown[e];
-    const light = Math.min(1, Math.max(0.28, 12 / Math.sqrt(count || 1))), dashes = count <= 900;
+    const light = Math.min(1, Math.max(0.35, 14 / Math.sqrt(count || 1))), dashes = count <= 900, far = Math.min(1, Math.max(0.22, 90 / (count || 1)));
+    const petal = (e) => nodes.home[edges.target[e]] === edges.source[e];
     ctx.lineCap = "round";
     for (const known of [0, 1]) for (let e = m - 1; e >= 0; e--) { // the best and the known on top
       if (!state.shown[e] || edges.known[e] !== known || mine.has(e)) continue;
       ctx.strokeStyle = COLOUR[edges.sign[e]];
-      ctx.globalAlpha = chosen ? 0.05 : light * (known ? 0.9 : 0.3 + 0.35 * strength(e));
+      ctx.globalAlpha = chosen ? 0.05 : (petal(e) ? light : light * far) * (known ? 0.9 : 0.45 + 0.35 * strength(e));
       ctx.lineWidth = (known ? 1.2 : 0.6) + 1.2 * strength(e);
       ctx.setLineDash(!known && dashes && !chosen ? [5, 4] : []);
       curve(e);
@@ -143,50 +159,71 @@
   }
 
   // ---- the panel
+  const conflict = columns.find((c) => c.name === "sign conflict");
+  function evidence(e) {
+    const proof = element("dl", { class: "proof" });
+    const say = (what, value, help) => proof.append(element("dt", help ? { title: help, class: "told" } : {}, what), element("dd", {}, value));
+    if (groups.length) say("group", groups[edges.group[e]]);
+    say("score", number(scores[e]), data.words.score);
+    for (const c of columns) if (c.values[e] !== null && c.values[e] !== "") say(c.name, typeof c.values[e] === "number" ? number(c.values[e]) : String(c.values[e]), c.help);
+    return proof;
+  }
   function row(e, other) {
     const sign = edges.sign[e], kind = sign > 0 ? "up" : sign < 0 ? "down" : "open";
+    const odd = conflict && conflict.values[e] === "yes" ? element("span", { class: "odd", title: "The prior and the cells tell opposite signs" }, "±") : null;
     const line = element("div", { class: "row" },
-      element("b", {}, nodes.name[other]),
+      element("b", {}, nodes.name[other], odd),
       element("div", { class: "bar" }, element("i", { class: kind, style: `width:${Math.round(100 * Math.max(0.04, strength(e)))}%` })),
-      element("span", { class: "n" }, number(scores[e])),
-      element("span", { class: `tag ${edges.known[e] ? "known" : "new"}` }, edges.known[e] ? "known" : "new"));
-    const box = element("div", { class: `edge${e === state.edge ? " on" : ""}`, "data-edge": `${nodes.name[edges.source[e]]}>${nodes.name[edges.target[e]]}`, onclick: () => open(e) }, line);
+      element("span", { class: "n" }, number(scores[e])));
+    const here = groups.length ? together(e).filter((k) => state.passed[k]) : [];
+    const chips = here.length ? element("div", { class: "groups" }, ...here.slice(0, 6).map((k) => element("span", { title: `score ${number(scores[k])}` }, groups[edges.group[k]])), here.length > 6 ? element("span", {}, `+${here.length - 6}`) : null) : null;
+    const box = element("div", { class: `edge${e === state.edge ? " on" : ""}`, "data-edge": `${nodes.name[edges.source[e]]}>${nodes.name[edges.target[e]]}`, onclick: () => open(e) }, line, chips);
     if (e === state.edge) {
-      const proof = element("dl", { class: "proof" });
-      const say = (what, value) => proof.append(element("dt", {}, what), element("dd", {}, value));
-      if (groups.length) say("group", groups[edges.group[e]]);
-      for (const c of columns) if (c.values[e] !== null && c.values[e] !== "") say(c.name, typeof c.values[e] === "number" ? number(c.values[e]) : String(c.values[e]));
-      proof.append(element("dt", {}, "see"), element("dd", {}, element("button", { class: "go", onclick: (event) => { event.stopPropagation(); select(other); } }, nodes.name[other])));
-      box.append(proof);
+      for (const k of here.length ? here : [e]) box.append(evidence(k));
+      box.append(element("dl", { class: "proof" }, element("dt", {}, "see"), element("dd", {}, element("button", { class: "go", onclick: (event) => { event.stopPropagation(); select(other); } }, nodes.name[other]))));
     }
     return box;
+  }
+  const LISTS = [["Known targets", 1, "outgoing"], ["New targets", 0, "outgoing"], ["Known regulators", 1, "incoming"], ["New regulators", 0, "incoming"]];
+  function listing(i, [title, known, way]) {
+    const [all, end] = way === "outgoing" ? [outgoing[i], edges.target] : [incoming[i], edges.source];
+    const mine = all.filter((e) => edges.known[e] === known), here = mine.filter((e) => state.shown[e]);
+    return { title, end, here, n: new Set(mine.map((e) => end[e])).size };
   }
   function details() {
     const box = at("details"), i = state.gene, top = box.scrollTop;
     box.replaceChildren();
-    if (i < 0) { box.append(element("p", { class: "quiet", id: "hint" }, "Click a gene, or search for one, to see its edges and what speaks for them.")); return; }
+    if (i < 0) { box.append(element("p", { class: "quiet", id: "hint" }, "Click a gene, or search for one, to see its edges and what speaks for them."), glossary()); return; }
     box.append(element("h2", { id: "gene" }, nodes.name[i], element("small", {}, nodes.factor[i] ? "transcription factor" : "target"), element("button", { title: "Close", onclick: () => select(-1) }, "×")));
-    for (const [title, list, end] of [["Targets", outgoing[i], edges.target], ["Regulators", incoming[i], edges.source]]) {
-      if (!list.length) continue;
-      const here = list.filter((e) => state.shown[e]), hidden = list.length - here.length;
-      const section = element("section", { id: title.toLowerCase() }, element("h3", {}, `${title} (${here.length}${hidden ? `, ${hidden} hidden by the filters` : ""})`));
-      for (const e of here.slice(0, state.rows)) section.append(row(e, end[e]));
-      if (here.length > state.rows) section.append(element("button", { class: "more", onclick: () => { state.rows = Infinity; details(); } }, `Show all ${here.length}`));
+    for (const kind of LISTS) {
+      const { title, end, here, n: count } = listing(i, kind);
+      if (!count) continue;
+      const most = state.rows[title] || 30;
+      const section = element("section", { id: title.toLowerCase().replace(" ", "-") }, element("h3", {}, `${title} (${here.length}${count > here.length ? `, ${count - here.length} hidden by the filters` : ""})`));
+      for (const e of here.slice(0, most)) section.append(row(e, end[e]));
+      if (here.length > most) section.append(element("button", { class: "more", onclick: () => { state.rows[title] = Infinity; details(); } }, `Show all ${here.length}`));
       box.append(section);
     }
+    box.append(glossary());
     box.scrollTop = top;
   }
+  function glossary() {
+    const told = [["score", data.words.score], ["known", data.words.known], ["new", data.words.new], ...columns.filter((c) => c.help).map((c) => [c.name, c.help])];
+    const list = element("dl", { class: "proof words" });
+    for (const [name, help] of told) list.append(element("dt", {}, name), element("dd", {}, help));
+    return element("details", { id: "words" }, element("summary", {}, "What the words mean"), list);
+  }
   function select(i, move = false) {
-    state.gene = i; state.edge = -1; state.rows = 60;
+    state.gene = i; state.edge = -1; state.rows = {};
     at("details").scrollTop = 0;
     if (i >= 0 && move) centre(i);
     const hash = i >= 0 ? `#gene=${encodeURIComponent(nodes.name[i])}` : "#";
     if (location.hash !== hash) { try { history.replaceState(null, "", hash); } catch (error) { /* a page inside a notebook has no address */ } }
-    details(); draw();
+    filter();
   }
   function open(e) {
     state.edge = state.edge === e ? -1 : e;
-    if (state.edge >= 0 && outgoing[state.gene].concat(incoming[state.gene]).filter((k) => state.shown[k]).indexOf(e) >= state.rows) state.rows = Infinity;
+    for (const kind of LISTS) if (listing(state.gene, kind).here.indexOf(e) >= 30) state.rows[kind[0]] = Infinity;
     details(); draw();
     const box = document.querySelector(".edge.on");
     if (box) box.scrollIntoView({ block: "nearest" });
@@ -210,7 +247,7 @@
     const box = at("found");
     box.hidden = !at("search").value.trim();
     box.replaceChildren(...results.map((i, k) => element("li", { class: k === first ? "on" : "", onmousedown: (event) => { event.preventDefault(); choose(i); } },
-      element("span", {}, nodes.name[i]), element("small", {}, nodes.factor[i] ? `factor, ${outgoing[i].length} targets` : `${incoming[i].length} regulators`))));
+      element("span", {}, nodes.name[i]), element("small", {}, nodes.factor[i] ? `factor, ${new Set(outgoing[i].map((e) => edges.target[e])).size} targets` : `${new Set(incoming[i].map((e) => edges.source[e])).size} regulators`))));
     if (!results.length) box.append(element("li", { class: "quiet" }, "no such gene in this network"));
   }
   function choose(i) { at("search").value = ""; at("found").hidden = true; at("search").blur(); select(i, true); }
@@ -271,6 +308,61 @@
     else if (event.key === "0") fit();
   });
 
+  // ---- files: the picture as it stands, the edges as they are filtered
+  const NS = ["http:", "", "www.w3.org", "2000", "svg"].join("/");
+  class Drawing { // what the picture asks of a canvas, as SVG
+    constructor() { this.parts = []; this.globalAlpha = 1; this.dash = []; }
+    setLineDash(dash) { this.dash = dash; }
+    measureText(text) { onScreen.font = this.font; return onScreen.measureText(text); }
+    beginPath() { this.path = ""; }
+    moveTo(x, y) { this.path += `M${x.toFixed(1)} ${y.toFixed(1)}`; }
+    lineTo(x, y) { this.path += `L${x.toFixed(1)} ${y.toFixed(1)}`; }
+    quadraticCurveTo(a, b, x, y) { this.path += `Q${a.toFixed(1)} ${b.toFixed(1)} ${x.toFixed(1)} ${y.toFixed(1)}`; }
+    arc(x, y, r) { this.path += `M${(x - r).toFixed(1)} ${y.toFixed(1)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`; }
+    closePath() { this.path += "Z"; }
+    add(tag, attributes, text = "") {
+      const told = Object.entries({ ...attributes, opacity: this.globalAlpha }).map(([k, v]) => `${k}="${escaped(String(v))}"`).join(" ");
+      this.parts.push(`<${tag} ${told}>${escaped(text)}</${tag}>`);
+    }
+    stroke() { this.add("path", { d: this.path, fill: "none", stroke: this.strokeStyle, "stroke-width": this.lineWidth, "stroke-dasharray": this.dash.join(" ") || "none" }); }
+    fill() { this.add("path", { d: this.path, fill: this.fillStyle }); }
+    words(text, x, y, look) { this.add("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": "middle", style: `font:${this.font}`, ...look }, text); }
+    strokeText(text, x, y) { this.words(text, x, y, { fill: "none", stroke: this.strokeStyle, "stroke-width": this.lineWidth }); }
+    fillText(text, x, y) { this.words(text, x, y, { fill: this.fillStyle }); }
+  }
+  const escaped = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+  function asSvg() {
+    const w = canvas.clientWidth, h = canvas.clientHeight, drawing = new Drawing();
+    ctx = drawing;
+    try { picture(w, h); } finally { ctx = onScreen; }
+    return `<svg xmlns="${NS}" width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"><rect width="${w}" height="${h}" fill="#fff"/>${drawing.parts.join("")}</svg>`;
+  }
+  function asCsv() {
+    const cell = (v) => (v === null || v === undefined ? "" : /[",\n\r]/.test(String(v)) ? `"${String(v).replace(/"/g, '""')}"` : String(v));
+    const head = [...(groups.length ? ["group"] : []), "source", "target", "score", "known", "sign", ...columns.map((c) => c.name)];
+    const lines = [head.map(cell).join(",")];
+    for (let e = 0; e < m; e++) if (state.passed[e] && together(e).some((k) => state.shown[k])) {
+      const own = [nodes.name[edges.source[e]], nodes.name[edges.target[e]], scores[e], Boolean(edges.known[e]), edges.sign[e] || ""];
+      lines.push([...(groups.length ? [groups[edges.group[e]]] : []), ...own, ...columns.map((c) => c.values[e])].map(cell).join(","));
+    }
+    return lines.join("\n") + "\n";
+  }
+  function keep(blob, name) {
+    const link = element("a", { download: name });
+    link.setAttribute("href", URL.createObjectURL(blob));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.getAttribute("href")), 1000);
+  }
+  at("svg").onclick = () => keep(new Blob([asSvg()], { type: "image/svg+xml" }), "network.svg");
+  at("csv").onclick = () => keep(new Blob([asCsv()], { type: "text/csv" }), "network.csv");
+  at("png").onclick = () => {
+    const big = document.createElement("canvas"), scale = 3, w = canvas.clientWidth, h = canvas.clientHeight;
+    big.width = w * scale; big.height = h * scale;
+    ctx = big.getContext("2d"); ctx.fillStyle = "#fff"; ctx.fillRect(0, 0, big.width, big.height); ctx.setTransform(scale, 0, 0, scale, 0, 0);
+    try { picture(w, h); } finally { ctx = onScreen; }
+    big.toBlob((blob) => keep(blob, "network.png"));
+  };
+
   // ---- begin
   at("title").textContent = data.title; at("subtitle").textContent = data.subtitle; at("verdict").textContent = data.verdict;
   if (groups.length) {
@@ -284,6 +376,13 @@
   const depth = at("top");
   depth.max = String(deepest); depth.value = String(data.start);
   depth.oninput = () => { state.top = Number(depth.value); filter(); };
+  if (specific) {
+    at("specificity").hidden = false;
+    at("specificity").title = specific.help || "";
+    const least = at("specific");
+    least.value = "0";
+    least.oninput = () => { state.specific = narrow[0] + (narrow[1] - narrow[0]) * (Number(least.value) / 1000); filter(); };
+  }
   slider.oninput = () => { state.least = Number(slider.value) === 0 ? low : toScore(Number(slider.value)); filter(); };
   for (const id of ["known", "new", "up", "down", "open"]) at(id).onchange = filter;
   function follow() {
@@ -291,17 +390,17 @@
     if (pair) {
       const e = edges.source.findIndex((s, k) => `${nodes.name[s]}>${nodes.name[edges.target[k]]}` === pair);
       const gene = index.get(pair.split(">")[0]);
-      if (e >= 0) { reveal(e); select(edges.source[e]); open(e); } else if (gene !== undefined) select(gene);
+      if (e >= 0) { reveal(e); select(edges.source[e]); open(together(e).find((k) => state.shown[k]) ?? e); } else if (gene !== undefined) select(gene);
     } else if (name && index.has(name) && index.get(name) !== state.gene) select(index.get(name));
   }
   function reveal(e) {
     if (state.shown[e]) return;
-    state.least = low; slider.value = "0"; state.top = Math.max(state.top, edges.rank[e] + 1); depth.value = String(state.top);
+    state.least = low; slider.value = "0"; state.specific = narrow[0]; at("specific").value = "0";
     filter();
   }
   addEventListener("hashchange", follow);
   addEventListener("resize", () => { resize(); draw(); });
   resize(); filter(); fit(); follow(); paint();
-  window.sgt = { select: (name) => index.has(name) && select(index.get(name), true), screen: (name) => screen(index.get(name)), state, view };
+  window.sgt = { select: (name) => index.has(name) && select(index.get(name), true), screen: (name) => screen(index.get(name)), state, view, svg: asSvg, csv: asCsv };
   document.documentElement.dataset.ready = `${n} genes, ${m} edges`;
 })();
