@@ -18,7 +18,6 @@ from scgnn_tools.grn.table import network
 from scgnn_tools.metrics import curves, per_tf
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
-from scgnn_tools.pl._grn_regulon import OUTLINE
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -122,7 +121,7 @@ def _bars(
             values = table.loc[names, column].to_numpy(dtype=float)
             ax.barh(y, np.nan_to_num(values), color=[colour[n] for n in names], height=0.62)
             for at, value in zip(y, values, strict=True):
-                ax.text(0.01, at, short(value), va="center", fontsize=8.5, color=style.INK, path_effects=OUTLINE)
+                ax.text(np.nan_to_num(value) + 0.012, at, short(value), va="center", fontsize=8.5, color=style.INK)
             ax.axvline(chance[column], color=style.INK, ls=":", lw=1.2)
             ax.set(xlim=(0, 1), xlabel=f"chance {short(chance[column])}")
             ax.set_title(title, **style.TITLE)

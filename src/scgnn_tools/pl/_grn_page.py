@@ -39,8 +39,13 @@ EXPLAINED = {
     "stability": "Share of the trainings that have the edge among the best of the factor.",
     "sign_from": "Who tells the sign: the prior, or the cells where they are sure.",
     "sign_conflict": "The prior tells one sign and the cells, for sure, the other.",
-    "degree": "What the number of known edges of both genes says.",
+    "degree": "What the number of known edges of both genes says (log-odds).",
     "collaboration": "What factors with shared targets say.",
+    "base": "Where the method begins, before it knows anything of the two genes (log-odds, as are the parts below).",
+    "similar_tfs": "What factors with like vectors say: do they have this target?",
+    "similar_targets": "What genes that are like the target say: does the factor regulate them?",
+    "coexpression": "What the expression of the two genes in other data says.",
+    "vectors": "What the vectors of the two genes say together.",
 }
 """What the columns of a network mean, for who reads the page."""
 

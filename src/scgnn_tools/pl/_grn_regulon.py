@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
-from matplotlib.patheffects import withStroke
 
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas
@@ -14,8 +13,6 @@ EVIDENCE = ("probability", "stability", "correlation", "cosine", "coexpressed")
 """Columns that are drawn beside the score, those that the network has."""
 
 MOST_REGULATORS = 14
-OUTLINE = [withStroke(linewidth=1.8, foreground="white", alpha=0.85)]
-"""Digits are read on bars of any colour."""
 
 
 def draw(
