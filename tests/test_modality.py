@@ -16,14 +16,20 @@ from scgnn_tools._modality import modality
 
 X = np.ones((4, 3), dtype=np.float32)
 EXTRA = {"annotation_sankey": ("label",), "classify_genes": ({},), "export_grn": ("a.csv",), "integrate": ("batch",)}
-EXTRA |= {"perturb": ("perturbation",)}
+EXTRA |= {
+    "perturb": ("perturbation",),
+    "compare_grn": ("a", "b"),
+    "grn_from_edges": ({"A": ["B"]},),
+    "tf_knockout": ("A",),
+}
+EXTRA |= {"regulon_heatmap": ("label",)}
 """Arguments that a call cannot do without."""
 
 ON_ANNDATA = [
     getattr(room, name)
     for room in (sgt.tl, sgt.pp, sgt.pl)
     for name in room.__all__
-    if name not in {"training", "grn_evaluation"}  # of a table, and of an evaluation
+    if name not in {"training", "grn_evaluation", "grn_difference"}  # of a table, an evaluation, a comparison
 ]
 
 

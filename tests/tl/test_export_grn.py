@@ -88,7 +88,7 @@ def test_the_best_edges_alone(network, tmp_path):
 
 
 def test_loom_of_cells_and_regulons(network, tmp_path, monkeypatch):
-    with pytest.raises(MissingExtraError, match="pip install loompy"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'scgnn_tools\[loom\]'"):
         sgt.tl.export_grn(network, tmp_path / "a.loom")
     assert not list(tmp_path.iterdir())
     made = {}

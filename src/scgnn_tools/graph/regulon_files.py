@@ -76,7 +76,7 @@ def loom() -> Any:
     try:
         return importlib.import_module("loompy")
     except ImportError as error:
-        msg = "A loom file is written by loompy, which is not installed. Run: pip install loompy"
+        msg = "A loom file is written by loompy, which is not installed. Run: pip install 'scgnn_tools[loom]'"
         raise MissingExtraError(msg) from error
 
 
