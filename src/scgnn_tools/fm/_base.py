@@ -19,6 +19,7 @@ from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, of_part
 from scgnn_tools._settings import settings
 from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
+from scgnn_tools.data.columns import to_columns
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._card import ModelCard
@@ -223,14 +224,12 @@ class FoundationModel(ABC):
         self, expression: Expression, found: "GeneMatch"
     ) -> Callable[[sp.csr_array, np.random.Generator | None], Tokens]:
         """Return what makes tokens of checked rows of a matrix whose genes were matched."""
-        to_vocabulary, logged = found.projection(), self.card.input == "log1p"
+        logged = self.card.input == "log1p"
         kind = "log1p" if logged else expression.kind.kind
 
         def tokens(rows: sp.csr_array, draws: np.random.Generator | None) -> Tokens:
-            known = sp.csr_array((expression.to_log(rows) if logged else rows) @ to_vocabulary)
+            known = to_columns(expression.to_log(rows) if logged else rows, found.index, len(found.vocabulary))
             del rows
-            known.sort_indices()
-            known.eliminate_zeros()
             return self.tokenize_rows(known, kind, draws)
 
         return tokens
