@@ -173,7 +173,16 @@ class LabelKeys:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column of ``obs``."""
-        return self.obs, self.confidence, self.reason, self.novelty, self.ontology, self.majority, self.majority_share
+        return (
+            self.obs,
+            self.confidence,
+            self.reason,
+            self.novelty,
+            self.ontology,
+            self.agreement,
+            self.majority,
+            self.majority_share,
+        )
 
     @property
     def confidence(self) -> str:
@@ -194,6 +203,11 @@ class LabelKeys:
     def ontology(self) -> str:
         """``obs``: the id of the label in the hierarchy that was given."""
         return f"{self.key}_ontology_term_id"
+
+    @property
+    def agreement(self) -> str:
+        """``obs``: the share of the members of an ensemble that give the cell its likeliest class."""
+        return f"{self.key}_agreement"
 
     @property
     def majority(self) -> str:

@@ -9,7 +9,7 @@ import scipy.io
 import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.data.readers import read_cells
+from scgnn_tools.data.readers import open_cells, read_cells
 
 GENES = ["CD3D", "MS4A1", "NKG7", "LYZ", "GNLY"]
 COUNTS = np.arange(15).reshape(3, 5).astype(np.float32)
@@ -86,8 +86,13 @@ def test_every_kind_of_file_gives_the_same_cells(name, make, tmp_path):
 
 
 def test_a_matrix_may_stay_in_its_file(tmp_path):
-    native(tmp_path / "a.h5ad")
-    assert read_cells(tmp_path / "a.h5ad", backed=True).isbacked
+    for name in ("a.h5ad", "a.zarr"):
+        native(tmp_path / name)
+        assert not sp.issparse(open_cells(tmp_path / name).X)
+    table(tmp_path / "a.csv")
+    assert sp.issparse(open_cells(tmp_path / "a.csv").X)
+    with pytest.raises(InputValueError, match="There is no file"):
+        open_cells(tmp_path / "b.h5ad")
 
 
 @pytest.mark.parametrize(

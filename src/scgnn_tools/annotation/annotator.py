@@ -24,7 +24,7 @@ from scgnn_tools.annotation.settings import Above, Settings, settings_of
 from scgnn_tools.annotation.sources import Reference, gather, is_bundled
 from scgnn_tools.annotation.writing import finish
 from scgnn_tools.data.normalize import log_normalize
-from scgnn_tools.data.readers import read_cells
+from scgnn_tools.data.readers import open_cells, read_cells
 from scgnn_tools.labels import METHODS
 from scgnn_tools.labels.means import class_means
 
@@ -158,12 +158,14 @@ class Annotator:
 
         Returns
         -------
-        None, or the changed copy; of a path the labelled cells, whose matrix stays in an ``.h5ad`` file.
+        None, or the changed copy; of a path the labelled cells, whose matrix stays in an ``.h5ad`` file or zarr folder.
         """
         choice("retrain", retrain, ("auto", True, False))
         keys = LabelKeys(check_key(key_added))
         path = isinstance(adata, str | Path)
-        cells: Any = read_cells(adata, backed=True) if isinstance(adata, str | Path) else adata
+        cells: Any = adata
+        if isinstance(adata, str | Path):  # vectors of the user's are in obsm, which is read with the rest
+            cells = open_cells(adata) if self.settings.use_rep is None else read_cells(adata)
         inner = modality(cells, mod)
         check_writable(cells, copy=copy, mod=mod)
         make = majority is not False and given_clusters(inner, majority) is None

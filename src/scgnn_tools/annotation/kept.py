@@ -30,7 +30,7 @@ def save(
     folder: str | Path, known: KnownCells, settings: Settings, name: str, labeller: Labeller, *, overwrite: bool
 ) -> None:
     """Write all of an annotator; see :meth:`scgnn_tools.annotation.Annotator.save`."""
-    lost = [k for k, v in settings.options.items() if not isinstance(v, PLAIN)]
+    lost = [k for k, v in settings.options.items() if not _is_plain(v)]
     if lost:
         msg = f"No file can hold {', '.join(f'{printable(o)}=' for o in lost)}. Train without, or keep the Annotator in memory."
         raise InputValueError(msg)
@@ -85,6 +85,10 @@ def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Setti
     except (ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
         msg = f"{folder} holds no annotator that Annotator.save wrote ({type(error).__name__}: {printable(error)})."
         raise WeightsError(msg) from error
+
+
+def _is_plain(value: object) -> bool:
+    return all(map(_is_plain, value)) if isinstance(value, list | tuple) else isinstance(value, PLAIN)
 
 
 def is_kept(path: Path) -> bool:
@@ -143,7 +147,9 @@ def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: S
     report = Report(**tables, verdict=told["verdict"], conformal=told["conformal"], held_out=told["held_out"])
     novelty = Novelty().restore(_part(tensors, NOVELTY)) if settings.reject else None
     classes = np.array(about["classes"])
-    return Labeller(classes, made, float(about["temperature"]), sets, novelty, report, bool(about["interrupted"]))
+    return Labeller(
+        classes, settings.method, made, float(about["temperature"]), sets, novelty, report, bool(about["interrupted"])
+    )
 
 
 def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

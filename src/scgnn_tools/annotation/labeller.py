@@ -1,6 +1,7 @@
 """A trained method with all that its answers need: temperature, thresholds of the sets, what is usual."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.novelty import Novelty, Shift
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
-from scgnn_tools.labels import Cells, LabelMethod
+from scgnn_tools.labels import METHODS, Cells, Ensemble, LabelMethod
 from scgnn_tools.labels.temperature import log_proba
 
 
@@ -37,6 +38,8 @@ class AnnotationResult:
         Conformal sets, bool (n_query, n_classes); None if they were not asked for.
     vectors
         Of the cells, float32 (n_query, dimension); None if they were not asked for.
+    agreement
+        Share of the members of an ensemble whose best class is the ensemble's, float32 (n_query,); None for other methods.
     report
         How the method did on held-out cells.
     fitted
@@ -54,6 +57,7 @@ class AnnotationResult:
     markers: dict[int, list[str]]
     sets: np.ndarray | None
     vectors: np.ndarray | None
+    agreement: np.ndarray | None
     report: Report
     fitted: LabelMethod
     interrupted: bool
@@ -72,8 +76,8 @@ class Labeller:
     ----------
     classes
         Str (n_classes,).
-    method, temperature
-        Fitted, and what its scores are divided by.
+    name, method, temperature
+        Name in ``METHODS``, the fitted method, and what its scores are divided by.
     sets
         With its thresholds; None makes no sets.
     novelty
@@ -83,6 +87,7 @@ class Labeller:
     """
 
     classes: np.ndarray
+    name: str
     method: LabelMethod
     temperature: float
     sets: ConformalSets | None
@@ -111,7 +116,7 @@ class Labeller:
         markers: dict[int, list[str]] = {}
         with counter(len(query), what="annotate", unit="cell") as advance:
             for cells in query.blocks():
-                out.append((self.proba(cells), np.diff(cells.expression.indptr) == 0))
+                out.append((*self._scored(cells), np.diff(cells.expression.indptr) == 0))
                 if look is not None and self.novelty is not None:
                     look.add(cells)
                     if cells.genes is not None and not markers:
@@ -119,7 +124,7 @@ class Labeller:
                 if vectors:
                     kept.append(cells.embedding)
                 advance(len(cells))
-        proba, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        proba, agreement, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
         nothing = np.zeros(len(proba), np.float32), np.zeros(len(proba), np.int8), None
         strange, sign, shift = nothing if look is None else look.judge(alone=alone)
         return AnnotationResult(
@@ -132,10 +137,18 @@ class Labeller:
             markers,
             None if self.sets is None else self.sets.sets(proba),
             np.concatenate(kept) if vectors else None,
+            agreement if METHODS[self.name].ensemble else None,
             self.report,
             self.method,
             self.interrupted,
         )
+
+    def _scored(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities, and the share of the members of an ensemble that agree; ones for other methods."""
+        if not METHODS[self.name].ensemble:
+            return self.proba(cells), np.ones(len(cells), dtype=np.float32)
+        scores, agreement = cast("Ensemble", self.method).consensus(cells)
+        return calibrated(scores, self.temperature), agreement
 
 
 def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Fit a method, score it beside the baselines on held-out labelled cells, calibrate it, label the query."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,8 @@ def train(
     train, validation, test = (order[part == p] for p in range(3))
     if unlabeled is not None:
         unlabeled = unlabeled.take(by_content(unlabeled.expression))
+    if experiments is not None:
+        labelled = replace(labelled, experiments=experiments)  # an ensemble weighs its members by them
     folds = [] if experiments is None else holdouts(codes, experiments)
     how: dict[str, Any] = {"coverage": coverage, "conformal": conformal}
     if folds:
@@ -137,4 +140,4 @@ def train(
         )
     told = report.make(outcome.rows, method, outcome.proba, outcome.codes, classes, outcome.promised, outcome.held_out)
     final = outcome.final
-    return Labeller(classes, final.method, final.temperature, outcome.sets, novelty, told, outcome.interrupted)
+    return Labeller(classes, method, final.method, final.temperature, outcome.sets, novelty, told, outcome.interrupted)

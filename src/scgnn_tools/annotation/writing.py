@@ -121,6 +121,8 @@ def fields_of(
     obs[keys.reason] = pd.Categorical(reason, categories=["", *sorted(set(reason) - {""})])
     if settings.reject:
         obs[keys.novelty] = result.strange
+    if result.agreement is not None:
+        obs[keys.agreement] = result.agreement
     if back_off is not None and (back_off.ids != "").any():
         obs[keys.ontology] = pd.Categorical(np.where(rejected, "", back_off.ids[best]))
     columns, report = safe_names(result.classes), result.report

@@ -12,16 +12,18 @@ import scipy.sparse as sp
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data.bounds import check_object
+from scgnn_tools.data.files import open_file
 from scgnn_tools.genes.names import share_known
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+NATIVE = (".h5ad", "zarr")
 TABLES = (".csv", ".tsv", ".txt")
 KINDS = ".h5ad, .zarr, .h5 (10x), .loom, .csv, .tsv or .txt (also .gz), or a folder with matrix.mtx"
 
 
-def read_cells(path: str | Path, *, backed: bool = False) -> "AnnData":
+def read_cells(path: str | Path) -> "AnnData":
     """Read the cells of a file, whatever its kind.
 
     Parameters
@@ -30,8 +32,6 @@ def read_cells(path: str | Path, *, backed: bool = False) -> "AnnData":
         An ``.h5ad`` file, a ``.zarr`` folder, a 10x ``.h5`` file, a ``.loom`` file, a folder with ``matrix.mtx`` (or ``.mtx.gz``), genes
         and barcodes, or a table of text, ``.csv``, ``.tsv`` or ``.txt``, packed by gzip or not. In a table genes may be the rows or the
         columns: the side whose names are known genes is taken.
-    backed
-        Leave the matrix of an ``.h5ad`` file where it is.
 
     Raises
     ------
@@ -48,15 +48,21 @@ def read_cells(path: str | Path, *, backed: bool = False) -> "AnnData":
             warnings.filterwarnings(
                 "ignore", message=".*not unique", category=UserWarning
             )  # names that a file repeats are made unique
-            adata = _backed(path) if backed and name == ".h5ad" else read(path)
+            adata = read(path)
             check_object(adata)
     except Exception as error:
         msg = f"{path} cannot be read as {name}: {printable(error, limit=300)}"
         raise InputValueError(msg) from error
-    if name not in (".h5ad", "zarr"):  # others may repeat names, and what is written later holds each once
+    if name not in NATIVE:  # others may repeat names, and what is written later holds each once
         adata.obs_names_make_unique()
         adata.var_names_make_unique()
     return adata
+
+
+def open_cells(path: str | Path) -> "AnnData":
+    """Open the cells of a file: of ``.h5ad`` and zarr the tables are read and the matrices stay on disk, others are read."""
+    path = Path(path).expanduser()
+    return open_file(path) if path.exists() and _reader(path)[0] in NATIVE else read_cells(path)
 
 
 def _reader(path: Path) -> "tuple[str, Callable[[Path], AnnData]]":
@@ -67,20 +73,14 @@ def _reader(path: Path) -> "tuple[str, Callable[[Path], AnnData]]":
     if path.is_dir():
         if any((path / f"matrix.mtx{end}").is_file() for end in ("", ".gz")):
             return "a 10x folder", _mtx
-        return "zarr", ad.io.read_zarr
+        return NATIVE[1], ad.io.read_zarr
     if last in TABLES:
         return f"a table {last}", _table
     if last == ".loom":
         return ".loom", _loom
     if last == ".h5":
         return "10x .h5", _tenx
-    return ".h5ad", ad.io.read_h5ad
-
-
-def _backed(path: Path) -> "AnnData":
-    import anndata as ad
-
-    return ad.read_h5ad(path, backed="r")
+    return NATIVE[0], ad.io.read_h5ad
 
 
 def _tenx(path: Path) -> "AnnData":

@@ -137,6 +137,8 @@ def annotate(
         float32: how unlike the reference; above 1 a cell is Unknown. Not with ``unknown=None``.
     ``adata.obs[f"{key}_ontology_term_id"]``
         categorical: id of the label, with an .obo file or the bundled reference.
+    ``adata.obs[f"{key}_agreement"]``
+        float32: share of the members of an ensemble whose likeliest class is the ensemble's. With ``method="auto"``.
     ``adata.obs[f"{key}_majority"]``, ``adata.obs[f"{key}_majority_share"]``
         categorical: the label of the cell's cluster; float32: the share of the cluster's cells that have it. With ``majority``.
     ``adata.obsm[f"{key}_proba"]``
