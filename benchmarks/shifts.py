@@ -119,7 +119,7 @@ def scores(task: Task, run: int, baselines: list[str]) -> dict[str, float]:
 
     auto = label_method("auto").fit(*sides, rng=run)
     mixed, agreement = auto.consensus(asked)
-    out = {"auto": right(mixed)} | {name: right(s) for name, s in auto.member_scores(asked).items()}
+    out = {"auto": right(mixed)} | {name: right(s) for name, s in auto.part_scores(asked).items()}
     for name in baselines:
         out[name] = right(label_method(name).fit(*sides, rng=run).scores(asked))
     good = present[mixed.argmax(axis=1)] == truth

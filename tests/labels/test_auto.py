@@ -71,7 +71,7 @@ def test_held_out_experiments_tell_who_is_right_elsewhere(members, told, on):
     query = cells_of(np.arange(100) % 3, np.full(100, 7))  # of another experiment still
     scores, agreement = auto.consensus(query)
     np.testing.assert_array_equal(scores, auto.scores(query))
-    apart = auto.member_scores(query)
+    apart = auto.part_scores(query)
     agree = apart["everywhere"].argmax(axis=1) == apart["local"].argmax(axis=1)
     np.testing.assert_array_equal(agreement == 1, agree)
     assert set(agreement) == {0.5, 1}
@@ -84,7 +84,7 @@ def test_without_held_out_cells_all_count_alike(problem):
     none = np.array([], dtype=np.int64)
     auto = label_method("auto", members=PAIR).fit(train, y, train.take(none), y[none])
     assert (auto.weighed_on, list(auto.weights)) == ("nothing", [0.5, 0.5])
-    each = auto.member_scores(test)
+    each = auto.part_scores(test)
     mean = np.mean([np.exp(s) for s in each.values()], axis=0)
     np.testing.assert_allclose(np.exp(auto.scores(test)), mean, atol=1e-9)
     assert (auto.scores(test).argmax(axis=1) == y_test).mean() > 0.9
@@ -104,15 +104,14 @@ def test_even_weights_are_even_whatever_held_out_cells_say(problem):
 def test_folds_of_experiments():
     labels = np.repeat([0, 1, 2], 100)
     assert experiment_folds(None, labels, 0) == []
-    assert experiment_folds(np.zeros(300, dtype=int), labels, 0) == []
+    assert experiment_folds(np.arange(300) % 2, labels, 0) == []
     experiment = np.arange(300) % 12
     folds = experiment_folds(experiment, labels, 0)
     assert len(folds) == 5
     for known, asked in folds:
         assert not set(experiment[known]) & set(experiment[asked])
     assert sorted(np.concatenate([asked for _, asked in folds])) == list(range(300))
-    alone = np.where(labels == 2, 1, 0)  # the third class is of one experiment only: nobody else can know it
-    assert experiment_folds(alone, labels, 0) == []
+    assert experiment_folds(labels, labels, 0) == []  # each class is of one experiment only: nobody else can know it
     again = experiment_folds(experiment, labels, 0)
     assert all(
         np.array_equal(a, b) for one, other in zip(folds, again, strict=True) for a, b in zip(one, other, strict=True)
@@ -120,8 +119,19 @@ def test_folds_of_experiments():
 
 
 def test_of_many_cells_some_train_a_fold():
-    (known, asked), _ = experiment_folds(np.arange(4000) % 2, np.arange(4000) // 2 % 3, 0)
-    assert (len(known), len(asked)) == (1500, 2000)
+    (known, asked), *rest = experiment_folds(np.arange(6000) % 3, np.arange(6000) // 3 % 3, 0)
+    assert (len(known), len(asked), len(rest)) == (1500, 2000, 2)
+
+
+def test_an_experiment_counts_for_a_hundred_cells_however_many_it_has(members):
+    weight = []
+    for n in (200, 2000):
+        truth, experiment = np.arange(n) % 3, np.arange(n) // 5 % 4
+        cells, none = cells_of(truth, experiment), np.array([], dtype=np.int64)
+        auto = label_method("auto", members=("everywhere", "local")).fit(cells, truth, cells.take(none), none)
+        weight.append(auto.weights[0])
+    assert weight[1] - weight[0] < 0.1
+    assert weight[0] > 0.6
 
 
 def test_a_class_of_one_experiment_is_learnt_all_the_same(problem):
@@ -156,6 +166,18 @@ def test_members_are_two_or_more_methods(wrong):
 def test_an_option_that_is_none_of_these_is_named():
     with pytest.raises(InputValueError, match="weights is 'held-out' or 'even'; got 'odd'"):
         label_method("auto", weights="odd")
+
+
+def test_options_go_to_the_graph_network(problem):
+    auto = label_method("auto", pathway="P2", max_epochs=3, device="cpu")
+    (train, y), (validation, y_validation), _ = problem
+    auto.fit(train, y, validation, y_validation)
+    assert auto.members["scgrapht"].steps == ("GC", "CG")
+    assert len(auto.members["scgrapht"].history) == 3
+    with pytest.raises(InputValueError, match="pathway"):
+        label_method("auto", pathway="XX")
+    with pytest.raises(InputValueError, match=r"no option 'pathway'; its options are: members, weights, device\."):
+        label_method("auto", members=PAIR, pathway="P2")
 
 
 def test_a_member_that_cannot_be_saved_is_named(members, problem):

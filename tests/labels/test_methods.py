@@ -112,6 +112,7 @@ def test_the_registry_says_what_it_is(name):
     entry, cls = METHODS[name], METHODS[name].load()
     assert entry.parts == (hasattr(cls, "graph_scores") and hasattr(cls, "other_scores"))
     assert entry.ensemble == hasattr(cls, "consensus")
+    assert (entry.ensemble or entry.parts) == hasattr(cls, "part_scores")
     options = method_options(name)
     assert entry.device == (options is None or "device" in options)
     assert entry.interruptible == hasattr(label_method(name), "interrupted")
@@ -192,7 +193,7 @@ def test_tuning_among_close_classes_sees_what_all_genes_together_hide():
 def test_a_typo_names_the_methods():
     with pytest.raises(
         InputValueError,
-        match="no annotation method 'scgraft'; the methods are scgrapht, scbignn, logreg_pca, ",
+        match="no annotation method 'scgraft'; the methods are auto, scgrapht, scbignn, logreg_pca, ",
     ):
         label_method("scgraft")
 

@@ -12,10 +12,12 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import assets
 from scgnn_tools._errors import GeneMatchError, InputTypeError, InputValueError, LabelError, MissingKeyError, SgtWarning
+from scgnn_tools.labels.auto import MEMBERS
 
 WRITTEN = {
     "obs['sgt_label']",
     "obs['sgt_label_confidence']",
+    "obs['sgt_label_agreement']",
     "obs['sgt_label_reason']",
     "obs['sgt_label_novelty']",
     "obsm['sgt_label_set']",
@@ -49,7 +51,14 @@ def test_partly_labelled_bare_call(partly):
     assert changed(before, partly) == WRITTEN
     assert agreement(partly) > 0.7
     entry = partly.uns["sgt_label"]
-    assert list(entry["evaluation"].index) == ["scgrapht", "logreg_pca", "centroid", "knn_pca"]
+    table = entry["evaluation"]
+    assert list(table.index[table["kind"] != "part"]) == ["auto", "logreg_pca", "centroid", "knn_pca"]
+    assert list(table.index[table["kind"] == "part"]) == [f"auto: {m}" for m in MEMBERS]
+    share = partly.obs["sgt_label_agreement"]
+    assert share.between(0.2, 1).all()
+    hidden = partly.obs["cell_type"].isna()
+    right = (partly.obs["sgt_label"].astype(str) == partly.obs["bulk_labels"].astype(str))[hidden]
+    assert right[share[hidden] == 1].mean() > right[share[hidden] < 1].mean() + 0.1
     assert "best baseline" in entry["verdict"]
     assert "obs['cell_type']" in entry["params"]["labels"]
     proba = partly.obsm["sgt_label_proba"]
@@ -71,12 +80,27 @@ def test_ctrl_c_keeps_the_best_weights_so_far(partly, monkeypatch):
         return epoch(*args, **kwargs)
 
     monkeypatch.setattr(full_batch, "_epoch", once)
-    with pytest.warns(SgtWarning, match="scgrapht: the training was interrupted; the labels are of its best weights"):
+    with pytest.warns(SgtWarning, match="auto: the training was interrupted; the labels are of its best weights"):
         sgt.tl.annotate(partly, max_epochs=80)
     assert len(calls) == 40  # what was cancelled does not begin again
     assert partly.uns["sgt_label"]["params"]["interrupted"]
-    assert list(partly.uns["sgt_label"]["evaluation"].index) == ["scgrapht", "logreg_pca", "centroid", "knn_pca"]
+    table = partly.uns["sgt_label"]["evaluation"]
+    assert list(table.index[table["kind"] != "part"]) == ["auto", "logreg_pca", "centroid", "knn_pca"]
     assert agreement(partly) > 0.6
+
+
+def test_a_fusion_is_scored_beside_its_sides_and_tells_no_agreement(partly):
+    sgt.tl.annotate(partly, method="scgrapht", max_epochs=20)
+    table = partly.uns["sgt_label"]["evaluation"]
+    assert list(table.index[table["kind"] == "part"]) == ["scgrapht: graph", "scgrapht: experts"]
+    assert "sgt_label_agreement" not in partly.obs
+
+
+def test_the_ensemble_says_its_time_first(partly, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.annotate(partly, max_epochs=5)
+    assert "auto trains its members twice on 3" in caplog.records[0].getMessage()
+    assert "about " in caplog.records[0].getMessage()
 
 
 def test_it_says_what_it_chose_and_how_it_did(partly, caplog):

@@ -64,7 +64,7 @@ class Annotator:
         reference: Reference = None,
         labels_key: str | None = None,
         *,
-        method: str = "scgrapht",
+        method: str = "auto",
         batch_key: str | None = None,
         donor_key: str | None = None,
         use_rep: str | None = None,
@@ -281,7 +281,7 @@ def kept_annotator(reference: object, device: str) -> Annotator | None:
 
 def check_same(settings: Settings, annotator: Annotator, **others: object) -> None:
     """Refuse arguments of a training that an annotator has behind it, if they are neither its own nor left out."""
-    usual, own = vars(Settings("scgrapht")), vars(annotator.settings)
+    usual, own = vars(Settings("auto")), vars(annotator.settings)
     given = {k: v for k, v in vars(settings).items() if k != "device" and v != usual[k] and v != own[k]}
     wrong = [{"seed": "rng"}.get(k, k) for k in given] + [k for k, v in others.items() if v is not None]
     if wrong:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._errors import LabelError, SgtWarning
-from scgnn_tools._log import printable
+from scgnn_tools._log import duration, printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.across import across, holdouts
@@ -18,7 +18,8 @@ from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.within import within
 from scgnn_tools.data.order import by_content
-from scgnn_tools.labels import Cells
+from scgnn_tools.labels import METHODS, Cells
+from scgnn_tools.labels.auto import expected_seconds
 from scgnn_tools.splits import split_cells
 
 
@@ -121,6 +122,13 @@ def train(
         labelled = replace(labelled, experiments=experiments)  # an ensemble weighs its members by them
     folds = [] if experiments is None else holdouts(codes, experiments)
     how: dict[str, Any] = {"coverage": coverage, "conformal": conformal}
+    if METHODS[method].ensemble:
+        times = len(folds) + 1 if folds else 2
+        n_experiments = 1 if experiments is None else len(np.unique(experiments))
+        seconds = duration(times * expected_seconds(len(labelled), n_experiments))
+        say(
+            f"annotate: {method} trains its members {times} times on {len(labelled):,} cells, about {seconds}; Ctrl-C ends it early"
+        )
     if folds:
         everyone = Fold(labelled, codes, np.concatenate([train, test]), validation, unlabeled, number)
         outcome = across(method, everyone, folds, options, **how)

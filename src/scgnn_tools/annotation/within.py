@@ -9,6 +9,7 @@ import numpy as np
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
 from scgnn_tools.annotation.fitting import Fitted, Fold, Outcome, baselines, fit, row_of
+from scgnn_tools.annotation.parts import parts_of
 from scgnn_tools.labels import Cells
 
 
@@ -41,7 +42,8 @@ def within(
     row, first, proba = _score(
         method, fold if seen is None else replace(fold, unlabeled=scored.beside(seen)), scored, codes, options
     )
-    rows, final, interrupted = {method: row}, first, first.interrupted
+    rows = {method: row} | parts_of(method, first.method, scored, codes)
+    final, interrupted = first, first.interrupted
     alone = (
         not len(codes) and seen is None
     )  # no class has a second cell: there is nothing to score, and all of them have trained

@@ -122,7 +122,7 @@ def fields_of(
     if settings.reject:
         obs[keys.novelty] = result.strange
     if result.agreement is not None:
-        obs[keys.agreement] = result.agreement
+        obs[keys.agreement] = np.where(result.empty, 0, result.agreement).astype(np.float32)
     if back_off is not None and (back_off.ids != "").any():
         obs[keys.ontology] = pd.Categorical(np.where(rejected, "", back_off.ids[best]))
     columns, report = safe_names(result.classes), result.report

@@ -94,6 +94,10 @@ class Ensemble(LabelMethod, Protocol):
         """Return :meth:`scores`, and the share of members that agree with each cell's best class, float32 (n_cells,)."""
         ...
 
+    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return the log-probabilities of each member, (n_cells, n_classes) each."""
+        ...
+
 
 class WithParts(LabelMethod, Protocol):
     """``Entry.parts``: a graph network and a classifier of vectors, fused."""
@@ -104,4 +108,8 @@ class WithParts(LabelMethod, Protocol):
 
     def other_scores(self, cells: Cells) -> np.ndarray | None:
         """Return those of the classifier of vectors; None if this one has none."""
+        ...
+
+    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return both by name, or nothing where there is one."""
         ...

@@ -30,9 +30,9 @@ class Entry:
     random
         Whether two trainings with different seeds differ.
     parts
-        Whether it is made of parts that can be asked apart: ``graph_scores`` and ``other_scores``.
+        Whether it is a graph network and a classifier that can be asked apart: ``graph_scores``, ``other_scores``, ``part_scores``.
     ensemble
-        Whether it is made of other methods: it has ``consensus``.
+        Whether it is made of other methods: it has ``consensus`` and ``part_scores``.
     device
         Whether it computes with PyTorch: it takes ``device``.
     saved

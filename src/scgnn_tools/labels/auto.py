@@ -11,7 +11,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod
-from scgnn_tools.labels._registry import METHODS, label_method
+from scgnn_tools.labels._registry import METHODS, label_method, method_options
 from scgnn_tools.labels.mixture import mixture_weights, rarity
 from scgnn_tools.labels.saving import State, nested, part
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
@@ -19,8 +19,13 @@ from scgnn_tools.splits import split_cells
 
 MEMBERS = ("scgrapht", "logreg_rep", "centroid", "spearman_genes", "lda_pca")
 """A graph network, the vectors of a foundation model, two comparisons with the class means, and Gaussians in PCA."""
+GRAPH = "scgrapht"
 PRIOR = 50.0
-"""Cells' worth of belief in each member that all are as good: held-out cells of the same experiment say little of another one."""
+"""Cells' worth of belief in each member that all are as good."""
+WORTH = 100.0
+"""Cells that a held-out experiment counts for at most: thousands of cells that are strange in the same way say one thing, not thousands."""
+FEWEST_EXPERIMENTS = 3
+"""With two, a member that is asked about one knows a single one, and not two as it will when it is used."""
 MOST_FOLDS, MOST_CELLS, FEWEST_CELLS = 5, 1500, 20
 """Of experiments that are held out: folds, cells that train a fold, and cells that a fold has to score."""
 
@@ -29,9 +34,9 @@ class Auto:
     """An ensemble: the mean of its members' calibrated probabilities.
 
     The weights of the members, and the temperatures of their probabilities, are those that make labels likeliest in experiments that a
-    member has not seen, if the training cells are of several (``Cells.experiments``); else in the validation cells; without any of these
-    all count alike. A strong belief that all are as good holds the weights near each other: within an experiment a member can look better
-    than it is in another one.
+    member has not seen, if the training cells are of three or more (``Cells.experiments``); else in the validation cells; without any of
+    these all count alike. A belief that all are as good holds the weights near each other, and a held-out experiment counts for a hundred
+    cells at most: a member can look better in one experiment than it is in the next.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ class Auto:
         "held-out", as above, or "even".
     device
         Where members train that use PyTorch.
+    options
+        Of the member ``scgrapht``, the one that is trained for long.
 
     Attributes
     ----------
@@ -54,12 +61,15 @@ class Auto:
         Whether Ctrl-C ended the training: members that were not there yet are left out.
     """
 
-    def __init__(self, *, members: Sequence[str] = MEMBERS, weights: str = "held-out", device: str = "auto") -> None:
+    def __init__(
+        self, *, members: Sequence[str] = MEMBERS, weights: str = "held-out", device: str = "auto", **options: Any
+    ) -> None:
         self._names = _checked(members)
         self._even = choice("weights", weights, ("held-out", "even")) == "even"
         self._device, self.interrupted = device, False
+        self._options = {GRAPH: _checked_options(options, self._names)}
         for name in self._names:
-            label_method(name, device=device)  # what is wrong is said before any work
+            self._new(name)  # what is wrong is said before any work
         self.members: dict[str, LabelMethod] = {}
 
     def fit(
@@ -87,7 +97,7 @@ class Auto:
                 raise
             self.interrupted = True
         scores = [m.scores(validation) for m in self.members.values()]
-        self._weigh(scores, validation_labels, labels, "cells")
+        self._weigh(scores, validation_labels, labels, "cells", 0)
         try:
             if not self.interrupted and not self._even:
                 self._hold_out(train, labels, number)
@@ -95,18 +105,22 @@ class Auto:
             self.interrupted = True
         return self
 
+    def _new(self, name: str) -> LabelMethod:
+        return label_method(name, device=self._device, **self._options.get(name, {}))
+
     def _add(self, name: str, *cells: Any, **how: Any) -> None:
-        fitted = label_method(name, device=self._device).fit(*cells, **how)
+        fitted = self._new(name).fit(*cells, **how)
         self.interrupted = METHODS[name].interruptible and cast("Interruptible", fitted).interrupted
         self.members[name] = fitted
 
-    def _weigh(self, scores: list[np.ndarray], truth: np.ndarray, labels: np.ndarray, on: str) -> None:
-        """Set temperatures and weights by scores of cells whose classes are known."""
+    def _weigh(self, scores: list[np.ndarray], truth: np.ndarray, labels: np.ndarray, on: str, n: int) -> None:
+        """Set temperatures and weights by scores of cells whose classes are known, of ``n`` held-out experiments or of none."""
         self._temperatures = np.array([fit_temperature(s, truth) for s in scores])
         calibrated = [log_proba(s, t) for s, t in zip(scores, self._temperatures, strict=True)]
         self.weights = np.full(len(scores), 1 / len(scores))
         if not self._even:
-            self.weights = mixture_weights(calibrated, truth, rarity(labels), prior=PRIOR)
+            prior = PRIOR * max(1.0, len(truth) / (WORTH * n)) if n else PRIOR
+            self.weights = mixture_weights(calibrated, truth, rarity(labels), prior=prior)
         self.weighed_on = on if len(truth) and not self._even else "nothing"
 
     def _hold_out(self, train: Cells, labels: np.ndarray, number: int) -> None:
@@ -119,9 +133,7 @@ class Auto:
             learn, steer = (train.take(known[steers == p]) for p in (0, 1))
             query, of_fold = train.take(asked), []
             for name in self._names:
-                fitted = label_method(name, device=self._device).fit(
-                    learn, codes[steers == 0], steer, codes[steers == 1], rng=number
-                )
+                fitted = self._new(name).fit(learn, codes[steers == 0], steer, codes[steers == 1], rng=number)
                 if METHODS[name].interruptible and cast("Interruptible", fitted).interrupted:
                     raise KeyboardInterrupt
                 # a class that the other experiments lack can have no probability
@@ -132,7 +144,7 @@ class Auto:
             truth.append(labels[asked])
         if scores:
             together = [np.concatenate(each) for each in zip(*scores, strict=True)]
-            self._weigh(together, np.concatenate(truth), labels, "experiments")
+            self._weigh(together, np.concatenate(truth), labels, "experiments", len(scores))
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of the members' weighted mean probability, (n_cells, n_classes)."""
@@ -145,7 +157,7 @@ class Auto:
         agree = np.stack([s.argmax(axis=1) for s in each]) == mixed.argmax(axis=1)
         return mixed, agree.mean(axis=0, dtype=np.float32)
 
-    def member_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
         """Return the calibrated log-probabilities of each member, (n_cells, n_classes) each."""
         return dict(zip(self.members, self._each(cells), strict=True))
 
@@ -174,7 +186,7 @@ class Auto:
         self.weights, self._temperatures = arrays["weights"], arrays["temperatures"]
         self.weighed_on, self.members = config["weighed_on"], {}
         for name, of_member in config["members"].items():
-            new = cast("Any", label_method(name, device=self._device))
+            new = cast("Any", self._new(name))
             own = part(arrays, f"member.{name}")
             self.members[name] = new.restore(own) if of_member is None else new.restore(own, of_member)
         return self
@@ -182,7 +194,7 @@ class Auto:
 
 def expected_seconds(n_cells: int, n_experiments: int = 1) -> float:
     """Return about how long the default members take to train and be weighed on one core, measured on sets of 700 to 4,800 cells."""
-    folds = min(n_experiments, MOST_FOLDS) if n_experiments > 1 else 0
+    folds = min(n_experiments, MOST_FOLDS) if n_experiments >= FEWEST_EXPERIMENTS else 0
     return 1.0 + 4e-3 * (n_cells + folds * min(n_cells, MOST_CELLS))
 
 
@@ -191,11 +203,11 @@ def experiment_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (cells that train, cells of held-out experiments that are scored), positions, a fold after the other.
 
-    More than five experiments are held out in five groups. Cells of classes that the others lack are not scored; a fold with fewer than two
-    classes, or twenty cells to score, is left out; of many training cells 1,500 are drawn.
+    There are none for fewer than three experiments; more than five are held out in five groups. Cells of classes that the others lack are
+    not scored; a fold with fewer than two classes, or twenty cells to score, is left out; of many training cells 1,500 are drawn.
     """
     names, of_cell = np.unique(np.zeros(len(labels)) if experiments is None else experiments, return_inverse=True)
-    if len(names) < 2:
+    if len(names) < FEWEST_EXPERIMENTS:
         return []
     draw, out = generator(number), []
     fold = (draw.permutation(len(names)) % MOST_FOLDS)[of_cell]
@@ -217,3 +229,12 @@ def _checked(members: Sequence[str]) -> tuple[str, ...]:
         msg = f"members are two or more different methods; got {seen}. There are: {able}."
         raise InputValueError(msg)
     return names
+
+
+def _checked_options(options: dict[str, Any], members: tuple[str, ...]) -> dict[str, Any]:
+    able = [o for o in method_options(GRAPH) or [] if o not in ("device", "checkpoint")] if GRAPH in members else []
+    for option in (o for o in options if o not in able):
+        more = f", and those of {GRAPH}: {', '.join(able)}" if able else ""
+        msg = f"auto has no option {printable(option)!r}; its options are: members, weights, device{more}."
+        raise InputValueError(msg)
+    return options

@@ -32,7 +32,7 @@ def annotate(
     reference: "Reference | Annotator" = None,
     batch_key: str | None = None,
     donor_key: str | None = None,
-    method: str = "scgrapht",
+    method: str = "auto",
     transductive: bool = False,
     use_rep: str | None = None,
     layer: str | None = None,
@@ -80,8 +80,9 @@ def annotate(
         experiments are held out in turn: they give the score, the temperature and the thresholds of the sets. Without, held-out cells are
         of the experiments that trained, and the verdict says "within one experiment".
     method
-        A name of ``sgt.labels.METHODS``: "scgrapht", … or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored
-        beside it. ``scgrapht`` and ``scbignn`` take ``balance`` for unbalanced classes, see their options.
+        A name of ``sgt.labels.METHODS``: "auto", an ensemble of five methods that takes the options of its member ``scgrapht`` too;
+        "scgrapht", …; or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored beside it. ``scgrapht`` and
+        ``scbignn`` take ``balance`` for unbalanced classes, see their options.
     transductive
         Let the method look at the unlabelled cells while it trains; those that do so anyway, and those that cannot, are as they are.
     use_rep
@@ -138,7 +139,7 @@ def annotate(
     ``adata.obs[f"{key}_ontology_term_id"]``
         categorical: id of the label, with an .obo file or the bundled reference.
     ``adata.obs[f"{key}_agreement"]``
-        float32: share of the members of an ensemble whose likeliest class is the ensemble's. With ``method="auto"``.
+        float32: share of the ensemble's members whose likeliest class is this one; 0 for a cell without counts. With ``method="auto"``.
     ``adata.obs[f"{key}_majority"]``, ``adata.obs[f"{key}_majority_share"]``
         categorical: the label of the cell's cluster; float32: the share of the cluster's cells that have it. With ``majority``.
     ``adata.obsm[f"{key}_proba"]``
@@ -148,7 +149,8 @@ def annotate(
         DataFrame bool (n_obs, n_classes): the classes of the cell's conformal set. Not with ``coverage=None``.
     ``adata.uns[key]``
         dict: ``evaluation``, a DataFrame with the method and its baselines on the same held-out labelled cells (accuracy, macro_f1, ece,
-        …; of a baseline ``difference``, by how much the method is more often right, and its ``standard_error``; with several experiments
+        …; of the kind "part" what the members, or the sides of a fusion, say alone; of a baseline
+        ``difference``, by how much the method is more often right, and its ``standard_error``; with several experiments
         ``lowest_accuracy``, on the one that is hardest for who knows the others); ``verdict``, the method
         against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and ``confusion``, DataFrames over the
         held-out cells; ``conformal``, what the sets promise and did there; ``params``, with ``query_distance`` (of the query from

@@ -202,6 +202,11 @@ class ScGraPhT:
         """Return the log-probabilities that the graph network is fused with, (n_cells, n_classes); None if there are none."""
         return self.fitted.other_scores(cells)
 
+    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return the log-probabilities of each side of the fusion alone, (n_cells, n_classes) each; nothing if it has a graph alone."""
+        other = self.other_scores(cells)
+        return {} if other is None else {"graph": self.graph_scores(cells), "experts": other}
+
     def represent(self, cells: Cells) -> np.ndarray:
         """Return what the last layer sees of each cell, float32 (n_cells, d)."""
         return self.fitted.represent(cells)
