@@ -138,9 +138,9 @@ def test_ids_with_a_key_of_symbols(pbmc68k):
     pbmc68k.var["symbol"] = pbmc68k.var_names
     other = ad.AnnData(pbmc68k.raw.X, obs=pbmc68k.obs, var=pbmc68k.raw.var)
     other.var_names = [f"id{i}" for i in range(other.n_vars)]
-    half = genes.prior().sample(frac=0.5, random_state=0)
+    half = genes.prior().sample(frac=0.3, random_state=0)
     for a, key in ((pbmc68k, None), (other, "symbol")):
-        sgt.tl.infer_grn(a, half, method="degree", n_runs=1, gene_key=key)
+        sgt.tl.infer_grn(a, half, method="degree", n_runs=1, gene_key=key, controls=False)
     assert other.uns["sgt_grn"]["edges"]["source"].str.startswith("id").all()
     one, two = (sgt.tl.evaluate_grn(a, bootstrap=0).table["auroc"].astype(float) for a in (pbmc68k, other))
     assert two["degree (edges)"] == pytest.approx(one["degree (edges)"], abs=0.01)

@@ -52,6 +52,20 @@ def test_signs_groups_and_weights(pbmc68k):
     pd.testing.assert_frame_equal(again.uns["sgt_grn"]["edges"], entry["edges"])
 
 
+def test_a_table_that_was_put_into_uns_is_read_the_same(pbmc68k):
+    rows = [
+        ("SPI1", "LYZ", 2.0, "+", 1, True),
+        ("SPI1", "CST3", 1.0, "-", 1, False),
+        ("IRF8", "CD74", 3.0, "+", 0, True),
+    ]
+    table = pd.DataFrame(rows, columns=["TF", "Gene", "importance", "Type", "label", "known"])
+    pbmc68k.uns["own"] = table
+    sgt.tl.grn_from_edges(pbmc68k, table.drop(columns="known"))
+    one, two = (sgt.tl.regulons(pbmc68k, key) for key in ("own", "sgt_grn"))
+    pd.testing.assert_frame_equal(one, two)
+    assert two["weight"].tolist() == [2.0, -1.0]
+
+
 def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
     symbols = pbmc68k.raw.var_names
     var = pd.DataFrame({"symbol": symbols.to_numpy()}, index=[f"id{i}" for i in range(len(symbols))])

@@ -166,11 +166,12 @@ def unfolded(edges: pd.DataFrame) -> pd.DataFrame:
             "gene_short_name, the gene that the peak belongs to, as CellOracle's base networks have it."
         )
         raise InputValueError(msg)
-    matrix = np.stack([edges.iloc[:, i].to_numpy(dtype=float) for i in wide], axis=1)
-    row, column = np.nonzero(matrix)
-    names = np.array([edges.columns[i] for i in wide], dtype=object)
     targets = edges.iloc[:, gene].to_numpy(dtype=object)
-    return pd.DataFrame({"source": names[column], "target": targets[row]}).drop_duplicates(ignore_index=True)
+    rows = [
+        np.flatnonzero(edges.iloc[:, i].to_numpy()) for i in wide
+    ]  # a column at a time: a base network has 10⁸ cells
+    names = np.repeat(np.array([edges.columns[i] for i in wide], dtype=object), [len(r) for r in rows])
+    return pd.DataFrame({"source": names, "target": targets[np.concatenate(rows)]}).drop_duplicates(ignore_index=True)
 
 
 def _is_binary(values: pd.Series) -> bool:

@@ -48,11 +48,11 @@ def imported(
     how: dict[str, Any] = {"organism": organism, "adata": adata, "names": names, "argument": "table"}
     if groupby is not None and isinstance(table, Mapping):
         parts = {str(g): _one(given_networks(t, **how)) for g, t in table.items()}
-        edges = pd.concat([_in_one_form(t).assign(group=g) for g, t in parts.items()], ignore_index=True)
+        edges = pd.concat([in_one_form(t).assign(group=g) for g, t in parts.items()], ignore_index=True)
         called = "the given tables"
     else:
         tables = given_networks(table, **how)
-        called, edges = ", ".join(tables), _in_one_form(_one(tables), groupby)
+        called, edges = ", ".join(tables), in_one_form(_one(tables), groupby)
     to_symbol = GeneNames(names, organism)
     column = pd.Series(np.arange(len(names)), index=to_symbol(names))
     column = column[~column.index.duplicated()]
@@ -79,8 +79,8 @@ def _one(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return next(iter(tables.values())) if len(tables) == 1 else merged({n: check_edges(t) for n, t in tables.items()})
 
 
-def _in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame:
-    """Return ``source``, ``target``, ``score``, ``sign``, ``group``, and the other columns of a table."""
+def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame:
+    """Return ``source``, ``target``, ``score``, ``sign``, ``group``, and the other columns of a table, by the rows that are edges."""
     if table.empty:
         msg = "The table has no rows. A network has a row an edge, with source, target and perhaps weight."
         raise GraphError(msg)
@@ -102,7 +102,8 @@ def _in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFram
     if mode is not None and (str(mode).lower() != "type" or is_mode(table[mode])):
         told = pd.Series(modes_of(table[mode])).map(MODES).to_numpy(dtype=float)
         sign = np.where(np.isfinite(told), told, sign)
-    out = pd.DataFrame({"source": as_text(table[found["source"]]), "target": as_text(table[found["target"]])})
+    ends = {c: as_text(table[found[c]]) for c in ("source", "target")}
+    out = pd.DataFrame(ends, index=table.index)
     out["score"], out["sign"] = np.abs(weight), sign
     if group is not None:
         out["group"] = as_text(table[group])

@@ -10,7 +10,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._log import printable
-from scgnn_tools.grn.edge_tables import numbers, score_columns
+from scgnn_tools.grn.imported import in_one_form
 from scgnn_tools.grn.names import shown_names
 
 if TYPE_CHECKING:
@@ -45,12 +45,9 @@ def _completed(edges: pd.DataFrame) -> pd.DataFrame:
     """Return edges with all that the tools and figures look at: ``source``, ``target``, ``score``, ``known``, ``sign``."""
     if set(NEEDED) <= set(edges.columns):
         return edges
-    named = edges.rename(columns={v: k for k, v in score_columns(edges, optional=("score",)).items() if v})
-    out = named.dropna(subset=["source", "target"]).reset_index(drop=True)
-    score = numbers(out["score"]) if "score" in out else np.ones(len(out))
-    known = out["known"].to_numpy(dtype=bool) if "known" in out else np.zeros(len(out), dtype=bool)
-    sign = numbers(out["sign"]) if "sign" in out else np.where(score < 0, -1.0, np.nan)
-    return out.assign(score=np.abs(score), known=known, sign=sign)
+    out = in_one_form(edges, "group" if "group" in edges else None)
+    known = edges["known"].to_numpy(dtype=bool)[out.index] if "known" in edges else np.zeros(len(out), dtype=bool)
+    return out.assign(known=known).reset_index(drop=True)
 
 
 def pooled(edges: pd.DataFrame) -> pd.DataFrame:
