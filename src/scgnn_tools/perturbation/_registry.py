@@ -42,6 +42,7 @@ METHODS = {
     "additive": Entry("scgnn_tools.perturbation.additive", "Additive", when="combinations"),
     "linear": Entry("scgnn_tools.perturbation.linear", "Linear"),
     "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method"),
+    "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells"),
 }
 
 

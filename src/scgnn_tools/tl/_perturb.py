@@ -70,7 +70,8 @@ def perturb(
     control
         Name of the control; "auto" looks for the usual ones.
     method
-        A name of ``sgt.perturbation.METHODS``: "kernel", "no_change", "mean", "shrunken_mean", "matching_mean", "additive", "linear".
+        A name of ``sgt.perturbation.METHODS``: "kernel", "no_change", "mean", "shrunken_mean", "matching_mean", "additive",
+        "linear", "cgc".
     query
         Perturbations to predict that were never seen: names of genes, or "A+B"; None only evaluates.
     batch_key, cell_type_key

@@ -154,9 +154,17 @@ class CGCModel(NetworkModel):
         return Tokens.with_cell_token(cell, ids, bins[keep], rows.shape[0], self.sizes.cls_id, self.sizes.cls_value)
 
     def hidden(
-        self, tokens: Tokens, *, layer: int | None = None, watch: Callable[[int, Tensor], None] | None = None
+        self,
+        tokens: Tokens,
+        *,
+        layer: int | None = None,
+        watch: Callable[[int, Tensor], None] | None = None,
+        special: Tensor | None = None,
     ) -> tuple[Tensor, Segments]:
-        """Return the hidden states of a batch, with each cell's own gene graph, and where each cell lies in them."""
+        """Return the hidden states of a batch, with each cell's own gene graph, and where each cell lies in them.
+
+        ``special`` is what a task adds to the embedding of each token, (n_tokens, dim), such as a flag of the perturbed genes.
+        """
         segments = Segments(tokens.offsets, self.device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=self.device)
         values = torch.as_tensor(tokens.values, device=self.device)
@@ -170,7 +178,8 @@ class CGCModel(NetworkModel):
         )
         text = None if self.text is None else self.text[ids]
         layer = -1 if layer is None else layer
-        return self.network(ids, values, segments, edges=edges, text=text, layer=layer, watch=watch), segments
+        hidden = self.network(ids, values, segments, edges=edges, text=text, special=special, layer=layer, watch=watch)
+        return hidden, segments
 
     def masked_states(self, tokens: Tokens, at: np.ndarray) -> Tensor:
         """Return the hidden states of some tokens whose bins are hidden, (n, dim)."""

@@ -52,9 +52,16 @@ class CGCNetwork(nn.Module):
         self.classifier = Classifier(c.dim, c.n_classes, c.n_class_layers)
         self.cell_to_gene = PaperCellToGene(c.dim) if paper else CellToGene(c.dim)
 
-    def embed(self, ids: Tensor, values: Tensor, edges: CellEdges, text: Tensor | None = None) -> Tensor:
-        """Return the input of the first transformer block, (n_tokens, dim); ``text`` is (n_tokens, n_text)."""
+    def embed(
+        self, ids: Tensor, values: Tensor, edges: CellEdges, text: Tensor | None = None, special: Tensor | None = None
+    ) -> Tensor:
+        """Return the input of the first transformer block, (n_tokens, dim).
+
+        ``text`` is (n_tokens, n_text); ``special``, the paper's emb_s, is added to the embeddings as it is, (n_tokens, dim).
+        """
         x = self.genes(ids) + self.dropout(self.values(values))
+        if special is not None:
+            x = x + special
         if self.text is not None and text is not None:
             x = x + self.text(text)
         x = self.batch_norm(x)
@@ -75,8 +82,9 @@ class CGCNetwork(nn.Module):
         *,
         edges: CellEdges,
         text: Tensor | None = None,
+        special: Tensor | None = None,
         layer: int = -1,
         watch: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """Return hidden states, (n_tokens, dim)."""
-        return self.encoder(self.embed(ids, values, edges, text), segments, layer=layer, watch=watch)
+        return self.encoder(self.embed(ids, values, edges, text, special), segments, layer=layer, watch=watch)
