@@ -28,27 +28,25 @@ def seen(n=30):
     return Effects(conditions, change, np.ones(3), GENES, relations([*conditions, ("TP53",)], []), cells)
 
 
-@pytest.fixture(scope="module")
-def trained():
-    method = perturbation_method("cgc", **{**HOW, "max_epochs": 12, "lr": 1e-2, "patience": 12, "max_cells": 4})
-    method.fit(seen(), rng=0)
-    return method
-
-
-def test_it_learns_what_perturbations_have_in_common(trained):
+@pytest.mark.slow
+def test_it_learns_what_perturbations_have_in_common():
+    trained = perturbation_method("cgc", **{**HOW, "max_epochs": 20, "lr": 2e-2, "patience": 20, "max_cells": 4})
+    trained.fit(seen(), rng=0)
     truth = seen().changes.mean(axis=0)
     made = trained.predict([("TP53",), ("JAK9", "TP53")])
     assert made.shape == (2, 12)
-    assert ((made[0] - truth) ** 2).mean() < 0.7 * (truth**2).mean()
-    assert len(trained.history) == 12
+    assert ((made[0] - truth) ** 2).mean() < 0.3 * (truth**2).mean()
+    assert len(trained.history) == 20
 
 
-def test_perturbed_genes_are_flagged_tokens_measured_or_not(trained):
+def test_perturbed_genes_are_flagged_tokens_measured_or_not():
+    trained = perturbation_method("cgc", **{**HOW, "max_epochs": 1})
+    trained.fit(seen(), rng=0)
     assert set(trained._names) == {*GENES, "JAK9", "TP53"}
     assert list(trained._trained.measured) == [True] * 12 + [False] * 2
-    row = np.flatnonzero(trained._trained.flags.any(axis=1))
-    assert len(row) == len(trained._trained.flags)
-    assert (trained._trained.flags.sum(axis=1) == 1).all()
+    n = trained._trained.flags.sum(axis=1)
+    assert set(n) == {0, 1}
+    assert (n == 0).sum() == 30  # control cells, of which there are no more
 
 
 def test_the_flag_reaches_the_prediction_and_no_training_is_no_change():

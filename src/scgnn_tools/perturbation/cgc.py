@@ -1,7 +1,8 @@
 """``cgc``: a Cell-Graph Compass that turns a control cell into a perturbed one (Fang et al., bioRxiv 2024.06.04.597354, Eq. 14).
 
 Values are continuous, zeros are kept, the perturbed genes are flagged and always among the tokens, measured or not. Where we differ: the
-cell token stays, the head adds to the control cell (``residual``), and whole conditions, not cells, choose the epoch.
+cell token stays and is flagged, too; the head adds to the control cell (``residual``); whole conditions, not cells, choose the epoch; control
+cells without a flag are trained on as well, and a change is what the flag makes of a cell, without what the network says of any cell.
 """
 
 from collections.abc import Sequence
@@ -70,10 +71,10 @@ class CGCResponse:
         variant: str = "repo",
         cells_per_condition: int = 48,
         n_controls: int = 32,
-        max_epochs: int = 5,
+        max_epochs: int = 10,
         patience: int = 3,
-        lr: float = 1e-3,
-        max_cells: int = 32,
+        lr: float = 3e-3,
+        max_cells: int = 16,
         device: str = "auto",
         folder: str | Path | None = None,
         resume: bool = True,
@@ -153,13 +154,18 @@ class CGCResponse:
         out = np.tile(self._fallback, (len(conditions), 1))
         at = {g: i for i, g in enumerate(self._names)}
         x = np.asarray(self._shown.todense(), dtype=np.float32)
+        plain = self._mean_change(x, np.zeros(x.shape, dtype=bool))
         for row, condition in enumerate(conditions):
             flags = np.zeros(x.shape, dtype=bool)
             flags[:, [at[g] for g in condition if g in at]] = True
-            with self.model.computing():
-                made = self._trained.change(self.model, self._dense(x), flags).float().cpu().numpy()
-            out[row, self._columns] = made.mean(axis=0)[: len(self._columns)]
+            out[row, self._columns] = self._mean_change(x, flags) - plain
         return out
+
+    def _mean_change(self, x: np.ndarray, flags: np.ndarray) -> np.ndarray:
+        """Return what the network says of cells with these flags, mean over the cells, of the measured genes."""
+        with self.model.computing():
+            made = self._trained.change(self.model, self._dense(x), flags).float().cpu().numpy()
+        return made.mean(axis=0)[: len(self._columns)]
 
     def _choose(self, seen: Effects, cells: PerturbedCells) -> None:
         """Choose the tokens: genes that vary most in control cells, perturbed genes that are measured, and those that are not."""
@@ -183,12 +189,13 @@ class CGCResponse:
         )
 
     def _cells(self, seen: Effects, cells: PerturbedCells, draw: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return perturbed cells, some of each condition, and which of them are of conditions that choose the epoch."""
+        """Return perturbed cells, some of each condition, as many control cells, and which are of conditions that choose the epoch."""
         draws = np.random.default_rng(draw)
         own = [draws.permutation(np.flatnonzero(cells.item == i))[: self.cells_per_condition] for i in range(len(seen))]
         order = draws.permutation(len(seen))
         chooses = set(order[: max(1, round(HELD * len(seen)))].tolist()) if len(seen) > 1 else set()
-        some = np.concatenate(own)
+        untouched = draws.permutation(self._controls)[: sum(map(len, own))]  # as many without a flag
+        some = np.concatenate([*own, untouched])
         held = np.isin(cells.item[some], list(chooses))
         if not held.any() or held.all():  # one condition: a tenth of its cells
             held = np.arange(len(some)) % 10 == 0
@@ -200,7 +207,8 @@ class CGCResponse:
         at = {g: i for i, g in enumerate(self._names)}
         flags = np.zeros((len(some), len(self._names)), dtype=bool)
         for row, item in enumerate(cells.item[some]):
-            flags[row, [at[g] for g in seen.conditions[item] if g in at]] = True
+            if item != CONTROL:
+                flags[row, [at[g] for g in seen.conditions[item] if g in at]] = True
         strata = cells.stratum[self._controls]
         partners = [np.flatnonzero(strata == s) for s in range(int(cells.stratum.max()) + 1)]
         partners = [p if len(p) else np.arange(len(strata)) for p in partners]

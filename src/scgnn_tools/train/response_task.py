@@ -67,8 +67,8 @@ class Response(Task):
     def change(self, model: "NetworkModel", tokens: Tokens, flags: np.ndarray) -> Tensor:
         """Return the predicted change of every gene of dense cells, (n_cells, n_vocabulary)."""
         n, length = tokens.n_cells, int(tokens.lengths[0])
-        codes = np.full((n, length), PADDING)
-        codes[:, 1:] = np.where(flags, PERTURBED, UNTOUCHED)
+        # the cell's token is flagged, too: every gene looks at it
+        codes = np.where(np.concatenate([flags.any(axis=1, keepdims=True), flags], axis=1), PERTURBED, UNTOUCHED)
         special = self.special(torch.as_tensor(codes.ravel(), device=model.device))
         hidden = cast("Any", model).hidden(tokens, special=special)[0].float()
         out = self.head(hidden).reshape(n, length)[:, 1:]
