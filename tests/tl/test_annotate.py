@@ -99,7 +99,7 @@ def test_a_fusion_is_scored_beside_its_sides_and_tells_no_agreement(partly):
 def test_the_ensemble_says_its_time_first(partly, caplog):
     with caplog.at_level("INFO", logger="scgnn_tools"):
         sgt.tl.annotate(partly, max_epochs=5)
-    assert "auto trains its members twice on 3" in caplog.records[0].getMessage()
+    assert "auto trains its members 2 times on 3" in caplog.records[0].getMessage()
     assert "about " in caplog.records[0].getMessage()
 
 
