@@ -1,8 +1,8 @@
 """``cgc``: a Cell-Graph Compass that turns a control cell into a perturbed one (Fang et al., bioRxiv 2024.06.04.597354, Eq. 14).
 
 Values are continuous, zeros are kept, the perturbed genes are flagged and always among the tokens, measured or not. Where we differ: the
-cell token stays and is flagged, too; the head adds to the control cell (``residual``); whole conditions, not cells, choose the epoch; control
-cells without a flag are trained on as well, and a change is what the flag makes of a cell, without what the network says of any cell.
+cell token stays and is flagged, too; the head adds to the control cell (``residual``); whole conditions, not cells, choose the epoch;
+control cells without a flag are trained on as well, and a change is what the flag makes of a cell, without what the network says of any.
 """
 
 from collections.abc import Sequence
