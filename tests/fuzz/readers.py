@@ -1,5 +1,6 @@
 """The readers of files, each with sound files to damage and what a sound result is."""
 
+import gzip
 import json
 import pickle
 import shutil
@@ -23,6 +24,8 @@ from scgnn_tools.data.bounds import check_object
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._vocabulary import check_ids
 from scgnn_tools.fm.dictionaries import read_arrays, read_dictionary, read_json, read_words
+from scgnn_tools.graph.exchange import cytoscape, graphml
+from scgnn_tools.graph.network_files import read_network
 from scgnn_tools.graph.prior import check_edges, prior
 from scgnn_tools.grn.edge_tables import candidates, edge_scores
 from scgnn_tools.grn.given import given_factors
@@ -201,6 +204,34 @@ def read_truth(case: dict[str, Any]) -> None:
     assert set(pairs["label"]) == {0, 1}
 
 
+def network_files(folder: Path) -> None:
+    """Write a network in each format that a person could damage with an editor."""
+    folder.mkdir()
+    net = pd.DataFrame(
+        {"source": ["SPI1", "SPI1", "IRF8"], "target": ["LYZ", "CD14", "B2M"], "weight": [1.5, -2.0, 1.0]}
+    )
+    texts = {
+        "a.csv": net.to_csv(index=False),
+        "a.graphml": graphml(net),
+        "a.cyjs": cytoscape(net),
+        "a.gmt": "SPI1(+)\tx\tLYZ\tCD14\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "a.tsv.gz").write_bytes(gzip.compress(net.to_csv(sep="\t", index=False).encode()))
+
+
+def read_network_files(folder: Path) -> None:
+    errors = []
+    for path in sorted(folder.iterdir()):
+        try:
+            assert (check_edges(read_network(path))["weight"] > 0).all()
+        except SgtError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
 def read_factors(case: Any) -> None:
     assert len(given_factors(case))
 
@@ -287,6 +318,7 @@ READERS: dict[str, Reader] = {
     "prior": Reader(read_prior, TABLES),
     "edges": Reader(read_edges, TABLES),
     "truth": Reader(read_truth, TABLES),
+    "network files": Reader(read_network_files, FILES, network_files),
     "factors": Reader(read_factors, st.one_of(st.lists(CELLS, max_size=4), CELLS)),
     # damage to HDF5's own tables is left out: libhdf5 can loop over it without end, in its own code, before anything of ours reads
     "h5ad": Reader(read_h5ad, damage.edits(damage.ARRAY, damage.CUT), h5ad),

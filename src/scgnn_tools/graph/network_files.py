@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from scgnn_tools._log import printable
 
 TABLES = (".csv", ".tsv", ".txt", ".tab")
 ENDINGS = (*TABLES, ".parquet", ".graphml", ".cyjs", ".gmt")
+DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error, ET.ParseError)
+"""What a reader raises on a file that is not what it says."""
+
 _REGULON = re.compile(r"^(?P<tf>.+?)[ _]?\((?P<sign>[+-])\)$")  # pySCENIC: SPI1(+), IRF8_(-)
 
 
@@ -54,7 +58,7 @@ def read_network(path: str | Path) -> pd.DataFrame:
     except ImportError as error:
         msg = f"{path.name} is Parquet, which pandas reads with pyarrow. Run: pip install pyarrow"
         raise MissingExtraError(msg) from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, ET.ParseError) as error:
+    except DAMAGED as error:
         msg = f"{path} cannot be read as a network ({kind}): {printable(error, limit=200)}"
         raise InputValueError(msg) from error
     if table.empty:
@@ -79,7 +83,7 @@ def read_names(path: str | Path) -> list[str]:
         return list(dict.fromkeys(read_network(path).pipe(_sources)))
     try:
         lines = [line.strip() for line in _text(path).splitlines()]
-    except (OSError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         msg = f"{path} cannot be read as text: {printable(error, limit=200)}"
         raise InputValueError(msg) from error
     lines = [line for line in lines if line and not line.startswith("#")]
