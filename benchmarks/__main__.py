@@ -21,6 +21,7 @@ TOPICS = {
         "ablations grn", "ablations grn --choose --seeds 6", "grn_cells", "grn_noise", "grn_speed", "scnetformer --contexts 60",
     ],
     "perturbation": ["perturbation", "perturbation --kang", "knockout"],
+    "scale": ["scale", "threads", "gpu --tiny"],
 }  # fmt: skip
 
 
