@@ -15,8 +15,8 @@ from scgnn_tools.annotation.writing import _warn, fields_of
 
 PROBA = np.array([[0.9, 0.1, 0], [0.5, 0.45, 0.05], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [1, 0, 0]], dtype=np.float32)
 REPORT = Report(pd.DataFrame(), "", pd.DataFrame(), pd.DataFrame(), {}, "cells")
-NEAR = Shift(100, 0.4, np.zeros(4), taken_out=True, far=False)
-FAR = Shift(100, 2.4, np.zeros(4), taken_out=False, far=True)
+NEAR = Shift(100, 0.4, 0.9, np.zeros(4), taken_out=True, far=False)
+FAR = Shift(100, 2.4, 0.3, np.zeros(4), taken_out=False, far=True)
 RESULT = AnnotationResult(
     classes=np.array(["B", "NK", "T"]),
     proba=PROBA,

@@ -11,7 +11,7 @@ cells, and a cell that is to be judged by itself, is allowed what known cells ha
 both thresholds if each shows more to who knows the others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,9 @@ MANY = 50
 """Cells of a query from which on its shift is known."""
 FARTHEST = 1.5
 """Distance of a query from which on it is unlike the reference as a whole: blood is .1 to 1.3 away from blood, other tissues 1.7 to 3.2."""
+FAR, UNLIKE = 1.0, 0.42
+"""Distance from which on a query is far too if its classes differ from each other less alike than this: blood had .44 and more, mostly .7
+to .9, other tissues .41 and less."""
 FEWEST = 20
 SAME_DEPTH = 0.1
 
@@ -45,6 +48,8 @@ class Shift:
         Cells that express something.
     distance
         Of its vectors: the shift that all classes have in common, over the spread of the reference; 0 is none.
+    likeness
+        How alike its classes and those of the reference differ from each other, at most 1; see :meth:`Signs.likeness`.
     away
         What its cells have in common in each sign, on the common scale, (4,).
     taken_out
@@ -55,6 +60,7 @@ class Shift:
 
     n_cells: int
     distance: float
+    likeness: float
     away: np.ndarray
     taken_out: bool
     far: bool
@@ -137,16 +143,16 @@ class Novelty:
         signs, nearest = self.of_signs.look(cells)
         return self._scale(signs, _depth(cells)), nearest
 
-    def shift(self, signs: np.ndarray, sums: np.ndarray, n: np.ndarray) -> Shift:
-        """Return the shift of a query: the signs of its cells, (n_cells, 4), and for :meth:`Signs.distance` its vectors by class."""
+    def shift(self, signs: np.ndarray, sums: np.ndarray, profiles: np.ndarray, n: np.ndarray) -> Shift:
+        """Return the shift of a query: the signs of its cells, (n_cells, 4), and its vectors and profiles added up by class."""
         nothing = np.zeros(len(SIGNS))
         if not len(signs):
-            return Shift(0, 0.0, nothing, taken_out=False, far=False)
-        distance = self.of_signs.distance(sums, n)
+            return Shift(0, 0.0, 1.0, nothing, taken_out=False, far=False)
+        distance, likeness = self.of_signs.distance(sums, n), self.of_signs.likeness(profiles, n)
         away = np.maximum(np.quantile(signs, COMMON, axis=0) - self._common, 0)
         many = len(signs) >= MANY and self.after is not None
-        far = many and distance > FARTHEST
-        return Shift(len(signs), distance, away, taken_out=many and not far, far=far)
+        far = many and (distance > FARTHEST or (distance > FAR and likeness < UNLIKE))
+        return Shift(len(signs), distance, likeness, away, taken_out=many and not far, far=far)
 
 
 class Look:
@@ -157,6 +163,7 @@ class Look:
         self._signs: list[np.ndarray] = []
         self._filled: list[np.ndarray] = []
         self._sums: np.ndarray | float = 0.0
+        self._profiles: np.ndarray | float = 0.0
         self._n = np.zeros(novelty.of_signs.n_classes, dtype=np.int64)
 
     def add(self, cells: Cells) -> None:
@@ -167,6 +174,8 @@ class Look:
         self._filled.append(filled)
         one_hot = np.eye(len(self._n))[nearest[filled]]
         self._sums = self._sums + one_hot.T @ cells.embedding[filled].astype(np.float64)
+        filled_cells = cells.take(np.flatnonzero(filled))
+        self._profiles = self._profiles + self._novelty.of_signs.profile_sums(filled_cells, one_hot)
         self._n += one_hot.sum(axis=0).astype(np.int64)
 
     def judge(self, *, alone: bool = False) -> tuple[np.ndarray, np.ndarray, Shift]:
@@ -178,16 +187,16 @@ class Look:
             Judge each cell by itself: nothing is taken out.
         """
         signs, filled = np.concatenate(self._signs), np.concatenate(self._filled)
-        shift = self._novelty.shift(signs[filled], np.asarray(self._sums), self._n)
+        shift = self._novelty.shift(signs[filled], np.asarray(self._sums), np.asarray(self._profiles), self._n)
         threshold = self._novelty.threshold
         if alone:
-            shift = Shift(shift.n_cells, shift.distance, shift.away, taken_out=False, far=shift.far)
+            shift = replace(shift, taken_out=False)
         elif shift.taken_out or shift.far:
             threshold = self._novelty.after or threshold
             signs = signs - (shift.away if shift.taken_out else 0)
         strange = (signs.sum(axis=1) / threshold).astype(np.float32)
         if shift.far and not alone:  # a single cell of another tissue may look like a cell of the reference
-            strange = np.maximum(strange, np.float32(shift.distance / FARTHEST))
+            strange = np.maximum(strange, np.float32(1 + shift.distance / FARTHEST))
         return strange, signs.argmax(axis=1).astype(np.int8), shift
 
 

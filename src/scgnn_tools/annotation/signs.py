@@ -91,6 +91,28 @@ class Signs:
         away = sums[enough] / n[enough, None] - self._middles[enough]
         return float(np.linalg.norm(away.mean(axis=0)) / self._width)
 
+    def profile_sums(self, cells: Cells, one_hot: np.ndarray) -> np.ndarray:
+        """Return the expression of the telling genes, added up over the cells of each class, (n_classes, n_genes)."""
+        return np.asarray(cells.expression[:, self._genes].T @ one_hot, dtype=np.float64).T
+
+    def likeness(self, sums: np.ndarray, n: np.ndarray) -> float:
+        """Return how alike the classes of a query and of the reference differ: correlation of their profiles, each around its own mean.
+
+        Another laboratory moves all classes together, which leaves this as it is; in another tissue there are no such classes. 1 where
+        fewer than two classes have cells enough.
+
+        Parameters
+        ----------
+        sums, n
+            As :meth:`profile_sums` gives, and the number of cells of each class, (n_classes,).
+        """
+        enough = np.flatnonzero(n >= LEAST)
+        if len(enough) < 2:
+            return 1.0
+        own, known = sums[enough] / n[enough, None], self._means[enough].astype(np.float64)
+        a, b = ((x - x.mean(axis=0)).ravel() for x in (own, known))
+        return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+
     def markers(self, genes: np.ndarray) -> dict[int, list[str]]:
         """Return the names of the genes that most tell each class, given those of all columns."""
         return {int(c): [str(genes[g]) for g in some] for c, some in zip(self._classes, self._markers, strict=True)}

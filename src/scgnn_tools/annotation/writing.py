@@ -45,7 +45,8 @@ def finish(
     cells = inner.obs_names
     params = params | settings.params | {"interrupted": result.interrupted, "held_out": result.report.held_out}
     if shift is not None:
-        params["query_distance"], params["query_shift"] = shift.distance, float(shift.away.sum())
+        params["query_distance"], params["query_likeness"] = shift.distance, shift.likeness
+        params["query_shift"] = float(shift.away.sum())
         params["query_shift_taken_out"] = shift.taken_out
     fields = fields_of(keys, result, cells, settings, params)
     if majority is not False:

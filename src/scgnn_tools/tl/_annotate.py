@@ -154,7 +154,8 @@ def annotate(
         ``lowest_accuracy``, on the one that is hardest for who knows the others); ``verdict``, the method
         against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and ``confusion``, DataFrames over the
         held-out cells; ``conformal``, what the sets promise and did there; ``params``, with ``query_distance`` (of the query from
-        the reference, in spreads of the reference; above 1.5 it is unlike it as a whole), ``query_shift`` (by how much the cells of the
+        the reference, in spreads of the reference; above 1.5 it is unlike it as a whole), ``query_likeness`` (how alike the
+        classes of both differ from each other, at most 1), ``query_shift`` (by how much the cells of the
         query are stranger in common) and ``query_shift_taken_out``.
 
     Raises
