@@ -121,12 +121,6 @@ def train(
     if experiments is not None:
         labelled = replace(labelled, experiments=experiments)  # an ensemble weighs its members by them
     folds = [] if experiments is None else holdouts(codes, experiments)
-    if METHODS[method].ensemble:
-        n = 1 if experiments is None else len(np.unique(experiments))
-        wanted = (1 + max(len(folds), 1)) * expected_seconds(len(codes), n)
-        say(
-            f"annotate: {method} trains all of its members, about {duration(wanted)} on one core; Ctrl-C keeps those that are there"
-        )
     how: dict[str, Any] = {"coverage": coverage, "conformal": conformal}
     if METHODS[method].ensemble:
         times = len(folds) + 1 if folds else 2
