@@ -14,7 +14,8 @@ TOPICS = {
     "cgc": ["ablations cgc --folds 2", "cgc_mini --scvi 100 --transformer 150", "cgc"],
     "embedding": ["probe", "embed", "models --cells 64", "memory"],
     "annotation": [
-        "annotation --quiet --runs 5", "unknown", "ablations annotation --folds 2", "ablations.scbignn --choose", "scgrapht_speed",
+        "annotation --quiet --runs 5", "shifts --runs 1", "fusion", "unknown", "ablations annotation --folds 2",
+        "ablations.scbignn --choose", "scgrapht_speed",
     ],
     "grn": [
         "grn --samples 1 2 3", f"grn --networks beeline1:mDC_500 --splits random degree_matched --runs 1 --methods {PEERS}",

@@ -10,6 +10,7 @@ from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
 from scgnn_tools.annotation.fitting import Fold, Outcome, baselines, fit, row_of
 from scgnn_tools.annotation.labeller import calibrated
+from scgnn_tools.annotation.parts import rows_of_parts, scores_of_parts
 from scgnn_tools.labels.temperature import fit_temperature
 from scgnn_tools.splits import split_cells
 from scgnn_tools.splits.cells import TRAIN, VALIDATION
@@ -85,11 +86,13 @@ def across(
         for name in [] if interrupted else [method, *baselines(method)]:
             start = time.perf_counter()
             given = options if name == method else None
-            theirs = np.concatenate([_asked(name, fold, one, given, own=name == method) for one in folds])
+            answers, parts = zip(*(_asked(name, fold, one, given, own=name == method) for one in folds), strict=True)
+            theirs = np.concatenate(answers)
             of_name = _in_turn(theirs, codes, turn)
             row = row_of(name, of_name, codes, fit_temperature(theirs, codes), start)
             if name == method:
                 scores, proba, rows[name] = theirs, of_name, row
+                rows |= rows_of_parts(name, {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}, codes)
             else:
                 rows[name] = row | report.difference(proba, of_name, codes)
             rows[name]["lowest_accuracy"] = _lowest(of_name, codes, turn)
@@ -114,17 +117,25 @@ def across(
     return Outcome(final, sets, promised, rows, proba, codes, "experiments", interrupted)
 
 
-def _asked(method: str, fold: Fold, one: HeldOut, options: dict[str, Any] | None, *, own: bool) -> np.ndarray:
-    """Return the scores of held-out cells from who was trained on the other experiments, (n_asked, n_classes)."""
+def _asked(
+    method: str, fold: Fold, one: HeldOut, options: dict[str, Any] | None, *, own: bool
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the scores of held-out cells from who was trained on the other experiments, and those of its parts, (n_asked, n_classes)."""
     classes, codes = np.unique(fold.codes[one.others], return_inverse=True)
     part, _ = split_cells(codes, validation=0.15, test=0, rng=fold.rng)
     cells, scored = fold.cells.take(one.others), fold.cells.take(one.asked)
     seen = scored.beside(fold.unlabeled) if own and fold.unlabeled is not None else None
     at = Fold(cells, codes, np.flatnonzero(part == TRAIN), np.flatnonzero(part == VALIDATION), seen, fold.rng)
-    scores = fit(method, at, options).method.scores(scored)
-    out = np.full((len(scored), int(fold.codes.max()) + 1), NEVER)
-    out[:, classes] = np.maximum(scores - scores.max(axis=1, keepdims=True), NEVER)
-    return out
+    fitted = fit(method, at, options).method
+    n_classes = int(fold.codes.max()) + 1
+
+    def over_all(scores: np.ndarray) -> np.ndarray:
+        out = np.full((len(scored), n_classes), NEVER)
+        out[:, classes] = np.maximum(scores - scores.max(axis=1, keepdims=True), NEVER)
+        return out
+
+    parts = scores_of_parts(method, fitted, scored) if own else {}
+    return over_all(fitted.scores(scored)), {k: over_all(v) for k, v in parts.items()}
 
 
 def _in_turn(scores: np.ndarray, codes: np.ndarray, turn: np.ndarray) -> np.ndarray:

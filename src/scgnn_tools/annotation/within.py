@@ -9,7 +9,7 @@ import numpy as np
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
 from scgnn_tools.annotation.fitting import Fitted, Fold, Outcome, baselines, fit, row_of
-from scgnn_tools.annotation.parts import parts_of
+from scgnn_tools.annotation.parts import rows_of_parts, scores_of_parts
 from scgnn_tools.labels import Cells
 
 
@@ -42,7 +42,7 @@ def within(
     row, first, proba = _score(
         method, fold if seen is None else replace(fold, unlabeled=scored.beside(seen)), scored, codes, options
     )
-    rows = {method: row} | parts_of(method, first.method, scored, codes)
+    rows = {method: row} | rows_of_parts(method, scores_of_parts(method, first.method, scored), codes)
     final, interrupted = first, first.interrupted
     alone = (
         not len(codes) and seen is None

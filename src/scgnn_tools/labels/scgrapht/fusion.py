@@ -83,9 +83,9 @@ def belief(lam: float) -> float:
 
 
 def not_worse(one: np.ndarray, other: np.ndarray) -> bool:
-    """Tell whether one is not below the other on the same cells by more than a standard error of the mean difference."""
+    """Tell whether one is not below the other on the same cells by more than a standard error; a single cell is within it."""
     difference = one - other
-    return bool(difference.mean() >= -difference.std() / np.sqrt(len(difference)) - 1e-9)
+    return bool(difference.sum() >= -np.sqrt((difference**2).sum()) - 1e-9)
 
 
 def normalized(scores: np.ndarray) -> np.ndarray:
