@@ -82,6 +82,10 @@ def test_an_ensemble_says_how_many_members_agree_and_is_weighed_by_experiments(h
         reference, "cell_type", method="auto", members=("centroid", "logreg_pca"), batch_key="third", unknown=None
     )
     assert ann.labeller.method.weighed_on == "experiments"
+    table = ann.labeller.report.evaluation
+    parts = table[table["kind"] == "part"]
+    assert list(parts.index) == ["auto: centroid", "auto: logreg_pca"]
+    assert (parts["n"] == table.loc["auto", "n"]).all()
     agreement = ann.annotate(query, copy=True).obs["sgt_label_agreement"]
     assert set(agreement.unique()) <= {0.0, 0.5, 1.0}
     assert agreement.dtype == np.float32
