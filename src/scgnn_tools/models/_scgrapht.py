@@ -20,11 +20,11 @@ class ScGraPhT(CellLabelModel):
         Of the method, the ones that matter first (all of them: :class:`scgnn_tools.labels.scgrapht.ScGraPhT`):
 
         ``protocol``
-            "clean" (stops on validation cells, λ chosen on them) or "paper" (the published code's settings).
+            "clean" (stops on validation cells, λ chosen on them), "paper" (its equations) or "code" (the published code's settings).
         ``pathway``
             "P1" to "P4", or steps that fit, such as "CG" (the default) or "CG-GC-CG".
         ``scheme``
-            "graph", "embedding", "embedding+logits" or "joint", which wants ``encoder=``, a trained ``FineTuner``.
+            "graph", "embedding", "embedding+logits" or "joint" (GO, EO, EL, JT), which wants ``encoder=``, a trained ``FineTuner``.
         ``logits``
             "experts", "vectors", or a function of cells: ``tuned_logits(tuner)`` of a fine-tuned foundation model.
         ``lam``, ``fuse``

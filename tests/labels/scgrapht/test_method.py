@@ -1,5 +1,7 @@
 """scGraPhT as an annotation method: pathways, schemes, protocols, fusion, saving."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.labels.conftest import make
@@ -9,6 +11,7 @@ from scgnn_tools.labels import Cells
 from scgnn_tools.labels.mixture import mixture_weights
 from scgnn_tools.labels.scgrapht import ScGraPhT, fusion
 from scgnn_tools.labels.scgrapht.experts import Experts
+from scgnn_tools.labels.scgrapht.intake import Intake
 
 RNG = np.random.default_rng(3)
 TRAIN, VALIDATION, TEST = (make(n, rng=RNG) for n in (160, 60, 80))
@@ -65,19 +68,30 @@ def test_transductive_cells_are_in_the_graph_and_unlabelled():
     assert accuracy(method) > 0.85
 
 
-def test_the_paper_protocol_trains_all_epochs_on_bins_and_keeps_the_last_weights():
-    method = ScGraPhT(protocol="paper", max_epochs=40, device="cpu", lr=3e-3)
+@pytest.mark.parametrize(
+    ("protocol", "expected", "epochs", "lr", "enough"),
+    [  # without layer norm, ReLU wants the small steps of the paper
+        ("code", ("log", "repo", "binned"), 40, 3e-3, 0.85),
+        ("paper", ("prob", "paper", "binned-chosen"), 300, None, 0.6),
+    ],
+)
+def test_published_protocols_train_all_epochs_on_bins_and_keep_the_last_weights(protocol, expected, epochs, lr, enough):
+    method = ScGraPhT(protocol=protocol, max_epochs=epochs, device="cpu", lr=lr)
     o = method.options
-    assert (o.fuse, o.lam, o.normalize, o.values, o.patience) == ("log", 0.7, "none", "binned", None)
-    assert ScGraPhT(protocol="paper").options.max_epochs == 3000
+    assert (o.fuse, o.activation, o.values) == expected
+    assert (o.lam, o.normalize, o.patience) == (0.7, "none", None)
+    assert (
+        ScGraPhT(protocol=protocol, fuse="log", lam=0.2, n_genes=7).options.lam == 0.2
+    )  # what is given beside it holds
+    assert ScGraPhT(protocol=protocol).options.max_epochs == 3000
     (train, y), (validation, y_validation) = TRAIN, VALIDATION
     method.fit(train, y, validation, y_validation, unlabeled=TEST[0], rng=0)
-    assert len(method.history) == 40
+    assert len(method.history) == epochs
     assert method.lam == 0.7
     assert np.isclose(
         method.fitted.assembler.graph.cells.data * 51, np.round(method.fitted.assembler.graph.cells.data * 51)
     ).all()
-    assert accuracy(method) > 0.85
+    assert accuracy(method) > enough
 
 
 @pytest.mark.parametrize("fuse", ["prob", "log"])
@@ -177,6 +191,29 @@ def test_the_default_pathway_follows_what_has_to_go_in():
     assert ScGraPhT(scheme="embedding").steps == ScGraPhT(protocol="paper").steps == ("GC", "CG")
 
 
+@pytest.mark.parametrize(("ours", "papers"), [("graph", "GO"), ("embedding", "EO"), ("embedding+logits", "EL")])
+def test_schemes_have_the_names_of_the_paper(ours, papers):
+    assert ScGraPhT(scheme=papers).options == ScGraPhT(scheme=ours).options
+    assert ScGraPhT(scheme=papers).steps == ScGraPhT(scheme=ours).steps
+
+
+def test_bins_among_the_chosen_genes_are_those_of_an_object_that_holds_no_others():
+    (train, _), some = TRAIN, np.arange(5, 40)
+    chosen = Intake(some, "binned-chosen", None).edges(train)
+    alone = Intake(np.arange(len(some)), "binned", None).edges(replace(train, expression=train.expression[:, some]))
+    np.testing.assert_array_equal(chosen.toarray(), alone.toarray())
+    assert (chosen.toarray() != Intake(some, "binned", None).edges(train).toarray()).any()
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0])
+def test_the_paper_s_loss_is_of_the_fusion_under_every_lambda(lam):
+    """At 0 the graph learns nothing but to be small, at 1 it learns alone; the published code trains it alone at both."""
+    given = {"lam": lam, "max_epochs": 3, "n_genes": 60, "device": "cpu", "weight_decay": 0.0}
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    losses = ScGraPhT(protocol="paper", **given).fit(train, y, validation, y_validation).history["loss"]
+    assert (losses.max() - losses.min() < 1e-5) == (lam == 0.0)
+
+
 def test_small_classes_weigh_more():
     (train, y), (validation, y_validation) = TRAIN, VALIDATION
     keep = np.flatnonzero((y != 3) | (np.arange(160) < 8))
@@ -212,7 +249,7 @@ def test_nothing_held_out_leaves_lambda_where_it_is_believed_to_be():
         ({"lam": 1.2}, "lam is a number at least 0 and at most 1"),
         ({"lam": "best"}, "lam is 'validation' or 'learned'"),
         ({"fuse": "sum"}, "fuse is 'prob' or 'log'"),
-        ({"protocol": "published"}, "protocol is 'clean' or 'paper'"),
+        ({"protocol": "published"}, "protocol is 'clean', 'paper' or 'code'"),
         ({"sparsify": 0}, "sparsify is a number of neighbours"),
         ({"genes": "all"}, "genes is 'telling' or 'variable'"),
         ({"logits": "scgpt"}, "logits is 'experts', 'vectors' or a function"),

@@ -16,7 +16,7 @@ from scgnn_tools.labels.scgrapht.similarity import Matrix, Sparsify, cosine, pro
 from scgnn_tools.nn import csr_product, csr_transpose
 
 Normalize = Literal["none", "row", "sym"]
-Values = Literal["log", "binned"]
+Values = Literal["log", "binned", "binned-chosen"]
 N_BINS = 51
 EXACT_UP_TO = 20_000
 """Cells up to which neighbours are found by comparing every pair."""

@@ -77,7 +77,10 @@ class Intake:
 
     def edges(self, cells: Cells) -> sp.csr_array:
         """Return the edges of cells to the genes of the graph, CSR float32 (n_cells, n_genes)."""
-        return edge_values(sp.csr_array(cells.expression), self.values)[:, self.genes].astype(np.float32)
+        expression = sp.csr_array(cells.expression)
+        if self.values == "binned-chosen":
+            return edge_values(sp.csr_array(expression[:, self.genes]), "binned").astype(np.float32)
+        return edge_values(expression, self.values)[:, self.genes].astype(np.float32)
 
     def vectors_of(self, cells: Cells) -> np.ndarray | None:
         """Return the vectors of cells, float32 (n_cells, d); None where none go in."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scgnn_tools.labels.scgrapht.graphs import first_product
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
+from scgnn_tools.labels.scgrapht.options import JOINT_BATCH
 from scgnn_tools.labels.scgrapht.training import Problem, groups_of
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.train import epoch_rng
@@ -80,7 +81,7 @@ def fit_joint(
             m.eval()
             renew()
             m.train()
-        net, size = cast("Joint", m).graph, p.batch_size or BATCH
+        net, size = cast("Joint", m).graph, p.batch_size or (JOINT_BATCH if p.options.protocol == "paper" else BATCH)
         order = epoch_rng().permutation(np.flatnonzero(tokens[0].lengths > 0))
         for start in range(0, len(order), size):
             batch = np.sort(order[start : start + size])

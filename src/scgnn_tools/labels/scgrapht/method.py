@@ -20,7 +20,7 @@ from scgnn_tools.labels.scgrapht import fusion, options
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
 from scgnn_tools.labels.scgrapht.fitted import Fitted
-from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
+from scgnn_tools.labels.scgrapht.graphs import Graph, Values, first_product
 from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake, choose_genes
 from scgnn_tools.labels.scgrapht.joint import fit_joint
 from scgnn_tools.labels.scgrapht.network import Activation
@@ -38,15 +38,16 @@ class ScGraPhT:
     Parameters
     ----------
     protocol
-        "clean" stops on validation cells and chooses λ on them; a cell that asks is linked to the training cells alone. "paper" has the
-        published code's settings: all cells in the graph, bins as weights, 3,000 epochs, the last weights, λ = 0.7, log mixing. What is
-        given beside it holds in its place.
+        "clean" stops on validation cells and chooses λ on them; a cell that asks is linked to the training cells alone. "code" has the
+        published code's settings: all cells in the graph, bins as weights, 3,000 epochs, the last weights, λ = 0.7, log mixing. "paper"
+        has the equations of the paper instead where the two differ: probabilities are mixed, ReLU, bins among the chosen genes, the loss
+        of the fusion under every λ. Options that are given beside it hold in its place; ``patience`` belongs to "clean".
     pathway
         "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", …. None is "CG", the best in our
         measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol.
     scheme
         "graph": the graph alone; "embedding": the cells' vectors go in where cells come first; "embedding+logits": fused with a classifier
-        besides; "joint": a fine-tuned foundation model is trained on with it, through its logits.
+        besides; "joint": a fine-tuned foundation model is trained on with it, through its logits. The paper's names GO, EO, EL and JT do.
     logits
         The classifier: "vectors", a logistic regression on the vectors; "experts", that one mixed with logistic regression on PCA and
         the nearest class mean; or any function of :class:`~scgnn_tools.labels.Cells` that returns log-probabilities, (n_cells, n_classes),
@@ -62,7 +63,8 @@ class ScGraPhT:
     normalize
         "row", "sym" or "none": see :class:`~scgnn_tools.labels.scgrapht.graphs.Graph`.
     values
-        Weights of cell–gene edges: "log", log-normalised expression, or "binned", scGPT's bins.
+        Weights of cell–gene edges: "log", log-normalised expression; "binned", scGPT's bins; "binned-chosen", bins
+        among the graph's genes alone.
     sparsify
         Of the cosine graphs (CC, GG): 15 keeps the most similar 15 of a node, 0.5 cosines from there on, "adaptive" those that stand out,
         "whole" all. None is 15, and "whole" for the paper's protocol.
@@ -101,13 +103,13 @@ class ScGraPhT:
         *,
         protocol: Protocol = "clean",
         pathway: str | None = None,
-        scheme: Scheme = "embedding+logits",
+        scheme: Scheme | Literal["GO", "EO", "EL", "JT"] = "embedding+logits",
         logits: Logits = "experts",
         lam: Lambda | None = None,
         fuse: fusion.Fuse | None = None,
         activation: Activation | None = None,
         normalize: Literal["none", "row", "sym"] | None = None,
-        values: Literal["log", "binned"] | None = None,
+        values: Values | None = None,
         sparsify: Sparsify | None = None,
         n_genes: int | None = None,
         genes: Literal["telling", "variable"] | None = None,
@@ -125,6 +127,7 @@ class ScGraPhT:
         device: str = "auto",
         checkpoint: Path | None = None,
     ) -> None:
+        scheme = options.scheme_of(scheme)
         self.steps = parse(options.default_pathway(protocol, scheme) if pathway is None else pathway)
         self.options = options.resolve(
             protocol,
@@ -173,8 +176,8 @@ class ScGraPhT:
         other = self._beside()
         if isinstance(other, Experts):
             other.fit(train, labels, validation, validation_labels)
-        # the paper's protocol has every cell in the graph; else only if cells without labels are given to be looked at
-        whole = o.protocol == "paper" or unlabeled is not None
+        # the published protocols have every cell in the graph; else only if cells without labels are given to be looked at
+        whole = o.protocol != "clean" or unlabeled is not None
         members = [train, validation, *([] if unlabeled is None else [unlabeled])]
         assembler = self._assemble(intake, members if whole else [train], attached=not whole)
         problem = Problem(
@@ -223,7 +226,7 @@ class ScGraPhT:
     def _intake(self, train: Cells, labels: np.ndarray) -> Intake:
         o, vectors = self.options, None
         if o.takes_vectors(self.steps):
-            own = o.protocol != "paper" and self._encoder is None  # else the vectors go in as they are
+            own = o.protocol == "clean" and self._encoder is None  # else the vectors go in as they are
             vectors = CellVectors.fit(train, encoder=self._encoder, principal=o.principal, standardize=own)
         return Intake(choose_genes(train, labels, o.genes, o.n_genes), o.values, vectors)
 

@@ -1,8 +1,8 @@
-"""The options of scGraPhT, and what the two protocols set."""
+"""The options of scGraPhT, and what the protocols set."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from scgnn_tools.labels.scgrapht.pathway import starts_with_cells
 from scgnn_tools.labels.scgrapht.similarity import Sparsify, check
 
 Scheme = Literal["graph", "embedding", "embedding+logits", "joint"]
-Protocol = Literal["clean", "paper"]
+Protocol = Literal["clean", "paper", "code"]
+NAMES: dict[str, Scheme] = {"GO": "graph", "EO": "embedding", "EL": "embedding+logits", "JT": "joint"}
+"""What the paper calls the schemes."""
 Lambda = float | Literal["validation", "learned"]
 Logits = Literal["experts", "vectors"] | Callable[[Cells], np.ndarray]
 
@@ -74,25 +76,36 @@ CLEAN: dict[str, Any] = {
     "fuse": "prob", "lam": "validation", "activation": "repo", "normalize": "row", "values": "log", "n_genes": 1500,
     "genes": "telling", "principal": 0, "sparsify": 15, "balance": 0.5, "lr": 3e-3, "max_epochs": 300,
 }  # fmt: skip
-PAPER: dict[str, Any] = {
+CODE: dict[str, Any] = {
     "fuse": "log", "lam": 0.7, "activation": "repo", "normalize": "none", "values": "binned", "n_genes": 3000,
     "genes": "variable", "principal": 0, "sparsify": "whole", "balance": 0.0, "lr": 1e-4, "max_epochs": 3000,
 }  # fmt: skip
 """The published code's: log mixing, unnormalised bins, 3,000 epochs, the last weights."""
+PAPER: dict[str, Any] = {**CODE, "fuse": "prob", "activation": "paper", "values": "binned-chosen"}
+"""The paper's equations: probabilities are mixed (Eq. 1), ReLU, bins among the genes that were chosen before."""
+JOINT_EPOCHS, JOINT_BATCH = 25, 16
+"""Of the paper's joint training."""
+
+
+def scheme_of(name: str) -> Scheme:
+    """Return a scheme by its name here or in the paper."""
+    return NAMES.get(name, cast("Scheme", name)) if isinstance(name, str) else name
 
 
 def default_pathway(protocol: Protocol, scheme: Scheme) -> str:
     """Return the pathway that is taken where none is given."""
-    return "P2" if protocol == "paper" or scheme in ("embedding", "joint") else "CG"
+    return "P2" if protocol != "clean" or scheme in ("embedding", "joint") else "CG"
 
 
 def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     """Return the options of a protocol, with those that are given (not None) in their place."""
     choice("protocol", protocol, get_args(Protocol))
-    defaults = CLEAN if protocol == "clean" else PAPER
+    defaults = {"clean": CLEAN, "paper": PAPER, "code": CODE}[protocol]
+    if protocol != "clean" and given["scheme"] == "joint":
+        defaults = {**defaults, "max_epochs": JOINT_EPOCHS}
     chosen: dict[str, Any] = {k: defaults.get(k) if v is None else v for k, v in given.items()}
     out = Options(protocol=protocol, **chosen)
-    if protocol == "paper":
+    if protocol != "clean":
         out = replace(out, patience=None)
     for name, kind in WORDS.items():
         choice(name, getattr(out, name), get_args(kind))

@@ -97,7 +97,7 @@ class Problem:
             weight = self.assembler.tensor(np.array(lam))
             if m.logit_lambda is not None:  # which is learned on held-out cells, see below
                 weight = torch.sigmoid(m.logit_lambda.detach())
-            if o.scheme == "joint" or m.logit_lambda is not None or 0 < lam < 1:
+            if o.scheme == "joint" or o.protocol == "paper" or m.logit_lambda is not None or 0 < lam < 1:
                 proba = fusion.mix_tensors(weight.clamp(1e-6, 1 - 1e-6), proba, other, o.fuse)
         truth = torch.as_tensor(labels, device=self.assembler.device)
         return nn.functional.nll_loss(proba, truth, weight=self._class_weight)
