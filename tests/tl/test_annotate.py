@@ -158,7 +158,7 @@ def test_the_bundled_reference_knows_blood_and_rejects_what_it_does_not_know(tes
     blood = ad.read_h5ad(test_data / "cells/kang_ifnb.h5ad")
     shares = []
     for draw in range(5):  # of the cells that set the thresholds: one draw gives between .04 and .23
-        sgt.tl.annotate(blood, method="centroid", rng=draw)
+        sgt.tl.annotate(blood, method="centroid", hierarchy=None, rng=draw)
         unknown = (blood.obs["sgt_label"] == "Unknown").to_numpy()
         shares.append(unknown.mean())
     assert np.median(shares) < 0.1
