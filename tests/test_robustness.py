@@ -348,12 +348,8 @@ def test_a_prior_with_what_users_put_into_it(sound):
     )
     sgt.tl.infer_grn(sound_copy := sound.copy(), odd, method="degree", n_runs=1)
     assert sound_copy.uns["sgt_grn"]["params"]["n_edges"] == 4
-    for bad, says in (
-        (base.assign(weight="much"), "are numbers; got 'much'"),
-        (base.assign(weight=-1.0), "not negative"),
-    ):
-        with pytest.raises(GraphError, match=says):
-            sgt.tl.infer_grn(sound.copy(), bad)
+    with pytest.raises(GraphError, match="are numbers; got 'much'"):
+        sgt.tl.infer_grn(sound.copy(), base.assign(weight="much"))
 
 
 def test_ctrl_c_while_training_leaves_the_object_alone(sound, monkeypatch):

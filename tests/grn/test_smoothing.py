@@ -24,11 +24,11 @@ def test_a_mean_is_of_a_cell_and_its_neighbours(cells):
     assert same.sum() > 0.95 * means.nnz  # neighbours are of a kind
 
 
-def test_of_few_cells_few_are_neighbours_and_of_many_some_are_drawn(cells, monkeypatch):
+def test_of_few_cells_few_are_neighbours_and_of_many_some_are_drawn(cells):
     x, _ = cells
     assert np.diff(smoothing.neighbour_means(x[:8], k=30).indptr).max() == 3
-    monkeypatch.setattr(smoothing, "MOST_CELLS", 20)
-    assert smoothing.neighbour_means(x, k=5).shape == (20, 80)
+    assert smoothing.neighbour_means(x, k=5, most=20).shape == (20, 80)
+    assert smoothing.neighbour_means(x, k=5, most=None).shape == (80, 80)
 
 
 def test_the_order_of_cells_is_their_own(cells):

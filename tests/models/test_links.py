@@ -188,9 +188,9 @@ def test_bad_input(cls, adata, prior):
         cls(adata)
     with pytest.raises(MissingKeyError, match="use_rep='pca' is not in varm; there is: own"):
         cls.setup_anndata(adata, use_rep="pca")
-    with pytest.raises(MissingKeyError, match="neither bundled nor in varp"):
+    with pytest.raises(MissingKeyError, match="neither a file, nor bundled, nor in varp"):
         cls.setup_anndata(adata, prior="nowhere")
-    with pytest.raises(GraphError, match="source and target"):
+    with pytest.raises(GraphError, match="target is missing, there is: source"):
         cls.setup_anndata(adata, prior=prior[["source"]])
     cls.setup_anndata(adata, prior=prior, use_rep="own")
     with pytest.raises(InputValueError, match="has no option hiden"):

@@ -141,7 +141,9 @@ def _known(
 
 def score_matrix(adata: "AnnData", edges: pd.DataFrame) -> sp.csr_matrix:
     """Return the scores of edges, factor in the row, CSR float32 (n_vars, n_vars); of several groups the best."""
-    i, j = (adata.var_names.get_indexer(edges[c]) for c in ("source", "target"))
+    first_of = adata.var_names[~adata.var_names.duplicated()]  # of genes of one name the first
+    column = np.flatnonzero(~adata.var_names.duplicated())
+    i, j = (column[first_of.get_indexer(edges[c])] for c in ("source", "target"))
     best = edges["score"].to_numpy(dtype=np.float32)
     order = np.argsort(-best, kind="stable")
     _, first = np.unique(np.stack([i, j])[:, order], axis=1, return_index=True)

@@ -35,7 +35,7 @@ def test_edges_to_unknown_genes_are_left_out(tmp_path):
     ("columns", "role", "error"),
     [
         ({"source": ["A"], "target": ["B"]}, "tf_target", "None of the 1 edges.*STAT1"),
-        ({"tf": ["STAT1"], "target": ["IRF1"]}, "tf_target", "source is missing"),
+        ({"tf": ["STAT1"], "strength": ["IRF1"]}, "tf_target", "target is missing"),
         ({"symbol": ["STAT1"]}, "positions", "lacks the columns chromosome, position"),
         ({"source": ["STAT1"], "target": ["IRF1"]}, "coexpression", "lacks the columns weight"),
         ({"source": ["STAT1"], "target": ["IRF1"], "weight": [3.0]}, "coexpression", "between -1 and 1"),
