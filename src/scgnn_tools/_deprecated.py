@@ -1,12 +1,11 @@
 """Names of arguments of the release before: still taken, with a warning that says the new one."""
 
 import inspect
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +30,7 @@ def renamed(**names: Callable[[Any], dict[str, Any]]) -> Callable[[F], F]:
                     msg = f"{old}= is the old name of {both[0]}=; pass {both[0]}= alone."
                     raise InputValueError(msg)
                 msg = f"{old}= goes in the next release; pass {words} to {function.__qualname__}."
-                warnings.warn(msg, FutureWarning, stacklevel=2)
+                warn(msg, FutureWarning)
                 given |= new
             return function(*args, **given)
 

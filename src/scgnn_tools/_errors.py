@@ -1,5 +1,8 @@
 """Every error and warning of the package; each message says what was seen, what was wanted and what to type."""
 
+import sys
+import warnings
+
 
 class SgtError(Exception):
     """Base class of all errors raised on purpose by scgnn_tools."""
@@ -54,3 +57,11 @@ class ForkError(SgtError, RuntimeError):
 
 class SgtWarning(UserWarning):
     """Something was handled for the user that the user should know of."""
+
+
+def warn(message: str, category: type[Warning] = SgtWarning) -> None:
+    """Warn of the line of the user's own code that called the package, however deep in it the reason was found."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

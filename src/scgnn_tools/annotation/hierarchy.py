@@ -1,6 +1,5 @@
 """Labels that have parents: a cell that cannot be told apart safely gets the deepest name that is safe."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import LabelError, SgtWarning
+from scgnn_tools._errors import LabelError, warn
 from scgnn_tools._log import printable
 
 
@@ -159,7 +158,7 @@ class BackOff:
             raise LabelError(msg)
         if lost:
             msg = f"{len(lost)} labels have no parent in the hierarchy and stay as they are: {', '.join(map(printable, lost))}."
-            warnings.warn(msg, SgtWarning, stacklevel=4)
+            warn(msg)
         own = {hierarchy.name_of(str(c)): i for i, c in enumerate(classes)}
         inner = sorted({n for a in above for n in a} - set(own))
         depth = {n: len(hierarchy.above(n)) for n in inner}

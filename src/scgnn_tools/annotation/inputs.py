@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
+from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning, warn
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
@@ -142,7 +142,7 @@ def shared_genes(known: KnownCells, asked: Asked, model: FoundationModel) -> np.
             f"Reference and query share only {len(shared)} genes: labels and the search for unknown cells are less certain. Use a "
             "reference that was measured on the genes of this panel, or trust only labels of broad classes."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=5)
+        warn(msg)
     if known.vectors is not None and asked.vectors is not None and known.vectors.shape[1] != asked.vectors.shape[1]:
         msg = (
             f"use_rep has {asked.vectors.shape[1]} columns in the query and {known.vectors.shape[1]} in the reference; both have to be "

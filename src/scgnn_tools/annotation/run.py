@@ -1,12 +1,11 @@
 """Fit a method, score it beside the baselines on held-out labelled cells, calibrate it, label the query."""
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from scgnn_tools._errors import LabelError, SgtWarning
+from scgnn_tools._errors import LabelError, warn
 from scgnn_tools._log import duration, printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
@@ -114,7 +113,7 @@ def train(
     if len(alone):
         names = ", ".join(printable(classes[c]) for c in alone)
         msg = f"{len(alone)} classes have a single labelled cell, which trains and is never scored: {names}."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     train, validation, test = (order[part == p] for p in range(3))
     if unlabeled is not None:
         unlabeled = unlabeled.take(by_content(unlabeled.expression))
@@ -136,7 +135,7 @@ def train(
         outcome = within(method, Fold(labelled, codes, train, validation, unlabeled, number), test, options, **how)
     if outcome.interrupted:
         msg = f"{method}: the training was interrupted; the labels are of its best weights so far."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     novelty = None
     if reject:
         novelty = Novelty().fit(

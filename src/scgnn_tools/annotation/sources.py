@@ -1,6 +1,5 @@
 """Where labelled cells come from: objects, files, the reference that ships; and which of them are of one experiment."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,7 +10,7 @@ import pandas as pd
 from scgnn_tools import assets
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
 from scgnn_tools.annotation.inputs import Part, known_cells
@@ -158,7 +157,7 @@ def _check_experiments(experiments: np.ndarray, labels: np.ndarray, batch_key: o
     alone = [printable(c) for c, here in table.sum(axis=1).items() if here == 1]
     if alone and named:
         msg = f"{len(alone)} classes are in one experiment only and are not scored on another: {', '.join(alone[:10])}."
-        warnings.warn(msg, SgtWarning, stacklevel=5)
+        warn(msg)
 
 
 def _check_spelling(labels: np.ndarray) -> None:
@@ -169,7 +168,7 @@ def _check_spelling(labels: np.ndarray) -> None:
     alike = [" and ".join(map(repr, map(printable, some))) for some in spelt.values() if len(some) > 1]
     if alike:
         msg = f"Labels differ by case or blanks alone and are two classes: {'; '.join(alike[:5])}. Give them one name first."
-        warnings.warn(msg, SgtWarning, stacklevel=5)
+        warn(msg)
 
 
 def _immune() -> "dict[str, AnnData]":

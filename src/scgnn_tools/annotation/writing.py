@@ -1,12 +1,11 @@
 """What is written into an AnnData once its cells are labelled, and the lines that say so."""
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import SgtWarning
+from scgnn_tools._errors import warn
 from scgnn_tools._fields import write
 from scgnn_tools._keys import UNKNOWN, LabelKeys, safe_names
 from scgnn_tools._log import say
@@ -93,13 +92,13 @@ def _warn(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) ->
             f"The query is unlike the reference as a whole ({shift.distance:.1f} spreads away): another tissue, species or measurement. "
             "Pass a reference= of the same tissue; unknown=None would give every cell the least wrong label."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     elif n_unknown > MANY_UNKNOWN * n_cells and n_cells > 1:
         msg = (
             f"{n_unknown:,} of {n_cells:,} cells ({n_unknown / n_cells:.0%}) are {UNKNOWN}; obs['{keys.reason}'] says why. Are their types "
             "in the reference? If so, pass a reference= nearer to the query, or several; if the labels look right, unknown=None keeps all."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
 
 
 def fields_of(

@@ -1,6 +1,5 @@
 """Which matrix of an AnnData is used, and its rows, raw or log-normalised."""
 
-import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, warn
 from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
 from scgnn_tools._modality import modality
@@ -196,13 +195,13 @@ def open_expression(
     chosen = min(fitting, key=lambda e: e.kind.kind != "counts")  # the first of counts, else the first
     if chosen.kind.kind == "counts" and not chosen.kind.integer:
         msg = f"{chosen.name} holds {chosen.kind}; it is used as counts."
-        warnings.warn(msg, SgtWarning, stacklevel=3)
+        warn(msg)
     gene = None if every_feature else is_gene(chosen.var)
     if gene is None:
         return chosen
     kinds = ", ".join(map(printable, pd.unique(chosen.var["feature_types"][~gene].astype(str))[:3]))
     msg = f"{int((~gene).sum()):,} of {len(gene):,} features are no genes (var['feature_types']: {kinds}); they are left out."
-    warnings.warn(msg, SgtWarning, stacklevel=3)
+    warn(msg)
     return chosen.only(gene)
 
 

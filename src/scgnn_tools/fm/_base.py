@@ -1,7 +1,6 @@
 """What every foundation model can do, and the one streaming loop that embeds cells."""
 
 import json
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import genes
 from scgnn_tools._device import halving
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._html import boxed
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, of_part
@@ -107,7 +106,7 @@ class FoundationModel(ABC):
         names = genes.gene_names(expression.var, gene_key=gene_key)
         found = self.match_names(names, organism)
         weights = expression.sampled_totals() if found.matched.mean() < WARN else None
-        found.check(self.card.name, weights=weights, var=expression.var, stacklevel=3)
+        found.check(self.card.name, weights=weights, var=expression.var)
         return found
 
     def match_names(self, names: np.ndarray, organism: str | None = None) -> "GeneMatch":
@@ -187,7 +186,7 @@ class FoundationModel(ABC):
                 f"{len(positions):,} of {expression.n_obs:,} cells express no gene that {self.card.name} knows; they get a "
                 "zero vector. Take them out with sc.pp.filter_cells(adata, min_counts=1) if you do not want them."
             )
-            warnings.warn(msg, SgtWarning, stacklevel=3)
+            warn(msg)
         return out, positions
 
     def embed_genes(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from scgnn_tools._errors import SgtWarning, WeightsError
+from scgnn_tools._errors import WeightsError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.fm import drafts
 from scgnn_tools.fm._fetched import check_file
@@ -226,7 +226,7 @@ def build(
             f"{source} holds {len(extra)} tensors that this network does not know and does not use: {_some(extra)}. Its vectors may "
             "differ from those of the code that wrote it; model.report lists every tensor."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=5)
+        warn(msg)
     return network, dict(report)
 
 

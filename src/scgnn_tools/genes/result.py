@@ -1,6 +1,5 @@
 """The result of a match: where each gene went, and the report of it."""
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GeneMatchError, SgtWarning
+from scgnn_tools._errors import GeneMatchError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.genes.ids import advice, looks_like
 from scgnn_tools.genes.names import best_column
@@ -108,7 +107,6 @@ class GeneMatch:
         weights: np.ndarray | None = None,
         by_counts: bool = False,
         var: pd.DataFrame | None = None,
-        stacklevel: int = 2,
     ) -> None:
         """Raise if fewer than 20 % of the genes were found, warn under 70 % and where genes went through orthologs or another case.
 
@@ -123,8 +121,6 @@ class GeneMatch:
             Take the share of ``weights`` alone, and not the share of the genes where that is the larger.
         var
             Table of the genes, in which the message looks for a column that fits better.
-        stacklevel
-            Of the warning.
 
         Raises
         ------
@@ -136,7 +132,7 @@ class GeneMatch:
         if self.foreign.any():  # left out because the user asked for the other organism: they are not missing
             own = ~self.foreign
             weights, var = (None if part is None else part[own] for part in (weights, var))
-            self.only(own).check(model, weights=weights, by_counts=by_counts, var=var, stacklevel=stacklevel + 1)
+            self.only(own).check(model, weights=weights, by_counts=by_counts, var=var)
             return
         s = self.summary(weights)
         found = s["share_matched"]
@@ -147,19 +143,19 @@ class GeneMatch:
             msg = self._few(model, s, var)
             if found < REFUSE:
                 raise GeneMatchError(msg)
-            warnings.warn(msg, SgtWarning, stacklevel=stacklevel + 1)
+            warn(msg)
         elif s["n_ortholog"]:
             msg = (
                 f"{self.organism.capitalize()} genes, model of another organism: {s['n_ortholog']:,} of {s['n_genes']:,} go "
                 f"through one-to-one orthologs, {s['n_lost']:,} are lost. Pass organism= to force the organism."
             )
-            warnings.warn(msg, SgtWarning, stacklevel=stacklevel + 1)
+            warn(msg)
         elif s["n_case"] > 0.5 * s["n_matched"]:
             msg = (
                 f"{s['n_case']:,} of {s['n_genes']:,} genes ({printable(self.names[self.how == 'case'][0])}, …) match {self.organism} "
                 "symbols only when upper and lower case are ignored. If they are of a fish or a frog, map them to orthologs first."
             )
-            warnings.warn(msg, SgtWarning, stacklevel=stacklevel + 1)
+            warn(msg)
 
     def _two_organisms(self, s: dict[str, Any]) -> str:
         of_other = ", ".join(map(printable, self.names[self.foreign][:3]))

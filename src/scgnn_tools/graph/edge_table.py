@@ -1,6 +1,5 @@
 """The table of a network, whoever wrote it, in one form: which column is what, signs, modes, labels, base networks of peaks."""
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import listed
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import printable
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -126,7 +125,7 @@ def modes_of(values: pd.Series) -> np.ndarray:
     if len(odd):
         some = ", ".join(dict.fromkeys(printable(repr(v), limit=30) for v in odd[:50].tolist()))
         msg = f"{len(odd):,} modes of edges are not understood and count as unknown: {some}. Modes are 1/-1, +/-, activation/repression."
-        warnings.warn(msg, SgtWarning, stacklevel=6)
+        warn(msg)
     return told.fillna(OPEN).to_numpy(dtype=object)
 
 

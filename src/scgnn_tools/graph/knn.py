@@ -1,12 +1,11 @@
 """Nearest neighbours of cells."""
 
-import warnings
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GraphError, SgtWarning
+from scgnn_tools._errors import GraphError, warn
 from scgnn_tools._random import RNG, seed
 
 EXACT_UP_TO = 20_000
@@ -49,7 +48,7 @@ def knn(
         msg = f"Neighbours need at least two rows; there is {n}."
         raise GraphError(msg)
     if k >= n:
-        warnings.warn(f"k={k} neighbours asked of {n} rows; taking {n - 1}.", SgtWarning, stacklevel=2)
+        warn(f"k={k} neighbours asked of {n} rows; taking {n - 1}.")
         k = n - 1
     if n <= EXACT_UP_TO:
         from sklearn.neighbors import NearestNeighbors

@@ -81,7 +81,7 @@ def collect(
     names = genes.gene_names(adata.var, gene_key=gene_key)
     found = genes.match(names, model.vocabulary, organism=organism)
     weights = sampled_totals(adata, layer) if found.matched.mean() < WARN else None
-    found.check(model.card.name, weights=weights, var=adata.var, stacklevel=4)
+    found.check(model.card.name, weights=weights, var=adata.var)
     to_symbol, of_data = Symbols(model.vocabulary, found.organism), Symbols(model.vocabulary, organism)
     organism = found.organism
     symbols = of_data(names)

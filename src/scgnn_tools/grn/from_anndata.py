@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
-from scgnn_tools._errors import InputScaleError, SgtWarning
+from scgnn_tools._errors import InputScaleError, SgtWarning, warn
 from scgnn_tools._log import as_text
 from scgnn_tools.data import noted, open_expression
 from scgnn_tools.data.vectors import read_vectors
@@ -50,7 +50,7 @@ def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gen
     except InputScaleError:
         if layer is not None:
             raise
-        warnings.warn("No matrix fits: there are no signs from the data and no pcc.", SgtWarning, stacklevel=5)
+        warn("No matrix fits: there are no signs from the data and no pcc.")
         return None
     symbols = to_symbol(genes.gene_names(opened.var, gene_key=gene_key if gene_key in opened.var else None))
     var = pd.DataFrame(index=pd.Index(as_text(symbols)))

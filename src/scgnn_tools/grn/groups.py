@@ -1,6 +1,5 @@
 """The groups of cells that get a network of their own."""
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import number
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputScaleError, InputValueError, SgtWarning
+from scgnn_tools._errors import InputScaleError, InputValueError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.data import open_expression
 from scgnn_tools.grn.checks import MIN_CELLS, Data
@@ -91,7 +90,7 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
         msg = (
             f"No network for {', '.join(left)}: fewer than {MIN_CELLS} cells, or no transcription factor is expressed."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=3)
+        warn(msg)
     return groups
 
 

@@ -1,6 +1,5 @@
 """What an integration is made from: the batches, checked, and the cells, with their variable genes and principal components."""
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import integer, key
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
@@ -121,7 +120,7 @@ def confounding(batch: Column, labels: Column) -> float:
             f"Each label is in one batch only (I(batch; label)/H(label) = {value:.2f}): no method can tell the effect of the batch from "
             "biology, and what removes one removes the other. Read the result as such."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     return value
 
 
@@ -216,7 +215,7 @@ def new_cells(adata: "AnnData", genes: np.ndarray, *, layer: str | None, gene_ke
         msg = (
             f"The new cells hold {share:.0%} of the {len(genes):,} genes of the fit; the others count as not expressed."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     to_fit = sp.csr_array(
         (np.ones(len(found), np.float32), (found, column[found].astype(np.int64))), shape=(len(column), len(genes))
     )

@@ -1,14 +1,13 @@
 """Fit a method and its baselines on the same cells, score them, and say who wins."""
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError, LabelError, MissingExtraError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, MissingExtraError, warn
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._protocol import Batches, IntegrationMethod
 from scgnn_tools.integration._registry import METHODS, entry, integration_method
@@ -112,7 +111,7 @@ def run(
             try:
                 other = integration_method(name)
             except MissingExtraError as error:
-                warnings.warn(f"The baseline {name} is left out: {error}", SgtWarning, stacklevel=4)
+                warn(f"The baseline {name} is left out: {error}")
                 continue
             shown[name] = fit(other, name, on_pca, labels, rng)
         kinds[name], seconds[name] = "baseline", time.perf_counter() - start

@@ -169,7 +169,7 @@ class TunedNetwork:
             raise InputValueError(msg)
         self.model = self._borrowed()
         found = self.model.match_names(cells.genes, None)
-        found.check(self.model.card.name, stacklevel=5)
+        found.check(self.model.card.name)
         self._to_vocabulary = found.projection()
 
     def _borrowed(self) -> Any:

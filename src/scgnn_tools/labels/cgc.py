@@ -218,7 +218,7 @@ class CGCLabels:
             raise InputValueError(msg)
         model = borrowed(self._given, self._checkpoint, self._device, name="cgc", graph=self.graph)
         found: GeneMatch = model.match_names(train.genes, None)
-        found.check(model.card.name, stacklevel=3)
+        found.check(model.card.name)
         self._to_vocabulary = found.projection()
         if self._is_paper:
             kept = np.zeros(len(train.genes), dtype=np.float32)

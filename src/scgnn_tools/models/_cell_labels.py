@@ -13,7 +13,6 @@ A subclass names its method and adds what is its own; ``ScGraPhT`` is twenty lin
 Everything about AnnData, genes in another order, splits, calibration and files is here, and scvi-tools is behind ``_scvi.py``.
 """
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -23,7 +22,7 @@ import pandas as pd
 from scgnn_tools import fm
 from scgnn_tools._choices import number
 from scgnn_tools._deprecated import renamed
-from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
@@ -345,5 +344,5 @@ class CellLabelModel(ScviSetup):
         if once:
             names = ", ".join(printable(self.classes[c]) for c in once)
             msg = f"{len(once)} classes have a single labelled cell, which trains and validates nothing: {names}."
-            warnings.warn(msg, SgtWarning, stacklevel=3)
+            warn(msg)
         return train, validation

@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, warn
 from scgnn_tools._keys import SETUP_LABELS
 from scgnn_tools._log import printable
 from scgnn_tools.data import open_expression
@@ -275,7 +275,7 @@ def _over_genes(rna: "AnnData", layer: str | None, genes: list[str]) -> sp.csr_m
             some = ", ".join(map(printable, genes[:3]))
             msg += f"; at least {100 * REFUSE_SHARE:.0f} % are wanted. Are var_names of the same kind (such as {some})?"
             raise GeneMatchError(msg)
-        warnings.warn(f"{msg}; the others count as not expressed.", SgtWarning, stacklevel=4)
+        warn(f"{msg}; the others count as not expressed.")
     entries = (np.ones(len(here), dtype=np.float32), (at[here], here))
     to_genes = sp.csr_array(sp.coo_array(entries, shape=(rna.n_vars, len(genes))))
     blocks = [sp.csr_array(block @ to_genes) for _, block in expression.rows()]

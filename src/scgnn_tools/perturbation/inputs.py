@@ -1,6 +1,5 @@
 """A screen: the perturbed cells of an AnnData, checked, with the control cells that they are compared with."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import integer, listed
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.conditions import Condition, condition_name, find_control, parse_conditions
@@ -147,13 +146,13 @@ def _usable(
     lonely = known & ~is_control & ~comparable
     if lonely.any():
         msg = f"{int(lonely.sum()):,} cells are of a batch or cell type without control cells, and are left out."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     if (~known).any():
         msg = f"{shown} says nothing of {int((~known).sum()):,} cells; they are left out."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     if few:
         msg = f"{len(few)} conditions of fewer than {LEAST_CELLS} cells are left out: {listed(sorted(map(condition_name, few)))}."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     keep &= np.array([c not in few for c in parsed])
     return np.flatnonzero(keep), sorted(map(condition_name, few))
 

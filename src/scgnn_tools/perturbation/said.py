@@ -1,12 +1,11 @@
 """What a user is told: the line under a call, and of which genes nothing is known."""
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scgnn_tools._choices import listed
-from scgnn_tools._errors import SgtWarning
+from scgnn_tools._errors import warn
 from scgnn_tools.data.conditions import Condition, condition_name
 from scgnn_tools.perturbation.evaluation import CEILING
 from scgnn_tools.perturbation.relations import Relations
@@ -40,7 +39,7 @@ def warn_unknown(cells: "Screen", known: Relations, query: list[Condition], fitt
     seen = [c for c in query if c in set(cells.conditions)]
     if seen:
         msg = f"{listed(map(condition_name, seen))}: perturbed in these cells; look at what was measured; this prediction has seen it."
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
     unrelated = getattr(fitted, "unrelated", None)
     if unrelated is None:
         return
@@ -52,4 +51,4 @@ def warn_unknown(cells: "Screen", known: Relations, query: list[Condition], fitt
             f"{listed(lacking)}: like no perturbation of these cells by {by}; the prediction is the mean of the others, shrunken. "
             "Other sources: features=['go', 'prior', 'vectors'], or a table of your own."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)

@@ -1,13 +1,12 @@
 """``tl.embed(store=)``: what goes into a store beside the vectors, and what is said of it."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import say
 from scgnn_tools.fm.stored import embed_to_store, plan_of
@@ -94,4 +93,4 @@ def write_to_store(
         msg = (
             f"{n:,} of {expression.n_obs:,} cells express no gene that {model.card.name} knows; they get a zero vector."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)

@@ -1,6 +1,5 @@
 """``tl.infer_grn``: which transcription factor regulates which gene, evaluated beside its baselines."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
@@ -192,7 +191,7 @@ def infer_grn(
     params |= {"min_expressed": min_expressed, "controls": controls, "interrupted": network.interrupted}
     if network.interrupted:
         msg = f"{method}: the trainings were interrupted; the network is of those until then, and groups after them are missing."
-        warnings.warn(msg, SgtWarning, stacklevel=2)
+        warn(msg)
     if groupby is not None:
         params |= {"groupby": groupby, "groups": np.array([g.name for g in groups], dtype=object)}
     if given:
@@ -213,7 +212,7 @@ def _by_name(method_options: Mapping[str, Any] | None, options: dict[str, Any]) 
     if method_options is None:
         return options
     msg = "method_options= will go; pass the options of the method by name, as in infer_grn(adata, method='scregnet', max_epochs=50)."
-    warnings.warn(msg, FutureWarning, stacklevel=3)
+    warn(msg, FutureWarning)
     both = sorted(set(method_options) & set(options))
     if both:
         msg = f"{', '.join(map(printable, both))} is given by name and in method_options. Give it by name."

@@ -1,6 +1,5 @@
 """Cells of many files as one endless, shuffled stream of batches that never is in memory as a whole."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,7 +11,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import genes
 from scgnn_tools._choices import integer, share
-from scgnn_tools._errors import InputValueError, SgtWarning
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import printable, say
 from scgnn_tools._progress import progress
 from scgnn_tools.data import Expression, open_expression
@@ -336,7 +335,7 @@ class _Named:
             return False
         what = f"{self.name}: {printable(error, limit=300)}"
         if self.on_bad == "skip":
-            warnings.warn(f"Skipped {what}", SgtWarning, stacklevel=3)
+            warn(f"Skipped {what}")
             say(f"pretrain: skipped {self.name}")
             return True
         msg = f"{what}. Mend or take out the file, or pass on_bad='skip'."

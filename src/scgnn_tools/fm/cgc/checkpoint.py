@@ -1,6 +1,5 @@
 """Cell-Graph Compass from its published ``.pt`` (plain or as Uni-Core wraps it) and its vocabulary; edges from tables."""
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._choices import integer
-from scgnn_tools._errors import InputValueError, SgtWarning, WeightsError
+from scgnn_tools._errors import InputValueError, WeightsError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.data.bounds import check_csr
 from scgnn_tools.fm import drafts, native, saves
@@ -198,7 +197,7 @@ def _heads(dim: int, n_genes: int, path: Path, given: int | None) -> int:
             f"{path} does not tell how many attention heads its network has; {dim // HEAD} of {HEAD} are assumed. With another number "
             f"all vectors are wrong. {todo}"
         )
-        warnings.warn(msg, SgtWarning, stacklevel=5)
+        warn(msg)
         return dim // HEAD
     if heads is None:
         msg = f"{path} does not tell how many attention heads its network has, and its width {dim} is no multiple of {HEAD}. {todo}"

@@ -4,13 +4,12 @@ A matrix is a tuple of CSR matrices whose product it is. The whole cosine graph 
 never n × n, and a product with it is that of the dense graph to rounding.
 """
 
-import warnings
 from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._errors import GraphError, InputValueError, SgtWarning
+from scgnn_tools._errors import GraphError, InputValueError, warn
 from scgnn_tools.graph import knn
 
 Matrix = tuple[sp.csr_array, ...]
@@ -75,7 +74,7 @@ def cosine(
         return rows, sp.csr_array(graph.T)
     n = graph.shape[0]
     if isinstance(sparsify, int | np.integer) and sparsify >= n:
-        warnings.warn(f"sparsify={sparsify} neighbours asked of {n} nodes; taking {n - 1}.", SgtWarning, stacklevel=2)
+        warn(f"sparsify={sparsify} neighbours asked of {n} nodes; taking {n - 1}.")
         sparsify = max(n - 1, 1)
     if project is not None and isinstance(sparsify, int | np.integer):
         return (_projected(rows, graph, int(sparsify), project, among=among),)

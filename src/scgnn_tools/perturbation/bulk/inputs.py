@@ -1,6 +1,5 @@
 """Knock-out experiments out of an AnnData: bulk samples with their roles, or a table of fold changes; checked."""
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import key as known_key
 from scgnn_tools._choices import listed, number
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import describe_matrix
 from scgnn_tools.genes import gene_names, match, prior
@@ -234,7 +233,7 @@ def _one(
             f"The totals of control and knock-out of {printable(name)!r} differ {max(ratio, 1 / ratio):.0f}-fold. "
             "Were they normalised in two ways? Bring the samples to one unit."
         )
-        warnings.warn(msg, SgtWarning, stacklevel=6)
+        warn(msg)
     return controls, done
 
 
@@ -288,4 +287,4 @@ def _say_of_targets(found: Bulk) -> None:
             f"The target itself falls in {int(falls.sum())} of the {len(there)} experiments that measure it. "
             "Are control and knock-out the right way round?"
         )
-        warnings.warn(msg, SgtWarning, stacklevel=4)
+        warn(msg)
