@@ -200,3 +200,13 @@ def test_a_typo_names_the_methods():
 
 def test_every_registry_has_its_baselines():
     assert sum(e.kind == "baseline" for e in METHODS.values()) >= 2
+
+
+def test_of_thousands_of_classes_a_fit_is_cut_short(monkeypatch):
+    from scgnn_tools.labels import logreg
+
+    monkeypatch.setattr(logreg, "MANY", 5)
+    x = np.repeat(np.eye(6), 4, axis=0) + 0.1 * np.random.default_rng(0).normal(size=(24, 6))
+    labels = np.repeat(np.arange(6), 4)
+    head = logreg.LinearHead().fit(x, labels)  # without a warning that it did not converge
+    assert (head.scores(x).argmax(axis=1) == labels).all()

