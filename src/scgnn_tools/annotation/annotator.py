@@ -46,7 +46,8 @@ class Annotator:
     settings
         How it was trained.
     labeller
-        The trained method, over all genes of the reference; None if it is trained for each query.
+        The trained method, over all genes of the reference, and in ``labeller.report`` its ``evaluation``, ``verdict`` and ``conformal``;
+        None if it is trained for each query.
     name
         What the reference is called in lines and records.
     """
