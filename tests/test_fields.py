@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._fields import check_writable, root, write
+from scgnn_tools._fields import check_own, check_writable, root, write
 from tests._compare import changed
 
 GOOD = {"obs": {"a": np.arange(4.0), "new": pd.Categorical(list("xxyy"))}, "uns": {"n": {"params": {}}, "sgt": {}}}
@@ -94,3 +94,24 @@ def test_what_another_thread_wrote_meanwhile_stays():
     for name in ("a", "b"):
         write(adata, {"uns": {"sgt": {**before, name: 1}}}, copy=False)
     assert dict(adata.uns["sgt"]) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "record", "refused"),
+    [
+        ("cell_type", None, True),
+        ("cell_type", "mine", True),
+        ("cell_type", {"params": {}}, False),
+        ("sgt_label", None, False),
+        ("else", None, False),
+    ],
+)
+def test_a_column_of_the_user_is_not_replaced(adata, column, record, refused):
+    adata.obs["cell_type"] = adata.obs["sgt_label"] = "B"
+    if record is not None:
+        adata.uns[column] = record
+    if not refused:
+        assert check_own(adata, column, "obs", [column, f"{column}_confidence"]) is None
+        return
+    with pytest.raises(InputValueError, match="no result called 'cell_type' has written it"):
+        check_own(adata, column, "obs", [column])

@@ -2,12 +2,13 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import ROOT
+from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, inside
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ def check_writable(data: "AnnData | MuData", *, copy: bool, mod: str = RNA) -> N
     adata = inside(data, mod)
     if adata.isbacked and adata.is_view and not copy:
         msg = "This is a view of a backed AnnData, which cannot be written to. Pass view.to_memory(), or copy=True."
+        raise InputValueError(msg)
+
+
+def check_own(adata: "AnnData", key: str, where: str, names: Iterable[str]) -> None:
+    """Refuse to replace columns of ``obs`` or ``var`` that are the user's: no result called ``key`` has written them.
+
+    Names that begin with "sgt" or "_sgt" are the package's; they are replaced after an ``anndata.concat``, too, which leaves ``uns`` out.
+    """
+    table = getattr(adata, where)
+    theirs = [n for n in names if n in table and not str(n).startswith((ROOT, f"_{ROOT}"))]
+    before = adata.uns.get(key)
+    if theirs and not (isinstance(before, Mapping) and "params" in before):
+        shown = ", ".join(repr(printable(n)) for n in theirs)
+        msg = (
+            f"{where} has {shown} already, and no result called {printable(key)!r} has written it: it would be replaced. "
+            f"Pass another key_added=, for example {printable(key) + '_2'!r}."
+        )
         raise InputValueError(msg)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scgnn_tools import fm
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._fields import check_writable
+from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -169,6 +169,7 @@ class Annotator:
             cells = open_cells(adata) if self.settings.use_rep is None else read_cells(adata)
         inner = modality(cells, mod)
         check_writable(cells, copy=copy, mod=mod)
+        check_own(inner, keys.uns, "obs", keys.columns)
         make = majority is not False and given_clusters(inner, majority) is None
         model = fm.load(fm.best_bundled())
         asked = open_query(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
-from scgnn_tools._fields import check_writable
+from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
@@ -177,6 +177,7 @@ def annotate(
     source = labels_key or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
+    check_own(inner, keys.uns, "obs", keys.columns)
     own = own_column(inner, labels_key, reference, unlabeled_category)
     make = majority is not False and given_clusters(inner, majority) is None
     settings = settings_of(

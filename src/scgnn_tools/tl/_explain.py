@@ -7,7 +7,7 @@ import pandas as pd
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_key, safe_names
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -100,6 +100,7 @@ def explain(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = ExplainKeys(check_key(key_added))
+    check_own(inner, keys.uns, "obs", [keys.part(n) for n in PARTS])
     check_apart([keys.part(n) for n in PARTS], labels_key=labels_key)
     _check(how, method, n_cells=n_cells, n_genes=n_genes)
     options["device"] = device

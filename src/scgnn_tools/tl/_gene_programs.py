@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import integer, number
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import ProgramKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -103,6 +103,7 @@ def gene_programs(
     whole, adata = adata, modality(adata, mod)
     check_writable(whole, copy=copy, mod=mod)
     keys = ProgramKeys(check_key(key_added))
+    check_own(adata, keys.uns, "var", [keys.var])
     grouped = None if groupby is None else column_of(adata.obs, groupby, "groupby")
     if isinstance(genes, str):
         check_apart([keys.var], genes=genes)
