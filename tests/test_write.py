@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scgnn_tools import _write
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._write import alone, target_of, write_folder, write_new, write_whole
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._write import alone, as_path, target_of, write_folder, write_new, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="forks and links")
 
@@ -184,3 +184,19 @@ def test_free_space_is_that_of_the_process_too(tmp_path):
         assert _write.free_space(Path(tmp_path)) == 1000
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (None, InputTypeError),
+        (3, InputTypeError),
+        (b"x", InputTypeError),
+        ([], InputTypeError),
+        ("a\0b", InputValueError),
+        ("\ud800", InputValueError),
+    ],
+)
+def test_what_is_no_path_is_said_before_any_work(value, error):
+    with pytest.raises(error, match="folder"):
+        as_path("folder", value)

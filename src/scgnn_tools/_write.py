@@ -13,10 +13,32 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._log import printable
 
 EXCHANGE = 2
 """Flag of renameat2 (Linux) and renamex_np (macOS): two names change places in one step."""
+
+
+def as_path(name: str, value: object) -> Path:
+    """Return the path that a user passed as ``name``, "~" resolved, if a system can hold it.
+
+    Raises
+    ------
+    InputTypeError, InputValueError
+        If it is no path, or holds characters that no name of a file has.
+    """
+    if not isinstance(value, str | Path):
+        msg = f"{name} is a path; got {printable(repr(value))}."
+        raise InputTypeError(msg)
+    try:
+        if b"\0" in os.fsencode(value):
+            msg = f"{name}={printable(repr(str(value)))} holds a null character, which no path has."
+            raise InputValueError(msg)
+    except UnicodeEncodeError as error:
+        msg = f"{name}={printable(repr(str(value)))} holds characters that no path has ({error.reason})."
+        raise InputValueError(msg) from error
+    return Path(value).expanduser()
 
 
 def write_whole(path: Path, save: Callable[[Path], object]) -> None:
@@ -80,7 +102,7 @@ def write_folder(
     InputValueError
         If the folder is there and ``overwrite`` is not set, if it holds something that no save wrote, or cannot be written.
     """
-    folder = target_of(Path(folder).expanduser().absolute())
+    folder = target_of(as_path("folder", folder).absolute())
     if not folder.name:
         msg = f"{folder} is no name of a folder. Pass another one."
         raise InputValueError(msg)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools import fm
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.hierarchy import Hierarchy, from_json
 from scgnn_tools.annotation.known import KnownCells
@@ -70,7 +71,7 @@ def save(
 
 def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Settings, str, Labeller]:
     """Read what :func:`save` wrote; see :meth:`scgnn_tools.annotation.Annotator.load`."""
-    folder = Path(folder).expanduser()
+    folder = as_path("folder", folder)
     about = saves.read_raw(folder)
     _check(about, folder)
     try:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
+from scgnn_tools._write import as_path
 from scgnn_tools.data.bounds import check_object
 from scgnn_tools.data.files import open_file
 from scgnn_tools.genes.names import share_known
@@ -38,7 +39,7 @@ def read_cells(path: str | Path) -> "AnnData":
     InputValueError
         If there is nothing at ``path`` or what is there cannot be read; the message says why.
     """
-    path = Path(path).expanduser()
+    path = as_path("path", path)
     if not path.exists():
         msg = f"There is no file {path}. Pass the path of cells: {KINDS}."
         raise InputValueError(msg)

@@ -10,6 +10,7 @@ from scgnn_tools._choices import did_you_mean
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
@@ -161,7 +162,7 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
 
 def recognise(path: str | Path) -> str:
     """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
-    path = Path(path).expanduser()
+    path = as_path("checkpoint", path)
     if saves.is_own(path):
         return str(read_json(path / saves.CONFIG).get("model", ""))
     found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
@@ -175,7 +176,7 @@ def recognise(path: str | Path) -> str:
 
 
 def _module(name: str) -> str:
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         hint = did_you_mean(name, MODELS)
         msg = f"There is no model {printable(name)!r}; the models are {', '.join(MODELS)} (see sgt.fm.list()).{hint}"
         raise InputValueError(msg)

@@ -14,7 +14,7 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError, SgtError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._write import target_of, write_whole
+from scgnn_tools._write import as_path, target_of, write_whole
 from scgnn_tools.report.sections import Section, sections
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _text(value: Any, *, limit: int = 500) -> str:
 
 
 def _checked(path: str | Path, *, overwrite: bool) -> Path:
-    path = Path(path)
+    path = as_path("path", path)
     if path.suffix.lower() not in (".html", ".htm"):
         msg = f"A report ends in .html; got {path}."
         raise InputValueError(msg)

@@ -15,7 +15,7 @@ import numpy as np
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import ROOT, EmbeddingKeys
-from scgnn_tools._write import write_folder
+from scgnn_tools._write import as_path, write_folder
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.store.plan import differences
 
@@ -213,7 +213,7 @@ def check_store(where: str | Path) -> str | Path:
     """
     if "://" in str(where):
         return str(where)
-    path = Path(where).expanduser()
+    path = as_path("store", where)
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and _attributes(path) is None)):
         msg = f"store={str(where)!r} exists and is no store of this package. Pass a new folder."
         raise InputValueError(msg)

@@ -12,7 +12,7 @@ from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._keys import GRN, safe_names
 from scgnn_tools._log import printable, say, writable
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import as_path, write_whole
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.exchange import cytoscape, graphml
 from scgnn_tools.graph.regulon_files import adjacencies, gene_sets, loom, write_loom
@@ -83,7 +83,7 @@ def export_grn(
     MissingExtraError
         If a format needs a package that is not installed.
     """
-    path = Path(path)
+    path = as_path("path", path)
     ending = path.suffix.lstrip(".").lower()
     chosen = BY_ENDING.get(ending, ending) if format is None else format
     integer("n_top", n_top, or_none=True)
