@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scgnn_tools import _choices
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,14 @@ def test_a_missing_column_or_key_is_named_with_those_that_are_there():
     with pytest.raises(MissingKeyError, match=r"c29, … \(71 more\)"):
         _choices.column("groupby", None, [f"c{i}" for i in range(101)])
     assert _choices.column("groupby", 7, ["a", 7]) == 7
+
+
+@pytest.mark.parametrize("value", [3, None, float("nan"), True, b"x", object()])
+def test_a_list_and_a_text_are_told_from_anything_else(value):
+    with pytest.raises(InputTypeError, match="query is a text or a list of them; got"):
+        _choices.sequence("query", value)
+    with pytest.raises(InputTypeError, match="control is a text; got"):
+        _choices.text("control", value)
+    assert _choices.sequence("query", "FOS") == ["FOS"]
+    assert _choices.sequence("query", np.array(["FOS"])) == ["FOS"]
+    assert _choices.text("control", None, or_none=True) is None

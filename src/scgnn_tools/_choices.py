@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 
 SHOWN = 30
@@ -74,6 +74,24 @@ def number(
 def share(name: str, value: Any, *, or_none: bool = False) -> Any:
     """Return ``value`` as a float if it lies between 0 and 1, both left out."""
     return number(name, value, above=0, below=1, or_none=or_none)
+
+
+def text(name: str, value: Any, *, or_none: bool = False) -> Any:
+    """Return ``value`` if it is a text."""
+    if isinstance(value, str) or (value is None and or_none):
+        return value
+    msg = f"{name} is a text{' or None' if or_none else ''}; got {_seen(value)}."
+    raise InputTypeError(msg)
+
+
+def sequence(name: str, value: Any) -> list[Any]:
+    """Return the values of a list, an array or a set, or the one text, as a list."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        msg = f"{name} is a text or a list of them; got {_seen(value)}."
+        raise InputTypeError(msg)
+    return list(value)
 
 
 def column(name: str, value: Any, there: Iterable[Any], where: str = "obs") -> Any:

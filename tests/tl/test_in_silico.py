@@ -6,7 +6,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
-from scgnn_tools._errors import GeneMatchError, InputValueError, MissingKeyError
+from scgnn_tools._errors import GeneMatchError, InputTypeError, InputValueError, MissingKeyError
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +113,22 @@ def test_bad_input_is_refused_in_words_and_nothing_is_written(blood, how, error,
     with pytest.raises(error, match=says):
         sgt.tl.in_silico(adata, **how)
     assert changed(blood, adata) == set()
+
+
+def test_a_reversed_view_gives_the_same_and_no_counts_are_said(blood):
+    some = blood[:60].copy()
+    names = list(three_genes(some))
+    whole = sgt.tl.in_silico(some, names, copy=True).uns["sgt_in_silico"]["genes"]
+    turned = sgt.tl.in_silico(some[::-1, ::-1], names, copy=True).uns["sgt_in_silico"]["genes"]
+    np.testing.assert_allclose(turned.loc[whole.index, "shift"], whole["shift"], atol=1e-5)
+    some.X = some.X * 0
+    with pytest.raises(InputValueError, match="holds no counts in the 60 cells"):
+        sgt.tl.in_silico(some, names)
+    with pytest.raises(InputTypeError, match="model is the name of a model, a loaded model or None; got int"):
+        sgt.tl.in_silico(blood, names, model=3)
+
+
+def three_genes(adata):
+    """Three genes of the object that the bundled model knows."""
+    known = set(sgt.fm.load(sgt.fm.best_bundled()).vocabulary)
+    return [g for g in adata.var_names if g in known][:3]

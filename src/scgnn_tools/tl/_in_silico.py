@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scgnn_tools._choices import choice, integer
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import IN_SILICO, PerturbationKeys, check_key
 from scgnn_tools._log import say
@@ -116,6 +116,9 @@ def in_silico(
     loaded = (
         fm.load(fm.best_bundled() if model is None else model) if model is None or isinstance(model, str) else model
     )
+    if not hasattr(loaded, "match") or not hasattr(loaded, "card"):
+        msg = f"model is the name of a model, a loaded model or None; got {type(loaded).__name__}. See sgt.fm.list()."
+        raise InputTypeError(msg)
     by_gene = level == "gene"
     if by_gene and hasattr(loaded, "linear_parts"):
         msg = f"{loaded.card.name} has no states of genes in a cell, so level='gene' needs a network. Pass level='cell', or another model=."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._choices import did_you_mean, listed
+from scgnn_tools._choices import did_you_mean, listed, sequence, text
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools._log import as_text, printable
@@ -51,6 +51,9 @@ def chosen_cells(
     if isinstance(alternatives, str):
         msg = f"alternatives is a list of states, such as ('B', 'NK'); got {alternatives!r}."
         raise InputValueError(msg)
+    alternatives = sequence("alternatives", alternatives)
+    for name, value in (("start", start), ("goal", goal)):
+        text(name, value, or_none=True)
     if groupby is None:
         if start is not None or goal is not None or len(alternatives):
             msg = "start=, goal= and alternatives= are values of a column of obs: pass its name as groupby=."
@@ -105,12 +108,18 @@ def read(
 ) -> Cells:
     """Read some cells, once each, in the order of ``cells``."""
     unique, at = np.unique(cells, return_inverse=True)
-    some = adata[unique]
+    whole = (
+        adata.copy() if adata.is_view and not adata.isbacked else adata
+    )  # a reversed view has no views of its own in anndata
+    some = whole[unique]
     some = some.to_memory() if some.isbacked else some.copy()
     opened = open_expression(some, layer=layer)
     found = model.match(opened, gene_key=gene_key)
     tokens = model.tokenize(some, layer=layer, gene_key=gene_key)
     log = sp.csr_array(opened.log_normalized() @ found.projection()).astype(np.float64)
+    if not log.count_nonzero():
+        msg = f"{opened.name} holds no counts in the {len(unique):,} cells asked for. Pass layer= for another matrix, or other cells."
+        raise InputValueError(msg)
     return Cells(tokens.select(at), sp.csr_array(log[at]))
 
 
@@ -118,7 +127,7 @@ def chosen_genes(genes: Any, model: "FoundationModel", detected: np.ndarray) -> 
     """Return positions in the vocabulary of the genes that were asked for; "all" are those detected."""
     if isinstance(genes, str) and genes == ALL:
         return np.flatnonzero(detected)
-    names = [genes] if isinstance(genes, str) else list(genes)
+    names = sequence("genes", genes)
     if not names:
         msg = "genes is 'all' or a list of genes; it is empty."
         raise InputValueError(msg)
