@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import scgnn_tools as sgt
 from scgnn_tools import _keys
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._keys import as_key, check_apart, check_key, safe_names
+from scgnn_tools._keys import GrnKeys, LabelKeys, PerturbationKeys, as_key, check_apart, check_key, safe_names
 
 
 def test_keys_are_those_of_the_documentation():
@@ -88,3 +88,10 @@ def test_a_table_with_safe_names_survives_a_file(names):
     with tempfile.TemporaryDirectory() as folder:
         adata.write_h5ad(f"{folder}/a.h5ad")
         assert set(ad.read_h5ad(f"{folder}/a.h5ad").obsm["d"].columns) == set(safe)
+
+
+@pytest.mark.parametrize("key", [3, None, [], {}, np.array([1, 2])])
+def test_the_name_of_a_result_is_a_text_whoever_reads_it(key):
+    for keys in (GrnKeys, LabelKeys, PerturbationKeys):
+        with pytest.raises(InputTypeError, match="name of a result is a text"):
+            keys(key)

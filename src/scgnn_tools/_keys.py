@@ -137,8 +137,19 @@ def check_apart(written: Iterable[str], **read: object) -> None:
             raise InputValueError(msg)
 
 
+class _Named:
+    """The name of a result: a text, whoever asks for it."""
+
+    key: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.key, str):
+            msg = f"The name of a result is a text, for example {LABEL!r}; got {printable(repr(self.key))}."
+            raise InputTypeError(msg)
+
+
 @dataclass(frozen=True)
-class EmbeddingKeys:
+class EmbeddingKeys(_Named):
     """Where the embedding called ``key`` lives."""
 
     key: str
@@ -160,7 +171,7 @@ class EmbeddingKeys:
 
 
 @dataclass(frozen=True)
-class LabelKeys:
+class LabelKeys(_Named):
     """Where the annotation called ``key`` lives."""
 
     key: str = LABEL
@@ -236,7 +247,7 @@ class LabelKeys:
 
 
 @dataclass(frozen=True)
-class ExplainKeys:
+class ExplainKeys(_Named):
     """Where the explanation called ``key`` lives."""
 
     key: str = EXPLAIN
@@ -252,7 +263,7 @@ class ExplainKeys:
 
 
 @dataclass(frozen=True)
-class ProgramKeys:
+class ProgramKeys(_Named):
     """Where the gene programs called ``key`` live."""
 
     key: str = "sgt_programs"
@@ -274,7 +285,7 @@ class ProgramKeys:
 
 
 @dataclass(frozen=True)
-class GraphKeys:
+class GraphKeys(_Named):
     """Where the graph called ``key`` lives: the matrix in ``obsp`` or ``varp``, its parameters in ``uns``."""
 
     key: str
@@ -291,7 +302,7 @@ class GraphKeys:
 
 
 @dataclass(frozen=True)
-class GrnKeys:
+class GrnKeys(_Named):
     """Where the network called ``key`` lives."""
 
     key: str = GRN
@@ -308,7 +319,7 @@ class GrnKeys:
 
 
 @dataclass(frozen=True)
-class ActivityKeys:
+class ActivityKeys(_Named):
     """Where the activities of transcription factors called ``key`` live."""
 
     key: str = ACTIVITY
@@ -330,7 +341,7 @@ class ActivityKeys:
 
 
 @dataclass(frozen=True)
-class KnockoutKeys:
+class KnockoutKeys(_Named):
     """Where the knock-out of a transcription factor called ``key`` lives."""
 
     key: str = KNOCKOUT
@@ -357,7 +368,7 @@ class KnockoutKeys:
 
 
 @dataclass(frozen=True)
-class IntegrationKeys:
+class IntegrationKeys(_Named):
     """Where the integration called ``key`` lives."""
 
     key: str = INTEGRATED
@@ -374,7 +385,7 @@ class IntegrationKeys:
 
 
 @dataclass(frozen=True)
-class PerturbationKeys:
+class PerturbationKeys(_Named):
     """Where the prediction of perturbations called ``key`` lives."""
 
     key: str = PERTURB

@@ -229,3 +229,11 @@ def test_a_notebook_shows_a_figure_once(monkeypatch):
     monkeypatch.setattr(mpl, "get_backend", lambda: "ipympl")
     saved._ipython_display_()
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize("figsize", [3, (0, 0), (-1, 2), ("a", "b"), (1, 2, 3), (float("nan"), 1), (1e9, 1e9)])
+def test_a_size_that_is_none_is_said(figsize):
+    from scgnn_tools.pl._canvas import check_figsize
+
+    with pytest.raises((InputTypeError, InputValueError), match="figsize is"):
+        check_figsize(figsize)

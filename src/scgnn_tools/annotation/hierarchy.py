@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import LabelError, warn
+from scgnn_tools._errors import InputTypeError, LabelError, warn
 from scgnn_tools._log import printable
 
 
@@ -96,6 +96,9 @@ def read_hierarchy(source: "Hierarchy | pd.DataFrame | Mapping[str, str | Sequen
             msg = f"hierarchy= is a table with the columns child and parent; it has {have}. Rename them."
             raise LabelError(msg)
         pairs = [(str(c).strip(), str(p).strip()) for c, p in source[["child", "parent"]].dropna().to_numpy()]
+    elif not isinstance(source, Mapping):
+        msg = f"hierarchy= is None, 'auto', a table of child and parent, a dict or the path of an .obo file; got {type(source).__name__}."
+        raise InputTypeError(msg)
     else:
         pairs = [
             (str(child).strip(), str(parent).strip())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._choices import did_you_mean, listed
+from scgnn_tools._choices import text as checked_text
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, writable
 from scgnn_tools.genes import tables
@@ -55,7 +56,7 @@ def find_control(values: Iterable[Any], control: str = "auto") -> str:
         If there is none, or several that are usual.
     """
     names = sorted({_text(v) for v in values} - {""})
-    if control != "auto":
+    if checked_text("control", control) != "auto":
         if control in names:
             return control
         msg = f"control={printable(control)!r} is no condition; the conditions are {listed(names)}.{did_you_mean(control, names)}"

@@ -213,6 +213,9 @@ def _names(adata: "AnnData", layer: str | None) -> list[str]:
             ("raw", adata.raw is not None),
         ]
         return [name for name, exists in there if exists]
+    if not isinstance(layer, str):
+        msg = f"layer is the name of a layer, 'X', 'raw' or None; got {printable(repr(layer))}."
+        raise InputTypeError(msg)
     if (layer == "X" and adata.X is not None) or (layer == "raw" and adata.raw is not None):
         return [layer]
     if layer not in _layers(adata):

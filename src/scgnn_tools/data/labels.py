@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._log import writable
+from scgnn_tools._errors import InputTypeError
+from scgnn_tools._log import printable, writable
 
 NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned"})
 
@@ -13,6 +14,9 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
 
     Numbers and booleans become text; what is missing, empty, ``unlabeled_category`` or a word for it is no label.
     """
+    if not isinstance(unlabeled_category, str):
+        msg = f"unlabeled_category is a text; got {printable(repr(unlabeled_category))}."
+        raise InputTypeError(msg)
     text = labels.astype(object).where(labels.notna(), "")
     # whole numbers that pandas holds as floats because others are missing are the numbers that they were
     text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else writable(str(v)).strip())

@@ -115,7 +115,7 @@ def positions() -> pd.DataFrame:
 
 
 def _checked(organism: str) -> str:
-    if organism not in ("human", "mouse"):
+    if not isinstance(organism, str) or organism not in ("human", "mouse"):
         msg = f"organism is 'human' or 'mouse'; got {organism!r}."
         raise InputValueError(msg)
     return organism

@@ -75,7 +75,7 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         msg = f"There is no integration method {printable(name)!r}; the methods are {', '.join(METHODS)}."
         raise InputValueError(msg)
     return METHODS[name]

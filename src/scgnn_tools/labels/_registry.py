@@ -114,7 +114,7 @@ def label_method(name: str, **options: Any) -> LabelMethod:
 
 
 def _cls(name: str) -> type:
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         msg = f"There is no annotation method {printable(name)!r}; the methods are {', '.join(METHODS)}."
         raise InputValueError(msg)
     return METHODS[name].load()

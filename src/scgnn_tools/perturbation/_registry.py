@@ -52,7 +52,7 @@ def entry(name: str) -> Entry:
 
 
 def _known(methods: dict[str, Entry], what: str, name: str) -> Entry:
-    if name not in methods:
+    if not isinstance(name, str) or name not in methods:
         msg = f"There is no {what} method {printable(name)!r}; the methods are {', '.join(methods)}.{did_you_mean(name, methods)}"
         raise InputValueError(msg)
     return methods[name]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data.conditions import Condition
@@ -27,7 +28,7 @@ def check_features(features: Any, adata: "AnnData") -> list[str]:
     if isinstance(features, pd.DataFrame):
         _check_table(features)
         return [TABLE]
-    names = [features] if isinstance(features, str) else list(features)
+    names = sequence("features", features)
     if names == [NONE]:
         return []
     for name in names:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice
+from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
@@ -175,7 +175,7 @@ def asked(query: "str | Sequence[Any] | None", control: str) -> list[Condition]:
     """Return the conditions that a user asks for, each once."""
     if query is None:
         return []
-    values = [query] if isinstance(query, str) else list(query)
+    values = sequence("query", query)
     out = parse_conditions(values, control=control)
     for value, condition in zip(values, out, strict=True):
         if not condition:

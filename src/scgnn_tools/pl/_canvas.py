@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from matplotlib import colors, figure
 
+from scgnn_tools._choices import number, sequence
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._write import target_of, write_whole
+from scgnn_tools._log import printable
+from scgnn_tools._write import as_path, target_of, write_whole
 from scgnn_tools.pl import _style as style
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DPI = 150
+MOST_INCHES = 400
+"""Of a side of a figure: 60,000 pixels, near what its drawing can hold."""
 LIVE = ("ipympl", "widget", "nbagg")
 """Backends of notebooks that have shown a figure as soon as it was made."""
 
@@ -116,7 +120,7 @@ class Canvas:
     @contextmanager
     def panels(self, figsize: tuple[float, float], *, layout: str | None = "constrained") -> "Iterator[FigureBase]":
         """Give a figure to make panels in: a new one, or the place of the user's axes."""
-        place = self._make(figsize, layout) if self.borrowed is None else _place_of(self.borrowed)
+        place = self._make(check_figsize(figsize), layout) if self.borrowed is None else _place_of(self.borrowed)
         self.root = place.figure if self.borrowed is None else self.borrowed.get_figure(root=True)
         try:
             yield place
@@ -160,12 +164,22 @@ class Canvas:
             style.ink(ax)
 
 
+def check_figsize(figsize: Any) -> tuple[float, float]:
+    """Return width and height of a figure, in inches."""
+    sides = sequence("figsize", figsize)
+    if len(sides) != 2:
+        msg = f"figsize is width and height in inches, for example (6, 4); got {printable(repr(figsize))}."
+        raise InputValueError(msg)
+    width, height = (number("figsize", side, above=0, most=MOST_INCHES) for side in sides)
+    return width, height
+
+
 def check_save(save: str | Path, formats: tuple[str, ...] | None = None) -> Path:
     """Return where a figure goes, if it can be written there in the format of its ending."""
     if not isinstance(save, str | Path) or not str(save):
         msg = f"save is the path of a file, for example 'figure.png'; got {save!r}."
         raise InputTypeError(msg)
-    path = Path(save)
+    path = as_path("save", save)
     known = formats or tuple(sorted(figure.Figure().canvas.get_supported_filetypes()))
     if path.suffix[1:].lower() not in known:
         msg = f"save={str(path)!r} has to end in one of {', '.join('.' + k for k in known)}."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scgnn_tools._choices import integer, listed
+from scgnn_tools._choices import integer, listed, sequence
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
@@ -99,7 +99,7 @@ def grn(
         msg = "tf= draws one regulon, tfs= a network of some transcription factors. Pass one of them."
         raise InputValueError(msg)
     integer("n_edges", n_edges, or_none=True)
-    wanted = [tf] if tf is not None else [tfs] if isinstance(tfs, str) else tfs
+    wanted = [tf] if tf is not None else None if tfs is None else sequence("tfs", tfs)
     edges = every if wanted is None else every[every["source"].isin(list(wanted))]
     if edges.empty:
         asked = "" if wanted is None else f" from {listed(wanted)}"

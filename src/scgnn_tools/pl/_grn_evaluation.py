@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import listed
+from scgnn_tools._choices import listed, sequence
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable
@@ -70,6 +70,7 @@ def grn_evaluation(
     canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
     judged = evaluation if isinstance(evaluation, GrnEvaluation) else None
     table = _table_of(evaluation, key, mod) if judged is None else judged.table
+    rows = None if rows is None else sequence("rows", rows)
     unknown = [r for r in rows or [] if r not in table.index]
     if unknown:
         msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {listed(table.index)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import integer, listed
+from scgnn_tools._choices import integer, listed, sequence
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
@@ -16,7 +16,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import network
 from scgnn_tools.pl import _style as style
-from scgnn_tools.pl._canvas import Canvas, documented
+from scgnn_tools.pl._canvas import Canvas, check_figsize, documented
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,12 +85,12 @@ def regulon_heatmap(
     if tfs is None:
         chosen = list(dict.fromkeys(t for g in means.index for t in means.loc[g].nlargest(n_tfs).index))
     else:
-        chosen = [tfs] if isinstance(tfs, str) else list(tfs)
+        chosen = sequence("tfs", tfs)
         lacking = [t for t in chosen if t not in means]
-        if lacking:
+        if lacking or not chosen:
             msg = f"There is no activity of {listed(lacking[:5])}; there is of {listed(means.columns[:5])}, …."
             raise InputValueError(msg)
-    width, height = figsize or (2.8 + 0.42 * len(means), 1.6 + 0.2 * len(chosen))
+    width, height = check_figsize(figsize or (2.8 + 0.42 * len(means), 1.6 + 0.2 * len(chosen)))
     with canvas.axes((width, height)) as panel:
         shown = means[chosen].to_numpy().T
         most = max(1e-9, float(np.quantile(np.abs(shown), 0.95)))  # one group far away must not pale all others

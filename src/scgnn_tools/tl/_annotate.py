@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
+from scgnn_tools._choices import text
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
 from scgnn_tools._modality import RNA, modality
@@ -174,7 +175,7 @@ def annotate(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = LabelKeys(check_key(key_added))
-    source = labels_key or DEFAULT_LABELS
+    source = text("labels_key", labels_key, or_none=True) or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
     check_own(inner, keys.uns, "obs", keys.columns)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import choice, integer, number, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import KNOCKOUT, PerturbationKeys, check_key, safe_names
@@ -184,7 +184,7 @@ def knockout_bulk(
 
 
 def _checked_features(features: Sequence[str]) -> list[str]:
-    names = [features] if isinstance(features, str) else list(features)
+    names = sequence("features", features)
     for name in names:
         if name not in FEATURES:
             msg = f"features holds {printable(repr(name))}; it is a list of {', '.join(map(repr, FEATURES))}."
@@ -193,7 +193,7 @@ def _checked_features(features: Sequence[str]) -> list[str]:
 
 
 def _asked(query: "str | Sequence[str] | None") -> list[str]:
-    values = [] if query is None else [query] if isinstance(query, str) else list(query)
+    values = [] if query is None else sequence("query", query)
     if bad := [v for v in values if not isinstance(v, str) or not v.strip()]:
         msg = f"query is a list of genes; it holds {printable(repr(bad[0]))}."
         raise InputValueError(msg)

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import key as known_key
-from scgnn_tools._choices import listed, number
+from scgnn_tools._choices import listed, number, text
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, warn
 from scgnn_tools._log import as_text, printable
@@ -75,6 +75,9 @@ def bulk(
     gene_key: str | None,
 ) -> Bulk:
     """Read the experiments: samples where ``obs`` has a column of roles, else fold changes."""
+    for name, value in {"role_key": role_key, "control": control, "study_key": study_key}.items():
+        text(name, value, or_none=name != "control")
+    text("layer", layer, or_none=True)
     pseudocount = number("pseudocount", pseudocount, above=0)
     min_expression = number("min_expression", min_expression, least=0, or_none=True)
     names = as_text(gene_names(adata.var, gene_key=gene_key))
