@@ -11,6 +11,7 @@ from scgnn_tools._fields import check_writable, write
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._random import RNG
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
 from scgnn_tools.integration._protocol import Batches, IntegrationMethod
 from scgnn_tools.integration._registry import METHODS, entry, integration_method
@@ -194,7 +195,7 @@ class Integrator:
         WeightsError
             If a file is missing or damaged, or of something else.
         """
-        folder = Path(folder)
+        folder = as_path("folder", folder)
         about = saves.read_raw(folder)
         try:
             arrays, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
