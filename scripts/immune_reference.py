@@ -32,8 +32,9 @@ HIERARCHY = {
     "lymphocyte": ("CL:0000542", None),
     "CD14+ monocyte": ("CL:0001054", "monocyte"),
     "FCGR3A+ monocyte": ("CL:0002396", "monocyte"),
-    "monocyte": ("CL:0000576", None),
-    "Dendritic cell": ("CL:0000451", None),
+    "monocyte": ("CL:0000576", "myeloid leukocyte"),
+    "Dendritic cell": ("CL:0000451", "myeloid leukocyte"),  # those of the reference are conventional ones
+    "myeloid leukocyte": ("CL:0000766", None),
     "Platelet": ("CL:0000233", None),
 }
 

@@ -22,7 +22,7 @@ GRN = "sgt_grn"
 ACTIVITY = "sgt_activity"
 """Default ``key_added`` of :func:`scgnn_tools.tl.tf_activity`."""
 
-KNOCKOUT = "sgt_knockout"
+TF_KNOCKOUT = "sgt_tf_knockout"
 """Default ``key_added`` of :func:`scgnn_tools.tl.tf_knockout`."""
 
 INTEGRATED = "sgt_integrated"
@@ -344,7 +344,7 @@ class ActivityKeys(_Named):
 class KnockoutKeys(_Named):
     """Where the knock-out of a transcription factor called ``key`` lives."""
 
-    key: str = KNOCKOUT
+    key: str = TF_KNOCKOUT
 
     @property
     def shift(self) -> str:

@@ -39,9 +39,9 @@ def test_cells_that_lose_their_factor_go_to_those_without_it(cells, tmp_path):
     a = cells.copy()
     sgt.tl.tf_knockout(a, "F1", n_shuffles=20)
     assert changed(cells, a) == {
-        "obsm['X_sgt_knockout']", "obsm['sgt_knockout']", "obsm['sgt_knockout_towards']", "uns['sgt_knockout']",
+        "obsm['X_sgt_tf_knockout']", "obsm['sgt_tf_knockout']", "obsm['sgt_tf_knockout_towards']", "uns['sgt_tf_knockout']",
     }  # fmt: skip
-    k = a.uns["sgt_knockout"]
+    k = a.uns["sgt_tf_knockout"]
     ways = k["towards"].set_index(["from", "to"])
     assert ways.loc[("A", "B"), "share"] > 0.3
     assert ways.loc[("A", "B"), "share"] > ways.loc[("A", "B"), "high"]
@@ -51,20 +51,20 @@ def test_cells_that_lose_their_factor_go_to_those_without_it(cells, tmp_path):
     assert table.loc["A", "length"] > 3 * table.loc["B", "length"]
     assert (k["genes"].query("group == 'A' and direct")["change"] < 0).all()
     assert "A towards B" in k["verdict"]
-    assert a.obsm["sgt_knockout_towards"].loc[a.obs["kind"] == "A", "B"].mean() == pytest.approx(
+    assert a.obsm["sgt_tf_knockout_towards"].loc[a.obs["kind"] == "A", "B"].mean() == pytest.approx(
         ways.loc[("A", "B"), "share"], abs=1e-4
     )
     a.write_h5ad(tmp_path / "a.h5ad")
     again = ad.read_h5ad(tmp_path / "a.h5ad")
     again.sgt.tf_knockout("F1", n_shuffles=20)
-    np.testing.assert_array_equal(again.obsm["sgt_knockout"], a.obsm["sgt_knockout"])
-    pd.testing.assert_frame_equal(again.uns["sgt_knockout"]["towards"], k["towards"])
+    np.testing.assert_array_equal(again.obsm["sgt_tf_knockout"], a.obsm["sgt_tf_knockout"])
+    pd.testing.assert_frame_equal(again.uns["sgt_tf_knockout"]["towards"], k["towards"])
 
 
 def test_a_network_without_groups_and_without_rewired_ones(cells):
     a = cells.copy()
     sgt.tl.tf_knockout(a, "F1", key="whole", labels_key="kind", n_shuffles=0)
-    k = a.uns["sgt_knockout"]
+    k = a.uns["sgt_tf_knockout"]
     assert k["towards"].set_index(["from", "to"]).loc[("A", "B"), "share"] > 0.3
     assert k["towards"]["p"].isna().all()
     assert "rewired networks were left out" in k["verdict"]

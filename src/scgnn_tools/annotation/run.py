@@ -111,8 +111,8 @@ def train(
     order = by_content(labelled.expression)  # who is drawn does not depend on the order of the object
     part, alone = split_cells(codes[order], rng=number)
     if len(alone):
-        names = ", ".join(printable(classes[c]) for c in alone)
-        msg = f"{len(alone)} classes have a single labelled cell, which trains and is never scored: {names}."
+        names = ", ".join(printable(classes[c]) for c in alone[:10]) + (", …" if len(alone) > 10 else "")
+        msg = f"{len(alone):,} classes have a single labelled cell, which trains and is never scored: {names}."
         warn(msg)
     train, validation, test = (order[part == p] for p in range(3))
     if unlabeled is not None:

@@ -9,7 +9,7 @@ from scgnn_tools._choices import did_you_mean, integer, listed, number
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_writable, write
-from scgnn_tools._keys import GRN, KNOCKOUT, KnockoutKeys, check_apart, check_key, safe_names
+from scgnn_tools._keys import GRN, TF_KNOCKOUT, KnockoutKeys, check_apart, check_key, safe_names
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._progress import progress
@@ -37,7 +37,7 @@ def tf_knockout(
     n_shuffles: int = 30,
     layer: str | None = None,
     mod: str = RNA,
-    key_added: str = KNOCKOUT,
+    key_added: str = TF_KNOCKOUT,
     rng: RNG = 0,
     copy: bool = False,
 ) -> "AnnData | MuData | None":
