@@ -12,7 +12,6 @@ from scgnn_tools.annotation.known import before_log, over_genes
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.same_cells import fingerprints
 from scgnn_tools.data import Expression
-from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells
 
@@ -43,7 +42,7 @@ class Asked:
 
     def fingerprints(self, shared: np.ndarray) -> np.ndarray:
         """Return the fingerprint of each cell over some genes, uint64 (n_cells,); all values are read, and refused if they are wrong."""
-        return np.concatenate([fingerprints(counts) for _, counts in self._counts(shared, CHUNK)])
+        return np.concatenate([fingerprints(counts) for _, counts in self._counts(shared, _query.BLOCK)])
 
     def query(self, shared: np.ndarray, model: FoundationModel) -> Query:
         """Return the cells over some genes, normalised and embedded over these alone."""
