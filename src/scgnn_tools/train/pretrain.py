@@ -243,7 +243,7 @@ def pretrain(
         write_whole(folder / HISTORY, lambda part: history.to_csv(part, index=False))
         seen = schedule.steps * schedule.batch_size * schedule.accumulate * trainer.world_size
         say(
-            f"pretrain: {schedule.steps:,} steps, {seen:,} cells seen, validation loss {history['validation'].iloc[-1]:.4g} -> {folder}"
+            f"pretrain: {schedule.steps:,} steps, {seen:,} cells seen, validation loss {history['validation'].iloc[-1]:.4g}"
         )
     return history
 
