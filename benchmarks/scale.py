@@ -41,7 +41,7 @@ def make(data: Path, path: Path, n_cells: int) -> None:
     batch = np.where(np.arange(n_cells) < n_cells // 2, "a", "b")
     columns = {"cell_type": pd.Categorical(kind), "partly": pd.Categorical(partly), "batch": pd.Categorical(batch)}
     with h5py.File(path, "r+") as file:
-        index = file["obs"]["_index"].asstr()[:]
+        index = ad.io.read_elem(file["obs"]).index
         del file["obs"]
         ad.io.write_elem(file, "obs", pd.DataFrame(columns, index=index))
 

@@ -154,7 +154,8 @@ def given_factors(tfs: Any) -> np.ndarray:
         tfs = read_names(tfs) if is_file(tfs) else [tfs]
     if isinstance(tfs, pd.DataFrame):
         tfs = check_edges(tfs)["source"].unique()
-    if not isinstance(tfs, list | tuple | range | np.ndarray | pd.Index | pd.Series | set | frozenset):
+    kinds = (list, tuple, range, np.ndarray, pd.Index, pd.Series, pd.api.extensions.ExtensionArray, set, frozenset)
+    if not isinstance(tfs, kinds):
         msg = f"{wanted}; got {printable(repr(tfs))}."
         raise InputTypeError(msg)
     names = [n for n in tfs if not (pd.api.types.is_scalar(n) and pd.isna(n))]
