@@ -1,17 +1,14 @@
 """All integration methods: one line each."""
 
-import inspect
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._methods import Place, known, make
 from scgnn_tools.integration._protocol import IntegrationMethod
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Place):
     """Where a method lives and what it is.
 
     Attributes
@@ -33,8 +30,6 @@ class Entry:
         Whether a foundation model is tuned, which is saved in a folder beside the arrays of the method.
     """
 
-    module: str
-    cls: str
     kind: Literal["method", "baseline"]
     needs: Literal["vectors", "expression", "counts", "tokens"] = "vectors"
     inductive: bool = False
@@ -75,10 +70,7 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    if not isinstance(name, str) or name not in METHODS:
-        msg = f"There is no integration method {printable(name)!r}; the methods are {', '.join(METHODS)}."
-        raise InputValueError(msg)
-    return METHODS[name]
+    return known(METHODS, "integration", name)
 
 
 def integration_method(name: str, **options: Any) -> IntegrationMethod:
@@ -87,13 +79,4 @@ def integration_method(name: str, **options: Any) -> IntegrationMethod:
     ``device`` and ``max_epochs``, which are asked for by who does not know the method, reach those that have them; another option that
     the method lacks is an error.
     """
-    found = entry(name)
-    cls = getattr(import_module(found.module), found.cls)
-    has = [p.name for p in inspect.signature(cls).parameters.values()]
-    for common in ("device", "max_epochs"):
-        if common in options and (common not in has or options[common] is None):
-            options.pop(common)
-    for option in (o for o in options if o not in has):
-        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
-        raise InputValueError(msg)
-    return cls(**options)
+    return cast("IntegrationMethod", make(entry(name).load(), name, options))

@@ -2,17 +2,15 @@
 
 import inspect
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.labels._protocol import LabelMethod
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Place):
     """Where a method lives and what it is.
 
     Attributes
@@ -42,8 +40,6 @@ class Entry:
         What it needs beside the dependencies of this package; "" for nothing.
     """
 
-    module: str
-    cls: str
     kind: Literal["method", "baseline"]
     always: bool = False
     transductive: bool = False
@@ -59,10 +55,6 @@ class Entry:
     def installed(self) -> bool:
         """Whether what it needs is there."""
         return not self.package or find_spec(self.package) is not None
-
-    def load(self) -> type:
-        """Return the class."""
-        return getattr(import_module(self.module), self.cls)
 
 
 _NETWORK: dict[str, Any] = {"interruptible": True, "random": True, "device": True}
@@ -107,14 +99,9 @@ def label_method(name: str, **options: Any) -> LabelMethod:
     if not METHODS[name].device:
         options.pop("device", None)
     if has is not None:
-        for option in (o for o in options if o not in has):
-            msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
-            raise InputValueError(msg)
+        check_options(name, options, has)
     return _cls(name)(**options)
 
 
 def _cls(name: str) -> type:
-    if not isinstance(name, str) or name not in METHODS:
-        msg = f"There is no annotation method {printable(name)!r}; the methods are {', '.join(METHODS)}."
-        raise InputValueError(msg)
-    return METHODS[name].load()
+    return known(METHODS, "annotation", name).load()

@@ -3,19 +3,19 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any, Literal
 
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
+from scgnn_tools._methods import Place
 from scgnn_tools.links._protocol import LinkPredictor
 
 EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Place):
     """A predictor: where it lives, what it is, what it must be given.
 
     Attributes
@@ -48,8 +48,6 @@ class Entry:
         ``evidence(pairs)`` says what its score of a pair is made of.
     """
 
-    module: str
-    cls: str
     kind: Literal["method", "peer", "baseline"]
     uses: str
     needs: frozenset[str] = frozenset()
@@ -68,10 +66,6 @@ class Entry:
         decides = next((name for name in self.needs_by if options.get(name) is not None), None)
         more = decides is not None and options[decides] in self.needs_by[decides]
         return self.needs | EXPRESSION if more else self.needs
-
-    def load(self) -> type:
-        """Return the class."""
-        return getattr(import_module(self.module), self.cls)
 
 
 _HERE = "scgnn_tools.links."

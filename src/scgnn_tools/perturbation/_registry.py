@@ -1,18 +1,14 @@
 """All perturbation methods: one line each."""
 
-import inspect
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Literal, cast
 
-from scgnn_tools._choices import did_you_mean
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._methods import Place, known, make
 from scgnn_tools.perturbation._protocol import PerturbationMethod
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Place):
     """Where a method lives and what it is.
 
     Attributes
@@ -27,8 +23,6 @@ class Entry:
         What has to be there for it to differ from ``mean``: "combinations", or conditions "seen" in other groups; "" for nothing.
     """
 
-    module: str
-    cls: str
     kind: Literal["method", "baseline"] = "baseline"
     needs: Literal["means", "cells"] = "means"
     when: Literal["", "combinations", "seen"] = ""
@@ -48,14 +42,7 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    return _known(METHODS, "perturbation", name)
-
-
-def _known(methods: dict[str, Entry], what: str, name: str) -> Entry:
-    if not isinstance(name, str) or name not in methods:
-        msg = f"There is no {what} method {printable(name)!r}; the methods are {', '.join(methods)}.{did_you_mean(name, methods)}"
-        raise InputValueError(msg)
-    return methods[name]
+    return known(METHODS, "perturbation", name)
 
 
 def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
@@ -64,18 +51,4 @@ def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
     ``device`` and ``max_epochs``, which are asked for by who does not know the method, reach those that have them; another option that
     the method lacks is an error.
     """
-    return cast("PerturbationMethod", made(METHODS, "perturbation", name, options))
-
-
-def made(methods: dict[str, Entry], what: str, name: str, options: dict[str, Any]) -> object:
-    """Return a new method of a table of them; what is wrong with its name or options is an error."""
-    found = _known(methods, what, name)
-    cls = getattr(import_module(found.module), found.cls)
-    has = list(inspect.signature(cls).parameters)
-    for common in ("device", "max_epochs"):
-        if common in options and (common not in has or options[common] is None):
-            options = {k: v for k, v in options.items() if k != common}
-    for option in (o for o in options if o not in has):
-        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
-        raise InputValueError(msg)
-    return cls(**options)
+    return cast("PerturbationMethod", make(entry(name).load(), name, options))

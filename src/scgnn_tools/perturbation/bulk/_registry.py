@@ -2,7 +2,8 @@
 
 from typing import Any, cast
 
-from scgnn_tools.perturbation._registry import Entry, made
+from scgnn_tools._methods import known, make
+from scgnn_tools.perturbation._registry import Entry
 from scgnn_tools.perturbation.bulk._protocol import KnockoutMethod
 
 METHODS = {
@@ -18,4 +19,4 @@ METHODS = {
 
 def knockout_method(name: str, **options: Any) -> KnockoutMethod:
     """Return a new, unfitted method by its name; an option that the method lacks is an error."""
-    return cast("KnockoutMethod", made(METHODS, "knock-out", name, options))
+    return cast("KnockoutMethod", make(known(METHODS, "knock-out", name).load(), name, options))

@@ -1,0 +1,57 @@
+"""Methods by their names: what every registry of them does with a name and with options."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeVar
+
+from scgnn_tools._choices import did_you_mean
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+
+E = TypeVar("E")
+
+COMMON = ("device", "max_epochs")
+"""Options that are asked for by who does not know the method."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a method lives: the part that the entries of all registries share.
+
+    Attributes
+    ----------
+    module, cls
+        Names of the module and of the class in it, which is imported on use.
+    """
+
+    module: str
+    cls: str
+
+    def load(self) -> type:
+        """Return the class."""
+        return getattr(import_module(self.module), self.cls)
+
+
+def known(methods: Mapping[str, E], what: str, name: Any) -> E:
+    """Return the entry of a method; an unknown name is an error with the names that there are."""
+    if not isinstance(name, str) or name not in methods:
+        msg = f"There is no {what} method {printable(name)!r}; the methods are {', '.join(methods)}.{did_you_mean(name, methods)}"
+        raise InputValueError(msg)
+    return methods[name]
+
+
+def check_options(name: str, options: Iterable[str], has: list[str]) -> None:
+    """Refuse an option that a method lacks."""
+    for option in (o for o in options if o not in has):
+        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
+        raise InputValueError(msg)
+
+
+def make(cls: type, name: str, options: Mapping[str, Any]) -> Any:
+    """Return a new method; ``device`` and ``max_epochs`` reach those that have them, another option that it lacks is an error."""
+    has = list(inspect.signature(cls).parameters)
+    given = {k: v for k, v in options.items() if k not in COMMON or (k in has and v is not None)}
+    check_options(name, given, has)
+    return cls(**given)
