@@ -132,7 +132,11 @@ class ScanVI:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep scvi-tools and Lightning from talking about things that are decided here."""
+    """Keep scvi-tools and Lightning from talking about things that are decided here, and numpy's own generator as it was.
+
+    scvi-tools draws from that where it looks whether there are counts.
+    """
+    state = np.random.get_state()  # noqa: NPY002
     logs = [logging.getLogger(n) for n in ("scvi", "lightning.pytorch", "lightning.pytorch.utilities.rank_zero")]
     levels = [log.level for log in logs]
     with warnings.catch_warnings():
@@ -142,5 +146,6 @@ def quiet() -> Iterator[None]:
         try:
             yield
         finally:
+            np.random.set_state(state)  # noqa: NPY002
             for log, level in zip(logs, levels, strict=True):
                 log.setLevel(level)
