@@ -188,6 +188,13 @@ def target_of(path: Path) -> Path:
     return target
 
 
+def check_folder_of(path: Path) -> None:
+    """Refuse a file whose folder is not there; of a link the folder is that of what it leads to."""
+    if not target_of(path).absolute().parent.is_dir():
+        msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
+        raise InputValueError(msg)
+
+
 def _is_at(handle: int, path: Path) -> bool:
     """Tell whether an open file still has its name: the one who held the lock before takes it away."""
     try:

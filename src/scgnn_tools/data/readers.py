@@ -62,7 +62,7 @@ def read_cells(path: str | Path) -> "AnnData":
 
 def open_cells(path: str | Path) -> "AnnData":
     """Open the cells of a file: of ``.h5ad`` and zarr the tables are read and the matrices stay on disk, others are read."""
-    path = Path(path).expanduser()
+    path = as_path("path", path)
     return open_file(path) if path.exists() and _reader(path)[0] in NATIVE else read_cells(path)
 
 

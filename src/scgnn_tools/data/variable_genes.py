@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools.data.expression import Expression
 
@@ -32,15 +33,26 @@ def moments(expression: Expression, batch: np.ndarray) -> Moments:
     n = int(batch.max(initial=0)) + 1
     total, square = (np.zeros((n, len(expression.var))) for _ in range(2))
     for start, rows in expression.lognorm_rows():
-        values = rows.astype(np.float64)
-        values.data = np.expm1(values.data)
         codes = batch[start : start + rows.shape[0]]
         for b in np.unique(codes[codes >= 0]):
-            own = values[codes == b]
-            total[b] += np.asarray(own.sum(axis=0)).ravel()
-            own.data **= 2
-            square[b] += np.asarray(own.sum(axis=0)).ravel()
+            for sums, of_rows in zip((total, square), _sums(rows[codes == b]), strict=True):
+                sums[b] += of_rows
     return Moments(np.bincount(batch[batch >= 0], minlength=n), total, square)
+
+
+def moments_of(rows: sp.csr_array) -> Moments:
+    """Return the sums over log-normalised cells that are in memory, of one batch."""
+    total, square = _sums(rows)
+    return Moments(np.array([rows.shape[0]]), total[None], square[None])
+
+
+def _sums(rows: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of values and of their squares, not of the logarithms, float64 (n_genes,) each."""
+    values = sp.csr_array(rows, dtype=np.float64, copy=True)
+    values.data = np.expm1(values.data)
+    total = np.asarray(values.sum(axis=0)).ravel()
+    values.data **= 2
+    return total, np.asarray(values.sum(axis=0)).ravel()
 
 
 def variable_genes(found: Moments, n_top: int) -> np.ndarray:

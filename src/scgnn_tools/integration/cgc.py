@@ -8,14 +8,13 @@ batch, starts at zero, and batches hold every experiment in proportion.
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer
 from scgnn_tools._random import torch_random
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.model import MASK_VALUE
-from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
+from scgnn_tools.fm.cgc.small import most_variable, small_network, start_from_coexpression, to_columns
 from scgnn_tools.fm.given import borrowed
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.integration.tuned import TunedNetwork
@@ -132,9 +131,7 @@ class CGCBatches(TunedNetwork):
 
     def _new(self, cells: Batches, number: int) -> cgc.CGCModel:
         x = sp.csr_array(cells.expression)
-        mean = np.asarray(x.mean(axis=0)).ravel()
-        spread = np.asarray(x.multiply(x).mean(axis=0)).ravel() - mean**2
-        columns = np.sort(np.argsort(-spread, kind="stable")[: self.n_genes])
+        columns = most_variable(x, self.n_genes)
         self._to_vocabulary = to_columns(columns, x.shape[1])
         rows = sp.csr_array(x[:, columns])
         names = None if cells.genes is None else cells.genes[columns]

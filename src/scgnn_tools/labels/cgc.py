@@ -16,7 +16,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens, length_batches
-from scgnn_tools.data.variable_genes import Moments, variable_genes
+from scgnn_tools.data.variable_genes import moments_of, variable_genes
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
@@ -222,25 +222,15 @@ class CGCLabels:
         self._to_vocabulary = found.projection()
         if self._is_paper:
             kept = np.zeros(len(train.genes), dtype=np.float32)
-            kept[_variable(train.expression, self.n_genes)] = 1
+            kept[variable_genes(moments_of(train.expression), self.n_genes)] = 1
             self._to_vocabulary = sp.csr_array(sp.diags_array(kept) @ self._to_vocabulary)
         return model
 
     def _columns(self, train: Cells, labels: np.ndarray) -> np.ndarray:
         """Return the genes of a new network: those that tell the classes apart, or, as in the paper, those that vary most."""
         if self._is_paper:
-            return _variable(train.expression, self.n_genes)
+            return variable_genes(moments_of(train.expression), self.n_genes)
         return _markers(train.expression, labels, self.n_genes)
-
-
-def _variable(x: sp.csr_array, n_genes: int) -> np.ndarray:
-    """Return the genes of the largest dispersion among genes of like expression, sorted, int (at most n_genes,)."""
-    values = sp.csr_array(x, dtype=np.float64, copy=True)
-    values.data = np.expm1(values.data)
-    total = np.asarray(values.sum(axis=0))
-    values.data **= 2
-    square = np.asarray(values.sum(axis=0))
-    return variable_genes(Moments(np.array([x.shape[0]]), total[None], square[None]), n_genes)
 
 
 def _markers(x: sp.csr_array, labels: np.ndarray, n_genes: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.conditions import Condition
-from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
+from scgnn_tools.fm.cgc.small import most_variable, small_network, start_from_coexpression
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.inputs import CONTROL
 from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
@@ -170,11 +170,8 @@ class CGCResponse:
     def _choose(self, seen: Effects, cells: PerturbedCells) -> None:
         """Choose the tokens: genes that vary most in control cells, perturbed genes that are measured, and those that are not."""
         self._controls = np.flatnonzero(cells.item == CONTROL)
-        x = sp.csr_array(cells.expression[self._controls])
-        mean = np.asarray(x.mean(axis=0)).ravel()
-        spread = np.asarray(x.multiply(x).mean(axis=0)).ravel() - mean**2
+        chosen = set(most_variable(sp.csr_array(cells.expression[self._controls]), self.n_genes).tolist())
         perturbed = set(seen.relations.genes)
-        chosen = set(np.argsort(-spread, kind="stable")[: self.n_genes].tolist())
         self._columns = np.array(sorted(chosen | {i for i, g in enumerate(seen.genes) if g in perturbed}))
         lacking = sorted(perturbed - set(seen.genes))
         self._names = np.array([*seen.genes[self._columns], *lacking], dtype=object)

@@ -12,7 +12,7 @@ from matplotlib import colors, figure
 from scgnn_tools._choices import number, sequence
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable
-from scgnn_tools._write import as_path, target_of, write_whole
+from scgnn_tools._write import as_path, check_folder_of, write_whole
 from scgnn_tools.pl import _style as style
 
 if TYPE_CHECKING:
@@ -184,9 +184,7 @@ def check_save(save: str | Path, formats: tuple[str, ...] | None = None) -> Path
     if path.suffix[1:].lower() not in known:
         msg = f"save={str(path)!r} has to end in one of {', '.join('.' + k for k in known)}."
         raise InputValueError(msg)
-    if not target_of(path).absolute().parent.is_dir():
-        msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
-        raise InputValueError(msg)
+    check_folder_of(path)
     return path
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, say, writable
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import check_folder_of, write_whole
 from scgnn_tools.pl._layout import flowers
 
 START = 400
@@ -71,9 +70,7 @@ class Page:
     def save(self, path: str | Path) -> Path:
         """Write the page, whole or not at all, and return its path."""
         path = Path(path)
-        if not path.absolute().parent.is_dir():
-            msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
-            raise InputValueError(msg)
+        check_folder_of(path)
         write_whole(path, lambda part: part.write_text(self.text, encoding="utf-8"))
         say(f"grn: the page is {path}; any browser opens it, without a network")
         return path

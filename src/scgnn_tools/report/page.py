@@ -14,7 +14,7 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError, SgtError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._write import as_path, target_of, write_whole
+from scgnn_tools._write import as_path, check_folder_of, write_whole
 from scgnn_tools.report.sections import Section, sections
 
 if TYPE_CHECKING:
@@ -187,7 +187,5 @@ def _checked(path: str | Path, *, overwrite: bool) -> Path:
             else f"{path} exists. Pass overwrite=True to replace it."
         )
         raise InputValueError(msg)
-    if not target_of(path).absolute().parent.is_dir():
-        msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
-        raise InputValueError(msg)
+    check_folder_of(path)
     return path

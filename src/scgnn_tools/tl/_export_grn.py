@@ -12,7 +12,7 @@ from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._keys import GRN, safe_names
 from scgnn_tools._log import printable, say, writable
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools._write import as_path, write_whole
+from scgnn_tools._write import as_path, check_folder_of, write_whole
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.exchange import cytoscape, graphml
 from scgnn_tools.graph.regulon_files import adjacencies, gene_sets, loom, write_loom
@@ -98,9 +98,7 @@ def export_grn(
     if path.exists() and not overwrite:
         msg = f"{path} exists. Pass overwrite=True to replace it, or another path."
         raise InputValueError(msg)
-    if not path.absolute().parent.is_dir():
-        msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
-        raise InputValueError(msg)
+    check_folder_of(path)
     adata = modality(adata, mod)
     merge = chosen in ("decoupler", "gmt", "scenic", "loom")
     edges = edges_of(adata, key, group=group, n_targets=n_targets, merge=merge, named=True)

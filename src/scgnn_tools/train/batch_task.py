@@ -124,6 +124,9 @@ class BatchTask(Task):
         dim, n = int(model.config["dim"]), int(batch.max()) + 1
         self.codes, self.mask_value, self.share, self.cell_over = batch, mask_value, share, cell_over
         self.weights, self.beta, self.ramp_steps = (ecs, dar), beta, ramp_steps
+        self._norms = [
+            m for m in model.network.modules() if isinstance(m, DomainNorm)
+        ]  # a list: they are the network's, not of this task
         self.decoders, self.discriminator = WithBatch(model.network, dim, n), Discriminator(dim, n)
         self.step: Tensor
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
@@ -133,7 +136,7 @@ class BatchTask(Task):
         network: Any = model.network
         is_gene = model.is_gene(tokens)
         at = masking.draw(is_gene, self.share, rng)
-        for norm in (m for m in network.modules() if isinstance(m, DomainNorm)):
+        for norm in self._norms:
             norm.domains = torch.as_tensor(np.repeat(self.codes[cells], tokens.lengths), device=model.device)
         hidden, segments = model.hidden(masking.with_values(tokens, at, self.mask_value))
         hidden = hidden.float()

@@ -63,6 +63,13 @@ def start_from_coexpression(model: CGCModel, expression: sp.csr_array) -> None:
         table[3:, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
 
 
+def most_variable(x: sp.csr_array, n: int) -> np.ndarray:
+    """Return the columns of the largest variance, sorted, int (at most n,)."""
+    mean = np.asarray(x.mean(axis=0)).ravel()
+    spread = np.asarray(x.multiply(x).mean(axis=0)).ravel() - mean**2
+    return np.sort(np.argsort(-spread, kind="stable")[:n])
+
+
 def to_columns(columns: np.ndarray, n: int) -> sp.csr_array:
     """Return the matrix that takes ``columns`` out of ``n``, CSR float32 (n, len(columns))."""
     k = len(columns)
