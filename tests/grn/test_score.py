@@ -1,4 +1,6 @@
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -45,7 +47,7 @@ def test_the_score_is_the_mean_and_the_stability_the_share_of_the_runs(inputs, m
         def score(self, pairs):
             return np.random.default_rng(self.rng).normal(size=len(pairs))
 
-    monkeypatch.setattr("scgnn_tools.links._registry.import_module", lambda _: type("m", (), {"Noisy": Noisy}))
+    monkeypatch.setitem(sys.modules, "m", SimpleNamespace(Noisy=Noisy))
     monkeypatch.setitem(PREDICTORS, "noisy", Entry("m", "Noisy", "method", "nothing", random=True))
     edges = run(inputs, "noisy", tfs=TFS[:1], n_runs=3, known=KNOWN[:0])
     each = np.stack([np.random.default_rng(r).normal(size=len(inputs.genes)) for r in range(3)])
@@ -80,7 +82,7 @@ class Stopping:
 @pytest.mark.parametrize(("stop_in", "kept"), [(1, ["run0"]), (0, [])])
 def test_ctrl_c_leaves_the_network_of_the_runs_until_then(inputs, monkeypatch, tmp_path, stop_in, kept):
     once = type("Once", (Stopping,), {"stop_in": stop_in})
-    monkeypatch.setattr("scgnn_tools.links._registry.import_module", lambda _: type("m", (), {"Once": once}))
+    monkeypatch.setitem(sys.modules, "m", SimpleNamespace(Once=once))
     monkeypatch.setitem(PREDICTORS, "once", Entry("m", "Once", "method", "nothing", random=True, interruptible=True))
     store = RunFolder(tmp_path / "s", {"a": "1"})
     scored = networks(
