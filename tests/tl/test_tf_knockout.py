@@ -7,7 +7,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools.grn.knockout import Moments, change, reached
+from scgnn_tools.grn.signal import Moments, change, reached
 
 GENES = ["F1", "F2", "F3", "DEAD", *(f"T{i}" for i in range(30)), *(f"O{i}" for i in range(30))]
 

@@ -1,216 +1,183 @@
-"""A factor set to another level, and its targets after it: a linear signal over a network, in expression space.
+"""A knock-out in each group of cells: cells over the genes of the network, and what is gathered over the groups."""
 
-The idea is that of CellOracle (Kamimoto et al., Nature 2023): a target is a linear sum of its factors', the change of one of them is passed
-on over a few steps, and no gene leaves the range in which it was observed. Beside it stand rewired networks, in which each factor and each
-target has as many edges as in the network, with weights fitted in the same way.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools.grn.heldout import rewired
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.data import open_expression
+from scgnn_tools.grn.checks import MIN_CELLS
+from scgnn_tools.grn.signal import Cells, Moments, loadings_of, on_the_way, rewired_shifts, shifts
+from scgnn_tools.grn.smoothing import MOST_CELLS, neighbour_means
 
-RIDGE = 0.1
-"""Of a regression on standardised factors, per cell."""
+if TYPE_CHECKING:
+    from anndata import AnnData
 
-CHUNK, BLOCK = 2_000, 512
-MOST_CELLS, MOST_GENES = 100, 2_000
-"""Cells of a group that the rewired networks are looked at in, and genes that components are made of."""
+COMPONENTS = 30
+SHOWN_GENES = 50
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Cells of one group, ready to be changed: what a cell is, is the mean over it and its neighbours.
+class NetworkCells:
+    """The cells over the genes of the network.
 
     Attributes
     ----------
-    means
-        From cells to these means, CSR (n_means, n_cells).
-    raw
-        Log-normalised cells, CSC (n_cells, n_genes).
-    loadings
-        What a change of each gene is in each component, (n_genes, n_components).
-    """
-
-    means: sp.csr_array
-    raw: sp.csc_array
-    loadings: np.ndarray
-
-    def chunks(self, genes: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield means by chunk, over some genes, dense."""
-        some = sp.csr_array(self.raw[:, genes])
-        for start in range(0, self.means.shape[0], CHUNK):
-            rows = slice(start, min(start + CHUNK, self.means.shape[0]))
-            yield rows, (self.means[rows] @ some).toarray().astype(float)
-
-
-class Moments:
-    """What regressions of any gene on any factor need, from one pass over the cells.
-
-    Parameters
-    ----------
-    x
-        Log-normalised cells, CSC (n_cells, n_genes).
-    factors
-        Columns of all factors.
-    """
-
-    def __init__(self, x: sp.csc_array, factors: np.ndarray) -> None:
-        n, n_genes = x.shape
-        self.factors = factors
-        some = x[:, factors].toarray().astype(np.float32)
-        some -= some.mean(axis=0)
-        products, self._deviation = np.empty((len(factors), n_genes)), np.empty(n_genes)
-        for start in range(0, n_genes, BLOCK):
-            block = x[:, start : start + BLOCK].toarray().astype(np.float32)
-            block -= block.mean(axis=0)
-            products[:, start : start + BLOCK] = some.T @ block / n
-            self._deviation[start : start + BLOCK] = np.sqrt((block**2).mean(axis=0))
-        fine = self._deviation > 1e-6
-        per = np.divide(1.0, self._deviation, out=np.zeros(n_genes), where=fine)
-        self._correlation = products * per[factors][:, None] * per[None, :]  # (n_factors, n_genes)
-
-    def weights(self, factor: np.ndarray, target: np.ndarray) -> sp.csr_array:
-        """Return the weight of each edge in a ridge regression of each target on all its factors, CSR (n_genes, n_genes).
-
-        Parameters
-        ----------
-        factor, target
-            Number of the factor (in ``factors``) and column of the target of each edge.
-        """
-        order = np.argsort(target, kind="stable")
-        factor, target = factor[order], target[order]
-        starts = np.flatnonzero(np.diff(target, prepend=-1))
-        counts, values = np.diff(starts, append=len(target)), np.zeros(len(factor))
-        for m in np.unique(counts):  # targets with as many factors are solved at once
-            at = starts[counts == m][:, None] + np.arange(m)  # (n_targets, m)
-            f, t = factor[at], target[at[:, 0]]
-            columns = self.factors[f]
-            among = self._correlation[f[:, :, None], columns[:, None, :]] + RIDGE * np.eye(m)
-            beta = np.linalg.solve(among, self._correlation[f, t[:, None]][:, :, None])[:, :, 0]
-            own = self._deviation[columns]
-            values[at] = np.divide(beta * self._deviation[t][:, None], own, out=np.zeros(f.shape), where=own > 1e-6)
-        n = len(self._deviation)
-        return sp.csr_array((values, (self.factors[factor], target)), shape=(n, n))
-
-
-def change(
-    x: np.ndarray, weights: sp.csr_array, tf: int, level: float, *, n_steps: int, most: np.ndarray
-) -> np.ndarray:
-    """Return how the expression changes when a factor is set to a level, float64 (n_cells, n_genes).
-
-    Parameters
-    ----------
-    x
-        Cells × genes.
-    weights
-        Of each factor (row) on each target.
-    tf
-        Column of the factor.
-    level
-        What it is set to.
-    n_steps
-        Edges that the signal passes.
+    cells
+        All of them.
+    fit
+        Means at up to 5,000 cells, that weights and components are found in, CSC (n_means, n_genes).
     most
-        Largest value of each gene, which none exceeds, (n_genes,).
+        Largest value of each gene among them.
+    genes
+        Names of the columns.
+    places
+        Where each cell is, in principal components.
+    matrix
+        What was read.
     """
-    out = np.zeros(x.shape)
-    out[:, tf] = level - x[:, tf]
-    for _ in range(n_steps):
-        out = np.asarray(out @ weights)
-        out[:, tf] = level - x[:, tf]
-        out = np.clip(x + out, 0, most) - x
-        out[:, tf] = level - x[:, tf]
-    return out
+
+    cells: Cells
+    fit: sp.csc_array
+    most: np.ndarray
+    genes: pd.Index
+    places: np.ndarray
+    matrix: str
+
+    @classmethod
+    def of(cls, adata: "AnnData", edges: pd.DataFrame, layer: str | None, number: int) -> "NetworkCells":
+        """Read the cells over the genes that edges name."""
+        expression = open_expression(adata, layer=layer)
+        index = expression.var.index.astype(str)
+        named = pd.unique(pd.concat([edges["source"], edges["target"]]).astype(str).to_numpy(dtype=object))
+        every = expression.log_normalized()
+        some = np.flatnonzero(~index.duplicated() & index.isin(named))
+        if len(some) < 2 or every.shape[0] < MIN_CELLS:
+            msg = f"{expression.name} holds {len(some)} genes of the network in {every.shape[0]} cells; 2 and {MIN_CELLS} are wanted."
+            raise InputValueError(msg)
+        means = neighbour_means(every, most=None, rng=number)
+        raw = sp.csc_array(sp.csc_array(every)[:, some])
+        drawn = np.sort(np.random.default_rng(number).permutation(len(every.indptr) - 1)[:MOST_CELLS])
+        fit = sp.csc_array(means[drawn] @ raw)
+        loadings = loadings_of(fit, COMPONENTS, number)
+        places = np.asarray(means @ np.asarray(raw @ loadings))
+        most = np.asarray(fit.max(axis=0).todense()).ravel()
+        return cls(
+            Cells(means, raw, loadings), fit, most, pd.Index(index[some]), places - places.mean(axis=0), expression.name
+        )
+
+    def column(self, gene: str) -> int:
+        """Return the column of a gene, -1 if there is none."""
+        return int(self.genes.get_indexer([gene])[0])
+
+    def moments(self, factors: np.ndarray, rows: np.ndarray | None = None) -> Moments:
+        """Return what regressions on factors need, of all cells or of some."""
+        if rows is None:
+            return Moments(self.fit, factors)
+        return Moments(sp.csc_array(self.cells.means[rows[:MOST_CELLS]] @ self.cells.raw), factors)
 
 
-def reached(weights: sp.csr_array, tf: int, n_steps: int) -> np.ndarray:
-    """Return the columns that a signal from a factor comes to in so many steps, sorted, the factor among them."""
-    there = np.zeros(weights.shape[0], dtype=bool)
-    there[tf] = True
-    for _ in range(n_steps):
-        there = there | (np.asarray(abs(weights).T @ there.astype(float)) > 0)
-    return np.flatnonzero(there)
+class Moved:
+    """What is gathered over the groups."""
 
+    def __init__(self, data: NetworkCells, edges: pd.DataFrame) -> None:
+        self.shift = np.full(data.places.shape, np.nan)
+        factors = data.genes.get_indexer(edges["source"].astype(str).unique())
+        self.factors = np.sort(factors[factors >= 0])
+        self.moments: Moments | None = None
+        self.table: list[dict[str, Any]] = []
+        self.genes: list[pd.DataFrame] = []
+        self.rows: list[np.ndarray] = []
+        self.null: list[tuple[np.ndarray, np.ndarray]] = []
 
-def shifts(
-    cells: Cells, weights: sp.csr_array, tf: int, level: float, *, n_steps: int, most: np.ndarray
-) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield, by chunk of cells, which they are, the genes that change, by how much, and the shift in components."""
-    genes = reached(weights, tf, n_steps)
-    inner = sp.csr_array(weights[genes][:, genes])
-    own = int(np.searchsorted(genes, tf))
-    for rows, x in cells.chunks(genes):
-        moved = change(x, inner, own, level, n_steps=n_steps, most=most[genes])
-        yield rows, genes, moved, moved @ cells.loadings[genes]
+    def add(
+        self, name: str, rows: np.ndarray, edges: pd.DataFrame, data: NetworkCells, tf: int, how: dict[str, Any], n_shuffles: int,
+        rng: np.random.Generator, *, own_fit: bool = False,
+    ) -> None:  # fmt: skip
+        """Knock out in one group; nothing happens where the factor has no target there, or too few cells.
 
+        The weights are those of all cells, or with ``own_fit`` of the group's.
+        """
+        i, j = data.genes.get_indexer(edges["source"].astype(str)), data.genes.get_indexer(edges["target"].astype(str))
+        there = (i >= 0) & (j >= 0) & (i != j)
+        i, j = i[there], j[there]
+        if not (i == tf).any() or len(rows) < MIN_CELLS:
+            return
+        every = data.cells
+        cells = Cells(every.means[rows], every.raw, every.loadings)
+        if self.moments is None:
+            self.moments = data.moments(self.factors)
+        moments = data.moments(self.factors, rows) if own_fit else self.moments
+        number, most = pd.Index(self.factors).get_indexer(i), data.most
+        weights = moments.weights(number, j)
+        own, total = np.zeros((len(rows), every.loadings.shape[1])), np.zeros(len(data.genes))
+        for part, genes, change, shift in shifts(cells, weights, tf, most=most, **how):
+            own[part] = shift
+            total[genes] += change.sum(axis=0)
+        length = float(np.linalg.norm(own, axis=1).mean())
+        row: dict[str, Any] = {
+            "group": name,
+            "n_cells": len(rows),
+            "n_edges": len(i),
+            "length": length,
+            "rewired": np.nan,
+            "p": np.nan,
+        }
+        if n_shuffles:
+            some, null = rewired_shifts(
+                cells, moments, (number, j), tf, most=most, n_shuffles=n_shuffles, rng=rng, **how
+            )
+            lengths, real = np.linalg.norm(null, axis=2).mean(axis=1), np.linalg.norm(own[some], axis=1).mean()
+            row |= {"rewired": float(lengths.mean()), "p": (1 + int((lengths >= real).sum())) / (1 + n_shuffles)}
+            self.null.append((rows[some], null))
+        self.shift[rows] = own
+        self.rows.append(rows)
+        self.table.append(row)
+        total[tf] = 0.0
+        order = np.argsort(-np.abs(total), kind="stable")[:SHOWN_GENES]
+        order = order[total[order] != 0]
+        told = {"group": name, "gene": data.genes[order].to_numpy(dtype=object), "change": total[order] / len(rows)}
+        self.genes.append(pd.DataFrame({**told, "direct": np.isin(order, j[i == tf])}))
 
-def rewired_shifts(
-    cells: Cells,
-    moments: Moments,
-    edges: tuple[np.ndarray, np.ndarray],
-    tf: int,
-    level: float,
-    *,
-    n_steps: int,
-    most: np.ndarray,
-    n_shuffles: int,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells that were looked at, and their shifts in rewired networks, (n_shuffles, n_cells, n_components)."""
-    some = np.sort(rng.permutation(cells.means.shape[0])[:MOST_CELLS])
-    few = Cells(cells.means[some], cells.raw, cells.loadings)
-    out = []
-    for _ in range(n_shuffles):
-        factor, target = rewired(*edges, rng=rng)
-        own = moments.factors[factor] != target  # no factor is its own target
-        weights = moments.weights(factor[own], target[own])
-        parts = shifts(few, weights, tf, level, n_steps=n_steps, most=most)
-        out.append(np.concatenate([shift for *_, shift in parts]))
-    return some, np.stack(out)
+    def towards(self, places: np.ndarray, types: pd.Series | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+        """Return how far the cells of each type go towards each other type, and each cell towards all."""
+        columns = ["from", "to", "n_cells", "share", "low", "high", "p"]
+        if types is None or types.nunique() < 2:
+            return pd.DataFrame({c: [] for c in columns}), None
+        codes, names = pd.factorize(types, sort=True)
+        centres = np.stack([places[codes == t].mean(axis=0) for t in range(len(names))])
+        done = np.sort(np.concatenate(self.rows))
+        done = done[codes[done] >= 0]
+        per_cell = np.full((len(places), len(names)), np.nan)
+        per_cell[done] = on_the_way(self.shift[done], centres, codes[done])
+        some, random = self._of_rewired(centres, codes)
+        out = []
+        for t in np.unique(codes[done]):
+            mine, looked_at = per_cell[done[codes[done] == t]], codes[some] == t
+            real = per_cell[some[looked_at]].mean(axis=0) if looked_at.any() else np.full(len(names), np.nan)
+            null = random[:, looked_at].mean(axis=1) if looked_at.any() else np.full((1, len(names)), np.nan)
+            low, high = np.quantile(null, [0.025, 0.975], axis=0)
+            further = (np.abs(null - null.mean(axis=0)) >= np.abs(real - null.mean(axis=0))).sum(axis=0)
+            p = np.where(np.isfinite(real), (1 + further) / (1 + len(null)), np.nan)
+            for other in np.flatnonzero(np.arange(len(names)) != t):
+                row = {
+                    "from": names[t],
+                    "to": names[other],
+                    "n_cells": len(mine),
+                    "share": float(mine[:, other].mean()),
+                }
+                out.append({**row, "low": low[other], "high": high[other], "p": p[other]})
+        table = pd.DataFrame(out, columns=columns).sort_values(["p", "from", "to"], ignore_index=True)
+        return table, pd.DataFrame(per_cell.astype(np.float32), columns=names)
 
-
-def loadings_of(x: sp.csc_array, n: int, seed: int) -> np.ndarray:
-    """Return what a change of each gene is in principal components of its most variable genes, standardised, (n_genes, n).
-
-    Parameters
-    ----------
-    x
-        Log-normalised cells, CSC (n_cells, n_genes).
-    n, seed
-        Components, and the seed of what finds them.
-    """
-    from sklearn.utils.extmath import randomized_svd
-
-    mean = np.asarray(x.mean(axis=0)).ravel()
-    deviation = np.sqrt(np.maximum(np.asarray(x.multiply(x).mean(axis=0)).ravel() - mean**2, 0))
-    dispersion = np.divide(deviation**2, mean + 1e-3, out=np.zeros_like(mean), where=deviation > 1e-6)
-    some = np.sort(np.argsort(-dispersion, kind="stable")[:MOST_GENES])
-    some = some[dispersion[some] > 0]
-    out = np.zeros((x.shape[1], max(1, min(n, x.shape[0] - 1, len(some) - 1))))
-    if len(some) > 1:
-        values = (x[:, some].toarray() - mean[some]) / deviation[some]
-        _, _, components = randomized_svd(values, out.shape[1], n_iter=4, random_state=seed)
-        out[some] = (components / deviation[some]).T
-    return out
-
-
-def on_the_way(shift: np.ndarray, centres: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return how far shifts go from the centre of the own type to that of each type, as a share of the way, (…, n_cells, n_types).
-
-    Parameters
-    ----------
-    shift
-        Of each cell, (…, n_cells, n_components).
-    centres
-        Of each type, (n_types, n_components).
-    own
-        Type of each cell, int64 (n_cells,).
-    """
-    way = centres[None, :, :] - centres[own][:, None, :]  # (n_cells, n_types, n_components)
-    length = (way**2).sum(axis=2)
-    along = np.einsum("...ck,ctk->...ct", shift, way)
-    return np.divide(along, length, out=np.zeros(along.shape), where=length > 0)
+    def _of_rewired(self, centres: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cells that the rewired networks were looked at in, and how far they go towards each type there."""
+        n = min((len(shift) for _, shift in self.null), default=0)
+        parts = [(rows[codes[rows] >= 0], shift[:n, codes[rows] >= 0]) for rows, shift in self.null]
+        if not parts:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, 0, len(centres)))
+        along = [on_the_way(shift, centres, codes[rows]) for rows, shift in parts]
+        return np.concatenate([rows for rows, _ in parts]), np.concatenate(along, axis=1)

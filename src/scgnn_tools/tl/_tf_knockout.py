@@ -15,7 +15,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.knocked_out import Moved, NetworkCells
+from scgnn_tools.grn.knockout import Moved, NetworkCells
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import edges_of, network
 
