@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -80,20 +81,26 @@ def held_out(
 
 def rewired(tf: np.ndarray, target: np.ndarray, *, rounds: int = ROUNDS, rng: RNG = 0) -> tuple[np.ndarray, np.ndarray]:
     """Swap targets between edges, keeping the number of edges of every factor and every target, and no edge twice."""
-    rng = generator(rng)
-    n, width = len(tf), int(target.max()) + 1
-    to = target.copy()
-    for _ in range(rounds):
-        order = rng.permutation(n)[: n // 2 * 2].reshape(2, -1)
-        a, b = order
-        there = tf * width + to
-        new_a, new_b = tf[a] * width + to[b], tf[b] * width + to[a]
-        both = np.concatenate([new_a, new_b])
-        _, first, count = np.unique(both, return_inverse=True, return_counts=True)
-        fine = ~np.isin(both, there) & (count[first] == 1)
-        swap = fine[: len(a)] & fine[len(a) :]
-        to[a[swap]], to[b[swap]] = to[b[swap]], to[a[swap]].copy()
-    return tf, to
+    factors, i = np.unique(tf, return_inverse=True)
+    genes, j = np.unique(target, return_inverse=True)
+    there = np.zeros((len(factors), len(genes)), dtype=np.bool_)
+    there[i, j] = True
+    return tf, genes[_swapped(i, j.copy(), there, rounds, generator(rng))]
+
+
+@numba.njit(cache=True, nogil=True)
+def _swapped(
+    tf: np.ndarray, to: np.ndarray, there: np.ndarray, rounds: int, rng: np.random.Generator
+) -> np.ndarray:  # pragma: no cover (compiled)
+    n = len(tf)
+    for _ in range(rounds * (n // 2)):
+        a, b = int(rng.random() * n), int(rng.random() * n)
+        if there[tf[a], to[b]] or there[tf[b], to[a]]:  # the same edge, factor or target, or one that would be there twice
+            continue
+        there[tf[a], to[a]] = there[tf[b], to[b]] = False
+        to[a], to[b] = to[b], to[a]
+        there[tf[a], to[a]] = there[tf[b], to[b]] = True
+    return to
 
 
 class _Moments:

@@ -132,7 +132,7 @@ def reached(weights: sp.csr_array, tf: int, n_steps: int) -> np.ndarray:
     there = np.zeros(weights.shape[0], dtype=bool)
     there[tf] = True
     for _ in range(n_steps):
-        there = there | (np.asarray(abs(weights).T @ there.astype(float)) > 0)
+        there[weights[np.flatnonzero(there)].indices] = True
     return np.flatnonzero(there)
 
 
@@ -140,12 +140,16 @@ def shifts(
     cells: Cells, weights: sp.csr_array, tf: int, level: float, *, n_steps: int, most: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield, by chunk of cells, which they are, the genes that change, by how much, and the shift in components."""
-    genes = reached(weights, tf, n_steps)
-    inner = sp.csr_array(weights[genes][:, genes])
-    own = int(np.searchsorted(genes, tf))
+    genes, inner, own = _within_reach(weights, tf, n_steps)
     for rows, x in cells.chunks(genes):
         moved = change(x, inner, own, level, n_steps=n_steps, most=most[genes])
         yield rows, genes, moved, moved @ cells.loadings[genes]
+
+
+def _within_reach(weights: sp.csr_array, tf: int, n_steps: int) -> tuple[np.ndarray, sp.csr_array, int]:
+    """Return the genes that the signal reaches, the weights among them, and which of them the factor is."""
+    genes = reached(weights, tf, n_steps)
+    return genes, sp.csr_array(weights[genes][:, genes]), int(np.searchsorted(genes, tf))
 
 
 def rewired_shifts(
@@ -162,14 +166,15 @@ def rewired_shifts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells that were looked at, and their shifts in rewired networks, (n_shuffles, n_cells, n_components)."""
     some = np.sort(rng.permutation(cells.means.shape[0])[:MOST_CELLS])
-    few = Cells(cells.means[some], cells.raw, cells.loadings)
+    x = (cells.means[some] @ sp.csr_array(cells.raw)).toarray().astype(float)
     out = []
     for _ in range(n_shuffles):
         factor, target = rewired(*edges, rng=rng)
         own = moments.factors[factor] != target  # no factor is its own target
         weights = moments.weights(factor[own], target[own])
-        parts = shifts(few, weights, tf, level, n_steps=n_steps, most=most)
-        out.append(np.concatenate([shift for *_, shift in parts]))
+        genes, inner, place = _within_reach(weights, tf, n_steps)
+        moved = change(x[:, genes], inner, place, level, n_steps=n_steps, most=most[genes])
+        out.append(moved @ cells.loadings[genes])
     return some, np.stack(out)
 
 
