@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scgnn_tools.grn.ratio import fit_ratio, matched
+from scgnn_tools.grn.ratio import fit_out_of_fold, fit_ratio, matched
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,19 @@ def test_noise_and_few_edges_say_nothing(prior):
         "cells"
     )
     assert fit_ratio({"cells": np.zeros(known.shape)}, known, degree).says_nothing("cells")
+
+
+def test_a_factor_is_weighed_by_the_edges_of_others(prior):
+    known, degree = prior
+    source = {"cells": np.random.default_rng(1).normal(size=known.shape) + 0.8 * known}
+    found = fit_out_of_fold(source, known, degree)
+    first, rest = found.fold == 0, found.fold != 0
+    assert np.ptp(np.bincount(found.fold, weights=known.sum(axis=1))) < 0.2 * known.sum()
+    other = {"cells": np.where(first[:, None], -5.0, source["cells"])}  # whatever the factors of a fold are like …
+    again = fit_out_of_fold(other, known, degree)
+    alone = again.parts[0]({"cells": source["cells"][first]})
+    np.testing.assert_allclose(alone, found(source)[first], rtol=1e-4, atol=1e-5)  # … their own weights stay
+    assert (np.abs(again(source)[rest] - found(source)[rest]) > 1e-3).any()
+    assert found.mean().slope[0] == pytest.approx(0.8, abs=0.12)
+    assert found.mean().n == known.sum()
+    np.testing.assert_array_equal(found.take(np.array([3, 1]))({"cells": source["cells"][[3, 1]]}), found(source)[[3, 1]])

@@ -70,7 +70,11 @@ class CellSide:
             half = (z[rows], r[rows], one, other)
             return replace(m, tfs=m.tfs[rows], z=m.z[rows], r=m.r[rows], reliability=reliability, half=half)
 
-        evidence = replace(self.evidence, measured=of(self.evidence.measured), coherence=self.evidence.coherence[rows])
+        whole = self.evidence
+        evidence = replace(
+            whole, measured=of(whole.measured), coherence=whole.coherence[rows], direct=whole.direct.take(rows),
+            siblings=whole.siblings.take(rows),
+        )  # fmt: skip
         groups = [
             InGroup(None if g.own is None else of(g.own), None if g.contrast is None else g.contrast[rows])
             for g in self.of_group
@@ -133,7 +137,7 @@ class CellSide:
 
     def ratios(self) -> pd.DataFrame:
         """Return how much likelier a standard deviation of each source makes an edge."""
-        direct, siblings = self.evidence.direct, self.evidence.siblings
+        direct, siblings = self.evidence.direct.mean(), self.evidence.siblings.mean()
         weight = np.r_[np.ones(len(DIRECT)), TRANSFER]
         columns = {c: np.r_[getattr(direct, c), getattr(siblings, c)] for c in ("slope", "raw", "error")}
         table = pd.DataFrame(columns, index=pd.Index([*direct.names, *siblings.names]))

@@ -10,7 +10,7 @@ from scgnn_tools.grn.cells import Measured, measure
 from scgnn_tools.grn.coherence import coherence
 from scgnn_tools.grn.contrast import differences, edge_contrast
 from scgnn_tools.grn.null import permuted
-from scgnn_tools.grn.ratio import Ratio, fit_ratio
+from scgnn_tools.grn.ratio import OutOfFold, fit_out_of_fold
 from scgnn_tools.grn.smoothing import NEIGHBOURS, WITHIN
 
 TRANSFER = 0.5
@@ -43,8 +43,8 @@ class Evidence:
     """
 
     measured: Measured
-    direct: Ratio
-    siblings: Ratio
+    direct: OutOfFold
+    siblings: OutOfFold
     coherence: np.ndarray
 
     @property
@@ -58,9 +58,7 @@ class Evidence:
 
     def of_own(self, own: Measured) -> np.ndarray:
         """Return what a group's own evidence adds, on the terms of the pooled one."""
-        at = self.direct.names.index(DIRECT[0])
-        shrunk = np.clip(own.score / self.direct.scale[at], -self.direct.bound[at], self.direct.bound[at])
-        return np.nan_to_num(self.direct.slope[at] * shrunk).astype(np.float32)
+        return self.direct.shrunk(DIRECT[0], own.score)
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def sources(measured: Measured) -> Mapping[str, np.ndarray]:
 
 
 def weigh(measured: Measured, known: np.ndarray, degree: np.ndarray) -> Evidence:
-    """Fit how much the cells' evidence makes an edge likelier, on the known ones.
+    """Fit how much the cells' evidence makes an edge likelier: for each factor on the known edges of others.
 
     Parameters
     ----------
@@ -105,9 +103,8 @@ def weigh(measured: Measured, known: np.ndarray, degree: np.ndarray) -> Evidence
     """
     together = coherence(measured.x, known, np.arange(known.shape[1]), bins=measured.bins)
     together = np.where(np.isfinite(measured.z), together, np.nan).astype(np.float32)
-    return Evidence(
-        measured, fit_ratio(sources(measured), known, degree), fit_ratio({COHERENCE: together}, known, degree), together
-    )
+    direct = fit_out_of_fold(sources(measured), known, degree)
+    return Evidence(measured, direct, fit_out_of_fold({COHERENCE: together}, known, degree), together)
 
 
 def pooled(

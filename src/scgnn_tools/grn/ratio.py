@@ -1,11 +1,11 @@
 """How much likelier evidence makes an edge: known edges against other pairs of the same factor with targets of like degree."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scgnn_tools._random import RNG, generator
+from scgnn_tools._random import RNG, generator, seed
 
 TOLERANCE = 0.2
 """Share of a degree by which another may differ, or 1: the most popular targets have no like."""
@@ -17,6 +17,8 @@ STEPS = 8
 PER_EDGE = 5
 WIDTH = 25
 """Genes of the same degree that are enough to draw another pair from; else those next in degree, on either side, count too."""
+
+FOLDS = 5
 
 LEAST = 50
 """Known edges below which no ratio is fitted."""
@@ -62,6 +64,11 @@ class Ratio:
                 values = _bounded(sources[name], self.centre[k], self.scale[k], self.bound[k])
                 out = out + np.nan_to_num(self.slope[k] * values, nan=0.0).astype(np.float32)
         return np.asarray(out)
+
+    def of_centred(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return what values that are centred on 0 add in the place of a source, float32; 0 where there is none (NaN)."""
+        k = self.names.index(name)
+        return np.nan_to_num(self.slope[k] * _bounded(values, 0.0, self.scale[k], self.bound[k])).astype(np.float32)
 
     def says_nothing(self, *names: str) -> bool:
         """Whether the ratio of these sources is 1 everywhere."""
@@ -158,7 +165,66 @@ def fit_ratio(
     return Ratio(names, raw * np.maximum(0, 1 - sure**2), raw, error, centre, scale, bound, len(i))
 
 
-def _bounded(values: np.ndarray, centre: np.ndarray, scale: np.ndarray, bound: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class OutOfFold:
+    """A ratio for each factor that was fitted on other factors: what its own known edges are like is not in it.
+
+    Attributes
+    ----------
+    parts
+        Fits, each without the factors of a fold.
+    fold
+        Fold of each factor, (n_tfs,).
+    """
+
+    parts: tuple[Ratio, ...]
+    fold: np.ndarray
+
+    def __call__(self, sources: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the log ratio of every pair, float32 (n_tfs, n_genes); a source adds 0 where it has no value (NaN)."""
+        return self._each(lambda part, rows: part({n: s[rows] for n, s in sources.items()}), next(iter(sources.values())))
+
+    def shrunk(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return what values that are centred on 0 add in the place of a source, float32 of their shape."""
+        return self._each(lambda part, rows: part.of_centred(name, values[rows]), values)
+
+    def take(self, rows: np.ndarray) -> "OutOfFold":
+        """Return the ratio of some factors."""
+        return OutOfFold(self.parts, self.fold[rows])
+
+    def says_nothing(self, *names: str) -> bool:
+        """Whether the ratio of these sources is 1 everywhere."""
+        return all(part.says_nothing(*names) for part in self.parts)
+
+    def mean(self) -> Ratio:
+        """Return the mean of the fits, to be told; each known edge is in all of them but one."""
+        of = {c: np.mean([getattr(p, c) for p in self.parts], axis=0) for c in ("slope", "raw", "error", "centre", "scale")}
+        n = round(sum(p.n for p in self.parts) / max(1, len(self.parts) - 1))
+        return replace(self.parts[0], n=n, **of)
+
+    def _each(self, of: Callable[[Ratio, np.ndarray], np.ndarray], like: np.ndarray) -> np.ndarray:
+        out = np.zeros(like.shape, dtype=np.float32)
+        for number, part in enumerate(self.parts):
+            rows = np.flatnonzero(self.fold == number)
+            out[rows] = of(part, rows)
+        return out
+
+
+def fit_out_of_fold(
+    sources: Mapping[str, np.ndarray], known: np.ndarray, degree: np.ndarray, *, n_folds: int = FOLDS, rng: RNG = 0
+) -> OutOfFold:
+    """Fit a ratio for each fold of factors on the others; parameters as in :func:`fit_ratio`.
+
+    Factors are dealt to the folds by how many known edges they have, so that each fold has about as many.
+    """
+    fold = np.empty(len(known), dtype=np.int64)
+    fold[np.argsort(-known.sum(axis=1), kind="stable")] = np.arange(len(known)) % n_folds
+    number = seed(rng)
+    parts = [fit_ratio(sources, known & (fold != f)[:, None], degree, rng=number) for f in range(n_folds)]
+    return OutOfFold(tuple(parts), fold)
+
+
+def _bounded(values: np.ndarray, centre: np.ndarray | float, scale: np.ndarray, bound: np.ndarray) -> np.ndarray:
     return np.clip((values - centre) / scale, -bound, bound)
 
 
