@@ -73,6 +73,41 @@ def test_the_same_seed_gives_the_same_numbers_and_copy_leaves_the_object(two_don
     pd.testing.assert_frame_equal(same, b.uns["mine"]["evaluation"].drop(columns="seconds"))
 
 
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("none", {}),
+        ("center", {}),
+        ("combat", {}),
+        ("harmony", {}),
+        ("harmony", {"use_rep": "X_own"}),
+        ("scvi", {"max_epochs": 2, "n_latent": 4}),
+        pytest.param("scanvi", {"max_epochs": 2, "max_epochs_scanvi": 1, "n_latent": 4}, marks=pytest.mark.slow),
+        pytest.param("cgc", {"max_epochs": 1, "dim": 16, "n_layers": 1}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_order_of_cells_and_genes_decides_nothing(two_donors, method, how):
+    adata = two_donors.copy()
+    adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6)).astype(np.float32)
+    adata.obsm["X_own"][100:140] = 0  # cells that their vectors do not tell apart
+    draws = np.random.default_rng(1)
+    rows, columns = draws.permutation(240), draws.permutation(60)
+    how = {"method": method, "labels_key": "cell_type", "n_comps": 10, "baselines": ("center",), "copy": True, **how}
+    one, moved = (sgt.tl.integrate(a, "donor", **how) for a in (adata, adata[rows][:, columns].copy()))
+    vectors, found = one.obsm["X_sgt_integrated"], one.uns["sgt_integrated"]
+    np.testing.assert_allclose(moved.obsm["X_sgt_integrated"], vectors[rows], atol=1e-5)
+    now = moved.uns["sgt_integrated"]["evaluation"].drop(columns="seconds")
+    pd.testing.assert_frame_equal(now, found["evaluation"].drop(columns="seconds"), check_exact=False, atol=1e-6)
+
+
+def test_an_integrator_is_the_same_for_any_order(two_donors):
+    rows = np.random.default_rng(1).permutation(240)
+    how = {"method": "scvi", "max_epochs": 2, "n_latent": 4}
+    one, moved = (Integrator.fit(a, "donor", **how) for a in (two_donors, two_donors[rows].copy()))
+    np.testing.assert_allclose(moved.vectors, one.vectors[rows], atol=1e-5)
+    np.testing.assert_allclose(moved.transform(two_donors[rows].copy()), one.transform(two_donors)[rows], atol=1e-5)
+
+
 def test_an_embedding_is_corrected_and_named(two_donors):
     adata = two_donors.copy()
     adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6))

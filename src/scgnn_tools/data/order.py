@@ -23,6 +23,16 @@ def by_content(rows: sp.csr_array) -> np.ndarray:
     int64 array
         Positions of the cells (n_cells,), sorted by a hash of the number of genes that each expresses, then by one of their values.
     """
+    return sorted_by(content_keys(rows))
+
+
+def sorted_by(keys: np.ndarray, *ties: np.ndarray) -> np.ndarray:
+    """Return cells in the order of the keys of :func:`content_keys`; cells of equal content by ``ties``, the first counts most."""
+    return np.lexsort((*ties[::-1], keys[:, 1], keys[:, 0]))
+
+
+def content_keys(rows: sp.csr_array) -> np.ndarray:
+    """Return what cells are sorted by, each by itself, so that blocks of cells can be read apart: two hashes, uint64 (n_cells, 2)."""
     key, expressed = np.zeros(rows.shape[0], dtype=np.uint64), np.zeros(rows.shape[0], dtype=np.int64)
     for start in range(0, rows.shape[0], CHUNK):
         a, b = rows.indptr[start], rows.indptr[min(start + CHUNK, rows.shape[0])]
@@ -33,4 +43,4 @@ def by_content(rows: sp.csr_array) -> np.ndarray:
         ends = rows.indptr[start : start + CHUNK + 1] - a
         key[start : start + CHUNK] = total[ends[1:]] - total[ends[:-1]]
         expressed[start : start + CHUNK] = there[ends[1:]] - there[ends[:-1]]
-    return np.lexsort((key, pd.util.hash_array(expressed)))
+    return np.column_stack([pd.util.hash_array(expressed), key])

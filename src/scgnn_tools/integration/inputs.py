@@ -1,5 +1,6 @@
 """What an integration is made from: the batches, checked, and the cells, with their variable genes and principal components."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.labels import clean_labels
+from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.data.variable_genes import moments, variable_genes
 from scgnn_tools.genes import gene_names
 from scgnn_tools.integration._protocol import Batches
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 50
 """Distinct numbers of a batch column above which it is taken for a measurement."""
+
+TIES = 3
+"""Dimensions of the vectors that cells of equal expression and batch are sorted by."""
 
 CONFOUNDED = 0.99
 """Share of the labels' entropy that the batch explains from which on nothing can tell the two apart."""
@@ -48,6 +53,10 @@ class Column:
     def sizes(self) -> np.ndarray:
         """Cells of each value."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+
+    def take(self, cells: np.ndarray) -> "Column":
+        """Return the column of these cells, in this order."""
+        return Column(self.names, self.codes[cells])
 
     def of_cells(self) -> np.ndarray:
         """Return the value of each cell, object; "" for none."""
@@ -136,6 +145,9 @@ class Inputs:
         The principal components of the expression, float32 (n_cells, n_comps).
     space
         How ``pca`` was made, for new cells.
+    order
+        Positions of the cells sorted by what they hold, int64 (n_cells,): methods see them in this order, so that the order of the object
+        decides nothing.
     params
         What was chosen.
     """
@@ -143,6 +155,7 @@ class Inputs:
     cells: Batches
     pca: np.ndarray
     space: StreamedPCA
+    order: np.ndarray
     params: dict[str, Any]
 
 
@@ -165,10 +178,16 @@ def collect(
     if len(columns) < 2:
         msg = f"{len(columns)} genes of {opened.name} vary within a batch; at least 2 are wanted. Pass layer= for another matrix."
         raise InputValueError(msg)
-    names = gene_names(opened.var, gene_key=gene_key)[columns]
+    names = gene_names(opened.var, gene_key=gene_key)
+    columns = columns[
+        np.argsort(names[columns].astype(str), kind="stable")
+    ]  # the order of the genes decides nothing either
+    names = names[columns]
     space = StreamedPCA(names).fit(chosen_rows(opened, columns), n_comps)
-    pca = space.project(chosen_rows(opened, columns))
+    keys: list[np.ndarray] = []
+    pca = space.project(_noted(chosen_rows(opened, columns), keys))
     cells = Batches(pca if given is None else given, batch.codes)
+    order = sorted_by(np.concatenate(keys), batch.codes, *cells.vectors.T[:TIES])
     if expression:
         cells = Batches(cells.vectors, batch.codes, _stack(opened, columns), names, opened.cell_totals())
     params = {
@@ -178,7 +197,14 @@ def collect(
         "n_comps": pca.shape[1],
         "n_top_genes": len(columns),
     }
-    return Inputs(cells, pca, space, params)
+    return Inputs(cells, pca, space, order, params)
+
+
+def _noted(blocks: Iterator[sp.csr_array], keys: list[np.ndarray]) -> Iterator[sp.csr_array]:
+    """Yield blocks of cells, and put what these are sorted by into ``keys``."""
+    for rows in blocks:
+        keys.append(content_keys(rows))
+        yield rows
 
 
 def representation(adata: "AnnData", use_rep: str) -> np.ndarray:

@@ -92,7 +92,7 @@ class Integrator:
             n_top_genes=n_top_genes,
             expression=entry(method).needs != "vectors",
         )
-        vectors = fit(made, method, inputs.cells, labels, rng)
+        vectors = fit(made, method, inputs.cells, labels, inputs.order, rng)
         options = {k: v for k, v in options.items() if not (entry(method).network and k in UNSAVED)}
         about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
         return cls(made, inputs.space, batch.names, about, vectors)

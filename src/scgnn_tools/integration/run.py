@@ -72,9 +72,13 @@ def seen_by(method: str, cells: Batches, labels: Column | None) -> Batches:
     return replace(cells, labels=labels.codes if sees and labels is not None else None)
 
 
-def fit(made: IntegrationMethod, method: str, cells: Batches, labels: Column | None, rng: RNG) -> np.ndarray:
-    """Return the vectors of a method, checked."""
-    vectors = np.asarray(made.fit(seen_by(method, cells, labels), rng=seed(rng)), dtype=np.float32)
+def fit(
+    made: IntegrationMethod, method: str, cells: Batches, labels: Column | None, order: np.ndarray, rng: RNG
+) -> np.ndarray:
+    """Return the vectors of a method, checked; it sees the cells in ``order``, and they are put back."""
+    found = np.asarray(made.fit(seen_by(method, cells, labels).take(order), rng=seed(rng)), dtype=np.float32)
+    vectors = np.empty_like(found)
+    vectors[order] = found
     if not np.isfinite(vectors).all():
         msg = f"{method} gave vectors that are not finite; nothing is written. Try another rng=, or fewer max_epochs=."
         raise InputValueError(msg)
@@ -95,7 +99,8 @@ def run(
 ) -> Result:
     """Integrate, and score beside the baselines on the principal components of the same cells."""
     start = time.perf_counter()
-    vectors = fit(made, method, inputs.cells, labels, rng)
+    order = inputs.order
+    vectors = fit(made, method, inputs.cells, labels, order, rng)
     seconds = {row_name(method, inputs): time.perf_counter() - start}
     row = next(iter(seconds))
     if not scored:
@@ -113,9 +118,18 @@ def run(
             except MissingExtraError as error:
                 warn(f"The baseline {name} is left out: {error}")
                 continue
-            shown[name] = fit(other, name, on_pca, labels, rng)
+            shown[name] = fit(other, name, on_pca, labels, order, rng)
         kinds[name], seconds[name] = "baseline", time.perf_counter() - start
-    found = evaluate(shown, kinds, batch, labels, before=inputs.pca, condition=condition, rng=rng)
+    columns = [None if c is None else c.take(order) for c in (labels, condition)]
+    found = evaluate(
+        {n: x[order] for n, x in shown.items()},
+        kinds,
+        batch.take(order),
+        columns[0],
+        before=inputs.pca[order],
+        condition=columns[1],
+        rng=rng,
+    )
     return Result(vectors, made, row, _table(found, seconds), verdict(found, row))
 
 
