@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class Annotator:
     """A method trained on a reference: ``Annotator.fit(atlas, "cell_type").save("atlas")``, ``Annotator.load("atlas").annotate(query)``.
 
-    It keeps the counts of its reference, so that a query measured on fewer genes gets a model of the genes that both have, and so that
-    cells of the query that the reference holds can be left out.
+    It keeps the counts of its reference for two reasons. A query that lacks genes gets a model of the genes that both
+    sides have. And query cells that the reference also holds can be left out of it.
 
     Attributes
     ----------

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
 
 class FoundationModel(ABC):
-    """A loaded foundation model.
+    """A loaded foundation model, which turns cells and genes into vectors.
 
-    A model says how cells become tokens (:meth:`tokenize_rows`) and how tokens become vectors (:meth:`cell_vectors`);
-    reading, matching of genes, batching and order are the same for all and live here.
+    A model says how cells become tokens (:meth:`tokenize_rows`) and how tokens become vectors (:meth:`cell_vectors`).
+    This class does the rest, which is the same for all models: it reads the cells, matches the genes, makes batches,
+    and keeps the order.
 
     Parameters
     ----------

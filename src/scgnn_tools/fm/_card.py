@@ -8,7 +8,7 @@ from scgnn_tools._html import boxed
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a user has to know before using a model; all of it is data."""
+    """What a user has to know before using a model: licence, weights, input, limits."""
 
     name: str
     title: str

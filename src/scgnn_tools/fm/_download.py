@@ -29,8 +29,8 @@ def download(
 ) -> Path:
     """Download the published weights of a model.
 
-    What is there already is not fetched again, what was cut off is resumed, and a file takes its name only when it is whole and its
-    sha256 is right.
+    A file that is there already is not fetched again, and a download that was cut off is resumed. A file takes its
+    name only when it is whole and its sha256 is right.
 
     Parameters
     ----------

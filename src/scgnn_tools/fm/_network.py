@@ -31,7 +31,7 @@ TOKENS_GPU = 2**18
 
 
 class NetworkModel(FoundationModel):
-    """A foundation model whose cells are packed tokens of a network.
+    """A foundation model that is a network and reads each cell as tokens.
 
     Parameters
     ----------
@@ -163,8 +163,8 @@ class NetworkModel(FoundationModel):
     def gene_of_state(self, tokens: Tokens, *, everywhere: bool = False) -> np.ndarray:
         """Return the position in the vocabulary of each hidden state of :meth:`forward`, -1 for what is no gene, int64 (n_states,).
 
-        The states are those of the tokens, unless the network has every gene as a token: a gene that the cell does not express is then -1
-        too, or with ``everywhere`` where it is.
+        There is one state for each token. Some networks have every gene as a token. There a gene that the cell does
+        not express is -1 too, or with ``everywhere`` where it is.
         """
         return self.gene_of_token(tokens)
 

@@ -64,7 +64,7 @@ def list_models() -> "pd.DataFrame":
 
 
 def card(name: str) -> ModelCard:
-    """Return the card of a model."""
+    """Return the card of a model: its licence, weights, input, and limits."""
     return import_module(_module(name)).card()
 
 
@@ -75,7 +75,7 @@ def load(
     assets: "Mapping[str, str | Path] | None" = None,
     **options: Any,
 ) -> FoundationModel:
-    """Load a model.
+    """Load a foundation model, a bundled one or one from a checkpoint.
 
     Parameters
     ----------

@@ -31,8 +31,9 @@ def match(
 ) -> GeneMatch:
     """Find each name in a vocabulary.
 
-    Each name is tried as it is, then as an Ensembl id with or without version, as an older symbol, as a spreadsheet date
-    and, if the organisms differ, as a one-to-one ortholog; the first that leads into the vocabulary counts.
+    Each name is tried as it is, then as an Ensembl id with or without version, as an older symbol, and as a
+    spreadsheet date. If the organisms differ, it is also tried as a one-to-one ortholog. The first that leads into
+    the vocabulary counts.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def genes_held(adata: "AnnData", params: Mapping[str, Any], group: str | None) -
 
 
 def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: float) -> list[Group]:
-    """Return one group of all cells, or those of a column; a group's factors and targets are what enough of its cells express."""
+    """Return one group of all cells, or those of a column; a group's genes are those that enough of its cells express."""
     expression = data.inputs.expression
     if groupby is None:
         if expression is None or expression.n_obs < MIN_CELLS:

@@ -70,7 +70,7 @@ def infer(
     controls: bool = True,
     keep_new: bool = False,
 ) -> Network:
-    """Evaluate a method on the prior, train it on the whole prior, score every factor × gene of the data, and join what the cells say.
+    """Evaluate a method on the prior, train it on the whole prior, score every transcription factor × gene, and join what the cells say.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def entry(name: str) -> Entry:
 def integration_method(name: str, **options: Any) -> IntegrationMethod:
     """Return a new, unfitted method by its name.
 
-    ``device`` and ``max_epochs``, which are asked for by who does not know the method, reach those that have them; another option that
-    the method lacks is an error.
+    ``device`` and ``max_epochs`` may be given for every method; a method without them ignores them. Any other option
+    that the method lacks is an error.
     """
     return cast("IntegrationMethod", make(entry(name).load(), name, options))

@@ -77,7 +77,7 @@ def grn(
 def auprc_difference(
     y_true: np.ndarray, a: np.ndarray, b: np.ndarray, tf: np.ndarray, *, bootstrap: int = 200, rng: RNG = 0
 ) -> tuple[float, float]:
-    """Return a 95 % interval, over factors, of how much higher the AUPRC of one ranking is than that of another of the same pairs.
+    """Return a 95 % interval of how much higher the AUPRC of one ranking is than that of another of the same pairs.
 
     Parameters
     ----------

@@ -58,8 +58,9 @@ def integration(
 ) -> dict[str, float]:
     """Score vectors of cells that come from several batches; 1 is best for every number but ``resolution``.
 
-    The formulas are those of scIB, as scib-metrics 0.5 has them, and of Cell-Graph Compass' paper; higher ``batch`` is bought cheaply by
-    vectors that hold nothing, higher ``bio`` by vectors that were never corrected: read both.
+    The formulas are those of scIB, as scib-metrics 0.5 has them, and of Cell-Graph Compass' paper. Read ``batch`` and
+    ``bio`` together: vectors that hold nothing get a high ``batch``, and vectors that were never corrected a high
+    ``bio``.
 
     Parameters
     ----------
@@ -219,8 +220,8 @@ def condition_purity(x: np.ndarray, condition: np.ndarray, codes: np.ndarray) ->
 def integration_controls(batch: np.ndarray, labels: np.ndarray, *, rng: RNG = 0) -> dict[str, np.ndarray]:
     """Return vectors that show what a score is worth, by name.
 
-    ``random`` holds nothing; ``labels`` is the labels, one-hot with a little noise, which is as good as it gets; ``labels x batch`` is
-    one-hot within each batch: every label is told, no batch is mixed.
+    ``random`` holds nothing. ``labels`` is the labels, one-hot with a little noise, which is as good as it gets.
+    ``labels x batch`` is one-hot within each batch: every label can be told, and no batch is mixed.
 
     Parameters
     ----------

@@ -31,8 +31,9 @@ def perturbation(
 ) -> pd.DataFrame:
     """Score predicted means of perturbed cells, a row a condition.
 
-    Truth and prediction have to be changes against *different* control cells: where the same ones stand on both sides, their noise does
-    too, and a perturbation that does nothing correlates with the mean of the others (.26 for six pseudo-perturbations cut from controls).
+    Truth and prediction have to be changes against *different* control cells. If both sides use the same control
+    cells, their noise is on both sides. A perturbation that does nothing then correlates with the mean of the others
+    (.26 for six pseudo-perturbations cut from controls).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Models for who wants the knobs."""
+"""Model classes with all their options."""
 
 from scgnn_tools.links import link_predictor
 from scgnn_tools.models._cgc import CGC

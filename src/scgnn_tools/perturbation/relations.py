@@ -14,7 +14,7 @@ from scgnn_tools.genes import gene_ontology, match, prior
 
 @dataclass(frozen=True)
 class Relations:
-    """Kernels over perturbed genes.
+    """How alike perturbed genes are, by each source of knowledge.
 
     Attributes
     ----------

@@ -62,8 +62,9 @@ def embedding_report(
 ) -> Any:
     """Draw an embedding on one page: its cells by label, by batch and by depth, and how its genes were matched.
 
-    Below each map stands what the vectors themselves say, over the 15 nearest neighbours of each cell: how often a neighbour has the
-    label or the batch of the cell, beside how often that is so by chance, and how much of the depth of a cell its neighbours tell.
+    Below each map stands what the vectors say over the 15 nearest neighbours of each cell. It is how often a
+    neighbour has the label or the batch of the cell, beside how often that is so by chance. For the depth it is how
+    much of it the neighbours tell.
 
     Parameters
     ----------

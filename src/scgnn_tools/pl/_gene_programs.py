@@ -41,9 +41,9 @@ def gene_programs(
 ) -> Any:
     """Draw the programs that differ most: a row a program, scaled along the row, with its most expressed genes.
 
-    Columns are groups of cells, programs of one group together, and the bars beside the rows say how much of the variance lies between
-    the groups. Where there are no groups, columns are up to 400 cells, cells that are alike together, and the bars say how alike the
-    genes of a program are.
+    Columns are groups of cells, and programs of one group stand together. The bars beside the rows say how much of
+    the variance lies between the groups. Without groups, columns are up to 400 cells, sorted so that like cells stand
+    together. The bars then say how alike the genes of a program are.
 
     Parameters
     ----------

@@ -29,8 +29,8 @@ def grn_difference(
 ) -> Any:
     """Draw what two networks share, and the transcription factors and edges that differ most, with 95 % intervals.
 
-    Of two networks of the same cells, which have no interval, the overlap of the factors' targets and the ranks of the shared edges are
-    drawn instead.
+    Two networks of the same cells have no interval. For these the figure shows how far the targets of each
+    transcription factor overlap, and the ranks of the shared edges.
 
     Parameters
     ----------

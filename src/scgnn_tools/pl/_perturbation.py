@@ -37,9 +37,10 @@ def perturbation(
 ) -> Any:
     """Draw the true change of the 20 most changed genes of a condition that was held out, with what each method predicted, and the scores.
 
-    Bars are 95 % intervals of the true mean change; marks are the methods, none of which had seen the condition. The scores are the
-    correlation of predicted and true change over the conditions with a signal (over all, where none or every one has one), with intervals
-    over conditions; the line is what one half of the cells says of the other.
+    Bars are 95 % intervals of the true mean change. Marks are the methods, none of which had seen the condition. The
+    scores are the correlation of predicted and true change over the conditions with a signal, or over all if none or
+    every one has a signal. Their intervals are over conditions. The line is what one half of the cells says of the
+    other.
 
     Parameters
     ----------

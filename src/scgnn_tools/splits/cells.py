@@ -12,7 +12,8 @@ def split_cells(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split labelled cells into training, validation and test sets, each class in proportion.
 
-    A class keeps at least one cell in training; with two cells it has one in the test set, with three or more one in each.
+    A class keeps at least one cell in training. A class of two cells also has one in the test set. A class of three
+    or more has at least one in each set.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ N_BINS = 10
 def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split the pairs of each transcription factor and label at random, 67 / 10 / 23 %, as the papers do.
 
-    A factor with two positive pairs has one in training and one in the test set.
+    A transcription factor with two positive pairs has one in training and one in the test set.
     """
     rng = generator(rng)
     part = np.zeros(len(pairs), dtype=np.int8)
@@ -51,10 +51,10 @@ def degree_matched(
     base: Callable[..., np.ndarray] = random_pair,
     rng: RNG = 0,
 ) -> np.ndarray:
-    """Take the degree out of a test set.
+    """Take the degree out of a test set, so that counting edges does not help.
 
-    Of the test pairs that ``base`` makes, as many negative as positive ones are kept of each transcription factor and each decile of the
-    target's rate in training. A model that only counts edges scores about 0.5 on what is left.
+    ``base`` makes the test pairs. For each transcription factor and each decile of the target's rate in training, as
+    many negative as positive pairs are kept. A model that only counts edges scores about 0.5 on what is left.
     """
     rng = generator(rng)
     part = base(pairs, rng=rng)
@@ -73,17 +73,18 @@ def degree_matched(
 
 
 def degree_matched_unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Hold back whole transcription factors and take the degree of the targets out: what counting cannot solve."""
+    """Hold back whole transcription factors and take the degree of the targets out, so that counting edges does not help."""
     return degree_matched(pairs, base=unseen_tf, rng=rng)
 
 
 def hard_balanced(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split as GENELink does for networks of no cell type, and scTransNet: balanced training pairs, a test set of the network's density.
 
-    Of each factor's positive pairs two thirds are for training, a fifth of those for validation, and the others for the test; a factor
-    with two has one in training and one in the test set, and one with a single pair is drawn. Training and validation hold as many
-    negative pairs of a factor as positive ones ("hard": its own); those of the test set are drawn from all that is left, whoever's
-    they are, until the share of positives is that of ``pairs``. Other negative pairs are in no part.
+    Two thirds of the positive pairs of each transcription factor are for training, a fifth of those for validation,
+    and the others for the test. A transcription factor with two pairs has one in training and one in the test set; a
+    single pair is drawn for either. Training and validation hold as many negative as positive pairs of each
+    transcription factor ("hard": its own). The negative pairs of the test set are drawn from all that is left, until
+    the share of positives is that of ``pairs``. Other negative pairs are in no part.
     """
     rng = generator(rng)
     label = pairs["label"].to_numpy()

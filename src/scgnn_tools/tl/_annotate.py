@@ -53,7 +53,7 @@ def annotate(
     copy: bool = False,
     **options: Any,
 ) -> "AnnData | MuData | None":
-    """Label the cells.
+    """Give every cell a cell-type label, with its confidence, from labelled cells.
 
     Where the labels come from:
 
@@ -61,9 +61,10 @@ def annotate(
     - ``labels_key=``: a column of ``obs`` that is partly filled. Without it ``obs["cell_type"]``, if that is partly filled.
     - else the bundled immune reference (PBMC, 8 types).
 
-    The probabilities of a cell depend on that cell alone: one query cell gets those that it gets among ten thousand; only a transductive
-    run learns from the unlabelled cells too. Whether a cell is Unknown depends on its query too, see ``unknown``. Ctrl-C while the method
-    trains ends its training: the best weights so far label the cells, with a warning, and ``params`` tells of it.
+    The probabilities of a cell depend on that cell alone: one query cell gets those that it gets among ten thousand.
+    Only a transductive run also learns from the unlabelled cells. Whether a cell is Unknown depends on its query too,
+    see ``unknown``. Ctrl-C while the method trains ends its training. The best weights so far then label the cells, a
+    warning says so, and ``params`` records it.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def classify_genes(
     mod: str = RNA,
     rng: RNG = 0,
 ) -> pd.DataFrame:
-    """Tell classes of genes apart, as in the gene tasks of Geneformer, Cell-Graph Compass and scNetFormer.
+    """Score how well gene vectors tell classes of genes apart, as in the gene tasks of Geneformer and Cell-Graph Compass.
 
     Nothing is written into the object: the table is the result.
 

@@ -46,11 +46,12 @@ def compare_grn(
     mod: str = RNA,
     rng: RNG = 0,
 ) -> GrnComparison:
-    """Compare two networks: which edges and which factors differ, and what one finds and the other misses.
+    """Compare two networks: which edges and which transcription factors differ, and what one finds and the other misses.
 
-    Of two groups of cells the difference of each edge is that of the correlation of its genes, and of each factor that of its targets'
-    expression, both with intervals: every twentieth of the cells, or every donor, is left out once (the jackknife). What differs is held
-    against a control, the same count with the cells, or the donors, dealt to the groups at random.
+    Between two groups of cells, an edge differs if the correlation of its genes differs, and a transcription factor
+    if the expression of its targets does. Intervals are from the jackknife: every twentieth of the cells, or every
+    donor, is left out once. As a control, the same is counted with the cells, or the donors, dealt to the groups at
+    random.
 
     Parameters
     ----------

@@ -51,8 +51,8 @@ def embed(
 ) -> "AnnData | MuData | None":
     """Embed cells and genes with a foundation model.
 
-    A cell's vector depends on that cell alone, not on its batch, chunk, order or run; with ``adapt=True`` it depends on the cells that
-    the model was adapted to.
+    A cell's vector depends on that cell alone, not on its batch, chunk, order or run. With ``adapt=True`` it also
+    depends on the cells that the model was adapted to.
 
     Parameters
     ----------

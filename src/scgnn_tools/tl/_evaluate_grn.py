@@ -46,8 +46,9 @@ def evaluate_grn(
 ) -> GrnEvaluation:
     """Judge edges, of :func:`infer_grn` or of any other tool, by a known network, beside degree, collaboration and co-expression.
 
-    A known network gives itself away: what its own degrees and its collaboration between factors say, learnt from four fifths of the judged
-    pairs about the fifth (or from ``train``), stands beside the edges.
+    Much of a known network can be guessed from itself alone. So two baselines that see no expression stand beside the
+    edges: the degrees of the genes, and what transcription factors with like targets say. They learn from four fifths
+    of the judged pairs about the fifth, or from ``train``.
 
     Parameters
     ----------

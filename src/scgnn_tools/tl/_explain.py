@@ -53,10 +53,10 @@ def explain(
     copy: bool = False,
     **options: Any,
 ) -> "AnnData | MuData | None":
-    """Explain the labels that :func:`scgnn_tools.tl.annotate` gives with the same arguments.
+    """Say which genes the labels of :func:`scgnn_tools.tl.annotate` depend on, for the same arguments.
 
-    The method is trained as for the evaluation of ``annotate``: cells that are held out stay unseen, so that its parts can be scored on
-    them. Then cells of each class are asked about again.
+    The method is trained as for the evaluation of ``annotate``. Cells that are held out stay unseen, so that the
+    parts of the method can be scored on them. Then the method is asked again about cells of each class.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def export_grn(
     mod: str = RNA,
     overwrite: bool = False,
 ) -> Path:
-    """Write a network to a file, whole or not at all.
+    """Write a network to a file for another program.
 
     Parameters
     ----------

@@ -47,10 +47,11 @@ def in_silico(
     rng: RNG = 0,
     copy: bool = False,
 ) -> "AnnData | MuData | None":
-    """Say how far cells move in a model when genes are taken out of its input, or turned up; not what a knock-out does to cells.
+    """Measure how far cells move in a model when genes are deleted from its input or turned up; this is not what a knock-out does to cells.
 
-    Much of what moves a cell is how much of the gene there was. Beside each shift stand those of genes of like expression, of the same
-    deletion in principal components, and what is left after a regression on the gene's rank.
+    Much of what moves a cell is how much of the gene there was. Three comparisons therefore stand beside each shift:
+    the shifts of genes of like expression, the same deletion in principal components, and what is left after a
+    regression on the gene's rank.
 
     Parameters
     ----------

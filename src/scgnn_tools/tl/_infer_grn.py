@@ -54,9 +54,9 @@ def infer_grn(
 ) -> "AnnData | MuData | None":
     """Infer a gene regulatory network, or one for each group of cells.
 
-    The method is trained and evaluated on the whole prior over the genes that have a vector, not only on the genes of the data, which may
-    hold too few edges; it then scores every pair of a transcription factor and a gene of the data. How long that will take is
-    said first.
+    The method is trained and evaluated on the prior, a network of known edges. It uses all genes that have a vector,
+    because the genes of the data alone may hold too few edges. It then scores every pair of a transcription factor
+    and a gene of the data. The call first says how long that will take.
 
     Parameters
     ----------

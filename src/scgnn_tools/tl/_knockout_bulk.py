@@ -57,8 +57,8 @@ def knockout_bulk(
 ) -> "AnnData | MuData | None":
     """Predict for each gene whether a knock-out changes it, and which way, and say how well that works on held-out knock-outs.
 
-    Most genes do not change, so that accuracy says nothing: read the AUPRC of change beside its base rate, how many go the opposite way,
-    and what a replicate says of the same experiment.
+    Most genes do not change, so accuracy says nothing. Read the AUPRC of change beside its base rate. Read also how
+    many genes go the opposite way, and what a replicate says of the same experiment.
 
     Parameters
     ----------

@@ -43,11 +43,11 @@ def tf_knockout(
 ) -> "AnnData | MuData | None":
     """Set a transcription factor to zero, pass the change on over the network, and say where the cells go.
 
-    The expression of a target is taken as a linear sum of that of its factors: ridge regression on means over neighbouring cells, of all
-    cells, or of the group's own where :func:`infer_grn` found that halves of them agree. The change of the factor is passed on for a few
-    steps, and no gene leaves its observed range. It is a statement about the
-    network, not an experiment: the same is done in rewired networks, where every factor and every target has as many edges, and only what
-    those do not do as well is the network's.
+    The expression of a target is modelled as a linear sum over its transcription factors, by ridge regression on
+    means over neighbouring cells. These are all cells, or the group's own if :func:`infer_grn` found that halves of
+    them agree. The change is passed on for a few steps, and no gene leaves its observed range. The result is a
+    statement about the network, not an experiment. The same is therefore done in rewired networks, where every
+    transcription factor and every target has as many edges. Only what these do not do as well is owed to the network.
 
     Parameters
     ----------
