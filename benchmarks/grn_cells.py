@@ -17,18 +17,22 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from benchmarks._cells import read
+from benchmarks.grn_regulons import activities, ranks
 from scgnn_tools import genes
 from scgnn_tools.grn import collect
 from scgnn_tools.grn.cell_side import CellSide, cell_side
 from scgnn_tools.grn.cells import measure
+from scgnn_tools.grn.evidence import depth_bins
 from scgnn_tools.grn.groups import groups_of
+from scgnn_tools.grn.heldout import held_out
 from scgnn_tools.grn.inputs import LinkInputs
-from scgnn_tools.grn.joined import InGroup, without_signal
+from scgnn_tools.grn.joined import InGroup, pooled, without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.reliability import shared, spearman
 from scgnn_tools.grn.runs import Runs
 from scgnn_tools.grn.score import Added
+from scgnn_tools.grn.smoothing import canonical_order
 from scgnn_tools.store import RunFolder
 
 SETS = ["pbmc3k", "kang_ifnb", "baron_mouse"]
@@ -40,7 +44,8 @@ KNOWN = {
 }  # fmt: skip
 """Textbook factors of groups, by the group's name or a part of it."""
 
-LEAST_TARGETS = 5
+LEAST_TARGETS, LEAST_HALF = 5, 40
+"""Known targets of a factor that is ranked, and cells of a group in each half, at least."""
 
 
 def dorothea(data: Path, organism: str, symbols: np.ndarray) -> pd.DataFrame:
@@ -115,23 +120,63 @@ def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -
     return pd.concat(parts).assign(set=name), joined
 
 
-def biology(name: str, side: CellSide, joined: np.ndarray, tfs: np.ndarray, noise: bool = False) -> list[dict]:
-    """Rank textbook factors of each group by their regulons, without their own expression, and by their own expression."""
-    table = side.regulons(joined, tfs)
+def biology(
+    name: str,
+    side: CellSide,
+    joined: np.ndarray,
+    tfs: np.ndarray,
+    noise: CellSide,
+    noisy: np.ndarray,
+    others: dict[str, np.ndarray],
+) -> list[dict]:
+    """Rank textbook factors of each group by their regulons, without their own expression, by that expression, and by other tools.
+
+    ``noise`` are the same cells with permuted genes, ``noisy`` what is joined of them. ``others`` hold activities, (n_cells, n_tfs).
+    """
+    table, permuted_table = side.regulons(joined, tfs), noise.regulons(noisy, tfs)
     enough = pd.Series(side.known.sum(axis=1), index=tfs) >= LEAST_TARGETS
+    cells = [g.cells for g in side.groups]
+    ranked = {n: ranks(a, cells, tfs) for n, a in others.items()}
     rows = []
     for part, factors in KNOWN.get(name, {}).items():
-        groups = [g for g in table["group"].unique() if part in str(g)]
-        for group in groups[:1]:
+        found = [k for k, g in enumerate(side.groups) if part in str(g.name)]
+        for k in found[:1]:
+            group = side.groups[k].name
             one = table[table["group"] == group].set_index("tf")
             one = one[enough.reindex(one.index) & one["specificity"].notna()]
-            ranks = one[["specificity", "expression"]].rank(ascending=False)
-            ranks.index = ranks.index.str.upper()  # the names of the model
+            values = one[["specificity", "expression"]].rename(
+                columns={"specificity": "regulon", "expression": "own expression"}
+            )
+            values["permuted cells"] = permuted_table[permuted_table["group"] == group].set_index("tf")["specificity"]
+            values = values.assign(**{n: r[k] for n, r in ranked.items()}).fillna(-np.inf)
+            order = values.rank(ascending=False)
+            order.index = order.index.str.upper()  # the names of the model
             for factor in factors.upper().split():
-                found = ranks.loc[factor] if factor in ranks.index else pd.Series(np.nan, index=ranks.columns)
-                rows.append({"set": name, "group": group, "factor": factor, "regulon": found["specificity"],
-                             "own expression": found["expression"], "of": len(ranks), "permuted": noise})  # fmt: skip
+                told = order.loc[factor] if factor in order.index else pd.Series(np.nan, index=order.columns)
+                rows.append({"set": name, "group": group, "factor": factor, **told, "of": len(order)})
     return rows
+
+
+def held_out_by_group(side: CellSide, prior: np.ndarray) -> pd.DataFrame:
+    """Return what the network of half of the cells tells of the other half, within each group of enough cells."""
+    order, (_, _, one, other) = canonical_order(side.x), side.evidence.measured.half
+    edges, rows = side.of_half(prior, 50)["joined"], []
+    for group in side.groups:
+        train, test = (order[half][np.isin(order[half], group.cells)] for half in (one, other))
+        if min(len(train), len(test)) < LEAST_HALF:
+            continue
+        found = held_out(side.x[train], side.x[test], side.tfs, edges, rng=0)
+        rows.append({"group": group.name, "cells": len(train) + len(test), **vars(found), "gain": found.gain})
+    return pd.DataFrame(rows)
+
+
+def of_permuted(side: CellSide, prior: np.ndarray) -> tuple[CellSide, np.ndarray]:
+    """Return the same cells with every gene permuted among cells of like depth, and what is joined of them."""
+    bins = depth_bins(side.x)
+    cells = permuted(side.x, bins=bins, rng=31)
+    there = np.isfinite(side.evidence.measured.z).any(axis=0)
+    evidence = pooled(cells, side.tfs, there, side.known, side.degree, bins=bins, rng=32)
+    return replace(side, x=cells, evidence=evidence), Added(evidence.log_ratio()).to(prior)
 
 
 def negatives(name: str, prior: np.ndarray, drawn: np.ndarray, other: np.ndarray, degree: np.ndarray) -> dict:
@@ -160,14 +205,8 @@ def main() -> None:
     parser.add_argument("--min-expressed", type=float, default=0.05)
     args = parser.parse_args()
     sgt.settings.progress = False
-    every: dict[str, list] = {
-        "response": [],
-        "recovery": [],
-        "biology": [],
-        "held out": [],
-        "negatives": [],
-        "ratio": [],
-    }
+    parts = ("response", "recovery", "biology", "held out", "held out by group", "negatives", "ratio")
+    every: dict[str, list] = {p: [] for p in parts}
     for name in args.sets:
         start = time.perf_counter()
         adata = read(args.data, name)
@@ -188,14 +227,18 @@ def main() -> None:
         every["response"].append(response(name, side))
         table, joined = recovered(name, side, prior, other)
         every["recovery"].append(table)
-        every["biology"] += biology(name, side, joined, tfs)
+        noise, noisy = of_permuted(side, prior)
+        others = activities(args.data, data.params["organism"], side, tfs, symbols)
+        every["biology"] += biology(name, side, joined, tfs, noise, noisy, others)
         if "condition" in adata.obs:
             some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]
             names = [str(c) for c in adata.obs["condition"].unique()]
             apart = [type(groups[0])(n, c, np.ones(len(symbols), dtype=bool)) for n, c in zip(names, some, strict=True)]
             nothing = [InGroup(None, None)] * len(apart)
-            every["biology"] += biology(name, replace(side, groups=apart, of_group=nothing), joined, tfs)
+            here, there = (replace(s, groups=apart, of_group=nothing) for s in (side, noise))
+            every["biology"] += biology(name, here, joined, tfs, there, noisy, others)
         every["held out"].append(side._held_out(prior, 50, 0).assign(set=name))
+        every["held out by group"].append(held_out_by_group(side, prior).assign(set=name))
         every["negatives"].append(negatives(name, prior, drawn, other, side.degree))
         every["ratio"].append(side.ratios().assign(set=name))
         print(f"{name}: {side.reliability().round(3).to_string()}\n{time.perf_counter() - start:.0f} s\n", flush=True)
@@ -212,13 +255,13 @@ def show(every: dict[str, list]) -> None:
     table = pd.DataFrame(every["biology"])
     if len(table):
         print("\nKnown biology: ranks\n" + table.to_string(index=False))
-        told = table.dropna()
-        best, log = (
-            (told[["regulon", "own expression"]] <= 10).mean(),
-            np.log(told[["regulon", "own expression"]]).mean(),
+        told = table.dropna().drop(columns=["set", "group", "factor", "of"])
+        summary = pd.DataFrame(
+            {"in the best ten": (told <= 10).mean(), "mean log rank": np.log(told.astype(float)).mean()}
         )
-        print(f"in the best ten {best.round(2).to_dict()}; mean log rank {log.round(2).to_dict()}")
+        print(f"{len(told)} factors\n{summary.round(2).to_string()}")
     print("\nExpression of held-out cells\n" + pd.concat(every["held out"]).round(4).to_string())
+    print("\nWithin groups\n" + pd.concat(every["held out by group"]).round(4).to_string(index=False))
     print(
         "\nNegatives: median rank of edges that the prior lacks\n"
         + pd.DataFrame(every["negatives"]).round(0).to_string(index=False),
