@@ -1,6 +1,6 @@
 """Run the official code of the published models on our random weights and write what it gives to ``tests/golden``.
 
-Usage: ``python scripts/record_golden.py --official FOLDER [integration_heads scgpt geneformer scfoundation scbert cgc scgrapht scregnet genelink]``, in an
+Usage: ``python scripts/record_golden.py --official FOLDER [integration_heads perturbation_heads scgpt geneformer scfoundation scbert cgc scgrapht scregnet genelink]``, in an
 environment with torch, transformers and einops; FOLDER holds clones of the repositories that ``tests/golden/README.md`` names. Nothing of them is copied.
 """
 
@@ -526,8 +526,103 @@ def integration_heads(official: Path) -> None:
     )  # fmt: skip
 
 
+def perturbation_heads(official: Path) -> None:
+    """Record the networks of both codes that turn control cells into perturbed ones, and the heads and losses of CGC's classes."""
+    rng, n, dim, length, cells = np.random.default_rng(0), 40, 16, 12, 3
+    ids = np.stack([rng.choice(np.arange(3, n), size=length, replace=False)] * cells)
+    values = (rng.gamma(1.0, 1.0, size=ids.shape) * (rng.random(ids.shape) < 0.7)).astype(np.float32)
+    target = np.maximum(values + rng.normal(scale=1.5, size=ids.shape), 0).astype(np.float32)
+    flags = np.zeros(ids.shape, dtype=np.int64)
+    flags[np.arange(cells), [1, 5, 5]], flags[2, 7] = 1, 1
+    arrays = {"ids": ids, "values": values, "target": target, "flags": flags}
+    arrays |= _scgpt_response(official / "scGPT" / "scgpt", n, dim, ids, values, flags)
+    pairs = np.unique(rng.integers(0, length, size=(2, 4 * length)), axis=1)
+    kinds = [
+        rng.integers(0, 2, pairs.shape[1]),
+        rng.uniform(-1, 1, pairs.shape[1]),
+        rng.integers(0, 102, pairs.shape[1]),
+    ]
+    edges = np.concatenate([pairs + length * i for i in range(cells)], axis=1)
+    arrays |= {"edges": edges, "attributes": np.tile(np.stack(kinds), cells)}
+    arrays |= _cgc_responses(official / "CGC" / "src", n, dim, arrays)
+    write("perturbation_heads", **arrays)
+
+
+def _scgpt_response(root: Path, n: int, dim: int, ids: np.ndarray, values: np.ndarray, flags: np.ndarray) -> dict:
+    for name, path in {"scgpt_whole": root, "scgpt_whole.model": root / "model"}.items():
+        package = types.ModuleType(name)
+        package.__path__ = [str(path)]
+        sys.modules[name] = package
+    sys.modules["scgpt_whole"].logger = types.SimpleNamespace(warning=print)
+    sys.modules["scgpt_whole.utils"] = types.SimpleNamespace(map_raw_id_to_vocab_id=None)
+    for part in ("flash_attn_compat", "dsbn", "grad_reverse", "model"):
+        module(root / "model" / f"{part}.py", f"scgpt_whole.model.{part}")
+    code = module(root / "model" / "generation_model.py", "scgpt_whole.model.generation_model")
+    model = code.TransformerGenerator(
+        n, dim, 2, dim, 2, nlayers_cls=3, n_cls=1, vocab={"<pad>": 0}, dropout=0.0, pad_value=0, pert_pad_id=2, use_fast_transformer=False,
+    )  # fmt: skip
+    weights = randomise(model)
+    mask = torch.zeros(ids.shape, dtype=torch.bool)
+    out = model(torch.tensor(ids), torch.tensor(values), torch.tensor(flags), src_key_padding_mask=mask)["mlm_output"]
+    return {"scgpt_names": weights["names"], "scgpt_shapes": weights["shapes"], "scgpt_predicted": out.numpy()}
+
+
+def _cgc_responses(root: Path, n: int, dim: int, arrays: dict[str, np.ndarray]) -> dict:
+    flash = types.ModuleType("flash_attn.flash_attention")
+    flash.FlashMHA = None
+    sys.modules["flash_attn"], sys.modules["flash_attn.flash_attention"] = types.ModuleType("flash_attn"), flash
+    package = types.ModuleType("cgc_models")
+    package.__path__ = [str(root / "models")]
+    sys.modules["cgc_models"] = package
+    for part in ("dsbn", "grad_reverse", "gene_gnn", "gene_model"):
+        module(root / "models" / f"{part}.py", f"cgc_models.{part}")
+    code = module(root / "models" / "gene_pert_model.py", "cgc_models.gene_pert_model")
+    loss = _cgc_loss(root)
+    ids, values, flags = (torch.tensor(arrays[k]) for k in ("ids", "values", "flags"))
+    where = {"edge_index": torch.tensor(arrays["edges"]), "edge_attr": torch.tensor(arrays["attributes"]).float()}
+    batch = {"values": values, "target": torch.tensor(arrays["target"]), "gene_list": ids}
+    found = {}
+    for name, style, five in (("value", "continuous", False), ("three", "category", False), ("five", "category", True)):
+        model = code.GeneModel(
+            n, dim, 2, dim, 2, do_mvg=True, use_gnn=True, nlayers_gnn=2, n_message=1, n_edge_layers=1, mvg_decoder_style=style,
+            is_five_class=five,
+        )  # fmt: skip
+        weights = randomise(model)
+        out = model(ids, values, None, flags, src_key_padding_mask=torch.zeros(ids.shape, dtype=torch.bool), **where)
+        model.vocab, model.pad_token, model.mvg_decoder_style, model.five_class = {"<pad>": 0}, "<pad>", style, five
+        model.focal_weight = 1.0
+        found |= {f"{name}_names": weights["names"], f"{name}_shapes": weights["shapes"]}
+        found |= {f"{name}_{k}": v.numpy() for k, v in out.items() if k in ("mlm_output", "up_logits", "change_logits")}
+        for alpha, gamma in ((0.5, 0), (0.05, 2)):
+            model.focal_alpha, model.focal_gamma = alpha, gamma
+            found[f"{name}_loss_{gamma}"] = (loss.loss(out, batch, model)[0] / len(ids)).numpy()
+    return found
+
+
+def _cgc_loss(root: Path) -> object:
+    """Return the published loss without its trainer, and with the focal loss of torchvision's documentation."""
+
+    def sigmoid_focal_loss(inputs, targets, alpha, gamma, reduction):
+        p = torch.sigmoid(inputs)
+        entropy = torch.nn.functional.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
+        right = p * targets + (1 - p) * (1 - targets)
+        return ((alpha * targets + (1 - alpha) * (1 - targets)) * (1 - right) ** gamma * entropy).sum()
+
+    stand_ins = {
+        "unicore": {"metrics": None}, "unicore.utils": {"tensor_tree_map": None}, "unicore.data": {"data_utils": None},
+        "unicore.losses": {"UnicoreLoss": type("UnicoreLoss", (), {"__init__": lambda self, task: None}),
+                           "register_loss": lambda name: lambda kind: kind},
+        "torchvision": {"ops": types.SimpleNamespace(sigmoid_focal_loss=sigmoid_focal_loss)}, "torchmetrics": {},
+    }  # fmt: skip
+    for name, content in stand_ins.items():
+        sys.modules[name] = types.ModuleType(name)
+        vars(sys.modules[name]).update(content)
+    return module(root / "losses" / "gene_pert_loss.py", "cgc_loss").PertLoss(None)
+
+
 RECORDERS = {
     "integration_heads": integration_heads,
+    "perturbation_heads": perturbation_heads,
     "scgpt": scgpt,
     "geneformer": geneformer,
     "scfoundation": scfoundation,

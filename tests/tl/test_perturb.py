@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from benchmarks import checkpoints
 from tests._compare import changed
 
 import scgnn_tools as sgt
@@ -57,6 +58,24 @@ def test_knowledge_of_genes_beats_the_mean(small_screen):
     assert (out["paired"]["mse_high"] < 0).all()
     assert out["predictions"].shape == (8, 60)  # of the held-out ones
     assert set(out["top"]["condition"]) == {*RECEPTORS, *KINASES}
+
+
+def test_a_loaded_network_is_tuned_and_its_weights_are_named(small_screen, tmp_path):
+    folder = checkpoints.scgpt(tmp_path, [*GENES, *RECEPTORS, *KINASES], n_layers=1, dim=16, n_heads=2)
+    model = sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+    how = {
+        "method": "scgpt",
+        "evaluate": False,
+        "query": "IFNGR1+CDK6",
+        "max_epochs": 1,
+        "cells_per_condition": 4,
+        "n_controls": 4,
+    }
+    out = sgt.tl.perturb(small_screen, "gene", batch_key="batch", model=model, copy=True, **how).uns["sgt_perturb"]
+    assert out["params"]["chosen"]["weights"] == "given"
+    assert list(out["history"].columns) == ["loss", "validation"]
+    with pytest.raises(InputValueError, match="model is a Cell-Graph Compass"):
+        sgt.tl.perturb(small_screen, "gene", **{**how, "method": "cgc"}, model=model)
 
 
 def test_permuted_conditions_leave_nothing(small_screen):

@@ -19,6 +19,37 @@ class ExpressionDecoder(nn.Module):
         return self.fc(hidden).squeeze(-1)
 
 
+class AffineDecoder(nn.Module):
+    """Predict the value of each token as a multiple of the value that it came with, plus a shift, both from its state.
+
+    It is that of scGPT for perturbations: (n_tokens, dim) and (n_tokens,) -> (n_tokens,).
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.multiple, self.shift = ExpressionDecoder(dim), ExpressionDecoder(dim)
+
+    def forward(self, hidden: Tensor, values: Tensor) -> Tensor:
+        """Return the predicted values."""
+        return self.multiple(hidden) * values + self.shift(hidden)
+
+
+class TwoStepDecoder(nn.Module):
+    """Tell of each token whether it changes, and which way: (n_tokens, dim) -> (n_tokens,), (n_tokens, n_ways) logits.
+
+    One way is up; four are down strongly, down, up, up strongly (Cell-Graph Compass' bulk knock-outs).
+    """
+
+    def __init__(self, dim: int, n_ways: int = 1) -> None:
+        super().__init__()
+        self.change = ExpressionDecoder(dim)
+        self.way = MLP(dim, dim, dim, n_ways, activation=nn.LeakyReLU)
+
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both logits."""
+        return self.change(hidden), self.way(hidden)
+
+
 class Classifier(nn.Module):
     """Logits of classes from a vector: (n, dim) -> (n, n_classes); hidden layers are Linear, ReLU, LayerNorm."""
 

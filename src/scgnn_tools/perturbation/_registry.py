@@ -37,6 +37,7 @@ METHODS = {
     "linear": Entry("scgnn_tools.perturbation.linear", "Linear"),
     "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method"),
     "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells"),
+    "scgpt": Entry("scgnn_tools.perturbation.scgpt", "ScGPTResponse", "method", needs="cells"),
 }
 
 

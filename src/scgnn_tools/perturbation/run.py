@@ -57,8 +57,10 @@ class Evaluated:
     scores: Scores
 
 
-def check(method: str, options: dict[str, Any]) -> Callable[[], PerturbationMethod]:
-    """Return what makes the method; a wrong name or option is an error before any work."""
+def check(method: str, options: dict[str, Any], *, model: Any = None) -> Callable[[], PerturbationMethod]:
+    """Return what makes the method; a wrong name or option is an error before any work. A network tunes the loaded ``model``."""
+    if entry(method).needs == "cells" and model is not None and not isinstance(model, str):
+        options = {"model": model, **options}
     perturbation_method(method, **options)
     return partial(perturbation_method, method, **options)
 

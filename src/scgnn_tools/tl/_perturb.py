@@ -71,7 +71,7 @@ def perturb(
         Name of the control; "auto" looks for the usual ones.
     method
         A name of ``sgt.perturbation.METHODS``: "kernel", "no_change", "mean", "shrunken_mean", "matching_mean", "additive",
-        "linear", "cgc".
+        "linear", and the networks "cgc" and "scgpt".
     query
         Perturbations to predict that were never seen: names of genes, or "A+B"; None only evaluates.
     batch_key, cell_type_key
@@ -82,7 +82,8 @@ def perturb(
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     model
-        Whose gene vectors ``features="vectors"`` takes; a name or a loaded model. None takes the bundled one.
+        Whose gene vectors ``features="vectors"`` takes; a name or a loaded model. None takes the bundled one. A network as ``method`` tunes
+        the loaded model that is given here, in a copy; without one, and without ``checkpoint=``, it begins with random weights.
     features
         What is known of the perturbed genes: "go" (Gene Ontology), "prior" (regulators and targets in TRRUST), "vectors" (of ``model``),
         a key of ``varm``, a list of these, "none", or a DataFrame with a row a gene or drug.
@@ -137,7 +138,7 @@ def perturb(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
-    make = check(method, {**options, "device": device, "max_epochs": max_epochs})
+    make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
     check_features(features, inner)
     n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)
     cells = screen(

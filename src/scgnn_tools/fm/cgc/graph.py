@@ -101,7 +101,7 @@ class GeneGraph:
         Parameters
         ----------
         tokens
-            Packed cells whose first token is the cell token.
+            Packed cells whose first token is the cell token; a cell without one has the edges between its genes alone.
         gene
             Gene of each token, -1 for the cell token, int64 (n_tokens,).
         device
@@ -116,8 +116,11 @@ class GeneGraph:
         keep = None if thinning is None else self._thin(tokens, begin, edge, thinning)
         if keep is not None:
             source, target, edge = source[keep], target[keep], edge[keep]
-        genes = np.flatnonzero(gene >= 0)
-        cell = np.repeat(tokens.offsets[:-1], tokens.lengths)[genes]
+        begins = np.repeat(tokens.offsets[:-1], tokens.lengths)
+        genes = np.flatnonzero(
+            (gene >= 0) & (gene[begins] < 0)
+        )  # where a cell begins with a gene, it has no token of its own
+        cell = begins[genes]
         genes, cell = (np.concatenate([genes, cell]), np.concatenate([cell, genes])) if both_ways else (genes, cell)
         zeros = np.zeros(len(genes))
 

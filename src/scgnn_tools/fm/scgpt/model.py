@@ -1,5 +1,7 @@
 """scGPT as a foundation model."""
 
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning
 from scgnn_tools.fm._card import ModelCard
@@ -22,6 +26,26 @@ from scgnn_tools.nn import Segments
 
 MASK_VALUE = -1.0
 """What stands for a hidden bin."""
+
+SPECIAL = 3
+"""Ids before those of the genes of a new network: padding, the cell token and the end."""
+
+UNTRAINED = ModelCard(
+    name="scgpt",
+    title="scGPT, trained by its user",
+    kind="transformer",
+    bundled=False,
+    weights="trained by its user",
+    sha256="",
+    licence="that of the cells it is trained on",
+    organism="human",
+    gene_key="symbol",
+    input="counts",
+    dimension=0,
+    n_genes=0,
+    trained_on="cells of its user",
+    limits="What its cells hold.",
+)
 
 
 class ScGPT(NetworkModel):
@@ -60,10 +84,55 @@ class ScGPT(NetworkModel):
         self.binning = choice("binning", binning, ("lower", "random"))
         self.max_length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
 
+    @classmethod
+    def untrained(cls, genes: np.ndarray, *, seed: int = 0, **options: Any) -> "ScGPT":
+        """Return a network with random weights over a vocabulary.
+
+        Parameters
+        ----------
+        genes
+            Symbols, shape (n_genes,).
+        seed
+            Of the weights.
+        options
+            Sizes of the network (:class:`~scgnn_tools.fm.scgpt.config.ScGPTConfig`) and options of this class.
+        """
+        names = {f.name for f in fields(ScGPTConfig)}
+        sizes = {k: options.pop(k) for k in sorted(names & set(options) - {"max_length"})}
+        if "max_length" in options:
+            sizes["max_length"] = options["max_length"]
+        config = ScGPTConfig(**{"n_tokens": len(genes) + SPECIAL, "cls_id": 1, **sizes})
+        if config.dim % config.heads:
+            msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
+            raise InputValueError(msg)
+        with torch_random(seed):
+            network = ScGPTNetwork(config)
+        card = replace(UNTRAINED, dimension=config.dim, n_genes=len(genes))
+        ids = np.arange(SPECIAL, config.n_tokens, dtype=np.int32)
+        return cls(card, np.asarray(genes, dtype=object), ids, {}, config, network, **options)
+
     @property
     def blocks(self) -> nn.ModuleList:
         """The transformer's blocks."""
         return self.network.encoder.layers
+
+    def hidden(
+        self,
+        tokens: Tokens,
+        *,
+        layer: int | None = None,
+        watch: Callable[[int, Tensor], None] | None = None,
+        special: Tensor | None = None,
+    ) -> tuple[Tensor, Segments]:
+        """Return the hidden states of a batch and where each cell lies in them.
+
+        ``special`` is what a task adds to the embedding of each token, (n_tokens, dim), such as a flag of the perturbed genes.
+        """
+        segments = Segments(tokens.offsets, self.device)
+        ids = torch.as_tensor(tokens.ids, dtype=torch.long).to(self.device, non_blocking=True)
+        values = torch.as_tensor(tokens.values).to(self.device, non_blocking=True)
+        layer = self.default_layer if layer is None else layer
+        return self.network(ids, values, segments, special=special, layer=layer, watch=watch), segments
 
     def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
         """Return the genes of each cell with their values in bins."""

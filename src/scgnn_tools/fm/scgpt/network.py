@@ -27,9 +27,10 @@ class ScGPTNetwork(nn.Module):
         self.classifier = Classifier(c.dim, c.n_classes, c.n_class_layers)
         self.cell_to_gene = CellToGene(c.dim)
 
-    def embed(self, ids: Tensor, values: Tensor) -> Tensor:
-        """Return the input of the first block, (n_tokens, dim)."""
+    def embed(self, ids: Tensor, values: Tensor, special: Tensor | None = None) -> Tensor:
+        """Return the input of the first block, (n_tokens, dim); ``special``, such as a flag of perturbed genes, is added."""
         x = self.genes(ids) + self.dropout(self.values(values))
+        x = x if special is None else x + special
         return x if self.batch_norm is None else self.batch_norm(x)
 
     def forward(
@@ -38,8 +39,9 @@ class ScGPTNetwork(nn.Module):
         values: Tensor,
         segments: Segments,
         *,
+        special: Tensor | None = None,
         layer: int = -1,
         watch: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """Return hidden states, (n_tokens, dim)."""
-        return self.encoder(self.embed(ids, values), segments, layer=layer, watch=watch)
+        return self.encoder(self.embed(ids, values, special), segments, layer=layer, watch=watch)

@@ -1,0 +1,301 @@
+"""What the networks that turn a control cell into a perturbed one have in common: tokens, flags, pairs of cells, the training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._random import RNG, seed, torch_random
+from scgnn_tools.data.conditions import Condition
+from scgnn_tools.fm.cgc.small import most_variable, start_from_coexpression
+from scgnn_tools.fm.given import borrowed, check_given
+from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
+from scgnn_tools.perturbation.inputs import CONTROL
+from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
+from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.train import weights_digest
+from scgnn_tools.train.fitting import fit_task
+from scgnn_tools.train.full_batch import AGAIN
+from scgnn_tools.train.plans import model_parts
+from scgnn_tools.train.response_task import EveryGene, Head, Response
+
+HELD = 0.1
+"""Share of the training conditions that choose the epoch."""
+
+PUBLISHED_RATE = 1e-4
+ALL = 10**9
+SMALL = {
+    "residual": True, "n_genes": 1000, "dim": 64, "heads": 4, "hidden": 128, "n_layers": 2, "dropout": 0.0, "cells_per_condition": 48,
+    "n_controls": 32, "max_epochs": 10, "patience": 3, "lr": 3e-3, "max_cells": 16, "warmup": 50,
+}  # fmt: skip
+PAPER = {
+    "residual": False, "cell_token": False, "n_genes": ALL, "dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "dropout": 0.2,
+    "cells_per_condition": ALL, "n_controls": 300, "max_epochs": 30, "patience": 10, "lr": PUBLISHED_RATE, "max_cells": 64, "warmup": 1000,
+}  # fmt: skip
+
+
+class ResponseNetwork:
+    """A network over the genes that vary most and the perturbed ones; other genes get the shrunken mean.
+
+    Parameters
+    ----------
+    model, checkpoint
+        A loaded foundation model, or the folder of one; it is tuned in a copy. None makes a small one with random weights.
+    preset
+        None, a small network for a CPU, or "paper": sizes and training as published, for GPUs. What is given beside it wins.
+    pretrain
+        Whether a new network starts from the co-expression of the control cells, or a given one from its weights; False starts from random
+        ones.
+    residual
+        Whether the head begins with no change; False as published.
+    cell_token
+        Whether a cell has a token of its own, which is flagged as well.
+    n_genes
+        Tokens, beside the perturbed genes.
+    dim, n_layers
+        Of a new network.
+    cells_per_condition
+        Perturbed cells of each condition that train, at most.
+    n_controls
+        Control cells that a prediction is averaged over.
+    max_epochs, patience, lr, max_cells
+        Of the training; the learning rate, 1e-4 for a given network, falls in a straight line.
+    device
+        Where to train.
+    folder, resume
+        Where each training keeps its state, in a folder of its own by what decides it: one that was killed goes on. None keeps nothing.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[type[Any]]
+    head: ClassVar[Head] = "value"
+    small: ClassVar[dict[str, Any]] = SMALL
+    paper: ClassVar[dict[str, Any]] = PAPER
+
+    def __init__(
+        self,
+        *,
+        model: Any = None,
+        checkpoint: str | Path | None = None,
+        preset: str | None = None,
+        pretrain: bool = True,
+        residual: bool | None = None,
+        cell_token: bool | None = None,
+        n_genes: int | None = None,
+        dim: int | None = None,
+        n_layers: int | None = None,
+        cells_per_condition: int | None = None,
+        n_controls: int | None = None,
+        max_epochs: int | None = None,
+        patience: int | None = None,
+        lr: float | None = None,
+        max_cells: int | None = None,
+        device: str = "auto",
+        folder: str | Path | None = None,
+        resume: bool = True,
+    ) -> None:
+        check_given(model, checkpoint, self.kind, name=self.name)
+        whole = {
+            "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "cells_per_condition": cells_per_condition, "n_controls": n_controls,
+            "max_epochs": max_epochs, "max_cells": max_cells,
+        }  # fmt: skip
+        for name, value in whole.items():
+            integer(name, value, or_none=True)
+        whole["patience"] = integer("patience", patience, least=0, or_none=True)
+        for name, flag in {"residual": residual, "cell_token": cell_token}.items():
+            whole[name] = choice(name, flag, (True, False, None))
+        self.pretrain = choice("pretrain", pretrain, (True, False))
+        chosen = dict(self.paper if choice("preset", preset, (None, "paper")) else self.small)
+        if model is not None or checkpoint is not None:
+            chosen["lr"] = PUBLISHED_RATE
+        if dim is not None and preset is None:
+            chosen["hidden"] = 2 * dim
+        chosen |= {k: v for k, v in whole.items() if v is not None}
+        if lr is not None:
+            chosen["lr"] = number("lr", lr, above=0)
+        self._chosen, self._given, self._checkpoint = chosen, model, checkpoint
+        self._device, self.resume = resolve_device(device), choice("resume", resume, (True, False))
+        self.folder = None if folder is None else Path(folder).expanduser()
+        self.history: pd.DataFrame | None = None
+
+    @property
+    def _fresh(self) -> bool:
+        return self._given is None and self._checkpoint is None
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Sizes of a new network."""
+        return {k: self._chosen[k] for k in ("dim", "heads", "hidden", "n_layers", "dropout")}
+
+    def _new(self, controls: sp.csr_array, names: np.ndarray, number: int) -> Any:
+        """Return a new network over these genes."""
+        raise NotImplementedError
+
+    def _borrowed(self) -> Any:
+        return borrowed(self._given, self._checkpoint, self._device, name=self.name)
+
+    def fit(self, seen: Effects, *, rng: RNG = 0) -> None:
+        """Train on the perturbed cells of the training conditions."""
+        draw = seed(rng)
+        if seen.cells is None:
+            msg = f"{self.name} learns from cells, and was given mean changes only: Effects(cells=…)."
+            raise InputValueError(msg)
+        self._fallback, _ = shrunken_mean(seen.changes)
+        self._controls = np.flatnonzero(seen.cells.item == CONTROL)
+        self._begin(seen, seen.cells, draw)
+        cells, held = self._cells(seen, seen.cells, draw)
+        task = self._task(seen, seen.cells, cells, draw)
+        self.model.network.requires_grad_(True)
+        train, validation = np.flatnonzero(~held), np.flatnonzero(held)
+        c = self._chosen
+        steps = c["max_epochs"] * max(1, len(train) // c["max_cells"])
+        how = {k: c[k] for k in ("max_epochs", "patience", "lr", "max_cells")}
+        how |= {"seed": draw, "warmup": min(c["warmup"], max(1, steps // 4))}
+        folder = self._run(task, held, how)
+        tokens: Any = EveryGene(task.shape.ids, task.shape.first, len(cells))
+        self.history = fit_task(
+            self.model, task, tokens, train, validation, folder=folder, resume=self.resume, decay=True, **how
+        )
+        if self.history.attrs["interrupted"]:
+            raise KeyboardInterrupt
+        self._trained = task
+        self.notes: dict[str, Any] = {
+            "weights": "random" if self._fresh else "given", "n_tokens": len(self._names), "n_cells": len(train),
+            "n_conditions_without_a_token": sum(not self._tokens_of(k) for k in seen.conditions),
+            "best_epoch": int(self.history["validation"].argmin()),
+        }  # fmt: skip
+
+    def predict(self, conditions: Sequence[Condition]) -> np.ndarray:
+        """Return the mean change over some control cells, (n_conditions, n_genes); the shrunken mean where no gene has a token."""
+        out = np.tile(self._fallback, (len(conditions), 1))
+        x = np.asarray(self._shown.todense(), dtype=np.float32)
+        plain = self._mean_change(x, np.zeros(x.shape, dtype=bool))
+        for row, condition in enumerate(conditions):
+            if at := self._tokens_of(condition):
+                flags = np.zeros(x.shape, dtype=bool)
+                flags[:, at] = True
+                out[row, self._columns] = self._mean_change(x, flags) - plain
+        return out
+
+    def _tokens_of(self, condition: Condition) -> list[int]:
+        return [self._at[g] for g in condition if g in self._at]
+
+    def _mean_change(self, x: np.ndarray, flags: np.ndarray) -> np.ndarray:
+        """Return what the network says of cells with these flags, mean over the cells, of the measured genes."""
+        size, total = max(1, self.model.max_tokens // x.shape[1]), np.zeros(x.shape[1])
+        with self.model.computing():
+            for i in range(0, len(x), size):
+                tokens = self._trained.shape.with_values(x[i : i + size])
+                made = self._trained.change(self.model, tokens, flags[i : i + size])
+                total += made.float().cpu().numpy().sum(axis=0)
+        return (total / len(x))[: len(self._columns)]
+
+    def _begin(self, seen: Effects, cells: PerturbedCells, draw: int) -> None:
+        """Set the model and its tokens: genes that vary most in control cells, and the perturbed genes, measured or not."""
+        perturbed = set(seen.relations.genes)
+        names = np.array([*seen.genes, *sorted(perturbed - set(seen.genes))], dtype=object)
+        usable, ids = np.ones(len(names), dtype=bool), None
+        if not self._fresh:
+            self.model = self._borrowed()
+            found = self.model.match_names(names, None)
+            found.check(self.model.card.name)
+            usable = found.index >= 0
+            usable[np.setdiff1d(np.flatnonzero(usable), _first(found.index))] = False
+            ids = self.model.ids[np.where(usable, found.index, 0)]
+        measured = np.flatnonzero(usable[: len(seen.genes)])
+        varying = most_variable(sp.csr_array(cells.expression[self._controls][:, measured]), self._chosen["n_genes"])
+        chosen = {*measured[varying].tolist(), *(i for i in measured if seen.genes[i] in perturbed)}
+        self._columns = np.array(sorted(chosen))
+        lacking = np.arange(len(seen.genes), len(names))[usable[len(seen.genes) :]]
+        tokens = np.concatenate([self._columns, lacking]).astype(np.int64)
+        self._names = names[tokens]
+        self._at = {g: i for i, g in enumerate(self._names)}
+        controls = self._over_tokens(cells.expression[self._controls])
+        if ids is None:
+            self.model = self._new(controls, self._names, draw)
+            ids = self.model.ids
+        else:
+            ids = ids[tokens]
+        if self._fresh and self.pretrain:
+            start_from_coexpression(self.model, controls)
+        if not self._fresh and not self.pretrain:
+            with torch_random(draw):
+                self.model.network = type(self.model.network)(self.model.sizes).to(self.model.device)
+        c = self.model.sizes
+        first = (int(c.cls_id), float(c.cls_value)) if self._chosen["cell_token"] else None
+        self._shape, self._rows = EveryGene(ids, first, len(self._controls)), controls
+
+    def _over_tokens(self, rows: sp.csr_array) -> sp.csr_array:
+        """Return the values of the tokens, and zeros for perturbed genes that are not measured."""
+        own = sp.csr_array(rows[:, self._columns]).astype(np.float32)
+        empty = sp.csr_array((own.shape[0], len(self._names) - own.shape[1]), dtype=np.float32)
+        return sp.csr_array(sp.hstack([own, empty], format="csr"))
+
+    def _cells(self, seen: Effects, cells: PerturbedCells, draw: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return perturbed cells, some of each condition, as many control cells, and which are of conditions that choose the epoch."""
+        draws, most = np.random.default_rng(draw), self._chosen["cells_per_condition"]
+        marked = [i for i, c in enumerate(seen.conditions) if self._tokens_of(c)]
+        if not marked:
+            msg = f"No perturbed gene is in the vocabulary of {self.model.card.name}: nothing could be flagged. Use another model or none."
+            raise InputValueError(msg)
+        own = [draws.permutation(np.flatnonzero(cells.item == i))[:most] for i in marked]
+        order = draws.permutation(marked)
+        chooses = set(order[: max(1, round(HELD * len(order)))].tolist()) if len(order) > 1 else set()
+        untouched = draws.permutation(self._controls)[: sum(map(len, own))]  # as many without a flag
+        some = np.concatenate([*own, untouched])
+        held = np.isin(cells.item[some], list(chooses))
+        if not held.any() or held.all():  # one condition: a tenth of its cells
+            held = np.arange(len(some)) % 10 == 0
+        return some, held
+
+    def _task(self, seen: Effects, cells: PerturbedCells, some: np.ndarray, draw: int) -> Response:
+        flags = np.zeros((len(some), len(self._names)), dtype=bool)
+        for row, item in enumerate(cells.item[some]):
+            if item != CONTROL:
+                flags[row, self._tokens_of(seen.conditions[item])] = True
+        strata = cells.stratum[self._controls]
+        partners = [np.flatnonzero(strata == s) for s in range(int(cells.stratum.max()) + 1)]
+        partners = [p if len(p) else np.arange(len(strata)) for p in partners]
+        shown = np.sort(np.random.default_rng(draw).permutation(len(strata))[: self._chosen["n_controls"]])
+        self._shown = sp.csr_array(self._rows[shown])
+        measured = np.arange(len(self._names)) < len(self._columns)
+        rows, dim = self._over_tokens(cells.expression[some]), int(self.model.config["dim"])
+        given = (dim, self._shape, self._rows, rows, partners, cells.stratum[some], flags, measured)
+        with torch_random(draw):
+            task = Response(*given, head=self.head, residual=self._chosen["residual"])
+        return task.to(self.model.device)
+
+    def _run(self, task: Response, held: np.ndarray, how: dict[str, Any]) -> Path | None:
+        """Return the folder of this training, claimed for what decides it."""
+        if self.folder is None:
+            return None
+        data = digest(
+            task.cells.data, task.cells.indices, task.cells.indptr, task.controls.data, task.flags, task.stratum, held
+        )
+        plan = {**model_parts(self.model), "method": self.name, "cells": data, **how, **self._words()}
+        if (
+            not self._fresh
+        ):  # new weights are as the seed, the sizes and the cells say; singular vectors differ in their last digits
+            plan["starting weights"] = weights_digest(self.model.network.state_dict())
+        at = self.folder / f"{self.name}-{data[:16]}"
+        RunFolder(at, plan, resume=self.resume, hint=AGAIN)
+        return at
+
+    def _words(self) -> dict[str, Any]:
+        """Return the options that decide the weights, for the plan."""
+        return {
+            "residual": self._chosen["residual"],
+            "cell_token": self._chosen["cell_token"],
+            "pretrain": self.pretrain,
+        }
+
+
+def _first(index: np.ndarray) -> np.ndarray:
+    """Return the first place of each number."""
+    return np.unique(index, return_index=True)[1]
