@@ -11,7 +11,7 @@ from scgnn_tools.annotation.labeller import AnnotationResult
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.report import Report
 from scgnn_tools.annotation.settings import Settings
-from scgnn_tools.annotation.writing import _warn, fields_of
+from scgnn_tools.annotation.writing import fields_of, warn_of
 
 PROBA = np.array([[0.9, 0.1, 0], [0.5, 0.45, 0.05], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [1, 0, 0]], dtype=np.float32)
 REPORT = Report(pd.DataFrame(), "", pd.DataFrame(), pd.DataFrame(), {}, "cells")
@@ -68,11 +68,11 @@ def test_a_cell_without_a_safe_name_lies_between_two():
 )
 def test_declining_to_answer_says_what_to_do(n_unknown, shift, says):
     with pytest.warns(SgtWarning, match=says):
-        _warn(n_unknown, 100, shift, LabelKeys())
+        warn_of(n_unknown, 100, shift, LabelKeys())
 
 
 def test_a_usual_run_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _warn(29, 100, NEAR, LabelKeys())
-        _warn(0, 100, None, LabelKeys())
+        warn_of(29, 100, NEAR, LabelKeys())
+        warn_of(0, 100, None, LabelKeys())

@@ -90,7 +90,7 @@ def test_it_opens_as_an_anndata_with_what_embed_writes(once, cells):
     assert got.obs_names.equals(cells.obs_names)
     assert got.var_names.equals(cells.var_names)
     mine, theirs = got.uns["sgt"][KEY], wanted.uns["sgt"][KEY]
-    assert set(mine) - set(theirs) == {"inputs"}
+    assert set(mine) - set(theirs) == {"inputs", "outputs"}
     assert dict(mine["params"]) == theirs["params"]
     assert len(mine["empty_cells"]) == 0
     assert got.obsm[f"X_{KEY}"].dtype == np.float32

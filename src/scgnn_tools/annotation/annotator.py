@@ -22,11 +22,13 @@ from scgnn_tools.annotation.majority import given_clusters
 from scgnn_tools.annotation.matching import fit_for, trained
 from scgnn_tools.annotation.settings import Above, Settings, settings_of
 from scgnn_tools.annotation.sources import Reference, gather, is_bundled
+from scgnn_tools.annotation.stored import check_stored, label_to_store
 from scgnn_tools.annotation.writing import finish
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.readers import open_cells, read_cells
 from scgnn_tools.labels import METHODS
 from scgnn_tools.labels.means import class_means
+from scgnn_tools.store import place_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -132,6 +134,9 @@ class Annotator:
         majority: bool | str = False,
         mod: str = RNA,
         key_added: str = LABEL,
+        store: str | Path | None = None,
+        shard: tuple[int, int] | None = None,
+        resume: bool = True,
         copy: bool = False,
     ) -> "AnnData | MuData | None":
         """Label the cells of a query; all fields of :func:`scgnn_tools.tl.annotate` are written.
@@ -154,15 +159,31 @@ class Annotator:
             Modality of a MuData.
         key_added
             Name of the result.
+        store, shard, resume
+            As in :func:`scgnn_tools.tl.annotate`.
         copy
             Return a changed copy and leave ``adata`` as it is.
 
         Returns
         -------
-        None, or the changed copy; of a path the labelled cells, whose matrix stays in an ``.h5ad`` file or zarr folder.
+        None, or the changed copy; of a path the labelled cells, whose matrix stays in an ``.h5ad`` file or zarr folder. With ``store``
+        None, and the fields are in the store.
         """
         choice("retrain", retrain, ("auto", True, False))
         keys = LabelKeys(check_key(key_added))
+        where, part = place_of(store, shard, "labels.zarr")
+        if where is not None:
+            trained = self.labeller is not None
+            check_stored(self.settings, majority=majority, copy=copy, shard=shard, trained=trained)
+            inner = modality(open_cells(adata) if isinstance(adata, str | Path) else adata, mod)
+            model = fm.load(fm.best_bundled())
+            asked = open_query(inner, model, use_rep=None, layer=layer, gene_key=gene_key, organism=organism)
+            label_to_store(
+                self, asked, (inner.obs_names, inner.var_names), model, keys,
+                where=where, shard=part, resume=resume, retrain=retrain,
+                options={"matrix": asked.expression.name, "organism": asked.found.organism, "key_added": keys.key},
+            )  # fmt: skip
+            return None
         path = isinstance(adata, str | Path)
         cells: Any = adata
         if isinstance(adata, str | Path):  # vectors of the user's are in obsm, which is read with the rest

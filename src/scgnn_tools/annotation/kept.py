@@ -36,17 +36,13 @@ def save(
         msg = f"No file can hold {', '.join(f'{printable(o)}=' for o in lost)}. Train without, or keep the Annotator in memory."
         raise InputValueError(msg)
     card = fm.load(fm.best_bundled()).card
-    state = labeller.method.state()  # type: ignore[attr-defined]
-    arrays, config = state if isinstance(state, tuple) else (state, {})
+    learnt, config = learnt_of(labeller)
     classes, codes = np.unique(known.labels, return_inverse=True)
     vectors = {} if known.vectors is None else {"vectors": known.vectors}
     counts = known.counts
     cells = {"data": counts.data, "indices": counts.indices, "indptr": counts.indptr, "labels": codes}
     cells |= {"experiments": known.experiments, "genes": known.genes, **vectors}
-    parts: dict[str, dict[str, np.ndarray]] = {KNOWN: cells, METHOD: arrays}
-    parts[NOVELTY] = {} if labeller.novelty is None else labeller.novelty.state()
-    parts[SETS] = {} if labeller.sets is None else {"thresholds": labeller.sets.thresholds}
-    tensors = {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}
+    tensors = {f"{KNOWN}{k}": np.asarray(v) for k, v in cells.items()} | learnt
     report = labeller.report
     about = {
         "class": CLASS,
@@ -67,6 +63,16 @@ def save(
         "shapes": {k: list(v.shape) for k, v in tensors.items()},
     }
     saves.save(folder, tensors, about, overwrite=overwrite)
+
+
+def learnt_of(labeller: Labeller) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return all arrays that a labeller has learnt, and what its method wants in words to be made again."""
+    state = labeller.method.state()  # type: ignore[attr-defined]
+    arrays, config = state if isinstance(state, tuple) else (state, {})
+    parts: dict[str, dict[str, np.ndarray]] = {METHOD: arrays}
+    parts[NOVELTY] = {} if labeller.novelty is None else labeller.novelty.state()
+    parts[SETS] = {} if labeller.sets is None else {"thresholds": labeller.sets.thresholds}
+    return {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}, config
 
 
 def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Settings, str, Labeller]:

@@ -1,5 +1,7 @@
 """A trained method with all that its answers need: temperature, thresholds of the sets, what is usual."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -99,7 +101,24 @@ class Labeller:
         """Return calibrated probabilities, float32 (n_cells, n_classes)."""
         return calibrated(self.method.scores(cells), self.temperature)
 
-    def label(self, query: Query, *, alone: bool = False, vectors: bool = False) -> AnnotationResult:
+    def shift(self, query: Query) -> Shift | None:
+        """Return how far cells lie from the reference as a whole; None if strange cells are not looked for."""
+        if self.novelty is None:
+            return None
+        look = self.novelty.look()
+        for cells in query.blocks():
+            look.add(cells)
+        return look.shift
+
+    def label(
+        self,
+        query: Query,
+        *,
+        alone: bool = False,
+        vectors: bool = False,
+        shift: Shift | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> AnnotationResult:
         """Label cells, a block at a time.
 
         Parameters
@@ -110,11 +129,16 @@ class Labeller:
             Judge each by itself, whatever the others of the query are like.
         vectors
             Keep their vectors.
+        shift
+            Of the query that the cells are a part of; None if they are all of it.
+        advance
+            Is told of cells that are done; None shows how far it is.
         """
         kept: list[np.ndarray] = []
         out, look = [], None if self.novelty is None else self.novelty.look()
         markers: dict[int, list[str]] = {}
-        with counter(len(query), what="annotate", unit="cell") as advance:
+        shown = counter(len(query), what="annotate", unit="cell") if advance is None else nullcontext(advance)
+        with shown as advance:
             for cells in query.blocks():
                 out.append((*self._scored(cells), np.diff(cells.expression.indptr) == 0))
                 if look is not None and self.novelty is not None:
@@ -126,7 +150,7 @@ class Labeller:
                 advance(len(cells))
         proba, agreement, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
         nothing = np.zeros(len(proba), np.float32), np.zeros(len(proba), np.int8), None
-        strange, sign, shift = nothing if look is None else look.judge(alone=alone)
+        strange, sign, shift = nothing if look is None else look.judge(alone=alone, shift=shift)
         return AnnotationResult(
             self.classes,
             proba,

@@ -1,5 +1,6 @@
 """The trained method for a query: the one at hand where it fits, else one trained on the genes that reference and query share."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +68,32 @@ def fit_for(
     """
     shared = shared_genes(known, asked, model)
     same = both(fingerprints(known.over(shared)), asked.fingerprints(shared))
+    fit = fit_on(known, shared, same, settings, model, name, ready=ready, retrain=retrain, unlabeled=asked)
+    return fit.labeller, asked.query(fit.genes, model), fit.params
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained method that fits a query, the genes that it wants, as positions in the vocabulary, and what is recorded of both."""
+
+    labeller: Labeller
+    genes: np.ndarray
+    params: dict[str, Any]
+
+
+def fit_on(
+    known: KnownCells,
+    shared: np.ndarray,
+    same: np.ndarray,
+    settings: Settings,
+    model: FoundationModel,
+    name: str,
+    *,
+    ready: Labeller | None,
+    retrain: Literal["auto"] | bool,
+    unlabeled: Asked | None = None,
+) -> Fit:
+    """Do the work of :func:`fit_for`, given the genes that both have and which labelled cells, bool (n_known,), are cells of the query."""
     if same.all():
         msg = (
             f"All {len(known):,} cells of the reference are cells of the query, and nothing is left to learn from. Pass cells of another "
@@ -74,11 +101,11 @@ def fit_for(
         )
         raise LabelError(msg)
     if ready is not None and _fits(known, shared, same, retrain=retrain):
-        query, used, left = asked.query(known.genes, model), known, ready
+        genes, used, left = known.genes, known, ready
     else:
-        used = known.take(np.flatnonzero(~same)) if same.any() else known
-        query = asked.query(shared, model)
-        left = trained(used, shared, settings, model, query.whole() if settings.transductive else None)
+        genes, used = shared, known.take(np.flatnonzero(~same)) if same.any() else known
+        seen = unlabeled.query(shared, model).whole() if settings.transductive and unlabeled is not None else None
+        left = trained(used, shared, settings, model, seen)
     params: dict[str, Any] = {
         "labels": f"{name} ({len(used):,} cells{_twice(known, same, left_out=used is not known)})",
         "vectors": vectors_of(known, shared, model, settings.use_rep),
@@ -86,7 +113,7 @@ def fit_for(
     }
     if same.any():
         params["left_out" if used is not known else "also_in_query"] = known.names[same].astype(str).astype(object)
-    return left, query, params
+    return Fit(left, genes, params)
 
 
 def _fits(known: KnownCells, shared: np.ndarray, same: np.ndarray, *, retrain: Literal["auto"] | bool) -> bool:

@@ -178,16 +178,24 @@ class Look:
         self._profiles = self._profiles + self._novelty.of_signs.profile_sums(filled_cells, one_hot)
         self._n += one_hot.sum(axis=0).astype(np.int64)
 
-    def judge(self, *, alone: bool = False) -> tuple[np.ndarray, np.ndarray, Shift]:
+    @property
+    def shift(self) -> Shift:
+        """How far the query lies from the reference, by the cells that were looked at."""
+        signs, filled = np.concatenate(self._signs), np.concatenate(self._filled)
+        return self._novelty.shift(signs[filled], np.asarray(self._sums), np.asarray(self._profiles), self._n)
+
+    def judge(self, *, alone: bool = False, shift: Shift | None = None) -> tuple[np.ndarray, np.ndarray, Shift]:
         """Return how strange each cell is, float32 (n_cells,), by which sign most, int8 (n_cells,), and the shift of the query.
 
         Parameters
         ----------
         alone
             Judge each cell by itself: nothing is taken out.
+        shift
+            Of the query that the cells are a part of; None if they are all of it.
         """
-        signs, filled = np.concatenate(self._signs), np.concatenate(self._filled)
-        shift = self._novelty.shift(signs[filled], np.asarray(self._sums), np.asarray(self._profiles), self._n)
+        signs = np.concatenate(self._signs)
+        shift = self.shift if shift is None else shift
         threshold = self._novelty.threshold
         if alone:
             shift = replace(shift, taken_out=False)

@@ -10,9 +10,9 @@ from scgnn_tools._fields import write
 from scgnn_tools._keys import UNKNOWN, LabelKeys, safe_names
 from scgnn_tools._log import say
 from scgnn_tools._modality import inside
-from scgnn_tools.annotation.hierarchy import BackOff
 from scgnn_tools.annotation.labeller import AnnotationResult
 from scgnn_tools.annotation.majority import given_clusters, overclusters, vote
+from scgnn_tools.annotation.naming import Namer, reasons
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.settings import Settings
 
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-NO_COUNTS, FAR = "no counts", "unlike the reference as a whole"
-PROFILE, VECTORS, COMPONENTS = range(3)
-"""Signs of strangeness, see :mod:`scgnn_tools.annotation.signs`."""
+    from scgnn_tools.annotation.report import Report
+
 MANY_UNKNOWN = 0.3
-BETWEEN = 0.25
-"""Probability of the second class from which on a cell lies between two."""
 
 
 def finish(
@@ -42,11 +39,7 @@ def finish(
     """Write labels and what is known of them, say what was done; return the changed copy if one was asked for."""
     inner, shift = inside(adata, mod), result.shift
     cells = inner.obs_names
-    params = params | settings.params | {"interrupted": result.interrupted, "held_out": result.report.held_out}
-    if shift is not None:
-        params["query_distance"], params["query_likeness"] = shift.distance, shift.likeness
-        params["query_shift"] = float(shift.away.sum())
-        params["query_shift_taken_out"] = shift.taken_out
+    params = params_of(result.report, settings, params, shift, interrupted=result.interrupted)
     fields = fields_of(keys, result, cells, settings, params)
     if majority is not False:
         clusters = given_clusters(inner, majority)
@@ -62,10 +55,22 @@ def finish(
         f"{n_unknown:,} of {len(cells):,} cells {UNKNOWN} -> obs['{keys.obs}']"
     )
     if shift is not None and params.get("trained_for_this_query") is not None:  # a reference of another experiment
-        say(f"annotate: {_distance(shift)}")
+        say(f"annotate: {distance(shift)}")
     say(f"annotate: {result.report.verdict}")
-    _warn(n_unknown, len(cells), shift, keys)
+    warn_of(n_unknown, len(cells), shift, keys)
     return changed
+
+
+def params_of(
+    report: "Report", settings: Settings, params: dict[str, Any], shift: Shift | None, *, interrupted: bool
+) -> dict[str, Any]:
+    """Return all that is recorded of how cells were labelled."""
+    params = params | settings.params | {"interrupted": interrupted, "held_out": report.held_out}
+    if shift is not None:
+        params["query_distance"], params["query_likeness"] = shift.distance, shift.likeness
+        params["query_shift"] = float(shift.away.sum())
+        params["query_shift_taken_out"] = shift.taken_out
+    return params
 
 
 def _by_cluster(keys: LabelKeys, labels: pd.Categorical, clusters: np.ndarray) -> dict[str, Any]:
@@ -74,7 +79,8 @@ def _by_cluster(keys: LabelKeys, labels: pd.Categorical, clusters: np.ndarray) -
     return {keys.majority: pd.Categorical(label, categories=labels.categories), keys.majority_share: share}
 
 
-def _distance(shift: Shift) -> str:
+def distance(shift: Shift) -> str:
+    """Say how far a query lies from the reference."""
     what = (
         "what its cells have in common was taken out before they were judged"
         if shift.taken_out
@@ -85,7 +91,7 @@ def _distance(shift: Shift) -> str:
     return f"the query lies {shift.distance:.2f} spreads from the reference (blood of two laboratories: 0.1 to 1.3); {what}"
 
 
-def _warn(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) -> None:
+def warn_of(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) -> None:
     """Say what to do where a run declines to answer."""
     if shift is not None and shift.far:
         msg = (
@@ -105,57 +111,39 @@ def fields_of(
     keys: LabelKeys, result: AnnotationResult, cells: pd.Index, settings: Settings, params: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Return labels, confidence, reasons, probabilities, sets and what is known of them, by container and key."""
-    best, confidence, names = result.proba.argmax(axis=1), result.proba.max(axis=1), result.classes
-    back_off = None if settings.hierarchy is None else BackOff(settings.hierarchy, result.classes)
-    if back_off is not None:
-        best, confidence = back_off.choose(result.proba, settings.min_confidence)
-        names = back_off.names
-    rejected = result.unknown | result.empty | (best < 0)
-    label = np.where(rejected, UNKNOWN, names[best])
+    namer = Namer(settings, result.classes)
+    named = namer(result)
+    label = np.array(namer.categories, dtype=object)[named.code]
     used = set(label)
-    categories = [*result.classes, *(n for n in names[len(result.classes) :] if n in used)]
+    categories = [*result.classes, *(n for n in namer.names[len(result.classes) :] if n in used)]
     categories += [UNKNOWN] if UNKNOWN in used and UNKNOWN not in categories else []
-    reason = _reasons(result, best < 0)
+    reason = reasons(result, named.why)
     obs: dict[str, Any] = {keys.obs: pd.Categorical(label, categories=categories)}
-    obs[keys.confidence] = np.where(result.empty, 0, confidence).astype(np.float32)
+    obs[keys.confidence] = named.confidence
     obs[keys.reason] = pd.Categorical(reason, categories=["", *sorted(set(reason) - {""})])
     if settings.reject:
         obs[keys.novelty] = result.strange
     if result.agreement is not None:
         obs[keys.agreement] = np.where(result.empty, 0, result.agreement).astype(np.float32)
-    if back_off is not None and (back_off.ids != "").any():
-        obs[keys.ontology] = pd.Categorical(np.where(rejected, "", back_off.ids[best]))
-    columns, report = safe_names(result.classes), result.report
+    if (namer.ids != "").any():
+        known = named.code < len(namer.names)
+        obs[keys.ontology] = pd.Categorical(np.where(known, namer.ids[np.minimum(named.code, len(namer.ids) - 1)], ""))
+    columns = safe_names(result.classes)
     obsm = {keys.proba: pd.DataFrame(result.proba, index=cells, columns=columns)}
-    entry: dict[str, Any] = {
+    entry = entry_of(result.report, result.classes, params)
+    if result.sets is not None:
+        obsm[keys.set] = pd.DataFrame(result.sets, index=cells, columns=columns)
+        entry["conformal"] = {**result.report.conformal, "mean_size": float(result.sets.sum(axis=1).mean())}
+    return {"obs": obs, "obsm": obsm, "uns": {keys.uns: entry}}
+
+
+def entry_of(report: "Report", classes: np.ndarray, params: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``uns`` says of labels."""
+    return {
         "evaluation": report.evaluation,
         "verdict": report.verdict,
-        "classes": result.classes.astype(object),
+        "classes": classes.astype(object),
         "calibration": report.calibration,
         "confusion": report.confusion,
         "params": params,
     }
-    if result.sets is not None:
-        obsm[keys.set] = pd.DataFrame(result.sets, index=cells, columns=columns)
-        entry["conformal"] = {**report.conformal, "mean_size": float(result.sets.sum(axis=1).mean())}
-    return {"obs": obs, "obsm": obsm, "uns": {keys.uns: entry}}
-
-
-def _reasons(result: AnnotationResult, unsafe: np.ndarray) -> np.ndarray:
-    """Return why each cell is Unknown, "" where it is not, object (n_cells,); ``unsafe`` cells have no name that is likely enough."""
-    names, order = result.classes.astype(object), np.argsort(-result.proba, axis=1, kind="stable")
-    first, second = order[:, 0], order[:, min(1, order.shape[1] - 1)]
-    near = np.array([f"nearest: {n}" for n in names], dtype=object)
-    genes = [", ".join(result.markers.get(c, [])) for c in range(len(names))]
-    marked = np.array([f"{a}: {g}" if g else a for a, g in zip(near, genes, strict=True)], dtype=object)
-    between = "between " + names[first] + " and " + names[second]
-    two = np.take_along_axis(result.proba, second[:, None], axis=1)[:, 0] > BETWEEN
-    why = np.where(two, between, "outside every class (" + near[first] + ")")
-    why = np.where(
-        np.isin(result.sign, [VECTORS, COMPONENTS]), "unlike every cell of the reference (" + near[first] + ")", why
-    )
-    why = np.where(result.sign == PROFILE, "expresses too little of any class's markers (" + marked[first] + ")", why)
-    if result.shift is not None and result.shift.far:
-        why = np.full(len(why), FAR, dtype=object)
-    reason = np.where(result.unknown, why, np.where(unsafe, "no safe parent: " + between, ""))
-    return np.where(result.empty, NO_COUNTS, reason)

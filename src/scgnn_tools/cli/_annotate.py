@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.cli import _cells
+from scgnn_tools.cli import _cells, _files
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = """  sgt annotate cells.h5ad --output labelled.h5ad
   sgt annotate cells.h5ad --reference atlas.h5ad --labels cell_type --save atlas/ --output labelled.h5ad
-  sgt annotate others.h5ad --reference atlas/ --output labelled.h5ad"""
+  sgt annotate others.h5ad --reference atlas/ --output labelled.h5ad
+  sgt annotate large.h5ad --reference atlas/ --store labels.zarr --shard 3/16"""
 
 
 def add(words: "Words") -> None:
     """Add the command to the parser."""
     p = _cells.command(words, "annotate", "label the cells", EXAMPLES)
-    _cells.add(p)
+    _cells.add(p, required=False)
     p.add_argument("--method", help="see the documentation of sgt.tl.annotate (default: auto)")
     p.add_argument(
         "--reference", help="labelled cells, in any kind of file, or the folder of a saved annotator (default: bundled)"
@@ -40,13 +41,20 @@ def add(words: "Words") -> None:
         metavar="COLUMN",
         help="label clusters too: of a column of obs, or made here",
     )
+    _cells.add_store(p, "labels")
     p.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     """Label the cells of a file."""
+    _files.check_place(args.word, args.output, args.store, args.shard)
     _check(args)
-    _cells.work(args, lambda adata: _label(adata, args, _cells.given(args, "method", "labels_key")))
+    how = _cells.given(args, "method", "labels_key")
+    if args.store is None:
+        _cells.work(args, lambda adata: _label(adata, args, how))
+        return
+    _label(args.input, args, how, store=args.store, shard=args.shard)
+    _cells.print_store(args)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -61,17 +69,17 @@ def _check(args: argparse.Namespace) -> None:
         raise InputValueError(msg)
 
 
-def _label(adata: "AnnData", args: argparse.Namespace, given: dict[str, Any]) -> None:
+def _label(adata: "AnnData | Path", args: argparse.Namespace, given: dict[str, Any], **place: Any) -> None:
     """Label the cells; with ``--save`` by an annotator that is kept."""
     import scgnn_tools as sgt
 
     training = {k: v for k in ("batch_key", "donor_key") if (v := getattr(args, k)) is not None}
     if args.save is None:
-        sgt.tl.annotate(adata, reference=args.reference, majority=args.majority, **given, **training)
+        sgt.tl.annotate(adata, reference=args.reference, majority=args.majority, **given, **training, **place)
         return
     of_query = {k: given[k] for k in ("layer", "gene_key", "organism") if k in given}
     training |= {k: v for k, v in given.items() if k != "organism"}
     annotator = sgt.annotation.Annotator.fit(args.reference, **training)
     annotator.save(args.save, overwrite=args.overwrite)
     print(f"{args.save} written")
-    annotator.annotate(adata, majority=args.majority, **of_query)
+    annotator.annotate(adata, majority=args.majority, **of_query, **place)

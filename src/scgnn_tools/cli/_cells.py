@@ -48,6 +48,25 @@ def add(
         p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
 
 
+def add_store(p: argparse.ArgumentParser, what: str) -> None:
+    """Add the arguments of a command whose result can go into a store."""
+    p.add_argument("--store", help=f"a zarr folder of {what} in the place of --output: larger than memory, resumable")
+    p.add_argument("--shard", type=_shard, metavar="I/N", help="with --store: part I of N of the cells, counted from 0")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, slash, n = text.partition("/")
+    if not slash or not (index.isdecimal() and n.isdecimal()):
+        msg = f"a part and their number, as in 0/16 to 15/16; got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(index), int(n)
+
+
+def print_store(args: argparse.Namespace) -> None:
+    """Say that a store, or a part of it, was written."""
+    print(f"{args.store} written" + (f", part {args.shard[0]} of {args.shard[1]}" if args.shard else ""))
+
+
 def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Return the arguments of these names that were given; the shared ones are among them."""
     every = ("layer", "gene_key", "organism", "device", *names)

@@ -66,11 +66,11 @@ def _bytes(part: Any) -> int:
     return int(getattr(part, "nbytes", TABLE))
 
 
-def check_place(output: Path | None, store: str | None, shard: tuple[int, int] | None) -> None:
+def check_place(word: str, output: Path | None, store: str | None, shard: tuple[int, int] | None) -> None:
     """Refuse no output, and two of them."""
     if (output is None) == (store is None):
         seen = "neither" if output is None else "both"
-        msg = f"`sgt embed` wants --output or --store, not both; got {seen}."
+        msg = f"`sgt {word}` wants --output or --store, not both; got {seen}."
         raise InputValueError(msg)
     if shard is not None and store is None:
         msg = "--shard goes with --store: several workers write one store, not one file."

@@ -1,12 +1,13 @@
-"""Vectors of cells in chunks, in one zarr store that any number of workers write, none of which knows of another.
+"""Vectors or labels of cells in chunks, in one zarr store that any number of workers write, none of which knows of another.
 
-The chunk is the unit of work: 8,192 cells, one file with a checksum, beside it the sha256 of the rows that it was made from. A chunk that
-is there, readable and of these rows is done; whatever else is there is made again. The plan stands in the attributes of the group. There is
-no coordinator and no lock: two that make one chunk write the same bytes, and whoever finds the last one done sets the flag.
+The chunk is the unit of work: 8,192 cells, one file a field with a checksum, beside it the sha256 of the rows that it was made from and of
+what was made. A chunk that is there, readable and of these rows is done; whatever else is there is made again. The plan stands in the
+attributes of the group. There is no coordinator and no lock: two that make one chunk write the same bytes, and whoever finds the last one
+done sets the flag.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._write import as_path, write_folder
 from scgnn_tools.data.batches import CHUNK
+from scgnn_tools.store.digest import digest
+from scgnn_tools.store.fields import Field, array
 from scgnn_tools.store.plan import differences
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-ATTRIBUTE, INPUTS, EMPTY = "sgt_store", "inputs", "empty_cells"
-"""Attribute of the group; entries of ``uns["sgt"][key]``: the digest of each chunk's rows, the cells with zeros."""
+ATTRIBUTE, INPUTS, OUTPUTS, EMPTY = "sgt_store", "inputs", "outputs", "empty_cells"
+"""Attribute of the group; entries of ``uns``: digests of each chunk's rows and of what was made of them, cells that have nothing."""
 
 UNREADABLE = (ValueError, TypeError, RuntimeError, IndexError, OverflowError)
 """What zarr and its codecs raise for a chunk that is torn, or whose checksum is another."""
+
+
+def check_shard(shard: Any) -> tuple[int, int]:
+    """Return the part of the cells that a worker has; None is all of them."""
+    if shard is None:
+        return 0, 1
+    whole = isinstance(shard, tuple | list) and len(shard) == 2 and all(type(i) is int for i in shard)
+    if not whole or not 0 <= shard[0] < shard[1]:
+        msg = f"shard is a pair (i, n), part i of n, counted from 0: (0, 4) to (3, 4) for four workers; got {shard!r}."
+        raise InputValueError(msg)
+    return shard[0], shard[1]
+
+
+def place_of(store: str | Path | None, shard: Any, example: str) -> tuple[str | Path | None, tuple[int, int]]:
+    """Return where a store is and which part of the cells a call has, checked before any work; no place without a store."""
+    if store is not None:
+        return check_store(store), check_shard(shard)
+    if shard is not None:
+        msg = f"shard= says which part of the cells goes into a store; pass store='{example}' too."
+        raise InputValueError(msg)
+    return None, (0, 1)
 
 
 def shard_of(n_chunks: int, shard: tuple[int, int]) -> range:
@@ -36,20 +59,24 @@ def shard_of(n_chunks: int, shard: tuple[int, int]) -> range:
 
 
 class CellStore:
-    """A zarr store, format 3, that opens as an AnnData: names of cells and genes, and one vector a cell.
+    """A zarr store, format 3, that opens as an AnnData: names of cells and genes, and the fields of every cell.
 
     Parameters
     ----------
     where
         A folder, or an address that fsspec knows ("s3://…").
     plan
-        What decides the vectors, part by part, in words or as a digest. It is compared with the plan of a store that is there.
-    key
-        Name of the embedding.
-    dimension
-        Length of a vector.
+        What decides the fields, part by part, in words or as a digest. It is compared with the plan of a store that is there.
+    fields
+        What every cell gets, in the order of :meth:`put`.
+    entry
+        Where in the store it is said what the fields are: ("uns", "sgt", key). The digests are put there.
     rest
-        The AnnData that the store is, but for the vectors: with ``uns["sgt"][key]``. Written once.
+        The AnnData that the store is, but for the fields: with the entry. Written once.
+    whole
+        What was found out from all cells before the first chunk was made, plain enough for JSON; :func:`whole_of` gives it to others.
+    empty
+        Tells, from the fields of a chunk, which cells have nothing; None if no cell is to be listed.
 
     Raises
     ------
@@ -58,14 +85,23 @@ class CellStore:
     """
 
     def __init__(
-        self, where: str | Path, plan: Mapping[str, object], *, key: str, dimension: int, rest: "AnnData"
+        self,
+        where: str | Path,
+        plan: Mapping[str, object],
+        *,
+        fields: Sequence[Field],
+        entry: tuple[str, ...],
+        rest: "AnnData",
+        whole: Mapping[str, Any] | None = None,
+        empty: Callable[[list[np.ndarray]], np.ndarray],
     ) -> None:
-        self.where, self.keys = where, EmbeddingKeys(key)
-        self.n_obs, self.dimension = rest.n_obs, dimension
+        self.where, self.fields = where, tuple(fields)
+        self._path, self._empty = "/".join(entry), empty
+        self.n_obs = rest.n_obs
         self.n_chunks = -(-rest.n_obs // CHUNK)
         wanted = {k: str(v) for k, v in plan.items()}
         if _attributes(where) is None:
-            self._create(wanted, rest)
+            self._create({"plan": wanted, "finished": False, "whole": dict(whole or {})}, rest)
         there = _attributes(where)
         if there is None:
             msg = f"store={str(where)!r} exists and holds something else. Pass another store."
@@ -75,8 +111,9 @@ class CellStore:
             msg = f"{where} holds another run, which differs in {', '.join(other)}. Pass another store=, or remove this one."
             raise InputValueError(msg)
         self._group = _open(where, "r+")
-        self._vectors: Any = self._group["obsm"][self.keys.obsm]
-        self._inputs: Any = self._group["uns"][ROOT][self.keys.uns][INPUTS]
+        self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
+        self._entry: Any = self._group[self._path]
+        self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
 
     def rows(self, chunk: int) -> slice:
         """Return the cells of a chunk."""
@@ -90,8 +127,8 @@ class CellStore:
         InputValueError
             If it was made from other rows.
         """
-        made_from, vectors = self._made_from(chunk), self._read(chunk)
-        if made_from is None or vectors is None:
+        made_from = self._digest(self._inputs, chunk)
+        if made_from is None or self.read(chunk) is None:
             return False
         if made_from != inputs:
             rows = self.rows(chunk)
@@ -102,18 +139,18 @@ class CellStore:
             raise InputValueError(msg)
         return True
 
-    def put(self, chunk: int, vectors: np.ndarray, inputs: str) -> None:
-        """Write the vectors of a chunk, then the digest of its rows."""
-        if not np.isfinite(vectors).all():
-            msg = f"The model gave vectors that are not finite in chunk {chunk}. Pass precision='float32', or other weights."
-            raise InputValueError(msg)
+    def put(self, chunk: int, values: Sequence[np.ndarray], inputs: str) -> None:
+        """Write the fields of a chunk, then their digest and that of its rows."""
+        typed = [np.asarray(v).astype(f.dtype) for v, f in zip(values, self.fields, strict=True)]
         with _said(self.where):
-            self._vectors[self.rows(chunk)] = vectors
-            self._inputs[chunk] = np.frombuffer(bytes.fromhex(inputs), dtype=np.uint8)
+            for there, value in zip(self._arrays, typed, strict=True):
+                there[self.rows(chunk)] = value
+            self._outputs[chunk] = _as_bytes(digest(*typed))
+            self._inputs[chunk] = _as_bytes(inputs)
 
     def missing(self) -> list[int]:
         """Return the chunks that nobody has finished."""
-        return [c for c in range(self.n_chunks) if self._made_from(c) is None]
+        return [c for c in range(self.n_chunks) if self._digest(self._inputs, c) is None]
 
     @property
     def finished(self) -> bool:
@@ -128,11 +165,11 @@ class CellStore:
         torn = self.missing()
         empty = []
         for chunk in range(self.n_chunks) if not torn else ():
-            vectors = self._read(chunk)
-            if vectors is None:
+            values = self.read(chunk)
+            if values is None:
                 torn.append(chunk)
             else:
-                empty.append(self.rows(chunk).start + np.flatnonzero(~vectors.any(axis=1)))
+                empty.append(self.rows(chunk).start + np.flatnonzero(self._empty(values)))
         if torn:
             return torn
         with _said(self.where), _quiet():
@@ -141,36 +178,36 @@ class CellStore:
         return []
 
     def _note(self, empty: np.ndarray) -> None:
-        """Write the positions of the cells with zeros; what is there is never taken away, since another worker may be reading it."""
+        """Write the positions of the cells with nothing; what is there is never taken away, since another worker may be reading it."""
         from zarr.errors import ContainsArrayError
 
-        entry = self._group["uns"][ROOT][self.keys.uns]
         with suppress(ContainsArrayError):
-            _array(entry, EMPTY, empty.shape, (max(len(empty), 1),), "int64", 0)
-        entry[EMPTY][:] = empty
+            array(self._entry, EMPTY, empty.shape, (max(len(empty), 1),), "int64", 0)
+        self._entry[EMPTY][:] = empty
 
     def empty_cells(self) -> np.ndarray:
-        """Return the positions of the cells with zeros, of a finished store."""
-        return np.asarray(self._group["uns"][ROOT][self.keys.uns][EMPTY][:])
+        """Return the positions of the cells with nothing, of a finished store."""
+        return np.asarray(self._entry[EMPTY][:])
 
-    def _read(self, chunk: int) -> np.ndarray | None:
+    def read(self, chunk: int) -> list[np.ndarray] | None:
+        """Return the fields of a chunk; None if one is torn, or is not what was written."""
         try:
-            vectors = np.asarray(self._vectors[self.rows(chunk)])
+            values = [np.asarray(there[self.rows(chunk)]) for there in self._arrays]
         except UNREADABLE:
             return None
-        return None if np.isnan(vectors).any() else vectors  # what is not there reads as NaN
+        return values if digest(*values) == self._digest(self._outputs, chunk) else None
 
-    def _made_from(self, chunk: int) -> str | None:
+    def _digest(self, of: Any, chunk: int) -> str | None:
         try:
-            digest = np.asarray(self._inputs[chunk])
+            found = np.asarray(of[chunk])
         except UNREADABLE:
             return None
-        return digest.tobytes().hex() if digest.any() else None
+        return found.tobytes().hex() if found.any() else None
 
-    def _create(self, plan: dict[str, str], rest: "AnnData") -> None:
+    def _create(self, attributes: dict[str, Any], rest: "AnnData") -> None:
         def fill(where: str | Path) -> None:
             with _said(self.where), _quiet():
-                _fill(_open(where, "w"), plan, rest, self.keys, (self.n_obs, self.dimension))
+                _fill(_open(where, "w"), attributes, rest, self.fields, self._path)
 
         if not isinstance(self.where, Path):
             fill(self.where)  # an object store renames nothing
@@ -182,25 +219,26 @@ class CellStore:
                 raise
 
 
-def _fill(group: Any, plan: dict[str, str], rest: "AnnData", keys: EmbeddingKeys, shape: tuple[int, int]) -> None:
+def _fill(group: Any, attributes: dict[str, Any], rest: "AnnData", fields: Sequence[Field], entry: str) -> None:
     from anndata.io import write_elem
 
     write_elem(group, "/", rest)
-    rows = min(CHUNK, shape[0])
-    _array(group["obsm"], keys.obsm, shape, (rows, shape[1]), "float32", np.nan)
-    n_chunks = -(-shape[0] // CHUNK)
-    _array(group["uns"][ROOT][keys.uns], INPUTS, (n_chunks, 32), (1, 32), "uint8", 0)
-    group.attrs[ATTRIBUTE] = {"plan": plan, "finished": False}
+    for field in fields:
+        field.create(group, rest.n_obs, min(CHUNK, rest.n_obs))
+    n_chunks = -(-rest.n_obs // CHUNK)
+    for name in (INPUTS, OUTPUTS):
+        array(group[entry], name, (n_chunks, 32), (1, 32), "uint8", 0)
+    group.attrs[ATTRIBUTE] = attributes
 
 
-def _array(group: Any, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, fill: float) -> None:
-    from zarr.codecs import Crc32cCodec
+def _as_bytes(sha256: str) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex(sha256), dtype=np.uint8)
 
-    # vectors hardly shrink: a checksum is all that is added to the numbers
-    array = group.create_array(
-        name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=[Crc32cCodec()]
-    )
-    array.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+
+def whole_of(where: str | Path) -> Mapping[str, Any] | None:
+    """Return what the worker that began a store found out from all cells; None where there is no store."""
+    there = _attributes(where)
+    return None if there is None else there.get("whole", {})
 
 
 def check_store(where: str | Path) -> str | Path:

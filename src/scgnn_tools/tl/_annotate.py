@@ -1,9 +1,11 @@
 """``tl.annotate``: a label for every cell, calibrated, beside the baselines, able to say Unknown."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
 from scgnn_tools._choices import text
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
 from scgnn_tools._modality import RNA, modality
@@ -16,6 +18,8 @@ from scgnn_tools.annotation.run import run
 from scgnn_tools.annotation.settings import settings_of
 from scgnn_tools.annotation.sources import DEFAULT_LABELS, gather, is_bundled
 from scgnn_tools.annotation.writing import finish
+from scgnn_tools.data.readers import open_cells
+from scgnn_tools.store import place_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 @by_size
 def annotate(
-    adata: "AnnData | MuData",
+    adata: "AnnData | MuData | str | Path",
     labels_key: str | None = None,
     *,
     reference: "Reference | Annotator" = None,
@@ -48,6 +52,9 @@ def annotate(
     majority: bool | str = False,
     mod: str = RNA,
     key_added: str = LABEL,
+    store: "str | Path | None" = None,
+    shard: tuple[int, int] | None = None,
+    resume: bool = True,
     rng: RNG = 0,
     device: str = "auto",
     copy: bool = False,
@@ -69,7 +76,7 @@ def annotate(
     Parameters
     ----------
     adata
-        Cells to label; of a MuData one modality.
+        Cells to label; of a MuData one modality. With ``store`` also the path of a file, whose matrices stay on disk.
     labels_key
         Column of ``obs`` with labels, of ``reference`` if that is given ("cell_type" if None).
     reference
@@ -116,6 +123,14 @@ def annotate(
     key_added
         Name of the result. What an earlier call wrote under that name is replaced; the column that the labels are read from is not, unless
         it is "sgt_label", which is ours.
+    store
+        A new zarr folder for the labels, or one that was begun with the same call: what is finished there stays. It opens with
+        ``anndata.read_zarr``; ``adata`` itself is left as it is. Labels come from ``reference``. See :doc:`/how-to/big_data`.
+    shard
+        ``(i, n)``: this call labels part i of n, counted from 0, into the store. It wants a trained annotator as ``reference``, the same
+        for all parts. None takes all cells.
+    resume
+        False makes the chunks of this part of the store again.
     rng
         Seed of the split and of the training.
     device
@@ -160,6 +175,12 @@ def annotate(
         classes of both differ from each other, at most 1), ``query_shift`` (by how much the cells of the
         query are stranger in common) and ``query_shift_taken_out``.
 
+    With ``store`` the fields are written into the store, and nothing into ``adata``: the label, ``_confidence``, ``_reason`` (in short,
+    without names of classes), ``_novelty``, ``_agreement``, the set as an array whose columns are ``uns[key]["classes"]``, and
+    ``uns[key]`` with ``inputs`` and ``outputs``, the sha256 of the rows and of the labels of each chunk, and ``empty_cells``, the
+    positions of cells without counts, once all chunks are there. What the cells of the query have in common is found out from at most
+    5,000 of them, which are chosen by what they hold. There are no probabilities in a store.
+
     Raises
     ------
     LabelError
@@ -173,14 +194,20 @@ def annotate(
         If more than 30 % of the cells are Unknown, reference and query share fewer than 500 genes, or the query is unlike the reference
         as a whole; the message says what to do.
     """
-    inner = modality(adata, mod)
-    check_writable(adata, copy=copy, mod=mod)
+    where, _ = place_of(store, shard, "labels.zarr")
+    whole: Any = open_cells(adata) if where is not None and isinstance(adata, str | Path) else adata
+    inner = modality(whole, mod)
+    if where is None:
+        check_writable(whole, copy=copy, mod=mod)
     keys = LabelKeys(check_key(key_added))
     source = text("labels_key", labels_key, or_none=True) or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
     check_own(inner, keys.uns, "obs", keys.columns)
     own = own_column(inner, labels_key, reference, unlabeled_category)
+    if own is not None and where is not None:
+        msg = f"Labels of the object's own, here obs[{own!r}], do not go with store=. Pass reference= with labelled cells, or 'immune'."
+        raise InputValueError(msg)
     make = majority is not False and given_clusters(inner, majority) is None
     settings = settings_of(
         method=method,
@@ -197,11 +224,13 @@ def annotate(
         bundled=own is None and is_bundled(reference),
     )
     how: dict[str, Any] = {"layer": layer, "gene_key": gene_key, "organism": organism}
+    written: dict[str, Any] = {"majority": majority, "mod": mod, "key_added": key_added, "copy": copy}
+    written |= {"store": store, "shard": shard, "resume": resume}
     experiments: dict[str, Any] = {"batch_key": batch_key, "donor_key": donor_key}
     kept = kept_annotator(reference, device)
     if kept is not None:
         check_same(settings, kept, labels_key=labels_key, **experiments)
-        return kept.annotate(adata, **how, majority=majority, mod=mod, key_added=key_added, copy=copy)
+        return kept.annotate(whole, **how, **written)
     if own is None:
         known, name = gather(
             reference,
@@ -215,7 +244,7 @@ def annotate(
             gene_key=gene_key,
         )
         fresh = Annotator(known, settings, name)
-        return fresh.annotate(adata, **how, majority=majority, mod=mod, key_added=key_added, copy=copy)
+        return fresh.annotate(whole, **how, **written)
     data = of_itself(inner, own, unlabeled_category=unlabeled_category, use_rep=use_rep, **how, **experiments)
     result = run(
         data.labelled,
@@ -231,4 +260,4 @@ def annotate(
         options=settings.made_with,
         vectors=make,
     )
-    return finish(adata, result, settings, data.params, keys, majority=majority, copy=copy, mod=mod)
+    return finish(whole, result, settings, data.params, keys, majority=majority, copy=copy, mod=mod)

@@ -12,8 +12,8 @@ from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.data import open_expression, open_file
-from scgnn_tools.store import check_store
-from scgnn_tools.tl._embed_store import check_options, check_shard, write_to_store
+from scgnn_tools.store import place_of
+from scgnn_tools.tl._embed_store import check_options, write_to_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,8 +116,8 @@ def embed(
         dict: ``params``, ``genes`` (the report of the match), ``sha256`` and ``licence`` of the weights, ``empty_cells`` (positions of
         the cells with zeros).
 
-    With ``store`` the same fields are written into the store, and nothing into ``adata``; ``uns["sgt"][key]`` holds ``inputs`` too, the
-    sha256 of the rows of each chunk, and ``empty_cells`` once all chunks are there.
+    With ``store`` the same fields are written into the store, and nothing into ``adata``; ``uns["sgt"][key]`` holds ``inputs`` and
+    ``outputs`` too, the sha256 of the rows and of the vectors of each chunk, and ``empty_cells`` once all chunks are there.
 
     Raises
     ------
@@ -128,7 +128,9 @@ def embed(
     choice("genes", genes, ("static", "context", False))
     if key_added is not None:
         check_key(key_added, reserved=IN_ROOT)
-    where, part = _store(store, shard, genes=genes, adapt=adapt, copy=copy, rng=rng)
+    where, part = place_of(store, shard, "vectors.zarr")
+    if where is not None:
+        check_options(genes=genes, adapt=adapt, copy=copy, rng=rng)
     whole = open_file(adata) if where is not None and isinstance(adata, str | Path) else adata
     adata = modality(whole, mod)
     if where is None:
@@ -167,20 +169,6 @@ def embed(
         f"{entry['genes']['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
     )
     return changed
-
-
-def _store(
-    store: "str | Path | None", shard: tuple[int, int] | None, **given: Any
-) -> "tuple[str | Path | None, tuple[int, int]]":
-    """Return where the store is and which part of the cells this call has, checked before any work."""
-    if store is None:
-        if shard is not None:
-            msg = "shard= says which part of the cells goes into a store; pass store='vectors.zarr' too."
-            raise InputValueError(msg)
-        return None, (0, 1)
-    part = check_shard(shard)
-    check_options(**given)
-    return check_store(store), part
 
 
 def _entry(

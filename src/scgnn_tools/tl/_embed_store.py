@@ -4,33 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._keys import ROOT, EmbeddingKeys
 from scgnn_tools._log import say
-from scgnn_tools.fm.stored import embed_to_store, plan_of
-from scgnn_tools.store import CellStore, shard_of
+from scgnn_tools.data.organism import of_one_organism
+from scgnn_tools.fm.stored import chunk_maker, plan_of
+from scgnn_tools.store import CellStore, Field, make_chunks
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
 
     from scgnn_tools import fm
     from scgnn_tools._random import RNG
     from scgnn_tools.data import Expression
     from scgnn_tools.genes import GeneMatch
-
-
-def check_shard(shard: Any) -> tuple[int, int]:
-    """Return the part of the cells that this worker has; None is all of them."""
-    if shard is None:
-        return 0, 1
-    whole = isinstance(shard, tuple | list) and len(shard) == 2 and all(type(i) is int for i in shard)
-    if not whole or not 0 <= shard[0] < shard[1]:
-        msg = f"shard is a pair (i, n), part i of n, counted from 0: (0, 4) to (3, 4) for four workers; got {shard!r}."
-        raise InputValueError(msg)
-    return shard[0], shard[1]
 
 
 def check_options(*, genes: Any, adapt: bool, copy: bool, rng: Any) -> None:
@@ -75,20 +65,19 @@ def write_to_store(
         uns={ROOT: {keys.uns: {k: v for k, v in entry.items() if k != "empty_cells"}}},
     )
     plan = plan_of(model, expression, found, obs.index, {**entry["params"], "rng": rng, "key_added": key})
-    store = CellStore(where, plan, key=key, dimension=model.card.dimension, rest=rest)
-    chunks = shard_of(store.n_chunks, shard)
-    was_finished = store.finished
-    done = embed_to_store(
-        model, expression, found, obs.index, store, chunks, resume=resume, batch_size=batch_size, rng=rng
+    store = CellStore(
+        where,
+        plan,
+        fields=[Field("obsm", keys.obsm, "float32", model.card.dimension)],
+        entry=("uns", ROOT, keys.uns),
+        rest=rest,
+        empty=lambda values: np.asarray(~values[0].any(axis=1)),
     )
-    missing = [] if was_finished and not done.made else store.finish()
-    part = "" if shard[1] == 1 else f", part {shard[0]} of {shard[1]}"
-    state = f"{len(missing):,} of {store.n_chunks:,} chunks are missing" if missing else "the store is finished"
-    say(
-        f"embed: {model.card.name} on {expression.name} ({expression.kind.kind}){part}: {done.made:,} chunks made, {done.there:,} were "
-        f"there -> {where}, obsm['{keys.obsm}']; {state}"
-    )
-    if not missing and len(store.empty_cells()):
+    expression, found = of_one_organism(expression, found)
+    make = chunk_maker(model, expression, found, batch_size=batch_size, rng=rng)
+    done = make_chunks(store, shard, expression, obs.index, make, what="embed", resume=resume)
+    say(f"embed: {model.card.name} on {expression.name} ({expression.kind.kind}): {done.said(store, shard)}")
+    if not done.missing and len(store.empty_cells()):
         n = len(store.empty_cells())
         msg = (
             f"{n:,} of {expression.n_obs:,} cells express no gene that {model.card.name} knows; they get a zero vector."

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import write_whole
-from scgnn_tools.store import digest
+from scgnn_tools.store.digest import digest
 
 if TYPE_CHECKING:
     from scgnn_tools.train.full_batch import State
