@@ -68,25 +68,7 @@ class Expression:
 
     def block(self, start: int, size: int | None = None) -> sp.csr_array:
         """Return rows from ``start`` on, a chunk of them or ``size``, CSR float32, checked for NaN, infinity and negatives."""
-        return self._block(start, CHUNK if size is None else size)
-
-    def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
-        """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
-        for start in range(0, self.n_obs, chunk_size):
-            yield start, self._block(start, chunk_size)  # kept in no variable: one chunk is in memory, not two
-
-    def lognorm_rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
-        """Yield (first row, log1p of counts per 10,000), whatever the matrix holds; a cell without counts stays zero."""
-        for start in range(0, self.n_obs, chunk_size):
-            yield start, self.to_log(self._block(start, chunk_size))
-
-    def to_log(self, rows: sp.csr_array) -> sp.csr_array:
-        """Return rows of this matrix log-normalised, CSR float32."""
-        if self.normalized:
-            return rows
-        return log_normalize(rows) if self.kind.kind == "counts" else renormalize(rows)
-
-    def _block(self, start: int, size: int) -> sp.csr_array:
+        size = CHUNK if size is None else size
         block = self._of_genes(_rows.take(self._matrix, start, min(start + size, self.n_obs)))
         _rows.check_values(block, self.name, start)
         if block.nnz and block.data.min() < 0:
@@ -97,6 +79,22 @@ class Expression:
             raise InputValueError(msg)
         self._check_kind(block, start)
         return block
+
+    def rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
+        """Yield (first row, CSR float32 of at most ``chunk_size`` rows), checked for NaN, infinity and negatives."""
+        for start in range(0, self.n_obs, chunk_size):
+            yield start, self.block(start, chunk_size)  # kept in no variable: one chunk is in memory, not two
+
+    def lognorm_rows(self, chunk_size: int = CHUNK) -> Iterator[tuple[int, sp.csr_array]]:
+        """Yield (first row, log1p of counts per 10,000), whatever the matrix holds; a cell without counts stays zero."""
+        for start in range(0, self.n_obs, chunk_size):
+            yield start, self.to_log(self.block(start, chunk_size))
+
+    def to_log(self, rows: sp.csr_array) -> sp.csr_array:
+        """Return rows of this matrix log-normalised, CSR float32."""
+        if self.normalized:
+            return rows
+        return log_normalize(rows) if self.kind.kind == "counts" else renormalize(rows)
 
     def _of_genes(self, block: sp.csr_array) -> sp.csr_array:
         return block if self._columns is None else _rows.canonical(sp.csr_array(block[:, self._columns]))

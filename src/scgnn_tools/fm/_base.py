@@ -57,6 +57,9 @@ class FoundationModel(ABC):
     max_tokens = 2**20
     """Budget of a batch, padding included."""
 
+    dtype: Any = "float64"
+    """The precision that its vectors are computed in."""
+
     has_context = False
     """Whether genes have vectors in the context of a cell, beside the fixed ones of :meth:`gene_table`."""
 

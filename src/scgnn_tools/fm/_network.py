@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,9 @@ class NetworkModel(FoundationModel):
 
     efficiency = 0.85
     """Share of the machine's rate of matrix products that the network reaches, for estimates of time."""
+
+    gene_sampling: str | None = None
+    """How genes are chosen where a cell expresses more than the network takes; None where there is no choice."""
 
     mask_share = 0.4
     """Share of a cell's genes that the published pretraining hides."""
@@ -173,13 +177,12 @@ class NetworkModel(FoundationModel):
         """``ids`` on the device."""
         return torch.as_tensor(self.ids, dtype=torch.long, device=self.device)
 
-    @property
+    @cached_property
     def _position(self) -> np.ndarray:
-        if not hasattr(self, "_position_of_id"):
-            largest = max(int(self.ids.max(initial=0)), self.config.get("n_tokens", 0))
-            self._position_of_id = np.full(largest + 1, -1, dtype=np.int64)
-            self._position_of_id[self.ids] = np.arange(len(self.ids))
-        return self._position_of_id
+        largest = max(int(self.ids.max(initial=0)), self.config.get("n_tokens", 0))
+        out = np.full(largest + 1, -1, dtype=np.int64)
+        out[self.ids] = np.arange(len(self.ids))
+        return out
 
     def embed_genes(  # type: ignore[override]
         self,

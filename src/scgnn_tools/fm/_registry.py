@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,33 @@ from scgnn_tools.fm.dictionaries import read_json
 if TYPE_CHECKING:
     import pandas as pd
 
-# name -> module with card(), load(checkpoint, assets, **options) and, if others publish its weights, recognises(path) and ASSETS;
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: where it lives, and what that module has.
+
+    Attributes
+    ----------
+    module
+        Has ``card()`` and ``load(checkpoint, assets, **options)``.
+    published
+        Others publish its weights: the module has ``recognises(path)`` and ``ASSETS``, the roles of files beside a checkpoint, too.
+    """
+
+    module: str
+    published: bool = True
+
+
 # of the bundled ones, "auto" takes the first
 MODELS = {
-    "cgc-mini": "scgnn_tools.fm.cgc_mini",
-    "corpus-svd": "scgnn_tools.fm.corpus_svd",
-    "scgpt": "scgnn_tools.fm.scgpt",
-    "geneformer": "scgnn_tools.fm.geneformer",
-    "scfoundation": "scgnn_tools.fm.scfoundation",
-    "scbert": "scgnn_tools.fm.scbert",
-    "cgc": "scgnn_tools.fm.cgc",
-    "scnetformer": "scgnn_tools.fm.scnetformer",
+    "cgc-mini": Entry("scgnn_tools.fm.cgc_mini", published=False),
+    "corpus-svd": Entry("scgnn_tools.fm.corpus_svd", published=False),
+    "scgpt": Entry("scgnn_tools.fm.scgpt"),
+    "geneformer": Entry("scgnn_tools.fm.geneformer"),
+    "scfoundation": Entry("scgnn_tools.fm.scfoundation"),
+    "scbert": Entry("scgnn_tools.fm.scbert"),
+    "cgc": Entry("scgnn_tools.fm.cgc"),
+    "scnetformer": Entry("scgnn_tools.fm.scnetformer", published=False),
 }
 
 DAMAGED = (
@@ -65,7 +82,7 @@ def list_models() -> "pd.DataFrame":
 
 def card(name: str) -> ModelCard:
     """Return the card of a model: its licence, weights, input, and limits."""
-    return import_module(_module(name)).card()
+    return import_module(_entry(name).module).card()
 
 
 def load(
@@ -95,8 +112,9 @@ def load(
     WeightsError
         If the checkpoint is missing, damaged or incomplete.
     """
-    module = import_module(_module(name))
-    roles = getattr(module, "ASSETS", ())
+    entry = _entry(name)
+    module = import_module(entry.module)
+    roles = module.ASSETS if entry.published else ()
     unknown = sorted(set(assets or {}) - set(roles))
     if unknown:
         msg = f"{name} has no asset {printable(unknown[0])!r}; its assets are: {', '.join(roles) or 'none'}."
@@ -165,7 +183,7 @@ def recognise(path: str | Path) -> str:
     path = as_path("checkpoint", path)
     if saves.is_own(path):
         return str(read_json(path / saves.CONFIG).get("model", ""))
-    found = [n for n in MODELS if getattr(import_module(MODELS[n]), "recognises", lambda _: False)(path)]
+    found = [n for n, e in MODELS.items() if e.published and import_module(e.module).recognises(path)]
     if len(found) != 1:
         seen = ", ".join(found) or "none fits"
         msg = (
@@ -175,7 +193,7 @@ def recognise(path: str | Path) -> str:
     return found[0]
 
 
-def _module(name: str) -> str:
+def _entry(name: str) -> Entry:
     if not isinstance(name, str) or name not in MODELS:
         hint = did_you_mean(name, MODELS)
         msg = f"There is no model {printable(name)!r}; the models are {', '.join(MODELS)} (see sgt.fm.list()).{hint}"

@@ -33,10 +33,9 @@ def plan_of(
     options
         What else decides, among it the model and the matrix that is read.
     """
-    precision = getattr(model, "dtype", "float64")
     return {
         "weights": model.fingerprint(),
-        "precision": str(precision).removeprefix("torch."),
+        "precision": str(model.dtype).removeprefix("torch."),
         **plan_of_cells(expression, names, found.index),
         **{k: str(v) for k, v in options.items()},
     }

@@ -90,7 +90,7 @@ def _match(
     if words.has_duplicates:
         msg = f"The vocabulary holds {words[words.duplicated()][0]!r} more than once; its genes must be unique."
         raise InputValueError(msg)
-    given, organism = organism, detect_organism(names) if organism is None else tables._checked(organism)
+    given, organism = organism, detect_organism(names) if organism is None else tables.checked_organism(organism)
     foreign, n_foreign = _foreign(names, organism)
     names = np.array([n.strip() for n in names], dtype=object)
     index = np.full(len(names), -1, dtype=np.int32)

@@ -73,7 +73,7 @@ def transcription_factors(organism: str = "human", *, curated: bool = True) -> n
     ``curated`` leaves out what long lists hold beside them (cofactors, chromatin proteins, a few RNAs); for the mouse there is one list.
     """
     table = assets.read_table("tfs")
-    table = table[table["organism"] == _checked(organism)]
+    table = table[table["organism"] == checked_organism(organism)]
     if curated and organism == "human":
         table = table[table["curated"] == 1]
     return table["symbol"].to_numpy(dtype=str)
@@ -92,7 +92,7 @@ def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
         msg = f"There is no bundled prior {name!r}; there is 'trrust'. A DataFrame with source and target works too."
         raise InputValueError(msg)
     table = assets.read_table("trrust")
-    return table[table["organism"] == _checked(organism)].drop(columns="organism").reset_index(drop=True)
+    return table[table["organism"] == checked_organism(organism)].drop(columns="organism").reset_index(drop=True)
 
 
 def gene_ontology() -> pd.DataFrame:
@@ -114,7 +114,8 @@ def positions() -> pd.DataFrame:
     return placed[["symbol", "chromosome", "position"]].reset_index(drop=True)
 
 
-def _checked(organism: str) -> str:
+def checked_organism(organism: str) -> str:
+    """Return the organism if there are tables of it; another one is an error."""
     if not isinstance(organism, str) or organism not in ("human", "mouse"):
         msg = f"organism is 'human' or 'mouse'; got {organism!r}."
         raise InputValueError(msg)

@@ -31,8 +31,8 @@ class PCC:
         embedding: pd.DataFrame | None = None,
     ) -> "PCC":
         """Keep the columns of ``expression``."""
-        self._columns = self._prepared(read_expression(expression, self.name, min_cells=0))
-        self._varies = ~self._columns.constant()
+        self.columns = self._prepared(read_expression(expression, self.name, min_cells=0))
+        self._varies = ~self.columns.constant()
         return self
 
     def _prepared(self, columns: GeneColumns) -> GeneColumns:
@@ -41,11 +41,11 @@ class PCC:
     def signed(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the correlation; NaN where a gene is not there or constant, or with fewer than 10 cells."""
         pairs = check_pairs(pairs, labelled=False)
-        left, right = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
+        left, right = self.columns.at(pairs["tf"]), self.columns.at(pairs["target"])
         out = np.full(len(pairs), np.nan)
         known = (left >= 0) & (right >= 0)
         known[known] = self._varies[left[known]] & self._varies[right[known]]
-        if self._columns.n_cells < MIN_CELLS or not known.any():
+        if self.columns.n_cells < MIN_CELLS or not known.any():
             return out
         # all factors by all targets that are asked for: factors are few
         a, b, at_a, at_b = grid(left[known], right[known])
@@ -53,7 +53,7 @@ class PCC:
         step = max(1, BLOCK // len(a))
         for start in range(0, len(b), step):
             here = (at_b >= start) & (at_b < start + step)
-            r[here] = correlation(self._columns.x, a, b[start : start + step])[at_a[here], at_b[here] - start]
+            r[here] = correlation(self.columns.x, a, b[start : start + step])[at_a[here], at_b[here] - start]
         out[known] = r
         return out
 

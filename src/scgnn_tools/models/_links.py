@@ -318,9 +318,9 @@ class LinkModel:
             return out
         setup = cls._find(adata) if is_recorded(adata, SETUP_LINKS[cls.method]) else {}
         out._name_columns(adata, setup.get("gene_key"), out.params["organism"])
-        known = out.predictor._genes.intersection(pd.Index(out._columns))
+        known = pd.Index(out.predictor.nodes).intersection(pd.Index(out._columns))
         if known.empty:
-            msg = f"None of the {adata.n_vars:,} genes of the object is among the {len(out.predictor._genes):,} of the model."
+            msg = f"None of the {adata.n_vars:,} genes of the object is among the {len(out.predictor.nodes):,} of the model."
             raise InputValueError(msg)
         return out
 
@@ -357,7 +357,7 @@ class LinkModel:
         self._name_of = name_of[~name_of.index.duplicated()]
         known = self._name_of.index if self._data is None else pd.Index(self._data.inputs.genes)
         if self._data is None:
-            known = known[known.isin(self.predictor._genes)]
+            known = known[known.isin(self.predictor.nodes)]
         self._scored = known.to_numpy(dtype=object)
         self._tfs = self._tfs[np.isin(self._tfs, self._scored)]
 

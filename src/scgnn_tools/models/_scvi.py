@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from anndata import AnnData
 
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, warn
@@ -23,7 +24,6 @@ from scgnn_tools.data import open_expression
 from scgnn_tools.data.labels import clean_labels
 
 if TYPE_CHECKING:
-    from anndata import AnnData
     from mudata import MuData
     from scvi.data import AnnDataManager
 
@@ -134,7 +134,7 @@ def find(adata: "AnnData | MuData", model: str) -> Setup:
     """Return what was registered for an object, or for the one that it is a copy or a part of."""
     found = _SETUPS.get((model, str(adata.uns.get("_scvi_uuid"))))
     if found is None:
-        kind = "mudata" if hasattr(adata, "mod") else "anndata"
+        kind = "anndata" if isinstance(adata, AnnData) else "mudata"
         msg = f"This object is not set up for {model} in this Python process. Call sgt.models.{model}.setup_{kind}(…) first."
         raise MissingKeyError(msg)
     return found
@@ -142,7 +142,7 @@ def find(adata: "AnnData | MuData", model: str) -> Setup:
 
 def of_modality(adata: "AnnData | MuData", modality: str | None) -> "AnnData":
     """Return the AnnData that holds the expression."""
-    if not hasattr(adata, "mod"):
+    if isinstance(adata, AnnData):
         return adata
     if modality not in adata.mod:
         msg = f"modalities={{'rna': {modality!r}}} is no modality; there is: {', '.join(map(printable, adata.mod))}."

@@ -200,7 +200,7 @@ def _coexpression(
         fitted = PCC().fit(expression=adata)
     except InputScaleError:
         return {}
-    columns = fitted._columns
+    columns = fitted.columns
     genes = pd.Index(columns.genes)
     symbols = pd.Index(to_symbol(called.reindex(genes).fillna(pd.Series(genes, index=genes)).to_numpy()))
     first = ~symbols.duplicated()

@@ -117,11 +117,11 @@ def in_silico(
     loaded = (
         fm.load(fm.best_bundled() if model is None else model) if model is None or isinstance(model, str) else model
     )
-    if not hasattr(loaded, "match") or not hasattr(loaded, "card"):
+    if not isinstance(loaded, fm.FoundationModel):
         msg = f"model is the name of a model, a loaded model or None; got {type(loaded).__name__}. See sgt.fm.list()."
         raise InputTypeError(msg)
     by_gene = level == "gene"
-    if by_gene and hasattr(loaded, "linear_parts"):
+    if by_gene and loaded.card.kind == "linear":
         msg = f"{loaded.card.name} has no states of genes in a cell, so level='gene' needs a network. Pass level='cell', or another model=."
         raise InputValueError(msg)
     chosen = chosen_cells(inner, groupby, start, goal, alternatives, max_cells, generator(seed(rng)))

@@ -118,7 +118,7 @@ class Corpus:
             with _Named(name, on_bad):
                 expression = open_expression(adata, layer=layer)
                 found = model.match_names(genes.gene_names(expression.var, gene_key=gene_key), organism)
-                some = np.asarray(expression._block(0, CHUNK_ROWS).sum(axis=0)).ravel()
+                some = np.asarray(expression.block(0, CHUNK_ROWS).sum(axis=0)).ravel()
                 found.check(model.card.name, weights=some, by_counts=True)
                 rows = poor_cells(expression, genes.gene_names(expression.var, gene_key=gene_key), **poor)
                 opened.append((name, expression, found.projection(), rows))
@@ -239,7 +239,7 @@ class Corpus:
         return sp.csr_array(sp.vstack(parts, format="csr"))
 
     def _read(self, file: _File, start: int, stop: int) -> sp.csr_array:
-        block = file.expression._block(start, stop - start)
+        block = file.expression.block(start, stop - start)
         if self.kind == "log1p" and file.expression.kind.kind == "counts":
             block = log_normalize(block)
         known = sp.csr_array(block @ file.to_vocabulary)

@@ -133,6 +133,11 @@ class FineTuner:
                 self.model.network.requires_grad_(True)
         return task.to(self.model.device)
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How an object is read: ``layer``, ``gene_key`` and ``organism``."""
+        return self._names
+
     def train(
         self,
         max_epochs: int = 20,
@@ -197,7 +202,7 @@ class FineTuner:
         self.task.to(self.model.device)
         how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
         how |= {"max_cells": batch_size, "max_tokens": budget_of(self.model, max_tokens)}
-        train, validation = _split(self._cells, getattr(self.task, "codes", None), np.random.default_rng(self._seed))
+        train, validation = _split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
         target = None if folder is None else Path(folder).expanduser()
         if target is not None:
             RunFolder(target, self._plan(how, train, validation), resume=resume, hint=AGAIN)
@@ -288,15 +293,19 @@ class FineTuner:
         saving.restore(out, folder, device)
         return out
 
+    def _classes_of_cells(self) -> np.ndarray | None:
+        """Return the class of each cell, -1 where unknown, if it learns classes."""
+        return self.task.codes if isinstance(self.task, tasks.Classification) else None
+
     def _plan(self, how: dict[str, Any], train: np.ndarray, validation: np.ndarray) -> dict[str, object]:
         """Return all that decides the training; how long it may take is no part of that."""
         task, t = self.task, self.tokens
-        codes, values = getattr(task, "codes", None), getattr(task, "values", None)
+        values = task.values if isinstance(task, tasks.Expression) else None
         weights = {**self.model.network.state_dict(), **{f"head.{k}": v for k, v in task.state_dict().items()}}
         return {
             **model_parts(self.model), "task": self.task_name, "adapt": self.adapt, "rank": self.rank, "share": self.share,
             "rng": self._seed, "starting weights": weights_digest(weights), "cells": digest(t.ids, t.values, t.offsets, values),
-            "labels": digest(codes, self.classes), "training and validation cells": digest(train, validation), **how,
+            "labels": digest(self._classes_of_cells(), self.classes), "training and validation cells": digest(train, validation), **how,
         }  # fmt: skip
 
 

@@ -113,8 +113,8 @@ class StreamFeed(Feed):
     def __init__(self, model: "NetworkModel", corpus: "Corpus", schedule: Schedule, seed: int) -> None:
         self.model, self.corpus, self.schedule, self.seed = model, corpus, schedule, seed
         self.drawing = copy.copy(model)
-        if hasattr(model, "gene_sampling"):
-            self.drawing.gene_sampling = schedule.gene_sampling  # type: ignore[attr-defined]
+        if model.gene_sampling is not None:
+            self.drawing.gene_sampling = schedule.gene_sampling
         self.done = 0
 
     def place(self, device: torch.device) -> None:

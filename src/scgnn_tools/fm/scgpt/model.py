@@ -80,7 +80,7 @@ class ScGPT(NetworkModel):
     ) -> None:
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes = config
-        self.gene_sampling = choice("gene_sampling", gene_sampling, ("top", "random"))
+        self.gene_sampling: GeneSampling = choice("gene_sampling", gene_sampling, ("top", "random"))
         self.binning = choice("binning", binning, ("lower", "random"))
         self.max_length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
 

@@ -33,6 +33,7 @@ class TokenGraph:
             raise GraphError(msg)
         self.tissues = tuple(graphs)
         self._of_tissue = [_undirected(g) for g in graphs.values()]
+        self._kept: dict[tuple[int, str], Propagation] = {}
 
     def __repr__(self) -> str:
         return f"TokenGraph({self.n_genes:,} genes, {self.n_edges:,} edges, {len(self.tissues)} graphs)"
@@ -109,8 +110,6 @@ class TokenGraph:
     def propagation(self, group: int, device: torch.device) -> Propagation:
         """Return the normalised graph of the genes that have an edge; kept for later calls."""
         key = (group, str(device))
-        if not hasattr(self, "_kept"):
-            self._kept: dict[tuple[int, str], Propagation] = {}
         if key not in self._kept:
             nodes = self.nodes(group)
             inner = sp.csr_array(self.adjacency(group)[nodes][:, nodes])

@@ -37,7 +37,7 @@ class TunedEncoder:
             raise InputValueError(msg)
         self.model: NetworkModel = copy.copy(tuner.model)
         self.model.network = copy.deepcopy(tuner.model.network)
-        self.task, self.classes, self._names = copy.deepcopy(tuner.task), tuner.classes, tuner._names
+        self.task, self.classes, self._reading = copy.deepcopy(tuner.task), tuner.classes, tuner.reading
         self._last: tuple[Cells, tuple[np.ndarray, np.ndarray]] | None = None
 
     def parts(self) -> nn.ModuleDict:
@@ -52,7 +52,7 @@ class TunedEncoder:
 
     def tokens(self, cells: Cells) -> Tokens:
         """Return the tokens of cells, from their counts if these are known."""
-        return self.model.tokenize(as_anndata(cells, self._names), **self._names)
+        return self.model.tokenize(as_anndata(cells, self._reading), **self._reading)
 
     def encode(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """Return vectors (n_cells, d) and log-probabilities (n_cells, n_classes) of a batch, with gradients where they are enabled."""

@@ -1,7 +1,7 @@
 """Shifts of a model beside those of like genes, of principal components and of ranks alone."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, residual, ta
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import FoundationModel
+    from scgnn_tools.fm.cgc_mini import CGCMini
+    from scgnn_tools.fm.corpus_svd import CorpusSVD
 
 COMPONENTS = 50
 TOGETHER = "together"
@@ -50,9 +52,10 @@ class Asked:
 
 def shifts_of(model: "FoundationModel", start: Cells, states: dict[str, Cells], asked: Asked) -> Shifts:
     """Return what perturbing does in the model."""
-    if hasattr(model, "linear_parts"):
-        means = {s: Linear(model.linear_parts(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
-        parts = Linear(model.linear_parts(start.tokens))
+    if model.card.kind == "linear":
+        parts_of = cast("CGCMini | CorpusSVD", model).linear_parts
+        means = {s: Linear(parts_of(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
+        parts = Linear(parts_of(start.tokens))
         return linear.shifts(parts, asked.genes, asked.kind, together=asked.together, states=means)
     from scgnn_tools.fm import estimate
     from scgnn_tools.perturbation.silico import network
