@@ -75,4 +75,6 @@ def test_a_factor_is_weighed_by_the_edges_of_others(prior):
     assert (np.abs(again(source)[rest] - found(source)[rest]) > 1e-3).any()
     assert found.mean().slope[0] == pytest.approx(0.8, abs=0.12)
     assert found.mean().n == known.sum()
-    np.testing.assert_array_equal(found.take(np.array([3, 1]))({"cells": source["cells"][[3, 1]]}), found(source)[[3, 1]])
+    np.testing.assert_array_equal(
+        found.take(np.array([3, 1]))({"cells": source["cells"][[3, 1]]}), found(source)[[3, 1]]
+    )

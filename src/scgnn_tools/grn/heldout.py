@@ -95,7 +95,9 @@ def _swapped(
     n = len(tf)
     for _ in range(rounds * (n // 2)):
         a, b = int(rng.random() * n), int(rng.random() * n)
-        if there[tf[a], to[b]] or there[tf[b], to[a]]:  # the same edge, factor or target, or one that would be there twice
+        if (
+            there[tf[a], to[b]] or there[tf[b], to[a]]
+        ):  # the same edge, factor or target, or one that would be there twice
             continue
         there[tf[a], to[a]] = there[tf[b], to[b]] = False
         to[a], to[b] = to[b], to[a]

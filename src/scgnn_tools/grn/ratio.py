@@ -182,7 +182,9 @@ class OutOfFold:
 
     def __call__(self, sources: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log ratio of every pair, float32 (n_tfs, n_genes); a source adds 0 where it has no value (NaN)."""
-        return self._each(lambda part, rows: part({n: s[rows] for n, s in sources.items()}), next(iter(sources.values())))
+        return self._each(
+            lambda part, rows: part({n: s[rows] for n, s in sources.items()}), next(iter(sources.values()))
+        )
 
     def shrunk(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return what values that are centred on 0 add in the place of a source, float32 of their shape."""
@@ -198,7 +200,10 @@ class OutOfFold:
 
     def mean(self) -> Ratio:
         """Return the mean of the fits, to be told; each known edge is in all of them but one."""
-        of = {c: np.mean([getattr(p, c) for p in self.parts], axis=0) for c in ("slope", "raw", "error", "centre", "scale")}
+        of = {
+            c: np.mean([getattr(p, c) for p in self.parts], axis=0)
+            for c in ("slope", "raw", "error", "centre", "scale")
+        }
         n = round(sum(p.n for p in self.parts) / max(1, len(self.parts) - 1))
         return replace(self.parts[0], n=n, **of)
 
