@@ -45,8 +45,8 @@ def integrate(
     """Give the cells of several batches one space, and score it beside its baselines.
 
     The order of cells and genes decides nothing: methods see the cells sorted by what they hold, and the genes by name. On one machine with
-    one number of threads the vector of a cell is the same to the last digits; a network that is trained on several threads or on a GPU adds
-    numbers up in another order each time, and its vectors then differ between two runs of one object too.
+    one number of threads the vector of a cell is the same to the last digits. A network that is trained on several threads or on a GPU adds
+    numbers up in another order each time. Its vectors then differ between two runs of one object too.
 
     Labels are for the score alone; only a method that says so (``scanvi``) learns from them. Batches that hold different biology cannot be
     told from it: read ``evaluation`` by both bio and batch, and the warning on confounded labels.
