@@ -47,8 +47,17 @@ def check_own(adata: "AnnData", key: str, where: str, names: Iterable[str]) -> N
         raise InputValueError(msg)
 
 
-def write(data: "AnnData | MuData", fields: Fields, *, copy: bool, mod: str = RNA) -> "AnnData | MuData | None":
+def write(
+    data: "AnnData | MuData",
+    fields: Fields,
+    *,
+    copy: bool,
+    mod: str = RNA,
+    stale: Mapping[str, Iterable[str]] | None = None,
+) -> "AnnData | MuData | None":
     """Write all of the fields, or on any error none of them; return the copy if one was asked for.
+
+    ``stale`` are names by container that an earlier call may have written: those that are not among the fields are taken away.
 
     A view becomes an object of its own when it is written to; that is what the caller asked for, so there is no warning. The parent stays
     as it is. A copy of a backed object is in memory.
@@ -61,6 +70,10 @@ def write(data: "AnnData | MuData", fields: Fields, *, copy: bool, mod: str = RN
             data = data.to_memory() if data.isbacked and hasattr(data, "to_memory") else data.copy()
         adata = inside(data, mod)
         with _undone_on_error(adata) as note:
+            for where, names in (stale or {}).items():
+                for key in [n for n in names if n in getattr(adata, where) and n not in fields.get(where, {})]:
+                    note(where, key)
+                    del getattr(adata, where)[key]
             for where, values in fields.items():
                 for key, value in values.items():
                     note(where, key)

@@ -74,6 +74,41 @@ def test_a_kept_annotator_writes_what_the_call_writes(halves, how, tmp_path):
     assert json.loads((tmp_path / "ann" / "config.json").read_text())["seal"]
 
 
+@pytest.mark.parametrize("member", ["scanvi", "cgc", "scbignn"])
+def test_an_ensemble_that_cannot_be_kept_is_refused_before_it_is_trained(halves, member):
+    with pytest.raises(InputValueError, match=f"The member {member} .* cannot be kept"):
+        Annotator.fit(halves[0], "cell_type", members=("centroid", member))
+
+
+def test_params_hold_every_option_as_it_held(halves, tmp_path):
+    reference, query = halves
+    given = {"method": "scgrapht", "protocol": "paper", "scheme": "EL", "max_epochs": 3, "n_genes": 50, "patience": 2}
+    out = sgt.tl.annotate(query, "cell_type", reference=reference, rng=7, copy=True, **given)
+    out.write_h5ad(tmp_path / "out.h5ad")
+    params = ad.read_h5ad(tmp_path / "out.h5ad").uns["sgt_label"]["params"]
+    options = params["options"]
+    assert (params["seed"], params["coverage"], params["conformal"]) == (7, "0.9", "marginal")
+    assert options["protocol"] == "paper"
+    assert options["scheme"] == "embedding+logits"
+    assert (options["lam"], options["lam_taken"], options["patience"]) == (0.7, 0.7, 2)
+    assert (options["fuse"], options["pathway"], options["gene_inputs"]) == ("prob", "GC-CG", "vectors")
+    sgt.tl.annotate(out, "cell_type", reference=reference, members=("centroid", "logreg_pca"))
+    options = out.uns["sgt_label"]["params"]["options"]
+    assert list(options["members"]) == ["centroid", "logreg_pca"]
+    assert sum(options["weight_of"].values()) == pytest.approx(1)
+    assert set(options["options_of"]) == {"centroid", "logreg_pca"}
+
+
+def test_nothing_of_an_earlier_call_is_left(halves):
+    reference, query = halves
+    query = query.copy()
+    sgt.tl.annotate(query, "cell_type", reference=reference, members=("centroid", "logreg_pca"), majority=True)
+    assert {"sgt_label_agreement", "sgt_label_majority", "sgt_label_novelty"} <= set(query.obs)
+    sgt.tl.annotate(query, "cell_type", reference=reference, method="centroid", unknown=None, coverage=None)
+    assert set(query.obs) == {"sgt_label", "sgt_label_confidence", "sgt_label_reason"}
+    assert set(query.obsm) == {"sgt_label_proba"}
+
+
 def test_an_ensemble_says_how_many_members_agree_and_is_weighed_by_experiments(halves):
     reference, query = halves
     reference = reference[~reference.obs["cell_type"].isin(["Dendritic cell", "FCGR3A+ monocyte"])].copy()

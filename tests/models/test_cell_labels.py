@@ -277,3 +277,31 @@ def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
         cls(adata, use_rep="X_own", rng=1).train(folder=tmp_path, **how)
     with pytest.warns(FutureWarning, match=r"ckpt_path= goes in the next release; pass resume=False"):
         cls(adata, use_rep="X_own", rng=1).train(folder=tmp_path, ckpt_path=None, **{**how, "max_epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("given", "patience"), [({}, None), ({"patience": 4}, 4), ({"patience": 4, "early_stopping": False}, None)]
+)
+@pytest.mark.parametrize("train_size", [None, 0.5])
+def test_what_is_given_to_train_holds_beside_a_protocol(monkeypatch, given, patience, train_size):
+    import scgnn_tools.models._cell_labels as base
+
+    monkeypatch.setattr(base.CellLabelModel, "_training_cells", lambda _: (None, np.repeat([0, 1], 50), np.zeros(100)))
+
+    class Seen(Exception):  # noqa: N818 - what was asked for, and not what went wrong
+        pass
+
+    def stop(_, labelled, codes, batch, share):
+        raise Seen(share)
+
+    monkeypatch.setattr(base.CellLabelModel, "_split", stop)
+    model = sgt.models.ScGraPhT.__new__(sgt.models.ScGraPhT)
+    model._options, model._known = {"protocol": "paper"}, np.array(["a", "b"], dtype=object)
+    with pytest.raises(Seen) as seen:
+        model.train(train_size=train_size, **given)
+    assert seen.value.args[0] == (train_size or 0.9)
+    options = {
+        **model._options,
+        **base._stopping(early_stopping=given.get("early_stopping", True), patience=given.get("patience")),
+    }
+    assert base.label_method("scgrapht", **options).options.patience == patience

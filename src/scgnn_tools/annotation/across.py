@@ -8,7 +8,7 @@ import numpy as np
 
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
-from scgnn_tools.annotation.fitting import Fold, Outcome, baselines, fit, row_of
+from scgnn_tools.annotation.fitting import Fold, Outcome, baselines, fit, row_of, validation_share
 from scgnn_tools.annotation.labeller import calibrated
 from scgnn_tools.annotation.parts import rows_of_parts, scores_of_parts
 from scgnn_tools.labels.temperature import fit_temperature
@@ -122,7 +122,7 @@ def _asked(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the scores of held-out cells from who was trained on the other experiments, and those of its parts, (n_asked, n_classes)."""
     classes, codes = np.unique(fold.codes[one.others], return_inverse=True)
-    part, _ = split_cells(codes, validation=0.15, test=0, rng=fold.rng)
+    part, _ = split_cells(codes, validation=validation_share(method, options), test=0, rng=fold.rng)
     cells, scored = fold.cells.take(one.others), fold.cells.take(one.asked)
     seen = scored.beside(fold.unlabeled) if own and fold.unlabeled is not None else None
     at = Fold(cells, codes, np.flatnonzero(part == TRAIN), np.flatnonzero(part == VALIDATION), seen, fold.rng)

@@ -92,6 +92,8 @@ class Annotator:
             If the method cannot be kept: it learns from the cells to label, or has nothing that a file could hold.
         """
         _check_kept(method)
+        for member in options.get("members", ()):
+            _check_kept(member, "The member ")
         settings = settings_of(
             method=method,
             options=options,
@@ -282,14 +284,14 @@ class Annotator:
         return cls(*kept.load(folder, device=device))
 
 
-def _check_kept(method: str) -> None:
+def _check_kept(method: object, what: str = "") -> None:
     """Refuse methods of which nothing can be kept for a query to come."""
-    entry = METHODS.get(method)
+    entry = METHODS.get(method) if isinstance(method, str) else None
     if entry is None or (entry.saved and not entry.transductive):
         return  # an unknown name is refused with the options
     able = ", ".join(n for n, e in METHODS.items() if e.saved and not e.transductive)
     why = "learns from the cells that it labels" if entry.transductive else "has no saved form"
-    msg = f"{method} {why} and cannot be kept for other queries; these can: {able}. Or call tl.annotate(query, reference=…)."
+    msg = f"{what}{method} {why} and cannot be kept for other queries; these can: {able}. Or call tl.annotate(query, reference=…)."
     raise InputValueError(msg)
 
 

@@ -1,7 +1,7 @@
 """One training and its score on cells that it did not see."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.labeller import calibrated
-from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method
+from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method, train_size
 from scgnn_tools.labels.temperature import fit_temperature
 from scgnn_tools.metrics import annotation
 
@@ -79,6 +79,11 @@ class Outcome:
     codes: np.ndarray
     held_out: str
     interrupted: bool
+
+
+def validation_share(method: str, options: Mapping[str, Any] | None) -> float:
+    """Return the share of the labelled cells that validate a method made with these options."""
+    return round(1 - train_size(method, options or {}), 6)
 
 
 def fit(method: str, fold: Fold, options: dict[str, Any] | None) -> Fitted:

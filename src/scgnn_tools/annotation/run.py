@@ -11,7 +11,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.across import across, holdouts
 from scgnn_tools.annotation.conformal import Kind
-from scgnn_tools.annotation.fitting import Fold
+from scgnn_tools.annotation.fitting import Fold, validation_share
 from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
 from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.query import Query
@@ -66,9 +66,9 @@ def train(
 ) -> Labeller:
     """Train a method and find out how good it is.
 
-    70 % of the labelled cells train, 15 % stop the training, set the temperature and the thresholds of the sets, 15 % are scored. The
-    model that is returned is then trained again with the scored cells among the training cells. With several experiments each is held
-    out in turn instead, and score, temperature and thresholds come from these.
+    70 % of the labelled cells train (75 % where a published protocol is asked for), 15 % (10 %) stop the training, set the temperature and
+    the thresholds of the sets, 15 % are scored. The model that is returned is then trained again with the scored cells among the training
+    cells. With several experiments each is held out in turn instead, and score, temperature and thresholds come from these.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def train(
         raise LabelError(msg)
     number = seed(rng)
     order = by_content(labelled.expression)  # who is drawn does not depend on the order of the object
-    part, alone = split_cells(codes[order], rng=number)
+    part, alone = split_cells(codes[order], validation=validation_share(method, options), rng=number)
     if len(alone):
         names = ", ".join(printable(classes[c]) for c in alone[:10]) + (", …" if len(alone) > 10 else "")
         msg = f"{len(alone):,} classes have a single labelled cell, which trains and is never scored: {names}."

@@ -75,6 +75,9 @@ class Settings:
             "kind": METHODS[self.method].kind,
             "unknown": str(self.unknown),
             "transductive": self.transductive,
+            "coverage": str(self.coverage),
+            "conformal": self.conformal,
+            "seed": self.seed,
         }
         return out if self.hierarchy is None else out | {"min_confidence": self.min_confidence}
 

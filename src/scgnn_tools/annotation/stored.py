@@ -139,7 +139,9 @@ def label_to_store(
         "what all cells have in common": digest(whole.to_json(of)),
         **{k: str(v) for k, v in {**settings.params, **options}.items()},
     }
-    params = params_of(fitted.labeller.report, settings, fitted.params, whole.shift, interrupted=False)
+    params = params_of(
+        fitted.labeller.report, fitted.labeller.method, settings, fitted.params, whole.shift, interrupted=False
+    )
     store = CellStore(
         where,
         plan,

@@ -15,6 +15,7 @@ from scgnn_tools.annotation.majority import given_clusters, overclusters, vote
 from scgnn_tools.annotation.naming import Namer, reasons
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.labels import LabelMethod, resolved
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -39,7 +40,7 @@ def finish(
     """Write labels and what is known of them, say what was done; return the changed copy if one was asked for."""
     inner, shift = inside(adata, mod), result.shift
     cells = inner.obs_names
-    params = params_of(result.report, settings, params, shift, interrupted=result.interrupted)
+    params = params_of(result.report, result.fitted, settings, params, shift, interrupted=result.interrupted)
     fields = fields_of(keys, result, cells, settings, params)
     if majority is not False:
         clusters = given_clusters(inner, majority)
@@ -48,7 +49,8 @@ def finish(
             clusters = overclusters(result.vectors, settings.seed)  # type: ignore[arg-type]
         params["majority"] = "leiden" if made else f"obs['{majority}']"
         fields["obs"] |= _by_cluster(keys, fields["obs"][keys.obs], clusters)  # type: ignore[arg-type]
-    changed = write(adata, fields, copy=copy, mod=mod)
+    stale = {"obs": keys.columns, "obsm": (keys.set,)}
+    changed = write(adata, fields, copy=copy, mod=mod, stale=stale)
     n_unknown = int((fields["obs"][keys.obs] == UNKNOWN).sum())
     say(
         f"annotate: {settings.method}, labels of {params['labels']}, vectors of {params['vectors']}; "
@@ -62,7 +64,13 @@ def finish(
 
 
 def params_of(
-    report: "Report", settings: Settings, params: dict[str, Any], shift: Shift | None, *, interrupted: bool
+    report: "Report",
+    fitted: LabelMethod,
+    settings: Settings,
+    params: dict[str, Any],
+    shift: Shift | None,
+    *,
+    interrupted: bool,
 ) -> dict[str, Any]:
     """Return all that is recorded of how cells were labelled."""
     params = params | settings.params | {"interrupted": interrupted, "held_out": report.held_out}
@@ -70,6 +78,7 @@ def params_of(
         params["query_distance"], params["query_likeness"] = shift.distance, shift.likeness
         params["query_shift"] = float(shift.away.sum())
         params["query_shift_taken_out"] = shift.taken_out
+    params["options"] = resolved(settings.method, fitted, settings.made_with)
     return params
 
 

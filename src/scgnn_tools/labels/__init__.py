@@ -1,6 +1,9 @@
 """Annotation methods behind one protocol, one file each; baselines are a flag in the registry."""
 
-from scgnn_tools.labels._protocol import Cells, Ensemble, Interruptible, LabelMethod, WithParts
-from scgnn_tools.labels._registry import METHODS, Entry, label_method
+from scgnn_tools.labels._protocol import Cells, Ensemble, Interruptible, LabelMethod, Resolved, WithParts
+from scgnn_tools.labels._registry import METHODS, Entry, label_method, resolved, train_size
 
-__all__ = ["METHODS", "Cells", "Ensemble", "Entry", "Interruptible", "LabelMethod", "WithParts", "label_method"]
+__all__ = [
+    "METHODS", "Cells", "Ensemble", "Entry", "Interruptible", "LabelMethod", "Resolved", "WithParts", "label_method", "resolved",
+    "train_size",
+]  # fmt: skip

@@ -1,7 +1,7 @@
 """What a method sees of cells, and what it has to be able to do."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -96,6 +96,20 @@ class Ensemble(LabelMethod, Protocol):
 
     def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
         """Return the log-probabilities of each member, (n_cells, n_classes) each."""
+        ...
+
+
+class Resolved(LabelMethod, Protocol):
+    """``Entry.resolves``: its options hang on each other."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All options as they hold."""
+        ...
+
+    @property
+    def train_size(self) -> float:
+        """Share of the labelled cells that train."""
         ...
 
 

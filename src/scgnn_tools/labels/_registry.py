@@ -1,12 +1,15 @@
 """All annotation methods: one line each."""
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+import numpy as np
 
 from scgnn_tools._methods import Place, check_options, known
-from scgnn_tools.labels._protocol import LabelMethod
+from scgnn_tools.labels._protocol import LabelMethod, Resolved
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Entry(Place):
     saved
         Whether ``state()`` gives all that ``restore()``, on a new one made with the same options, needs to score the same: arrays by name,
         or these and what JSON can hold.
+    resolves
+        Whether its options hang on each other, as those of a paper's protocol do: it has ``params``, all of them as they hold, and
+        ``train_size``, the share of labelled cells that train.
     package
         What it needs beside the dependencies of this package; "" for nothing.
     """
@@ -49,6 +55,7 @@ class Entry(Place):
     ensemble: bool = False
     device: bool = False
     saved: bool = True
+    resolves: bool = False
     package: str = ""
 
     @property
@@ -57,12 +64,14 @@ class Entry(Place):
         return not self.package or find_spec(self.package) is not None
 
 
+TRAIN_SIZE = 0.85
+"""Share of the labelled cells that train where a method has no say of its own."""
 _NETWORK: dict[str, Any] = {"interruptible": True, "random": True, "device": True}
 
 METHODS = {
-    "auto": Entry("scgnn_tools.labels.auto", "Auto", "method", ensemble=True, **_NETWORK),
-    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, **_NETWORK),
-    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, **_NETWORK),
+    "auto": Entry("scgnn_tools.labels.auto", "Auto", "method", ensemble=True, resolves=True, **_NETWORK),
+    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, resolves=True, **_NETWORK),
+    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, resolves=True, **_NETWORK),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),
     "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline", always=True),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline", always=True),
@@ -101,6 +110,34 @@ def label_method(name: str, **options: Any) -> LabelMethod:
     if has is not None:
         check_options(name, options, has)
     return _cls(name)(**options)
+
+
+def train_size(name: str, options: Mapping[str, Any]) -> float:
+    """Return the share of the labelled cells that a method made with these options trains on; the others validate."""
+    return cast("Resolved", label_method(name, **options)).train_size if METHODS[name].resolves else TRAIN_SIZE
+
+
+def resolved(name: str, method: LabelMethod, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every option as it held for a method that was made with some, in a form that any file can hold."""
+    if METHODS[name].resolves:
+        return plain(cast("Resolved", method).params)
+    taken = inspect.signature(_cls(name)).parameters.values()
+    return plain({p.name: options.get(p.name, p.default) for p in taken if p.kind is not p.VAR_KEYWORD})
+
+
+def plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as text, numbers, truth values, and lists and dicts of them; "None" stands for None, a function goes by its name."""
+
+    def one(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return plain(value)
+        if isinstance(value, list | tuple):
+            return [str(v) for v in value]
+        if isinstance(value, np.generic):
+            return value.item()
+        return value if isinstance(value, str | bool | int | float) else getattr(value, "__qualname__", str(value))
+
+    return {str(k): one(v) for k, v in options.items()}
 
 
 def _cls(name: str) -> type:

@@ -11,7 +11,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod
-from scgnn_tools.labels._registry import METHODS, label_method, method_options
+from scgnn_tools.labels._registry import METHODS, TRAIN_SIZE, label_method, method_options, resolved
 from scgnn_tools.labels.mixture import mixture_weights, rarity
 from scgnn_tools.labels.saving import State, nested, part
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
@@ -104,6 +104,23 @@ class Auto:
         except KeyboardInterrupt:
             self.interrupted = True
         return self
+
+    @property
+    def train_size(self) -> float:
+        """Share of the labelled cells that train."""
+        return TRAIN_SIZE
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The members, what they are weighed by and, after :meth:`fit`, with what weights; and the options of each."""
+        of_fitted = {}
+        if self.members:
+            weights = dict(zip(self.members, map(float, self.weights), strict=True))
+            of_fitted = {"weighed_on": self.weighed_on, "weight_of": weights}
+        members = {n: self.members.get(n) or self._new(n) for n in self._names}
+        each = {n: resolved(n, m, {"device": self._device, **self._options.get(n, {})}) for n, m in members.items()}
+        asked = "even" if self._even else "held-out"
+        return {"members": self._names, "weights": asked, "device": self._device, **of_fitted, "options_of": each}
 
     def _new(self, name: str) -> LabelMethod:
         return label_method(name, device=self._device, **self._options.get(name, {}))

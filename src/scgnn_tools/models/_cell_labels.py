@@ -29,6 +29,7 @@ from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
+from scgnn_tools.labels import train_size as _train_size
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
@@ -114,8 +115,8 @@ class CellLabelModel(ScviSetup):
         batch_size: int | None = None,
         resume: bool = True,
         folder: str | Path | None = None,
-        patience: int = 30,
-        train_size: float = 0.85,
+        patience: int | None = None,
+        train_size: float | None = None,
         transductive: bool = False,
     ) -> Self:
         """Train, and keep the weights that validate best.
@@ -141,9 +142,10 @@ class CellLabelModel(ScviSetup):
         folder
             Where the state of training is kept; None keeps none behind.
         patience
-            See ``early_stopping``.
+            See ``early_stopping``. None is the method's own, which for the published protocols is to train all epochs.
         train_size
-            Share of the labelled cells that train, of each class (and batch); the others validate.
+            Share of the labelled cells that train, of each class (and batch); the others validate. None is the protocol's: 0.85, and 0.9
+            for the published ones.
         transductive
             Let the unlabelled cells of the object into training, without labels.
 
@@ -160,6 +162,13 @@ class CellLabelModel(ScviSetup):
         device = one_device(type(self).__name__, accelerator, devices)
         checkpoint = state_path(folder, resume=resume)
         given = {"max_epochs": max_epochs, "batch_size": batch_size}
+        options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
+        options |= _stopping(early_stopping=early_stopping, patience=patience)
+        share = (
+            _train_size(self.method, options)
+            if train_size is None
+            else number("train_size", train_size, above=0, most=1)
+        )
         cells, codes, batch = self._training_cells()
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
@@ -168,14 +177,8 @@ class CellLabelModel(ScviSetup):
             msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._setup.labels_key!r}] holds {names}."
             raise LabelError(msg)
         self.classes, codes = self._known[present], np.searchsorted(present, codes)
-        train, validation = self._split(labelled, codes, batch, train_size)
-        fitted: Any = label_method(
-            self.method,
-            patience=patience if early_stopping else None,
-            device=str(device),
-            checkpoint=checkpoint,
-            **{**self._options, **{k: v for k, v in given.items() if v is not None}},
-        )
+        train, validation = self._split(labelled, codes, batch, share)
+        fitted: Any = label_method(self.method, **{**options, "device": str(device), "checkpoint": checkpoint})
         rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
         held_out = cells.take(validation)
         fitted.fit(cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed)
@@ -336,9 +339,8 @@ class CellLabelModel(ScviSetup):
     def _split(
         self, labelled: np.ndarray, codes: np.ndarray, batch: np.ndarray, train_size: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        number("train_size", train_size, above=0, most=1)
         groups = codes[labelled] * (batch.max() + 2) + batch[labelled] + 1
-        part, _ = split_cells(groups, validation=1 - train_size, test=0, rng=self._seed)
+        part, _ = split_cells(groups, validation=round(1 - train_size, 6), test=0, rng=self._seed)
         train, validation = labelled[part == 0], labelled[part == 1]
         once = [c for c, n in zip(*np.unique(codes[labelled], return_counts=True), strict=True) if n == 1]
         if once:
@@ -346,3 +348,10 @@ class CellLabelModel(ScviSetup):
             msg = f"{len(once)} classes have a single labelled cell, which trains and validates nothing: {names}."
             warn(msg)
         return train, validation
+
+
+def _stopping(*, early_stopping: bool, patience: int | None) -> dict[str, int | None]:
+    """Return the patience that is handed to the method; nothing where it is left to the method's protocol."""
+    if early_stopping and patience is None:
+        return {}
+    return {"patience": patience if early_stopping else None}

@@ -29,7 +29,8 @@ class ScBiGNN(CellLabelModel):
     rng
         Seed.
     options
-        ``read_out`` ("p", the cell-level network, "q", the gene-level one, or "both"), and the fields of
+        ``protocol`` ("clean", or "paper" for what the paper says), ``read_out`` ("p", the cell-level network, "q", the gene-level one, or
+        "both"), and the fields of
         :class:`scgnn_tools.labels.scbignn.config.Config`: ``n_genes``, ``k``, ``iterations``, ``sample``, ….
 
     Attributes
@@ -55,8 +56,8 @@ class ScBiGNN(CellLabelModel):
         batch_size: int | None = None,
         resume: bool = True,
         folder: "str | Path | None" = None,
-        patience: int = 30,
-        train_size: float = 0.85,
+        patience: int | None = None,
+        train_size: float | None = None,
         transductive: bool = True,
     ) -> Self:
         """Train as :meth:`CellLabelModel.train` says, with at most ``max_epochs`` epochs a step of EM; the unlabelled cells take part."""

@@ -15,8 +15,9 @@ from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
+from scgnn_tools.annotation.fitting import validation_share
 from scgnn_tools.data.order import by_content
-from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method
+from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method, resolved
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
 
@@ -122,7 +123,14 @@ def explain(
         "genes": pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns),
         "dimensions": pd.DataFrame(dimensions, columns=columns, index=[str(d) for d in range(len(dimensions))]),
         "classes": classes.astype(object),
-        "params": data.params | {"method": method, "how": how, "n_cells": n_cells, "seed": number},
+        "params": data.params
+        | {
+            "method": method,
+            "how": how,
+            "n_cells": n_cells,
+            "seed": number,
+            "options": resolved(method, fitted, options),
+        },
     }
     each = parts(cast("WithParts", fitted), query) if METHODS[method].parts else {}
     if each:
@@ -131,7 +139,7 @@ def explain(
         "uns": {keys.uns: entry},
         "obs": {keys.part(n): pd.Categorical(classes[c], categories=classes) for n, c in each.items()},
     }
-    changed = write(adata, fields, copy=copy, mod=mod)
+    changed = write(adata, fields, copy=copy, mod=mod, stale={"obs": [keys.part(n) for n in PARTS]})
     say(f"explain: {method} by {how}, {len(cells):,} cells of {len(np.unique(own))} classes -> uns['{key_added}']")
     return changed
 
@@ -153,7 +161,7 @@ def _train(
         msg = f"An explanation needs at least two classes; the labels hold {len(classes)}."
         raise InputValueError(msg)
     order = by_content(data.labelled.expression)
-    part, _ = split_cells(codes[order], rng=number)
+    part, _ = split_cells(codes[order], validation=validation_share(method, options), rng=number)
     train, validation, test = (order[part == p] for p in range(3))
     scored = data.labelled.take(test)
     fitted = label_method(method, **options).fit(

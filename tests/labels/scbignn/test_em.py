@@ -181,3 +181,16 @@ def test_wrong_options_are_told_before_any_work():
         label_method("scbignn", heads=2)
     with pytest.raises(InputValueError, match="read_out is 'p', 'q' or 'both'; got 'z'"):
         label_method("scbignn", read_out="z")
+
+
+def test_what_is_given_beside_the_paper_s_protocol_holds():
+    paper = ScBiGNN(protocol="paper")
+    c = paper.config
+    assert (c.n_genes, c.n_tokens, c.genes, c.n_layers, c.n_heads, c.iterations) == (1000, 1000, "variance", 2, 1, 3)
+    assert (c.gamma, c.balance, c.dropout, c.gene_dropout, paper.read_out, paper.train_size) == (1, 0, 0, 0, "p", 0.9)
+    other = ScBiGNN(protocol="paper", n_layers=1, n_heads=4, read_out="both", gamma=0.5)
+    assert (other.config.n_heads, other.read_out, other.config.gamma) == (4, "both", 0.5)
+    assert ScBiGNN().config.n_tokens == 200
+    assert other.params["protocol"] == "paper"
+    with pytest.raises(InputValueError, match="protocol is 'clean' or 'paper'"):
+        ScBiGNN(protocol="code")

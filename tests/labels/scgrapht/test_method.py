@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.labels.conftest import make
 
+from scgnn_tools import fm
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools.labels import Cells
 from scgnn_tools.labels.mixture import mixture_weights
@@ -271,3 +272,44 @@ def test_more_neighbours_than_cells_and_a_class_of_one():
         )
     with pytest.warns(SgtWarning, match="sparsify=15"):
         assert method.scores(TEST[0]).shape == (80, 5)
+
+
+def named(cells, model):
+    """Cells whose genes have names that a foundation model knows, but for the last."""
+    names = model.vocabulary[: cells.expression.shape[1]].astype(object)
+    return replace(cells, genes=np.append(names[:-1], "no such gene"))
+
+
+@pytest.mark.parametrize(("pathway", "goes_in"), [("P1", True), ("CG", True), ("P2", False)])
+def test_vectors_of_genes_go_in_where_genes_come_first(pathway, goes_in):
+    model = fm.load(fm.best_bundled())
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    given = {**QUICK, "pathway": pathway, "gene_inputs": "vectors", "n_genes": 120, "max_epochs": 3}
+    method = ScGraPhT(**given).fit(named(train, model), y, named(validation, model), y_validation)
+    vectors = method.fitted.network.of_genes
+    assert (vectors is not None) == goes_in
+    if goes_in:
+        expected = np.nan_to_num(model.gene_table()[: len(vectors) - 1])
+        ratio = expected[expected != 0] / vectors[:-1].numpy()[expected != 0]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)  # all of one scale
+        assert not vectors[-1].any()
+        assert method.fitted.network.convs[0].weight.shape[0] == model.gene_table().shape[1]
+        with pytest.raises(InputValueError, match="do not know the names of their genes"):
+            ScGraPhT(**given).fit(train, y, validation, y_validation)
+    back = ScGraPhT(**given).restore(*method.state())
+    np.testing.assert_allclose(back.scores(named(TEST[0], model)), method.scores(named(TEST[0], model)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "patience", "train_size", "gene_inputs"),
+    [("clean", 30, 0.85, "identity"), ("paper", None, 0.9, "vectors"), ("code", None, 0.9, "identity")],
+)
+def test_what_is_given_beside_a_protocol_holds(protocol, patience, train_size, gene_inputs):
+    method = ScGraPhT(protocol=protocol)
+    assert (method.options.patience, method.train_size) == (patience, train_size)
+    assert method.options.gene_inputs == gene_inputs
+    assert ScGraPhT(protocol=protocol, patience=7).options.patience == 7
+    assert ScGraPhT(protocol=protocol, patience=None).options.patience is None
+    assert method.params["protocol"] == protocol
+    assert method.params["pathway"] == "-".join(method.steps)
+    assert "lam_taken" not in method.params

@@ -1,7 +1,7 @@
 """What scBiGNN can be set to; the paper's value stands where it gives one."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._errors import InputValueError
@@ -11,6 +11,14 @@ WHOLE = {
     "patience_genes": 1, "epochs_e": 1, "patience": 1, "batch_size": 1,
 }  # fmt: skip
 """Whole numbers, and the least that each can be."""
+
+
+PAPER: dict[str, Any] = {
+    "n_genes": 1000, "n_tokens": 1000, "genes": "variance", "n_layers": 2, "n_heads": 1, "iterations": 3, "gamma": 1.0, "balance": 0.0,
+    "dropout": 0.0, "gene_dropout": 0.0,
+}  # fmt: skip
+"""What the paper says: all of its 1,000 genes are tokens, two layers of one head (one of four, and ``readout="mean"``, for some of its
+data), three rounds, pseudo-labels that count like labels, classes whose cells all count alike, and no dropout."""
 
 
 @dataclass(frozen=True)

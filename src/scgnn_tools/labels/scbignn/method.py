@@ -14,9 +14,10 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels._registry import TRAIN_SIZE
 from scgnn_tools.labels.scbignn.cell_graph import Attach
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
-from scgnn_tools.labels.scbignn.config import Config
+from scgnn_tools.labels.scbignn.config import PAPER, Config
 from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
 from scgnn_tools.labels.scbignn.importance import importance
@@ -25,6 +26,7 @@ from scgnn_tools.nn import Propagation
 from scgnn_tools.store import digest
 
 READ_OUTS = ("p", "q", "both")
+PROTOCOLS: dict[str, dict[str, Any]] = {"clean": {}, "paper": PAPER}
 
 
 class ScBiGNN:
@@ -39,9 +41,12 @@ class ScBiGNN:
 
     Parameters
     ----------
+    protocol
+        "clean" is what was found to be better on held-out cells; "paper" sets what the paper says, see
+        :data:`~scgnn_tools.labels.scbignn.config.PAPER`, and trains on 90 % of the labelled cells. Options that are given beside it hold.
     read_out
         "p" is the cell-level network, "q" the gene-level one, "both" the mixture of their probabilities whose weight is chosen on the
-        validation cells.
+        validation cells. None is "both", and "p" for the paper's protocol.
     max_epochs
         Most epochs of a step.
     patience
@@ -57,7 +62,8 @@ class ScBiGNN:
     def __init__(
         self,
         *,
-        read_out: Literal["p", "q", "both"] = "both",
+        protocol: Literal["clean", "paper"] = "clean",
+        read_out: Literal["p", "q", "both"] | None = None,
         max_epochs: int = 200,
         patience: int | None = 20,
         device: str = "auto",
@@ -66,13 +72,16 @@ class ScBiGNN:
     ) -> None:
         known = [f.name for f in fields(Config)]
         for name in (o for o in options if o not in known):
-            own = ["read_out", "max_epochs", "patience", "device"]
+            own = ["protocol", "read_out", "max_epochs", "patience", "device"]
             msg = f"scbignn has no option {printable(name)!r}; its options are: {', '.join(own + known)}."
             raise InputValueError(msg)
+        choice("protocol", protocol, tuple(PROTOCOLS))
+        read_out = read_out or ("p" if protocol == "paper" else "both")
         choice("read_out", read_out, READ_OUTS)
         integer("max_epochs", max_epochs)
         integer("patience", patience, or_none=True)
-        self.config, self.read_out = Config(**options), read_out
+        self.config, self.read_out = Config(**{**PROTOCOLS[protocol], **options}), read_out
+        self.protocol, self.train_size = protocol, 0.9 if protocol == "paper" else TRAIN_SIZE
         self.max_epochs, self.patience = max_epochs, patience
         self._checkpoint, self._device = checkpoint, resolve_device(device)
         self.interrupted = False
@@ -120,6 +129,17 @@ class ScBiGNN:
         self._remember(best, inputs)
         self.weight_p = self._choose(best, *stop) if n_validation else 0.5
         return self
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All options as they hold; after :meth:`fit` with the weight of p in the mixture."""
+        own = {
+            "protocol": self.protocol,
+            "read_out": self.read_out,
+            "max_epochs": self.max_epochs,
+            "patience of all steps": self.patience,
+        }
+        return own | asdict(self.config) | ({"weight_of_p": self.weight_p} if "weight_p" in vars(self) else {})
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""

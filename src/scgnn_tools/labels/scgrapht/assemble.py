@@ -25,12 +25,19 @@ class Assembler:
         The vectors of its cells; needed where the pathway begins with CC.
     device
         Where to compute.
+    of_genes
+        Vectors of the genes of the graph, (n_genes, d), where these are the network's input; None elsewhere.
     """
 
     def __init__(
-        self, graph: Graph, first: np.ndarray | None, vectors: np.ndarray | None, device: torch.device
+        self,
+        graph: Graph,
+        first: np.ndarray | None,
+        vectors: np.ndarray | None,
+        device: torch.device,
+        of_genes: np.ndarray | None = None,
     ) -> None:
-        self.graph, self.first, self.vectors, self.device = graph, first, vectors, device
+        self.graph, self.first, self.vectors, self.device, self.of_genes = graph, first, vectors, device, of_genes
         self._made: dict[str, Matrix] = {}
 
     def nodes(self) -> Rows:
@@ -45,6 +52,8 @@ class Assembler:
         """Width of the network's input: of the vectors, or the number of nodes where it is the identity."""
         if self.first is not None:
             return self.first.shape[1]
+        if self.of_genes is not None:
+            return self.of_genes.shape[1]
         return self.graph.cells.shape[0 if starts_with_cells(self.graph.steps) else 1]
 
     def members(self, cells: np.ndarray, *, trained: bool = True) -> Rows:

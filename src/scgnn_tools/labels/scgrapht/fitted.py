@@ -88,7 +88,7 @@ class Fitted:
             out |= {"cells.data": cells.data, "cells.indices": cells.indices, "cells.indptr": cells.indptr}
             if steps[0] == "CC" and vectors is not None:
                 out["vectors"] = self.assembler.vectors
-        d, n_classes = out["network.convs.0.weight"].shape[0], out["network.head.bias"].shape[0]
+        d, n_classes = out["network.convs.0.weight"].shape[0], out["network.head.weight"].shape[0]
         return out, {"lam": self.lam, "attached": graph.attached, "d": d, "n_classes": n_classes}
 
     @classmethod
@@ -107,7 +107,8 @@ class Fitted:
         encoder = other if isinstance(other, TunedEncoder) else None
         vectors = CellVectors.restore(tensors, encoder) if options.takes_vectors(steps) else None
         intake = Intake(tensors["genes"], options.values, vectors)
-        network = options.network(steps, config["d"], config["n_classes"]).to(device).eval()
+        network = options.network(steps, config["d"], config["n_classes"], of_genes=tensors.get("network.of_genes"))
+        network = network.to(device).eval()
         network.load_state_dict({k: torch.as_tensor(v) for k, v in _part(tensors, "network").items()})
         csr, n_genes = _part(tensors, "cells"), len(intake.genes)
         cells = sp.csr_array((0, n_genes), dtype=np.float32)

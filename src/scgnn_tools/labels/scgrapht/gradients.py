@@ -86,7 +86,7 @@ def _forward(fitted: Fitted, *, logits: bool) -> tuple[Callable[[Tensor, Tensor 
         msg = f"Gradients reach the genes where the pathway ends in CG; this one is {'-'.join(network.steps)}. Pass how='occlusion'."
         raise InputValueError(msg)
     last = len(network.steps) - 1
-    conv, norm = cast("GraphConv", network.convs[last]), network.norms[last]
+    bias, norm = cast("GraphConv", network.convs[last]).bias, network.norms[last]
     states, gene_degree = fitted.inputs[last], fitted.assembler.tensor(graph.gene_degree)
     how, activation = graph.normalize, network.activation
 
@@ -96,7 +96,7 @@ def _forward(fitted: Fitted, *, logits: bool) -> tuple[Callable[[Tensor, Tensor 
             x = x / total
         elif how == "sym":
             x = x / total.sqrt() / gene_degree.clamp_min(1e-12).sqrt()
-        z = norm(x @ (conv.weight if h is None else h @ conv.weight) + conv.bias)
+        z = norm(x @ (network.weight(last) if h is None else h @ network.weight(last)) + bias)
         if activation == "paper":
             z = torch.relu(z)
         elif last:

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.labels.pca import GenePCA, column_variance
@@ -92,6 +94,21 @@ def choose_genes(train: Cells, labels: np.ndarray, how: Literal["telling", "vari
     if how == "telling":
         return telling_genes(class_means(train.expression, labels), n_genes)
     return np.sort(np.argsort(-column_variance(train.expression), kind="stable")[:n_genes])
+
+
+def vectors_of_genes(cells: Cells, genes: np.ndarray, model: FoundationModel) -> np.ndarray:
+    """Return a foundation model's vectors of some columns, float32 (n_genes, d); zeros for a gene that it does not know.
+
+    They are divided by their root mean square: models differ in scale by orders of magnitude.
+    """
+    if cells.genes is None:
+        msg = "These cells do not know the names of their genes, of which vectors are wanted. Pass gene_inputs='identity'."
+        raise InputValueError(msg)
+    found = model.match_names(cells.genes[genes].astype(str))
+    table = model.gene_table()
+    out = np.zeros((len(genes), table.shape[1]), dtype=np.float32)
+    out[found.matched] = np.nan_to_num(table[found.index[found.matched]])
+    return out / max(float(np.sqrt((out[out.any(axis=1)] ** 2).mean())) if out.any() else 1.0, 1e-12)
 
 
 def _raw(cells: Cells, encoder: TunedEncoder | None, pca: GenePCA | None) -> np.ndarray:

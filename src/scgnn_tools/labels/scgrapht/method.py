@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from scgnn_tools import fm
 from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
@@ -21,7 +22,7 @@ from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
 from scgnn_tools.labels.scgrapht.fitted import Fitted
 from scgnn_tools.labels.scgrapht.graphs import Graph, Values, first_product
-from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake, choose_genes
+from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake, choose_genes, vectors_of_genes
 from scgnn_tools.labels.scgrapht.joint import fit_joint
 from scgnn_tools.labels.scgrapht.network import Activation
 from scgnn_tools.labels.scgrapht.options import Lambda, Logits, Protocol, Scheme
@@ -40,8 +41,9 @@ class ScGraPhT:
     protocol
         "clean" stops on validation cells and chooses λ on them; a cell that asks is linked to the training cells alone. "code" has the
         published code's settings: all cells in the graph, bins as weights, 3,000 epochs, the last weights, λ = 0.7, log mixing. "paper"
-        has the equations of the paper instead where the two differ: probabilities are mixed, ReLU, bins among the chosen genes, the loss
-        of the fusion under every λ. Options that are given beside it hold in its place; ``patience`` belongs to "clean".
+        has the equations of the paper instead where the two differ: probabilities are mixed, ReLU, bins among the chosen genes, a
+        foundation model's vectors of genes where genes come first, the loss of the fusion under every λ. Both train on 90 % of the
+        labelled cells. Options that are given beside it hold in its place.
     pathway
         "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", …. None is "CG", the best in our
         measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol.
@@ -70,6 +72,9 @@ class ScGraPhT:
         "whole" all. None is 15, and "whole" for the paper's protocol.
     n_genes, genes
         Genes of the graph: so many "telling" (their means differ most between classes) or "variable" ones.
+    gene_inputs
+        What is known of a gene where genes come first: "identity", nothing but which one it is, or "vectors", those that the foundation
+        model has for it, of ``encoder`` or the best bundled one. "identity" unless the protocol is "paper".
     principal
         Principal components that are put beside the vectors; none by default.
     encoder, encoder_lr
@@ -82,7 +87,8 @@ class ScGraPhT:
     lr, weight_decay
         Of Adam.
     max_epochs, patience
-        Most epochs, and how many may pass without a better validation loss; None trains all and keeps the last weights.
+        Most epochs, and how many may pass without a better validation loss; None trains all and keeps the last weights. "protocol" is 30
+        for "clean" and None for the published ones.
     batch_size
         Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, 8,192 above, and 32 for "joint".
     device
@@ -113,6 +119,7 @@ class ScGraPhT:
         sparsify: Sparsify | None = None,
         n_genes: int | None = None,
         genes: Literal["telling", "variable"] | None = None,
+        gene_inputs: options.GeneInputs | None = None,
         principal: int | None = None,
         width: int = 256,
         dropout: float = 0.2,
@@ -120,7 +127,7 @@ class ScGraPhT:
         lr: float | None = None,
         weight_decay: float = 5e-5,
         max_epochs: int | None = None,
-        patience: int | None = 30,
+        patience: int | Literal["protocol"] | None = "protocol",
         batch_size: int | None = None,
         encoder: FineTuner | None = None,
         encoder_lr: float = 1e-5,
@@ -133,7 +140,8 @@ class ScGraPhT:
             protocol,
             {
                 "scheme": scheme, "fuse": fuse, "lam": lam, "activation": activation, "normalize": normalize, "values": values,
-                "sparsify": sparsify, "n_genes": n_genes, "genes": genes, "principal": principal, "width": width, "dropout": dropout,
+                "sparsify": sparsify, "n_genes": n_genes, "genes": genes, "gene_inputs": gene_inputs,
+                "principal": principal, "width": width, "dropout": dropout,
                 "balance": balance, "lr": lr, "weight_decay": weight_decay, "max_epochs": max_epochs, "patience": patience,
             },
         )  # fmt: skip
@@ -152,6 +160,24 @@ class ScGraPhT:
         self.interrupted = False
         self.history = pd.DataFrame()
         self.fitted: Fitted
+
+    @property
+    def train_size(self) -> float:
+        """Share of the labelled cells that the protocol trains on."""
+        return options.TRAIN_SIZE[self.options.protocol]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All options as they hold, the protocol's where none were given; after :meth:`fit` with the λ that was taken."""
+        out = {
+            **vars(self.options),
+            "pathway": "-".join(self.steps),
+            "logits": self.logits,
+            "batch_size": self.batch_size,
+        }
+        if self._encoder is not None:
+            out["encoder_lr"] = self.encoder_lr
+        return out | ({"lam_taken": self.lam} if "fitted" in vars(self) else {})
 
     @property
     def lam(self) -> float:
@@ -243,7 +269,14 @@ class ScGraPhT:
         graph = Graph(self.steps, edges, self.options.normalize, self.options.sparsify, attached)
         of_each = [intake.vectors_of(c) for c in members]
         vectors = None if intake.vectors is None else np.concatenate([v for v in of_each if v is not None])
-        return Assembler(graph, None if vectors is None else first_product(graph, vectors), vectors, self.device)
+        first = None if vectors is None else first_product(graph, vectors)
+        return Assembler(graph, first, vectors, self.device, self._of_genes(intake, members[0]))
+
+    def _of_genes(self, intake: Intake, cells: Cells) -> np.ndarray | None:
+        if not self.options.takes_gene_vectors(self.steps):
+            return None
+        model = fm.load(fm.best_bundled()) if self._encoder is None else self._encoder.model
+        return vectors_of_genes(cells, intake.genes, model)
 
 
 def _choose_lambda(

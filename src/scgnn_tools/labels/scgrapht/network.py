@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,7 +56,8 @@ class PathwayNetwork(nn.Module):
     and as in the paper (``activation="paper"``) :math:`H_l = \mathrm{ReLU}(S_l H_{l-1} W_l + b_l)`.
 
     :math:`S_1 X` does not change in training: it is an input. Where :math:`X` is the identity (genes, or cells without vectors), the first
-    layer is :math:`S_1 W_1`. The published code has one more graph convolution, which nothing uses.
+    layer is :math:`S_1 W_1`; vectors of genes are kept with the network, whose first layer is then :math:`S_1 (X W_1)`. The published
+    code has one more graph convolution, which nothing uses.
 
     Parameters
     ----------
@@ -73,7 +75,11 @@ class PathwayNetwork(nn.Module):
         See above.
     learn_lambda
         Whether the network holds the weight of the fusion.
+    of_genes
+        Vectors of the gene nodes, float32 (n_genes, d), where they are the input; None elsewhere.
     """
+
+    of_genes: Tensor | None
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class PathwayNetwork(nn.Module):
         dropout: float = 0.2,
         activation: Activation = "repo",
         learn_lambda: bool = False,
+        of_genes: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         self.steps, self.activation = tuple(steps), activation
@@ -93,7 +100,13 @@ class PathwayNetwork(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(w) if activation == "repo" else nn.Identity() for w in widths])
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
         self.head = nn.Linear(widths[-1], n_classes)
+        self.register_buffer("of_genes", None if of_genes is None else torch.as_tensor(of_genes, dtype=torch.float32))
         self.logit_lambda = nn.Parameter(torch.tensor(0.85)) if learn_lambda else None  # sigmoid(.85) is the paper's .7
+
+    def weight(self, i: int) -> Tensor:
+        """Return the weight of a layer, (n_in, n_out); of the first one, where vectors of genes go in, what each gene gives."""
+        weight = cast("GraphConv", self.convs[i]).weight
+        return weight if i or self.of_genes is None else self.of_genes @ weight
 
     def forward(self, graph: Rows, rows: Rows) -> Tensor:
         """Return log-probabilities of the cells asked about, (n_rows, n_classes)."""
@@ -131,8 +144,7 @@ class PathwayNetwork(nn.Module):
         return state
 
     def _layer(self, i: int, rows: Rows, h: Tensor | None, own: Tensor | None) -> Tensor:
-        conv, chain = cast("GraphConv", self.convs[i]), rows.chains[i]
-        weight, bias = conv.weight, conv.bias
+        chain, weight, bias = rows.chains[i], self.weight(i), cast("GraphConv", self.convs[i]).bias
         if i == 0:
             z = rows.first @ weight if rows.first is not None else chain @ weight  # type: ignore[operator]
         else:

@@ -1,7 +1,7 @@
 """The options of scGraPhT, and what the protocols set."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -20,6 +20,7 @@ NAMES: dict[str, Scheme] = {"GO": "graph", "EO": "embedding", "EL": "embedding+l
 """What the paper calls the schemes."""
 Lambda = float | Literal["validation", "learned"]
 Logits = Literal["experts", "vectors"] | Callable[[Cells], np.ndarray]
+GeneInputs = Literal["identity", "vectors"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Options:
     sparsify: Sparsify
     n_genes: int
     genes: Literal["telling", "variable"]
+    gene_inputs: GeneInputs
     principal: int
     width: int
     dropout: float
@@ -54,8 +56,14 @@ class Options:
         """Tell whether vectors of cells go into the network of such a pathway."""
         return self.scheme != "graph" and starts_with_cells(steps)
 
-    def network(self, steps: tuple[str, ...], d: int, n_classes: int) -> PathwayNetwork:
-        """Return a new network for inputs of width ``d``."""
+    def takes_gene_vectors(self, steps: tuple[str, ...]) -> bool:
+        """Tell whether vectors of genes go into the network of such a pathway."""
+        return self.gene_inputs == "vectors" and not starts_with_cells(steps)
+
+    def network(
+        self, steps: tuple[str, ...], d: int, n_classes: int, *, of_genes: np.ndarray | None = None
+    ) -> PathwayNetwork:
+        """Return a new network for inputs of width ``d``; ``of_genes`` are vectors of the genes where these go in, (n_genes, d)."""
         learned = self.fused and self.lam == "learned"
         return PathwayNetwork(
             steps,
@@ -65,24 +73,32 @@ class Options:
             dropout=self.dropout,
             activation=self.activation,
             learn_lambda=learned,
+            of_genes=of_genes,
         )
 
 
 WORDS: dict[str, Any] = {
     "scheme": Scheme, "fuse": Fuse, "activation": Activation, "normalize": Normalize, "values": Values,
-    "genes": Literal["telling", "variable"],
+    "genes": Literal["telling", "variable"], "gene_inputs": GeneInputs,
 }  # fmt: skip
 CLEAN: dict[str, Any] = {
     "fuse": "prob", "lam": "validation", "activation": "repo", "normalize": "row", "values": "log", "n_genes": 1500,
-    "genes": "telling", "principal": 0, "sparsify": 15, "balance": 0.5, "lr": 3e-3, "max_epochs": 300,
+    "genes": "telling", "gene_inputs": "identity", "principal": 0, "sparsify": 15, "balance": 0.5, "lr": 3e-3, "max_epochs": 300,
+    "patience": 30,
 }  # fmt: skip
 CODE: dict[str, Any] = {
     "fuse": "log", "lam": 0.7, "activation": "repo", "normalize": "none", "values": "binned", "n_genes": 3000,
-    "genes": "variable", "principal": 0, "sparsify": "whole", "balance": 0.0, "lr": 1e-4, "max_epochs": 3000,
+    "genes": "variable", "gene_inputs": "identity", "principal": 0, "sparsify": "whole", "balance": 0.0, "lr": 1e-4, "max_epochs": 3000,
+    "patience": None,
 }  # fmt: skip
 """The published code's: log mixing, unnormalised bins, 3,000 epochs, the last weights."""
-PAPER: dict[str, Any] = {**CODE, "fuse": "prob", "activation": "paper", "values": "binned-chosen"}
-"""The paper's equations: probabilities are mixed (Eq. 1), ReLU, bins among the genes that were chosen before."""
+PAPER: dict[str, Any] = {
+    **CODE, "fuse": "prob", "activation": "paper", "values": "binned-chosen", "gene_inputs": "vectors",
+}  # fmt: skip
+"""The paper's equations: probabilities are mixed (Eq. 1), ReLU, bins among the genes that were chosen before, the foundation
+model's vectors of genes where genes come first."""
+TRAIN_SIZE: dict[Protocol, float] = {"clean": 0.85, "paper": 0.9, "code": 0.9}
+"""Share of the labelled cells that train."""
 JOINT_EPOCHS, JOINT_BATCH = 25, 16
 """Of the paper's joint training."""
 
@@ -104,9 +120,11 @@ def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     if protocol != "clean" and given["scheme"] == "joint":
         defaults = {**defaults, "max_epochs": JOINT_EPOCHS}
     chosen: dict[str, Any] = {k: defaults.get(k) if v is None else v for k, v in given.items()}
+    if given["patience"] != "protocol":  # None is an answer: all epochs
+        chosen["patience"] = given["patience"]
+    else:
+        chosen["patience"] = defaults["patience"]
     out = Options(protocol=protocol, **chosen)
-    if protocol != "clean":
-        out = replace(out, patience=None)
     for name, kind in WORDS.items():
         choice(name, getattr(out, name), get_args(kind))
     if isinstance(out.lam, str):

@@ -71,7 +71,7 @@ class Problem:
     def network(self) -> PathwayNetwork:
         """Return a new network."""
         a = self.assembler
-        return self.options.network(a.graph.steps, a.width, self.n_classes).to(a.device)
+        return self.options.network(a.graph.steps, a.width, self.n_classes, of_genes=a.of_genes).to(a.device)
 
     def fit(
         self, build: Any, losses: Any, validate: Any, *, what: str, also: Mapping[str, object] | None = None, **how: Any
@@ -134,6 +134,7 @@ class Problem:
             "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.batch_size, "rng": self.rng, **settings,
             "training cells": train, "validation cells": validation, "unlabelled cells": digest(rest),
             "labels": digest(self.labels, self.validation_labels), "logits": type(self.other).__name__,
+            "vectors of genes": digest(self.assembler.of_genes),
         }  # fmt: skip
         if isinstance(self.other, Given):  # a function is what it says of the cells
             plan["logits"] = digest([self.others(c) for c in self.members[:2]])
