@@ -229,6 +229,7 @@ def test_a_function_is_nothing_that_a_file_can_hold(made, tmp_path):
 
 def test_the_references_that_ship_have_cards():
     cards = sgt.annotation.list()
+    assert cards["bundled"].tolist() == [True] + [False] * (len(cards) - 1)
     assert cards.loc["immune", "cells"] == assets.immune_reference().n_obs
     assert cards.loc["immune", "licence"] == "CC BY 4.0"
     assert set(cards.loc["immune", "classes"].split(", ")) == set(assets.immune_reference().obs["cell_type"])

@@ -13,6 +13,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
+from scgnn_tools.annotation import published
 from scgnn_tools.annotation.inputs import Part, known_cells
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.data.labels import clean_labels
@@ -33,20 +34,46 @@ BUNDLED = "the bundled immune reference"
 WANTED = "an AnnData, a path, the name of a bundled reference, or a list or dict of them"
 
 
-def bundled() -> pd.DataFrame:
-    """List the references that ship with the package, a row each: cells, classes, organism, licence, source."""
+def references() -> pd.DataFrame:
+    """List the references that ship with the package, and those that others have published and :func:`download` fetches.
+
+    A row each: ``bundled``, ``downloaded``, ``cells``, ``classes`` (of those that ship), ``experiments``, ``organism``, ``description``,
+    ``labels_key``, ``batch_key``, ``licence``, ``source``, ``sha256`` (where it is known) and ``megabytes`` (of what is here).
+    """
     card, cells = assets.card("immune_reference"), assets.immune_reference().obs
     row = {
+        "bundled": True,
+        "downloaded": True,
         "cells": card["n_rows"],
         "classes": ", ".join(sorted(cells["cell_type"].unique())),
-        "experiments": cells["dataset"].nunique(),
+        "experiments": str(cells["dataset"].nunique()),
         "organism": "human",
         "description": card["description"],
+        "labels_key": DEFAULT_LABELS,
+        "batch_key": "dataset",
         "licence": card["licence"],
         "source": card["source"],
         "sha256": card["sha256"],
     }
-    return pd.DataFrame.from_dict({IMMUNE: row}, orient="index")
+    rows = {IMMUNE: row | {"megabytes": round(assets.path("immune_reference").stat().st_size / 1e6, 1)}}
+    for name, one in published.PUBLISHED.items():
+        path = published.path_of(name)
+        rows[name] = {
+            "bundled": False,
+            "downloaded": path.is_file(),
+            "cells": one.cells,
+            "classes": "",
+            "experiments": "",
+            "organism": one.organism,
+            "description": one.description,
+            "labels_key": one.labels_key,
+            "batch_key": one.batch_key,
+            "licence": one.licence,
+            "source": one.source,
+            "sha256": one.file.sha256 or "",
+            "megabytes": round(path.stat().st_size / 1e6, 1) if path.is_file() else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def is_bundled(reference: object) -> bool:
@@ -74,6 +101,8 @@ def gather(
     if is_bundled(reference):
         labels_key, name, objects = DEFAULT_LABELS, BUNDLED, _immune()
     else:
+        if isinstance(reference, str) and reference in published.PUBLISHED:
+            labels_key = labels_key or published.of(reference).labels_key
         objects = _named(reference, mod)
         name = " and ".join(f"reference {n!r}" if n else "reference" for n in objects)
     parts = {}
@@ -191,10 +220,21 @@ def _named(reference: Reference, mod: str) -> "dict[str, AnnData]":
 def _opened(one: object, mod: str, name: str) -> "AnnData":
     if isinstance(one, str | Path):
         if isinstance(one, str) and not Path(one).expanduser().exists() and not Path(one).suffix:
-            msg = (
-                f"{name}={printable(repr(one))} is no file and no bundled reference; there is: {IMMUNE}."
-                f"{did_you_mean(one, [IMMUNE])} Pass a path of cells, for example 'atlas.h5ad'."
-            )
-            raise InputValueError(msg)
+            one = _published(one, name)
         return modality(read_cells(one), mod, name=name, wanted=WANTED)
     return modality(one, mod, name=name, wanted=WANTED)  # type: ignore[arg-type]
+
+
+def _published(called: str, name: str) -> Path:
+    """Return the file of a reference that was downloaded; what it is called is no file."""
+    if called not in published.PUBLISHED:
+        msg = (
+            f"{name}={printable(repr(called))} is no file and no bundled reference; there is: {IMMUNE}, and to be downloaded "
+            f"{', '.join(published.PUBLISHED)}.{did_you_mean(called, [IMMUNE, *published.PUBLISHED])} Pass a path of cells, for example "
+            "'atlas.h5ad'."
+        )
+        raise InputValueError(msg)
+    if not (path := published.path_of(called)).is_file():
+        msg = f"{name}={called!r} was not downloaded yet. Call sgt.annotation.download({called!r}) first; it tells of the licence."
+        raise InputValueError(msg)
+    return path

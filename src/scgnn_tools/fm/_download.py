@@ -74,7 +74,7 @@ def download(
     target = Path(folder).expanduser() if folder is not None else settings.cache_dir / name / chosen
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
-        urls = _addresses(file, f"{mirror.rstrip('/')}/{name}/{chosen}" if mirror else None)
+        urls = addresses(file, f"{mirror.rstrip('/')}/{name}/{chosen}" if mirror else None)
         if urls:
             fetch(file, urls, target)
         elif not (target / file.name).is_file():
@@ -99,7 +99,7 @@ def download_size(name: str, *, variant: str | None = None) -> int | None:
 
     total = 0
     for file in _chosen(name, variant)[1]:
-        urls = _addresses(file, None)
+        urls = addresses(file, None)
         if not urls:
             return None
         try:
@@ -175,7 +175,8 @@ def _fetch(file: RemoteFile, urls: list[str], path: Path) -> Path:
     raise WeightsError(msg)
 
 
-def _addresses(file: RemoteFile, mirror: str | None) -> list[str]:
+def addresses(file: RemoteFile, mirror: str | None) -> list[str]:
+    """Return where a file can be had: in a folder of a mirror, if there is one, then where it was published."""
     urls = [hub() + url.removeprefix(HUB) if url.startswith(f"{HUB}/") else url for url in file.urls]
     return [f"{mirror}/{file.name}", *urls] if mirror else urls
 
