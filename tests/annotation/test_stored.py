@@ -178,7 +178,7 @@ def test_what_does_not_go_together_is_said_before_any_work(halves, file, folder,
         ({"reference": halves[0], "store": where, "use_rep": "X_pca"}, "use_rep= does not go"),
     ):
         with pytest.raises(InputValueError, match=says):
-            sgt.tl.annotate(halves[1].copy() if "use_rep" not in options else with_pca(halves[1]), **options)
+            sgt.tl.annotate(halves[1].copy(), **options)
     own = halves[1].copy()
     own.obs["cell_type"] = ["B cell", None] * (own.n_obs // 2) + [None] * (own.n_obs % 2)
     with pytest.raises(InputValueError, match="do not go with store="):
@@ -188,12 +188,6 @@ def test_what_does_not_go_together_is_said_before_any_work(halves, file, folder,
     with pytest.raises(TypeError, match="a path"):
         sgt.tl.annotate(file, reference=folder)
     assert not where.exists()
-
-
-def with_pca(cells):
-    out = cells.copy()
-    out.obsm["X_pca"] = np.zeros((out.n_obs, 3), dtype=np.float32)
-    return out
 
 
 def test_the_command(file, folder, once, tmp_path, capsys):

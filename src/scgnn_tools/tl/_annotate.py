@@ -17,6 +17,7 @@ from scgnn_tools.annotation.majority import given_clusters
 from scgnn_tools.annotation.run import run
 from scgnn_tools.annotation.settings import settings_of
 from scgnn_tools.annotation.sources import DEFAULT_LABELS, gather, is_bundled
+from scgnn_tools.annotation.stored import check_stored
 from scgnn_tools.annotation.writing import finish
 from scgnn_tools.data.readers import open_cells
 from scgnn_tools.store import place_of
@@ -231,6 +232,8 @@ def annotate(
     if kept is not None:
         check_same(settings, kept, labels_key=labels_key, **experiments)
         return kept.annotate(whole, **how, **written)
+    if where is not None:
+        check_stored(settings, majority=majority, copy=copy, shard=shard, trained=False)
     if own is None:
         known, name = gather(
             reference,
