@@ -35,6 +35,21 @@ def test_the_verdict(own, says):
     assert says in verdict(evaluation(own=own, pca=(0.7, 0.7, 0.7), center=(0.6, 0.7, 0.5)), "own")
 
 
+@pytest.mark.parametrize(
+    ("scores", "says"),
+    [
+        # harmony would lose to center as well, and scvi is the best of those that do not subtract means
+        ({"center": (0.9, 0.9, 0.5), "harmony": (0.6, 0.6, 0.6), "scvi": (0.7, 0.7, 0.7)}, "scvi is best: take scvi"),
+        ({"X_a+combat": (0.9, 0.9, 0.5), "pca": (0.3, 0.3, 0.3)}, "own is best: keep own"),
+        ({"center": (0.6, 0.6, 0.6), "harmony": (0.9, 0.9, 0.9)}, "Take harmony"),
+    ],
+)
+def test_what_wins_by_construction_is_not_advised(scores, says):
+    said = verdict(evaluation(own=(0.5, 0.5, 0.5), **scores), "own")
+    assert said.endswith(says)
+    assert ("wins part of that by construction" in said) == ("Take" not in said)
+
+
 def test_the_best_baseline_may_differ_by_the_measure():
     said = verdict(evaluation(own=(0.8, 0.4, 0.4), pca=(0.95, 0.3, 0.3), center=(0.6, 0.6, 0.6)), "own")
     assert "by total: 0.640, pca 0.690" in said

@@ -28,6 +28,8 @@ class Entry(Place):
         Fewer cells are refused.
     network
         Whether a foundation model is tuned, which is saved in a folder beside the arrays of the method.
+    subtracts_means
+        Whether it takes the mean of each batch away, so that part of the batch score (PCR) is won by construction.
     """
 
     kind: Literal["method", "baseline"]
@@ -36,12 +38,13 @@ class Entry(Place):
     sees_labels: bool = False
     least_cells: int = 2
     network: bool = False
+    subtracts_means: bool = False
 
 
 METHODS = {
     "none": Entry("scgnn_tools.integration.none", "Uncorrected", "baseline", inductive=True),
-    "center": Entry("scgnn_tools.integration.center", "Center", "baseline", inductive=True),
-    "combat": Entry("scgnn_tools.integration.combat", "Combat", "baseline", "expression"),
+    "center": Entry("scgnn_tools.integration.center", "Center", "baseline", inductive=True, subtracts_means=True),
+    "combat": Entry("scgnn_tools.integration.combat", "Combat", "baseline", "expression", subtracts_means=True),
     "harmony": Entry("scgnn_tools.integration.harmony", "Harmony", "baseline"),
     "scvi": Entry("scgnn_tools.integration.scvi", "ScVI", "baseline", "counts", inductive=True, least_cells=100),
     "scanvi": Entry(

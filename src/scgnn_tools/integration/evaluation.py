@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.integration._registry import METHODS
 from scgnn_tools.integration.inputs import Column
 from scgnn_tools.metrics import integration, integration_controls
 
@@ -114,7 +115,8 @@ def _halves(
 def verdict(found: Evaluation | None, own: str) -> str:
     """Say whether a method beats, ties with or loses to its best baseline, by total and by the worse of bio and batch.
 
-    A tie is within one standard error of the difference over the same halves of the cells.
+    A tie is within one standard error of the difference over the same halves of the cells. A method that loses by both is advised against;
+    what is advised instead does not win by construction.
     """
     if found is None:
         return f"{own}: the cells with a label are of one batch or of one label; nothing to score"
@@ -139,7 +141,25 @@ def verdict(found: Evaluation | None, own: str) -> str:
         text += (
             f". Without PCR, which subtracting means wins by construction, it {word} {best}: {mine:.3f}, {theirs:.3f}"
         )
-    return text + (f". Take {winner}" if losses == 2 else "")
+    return text + (_advice(found, own, others, winner) if losses == 2 else "")
+
+
+def _advice(found: Evaluation, own: str, others: list[str], winner: str) -> str:
+    """Say what to take instead: the best method whose score is not won by construction."""
+    if not _subtracts_means(winner):
+        return f". Take {winner}"
+    fair = [n for n in (own, *others) if not _subtracts_means(n)]
+    best = max(fair, key=lambda n: float(found.table.loc[n, "total"]), default=None)
+    why = f". {winner} wins part of that by construction (it subtracts the means of batches)"
+    if best is None:
+        return why
+    return f"{why}; of the methods that do not, {best} is best: {'keep' if best == own else 'take'} {best}"
+
+
+def _subtracts_means(row: str) -> bool:
+    """Tell of a row, such as "X_scgpt+center", whether its method takes the mean of each batch away."""
+    name = row.rpartition("+")[2]
+    return name in METHODS and METHODS[name].subtracts_means
 
 
 def _against(found: Evaluation, own: str, others: list[str], measure: str) -> tuple[float, str, float, str]:
