@@ -63,6 +63,11 @@ def annotation(
         If there is no such annotation, map or column.
     InputValueError, InputTypeError
         If the palette, ``ax`` or ``save`` cannot be used.
+
+    Examples
+    --------
+    >>> sgt.pl.annotation(adata, labels_key="cell_type", save="labels.png")
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = LabelKeys(key)

@@ -59,6 +59,11 @@ def calibration(
     ------
     MissingKeyError
         If there is no such annotation or column, or no cell was held out.
+
+    Examples
+    --------
+    >>> sgt.pl.calibration(adata, labels_key="cell_type")
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     entry = result(adata, key, needs=None if labels_key else "calibration")

@@ -88,6 +88,11 @@ def embedding_report(
     ------
     MissingKeyError
         If there is no such embedding, map or column.
+
+    Examples
+    --------
+    >>> sgt.pl.embedding_report(adata, labels_key="cell_type", batch_key="batch", basis="X_umap")
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     key, entry = _found(adata, key)

@@ -59,6 +59,12 @@ def explain(
     ------
     MissingKeyError
         If there is no such explanation.
+
+    Examples
+    --------
+    >>> sgt.tl.explain(adata, "partly", method="logreg_pca", n_cells=5, n_genes=20)
+    >>> sgt.pl.explain(adata, n_genes=5)
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_genes", n_genes)

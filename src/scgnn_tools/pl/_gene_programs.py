@@ -63,6 +63,12 @@ def gene_programs(
     ------
     MissingKeyError
         If there are no programs, or no such column.
+
+    Examples
+    --------
+    >>> sgt.tl.gene_programs(adata, groupby="cell_type")
+    >>> sgt.pl.gene_programs(adata, n_programs=10)
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_programs", n_programs)

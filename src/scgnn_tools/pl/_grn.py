@@ -88,6 +88,14 @@ def grn(
         If there is no such network.
     InputValueError
         If there is no such group or factor, or no edge to draw.
+
+    Examples
+    --------
+    >>> sgt.pl.grn(adata, n_edges=40)
+    <Figure size ...>
+    >>> sgt.pl.grn(adata, tf="JUN", group="CD14+ monocyte", save="jun.pdf")
+    <Figure size ...>
+    >>> page = sgt.pl.grn(adata, interactive=True, save="network.html")
     """
     if interactive:
         _no_figure(ax, save, return_fig=return_fig)

@@ -41,6 +41,11 @@ def grn_difference(
     {figure}
 
     {returns}
+
+    Examples
+    --------
+    >>> sgt.pl.grn_difference(sgt.tl.compare_grn(adata, "CD14+ monocyte", "B cell"))
+    <Figure size ...>
     """
     canvas, n_shown = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), integer("n_shown", n_shown)
     a, b = (style.text(n, limit=24) for n in comparison.names)

@@ -66,6 +66,12 @@ def grn_evaluation(
         If there is no such row.
     MissingKeyError
         If the object has no such network, or an imported one that nobody evaluated.
+
+    Examples
+    --------
+    >>> judged = sgt.tl.evaluate_grn(adata, exclude_known=False, bootstrap=0)
+    >>> sgt.pl.grn_evaluation(judged)
+    <Figure size ...>
     """
     canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
     judged = evaluation if isinstance(evaluation, GrnEvaluation) else None

@@ -68,6 +68,12 @@ def integration(
     ------
     MissingKeyError
         If there is no such integration, or it was not scored.
+
+    Examples
+    --------
+    >>> sgt.tl.integrate(adata, "batch", labels_key="cell_type", method="center")
+    >>> sgt.pl.integration(adata)
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = IntegrationKeys(key)

@@ -60,6 +60,12 @@ def perturbation(
         If there is no such result, or it was not scored.
     InputValueError
         If the condition was not held out.
+
+    Examples
+    --------
+    >>> sgt.tl.perturb(adata, "guide", n_genes=200, n_halves=1)
+    >>> sgt.pl.perturbation(adata, "LYZ")
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = PerturbationKeys(key)

@@ -61,6 +61,12 @@ def regulon_heatmap(
     ------
     MissingKeyError, InputValueError
         If there are no activities, groups or factors of that name.
+
+    Examples
+    --------
+    >>> sgt.tl.tf_activity(adata)
+    >>> sgt.pl.regulon_heatmap(adata, "cell_type", n_tfs=3)
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_tfs", n_tfs)
@@ -145,6 +151,11 @@ def regulon_specificity(
     ------
     MissingKeyError, InputValueError
         If there is no such network or group, or it was inferred without groups.
+
+    Examples
+    --------
+    >>> sgt.pl.regulon_specificity(adata, groups=["B cell", "CD14+ monocyte"])
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_tfs", n_tfs)

@@ -62,6 +62,11 @@ def annotation_sankey(
     ------
     MissingKeyError
         If there is no such annotation or column.
+
+    Examples
+    --------
+    >>> sgt.pl.annotation_sankey(adata, "cell_type")
+    <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     entry = result(adata, key)

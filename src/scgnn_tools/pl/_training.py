@@ -44,6 +44,13 @@ def training(
     ------
     InputValueError
         If there is nothing to draw.
+
+    Examples
+    --------
+    >>> sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    >>> model = sgt.models.ScGraPhT(adata).train(max_epochs=20)
+    >>> sgt.pl.training(model.history)
+    <Figure size ...>
     """
     canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
     if not len(history) or not {"loss", "validation"} <= set(history.columns):

@@ -59,6 +59,12 @@ def cell_graph(
         If there are no such vectors.
     GraphError
         If vectors are not finite.
+
+    Examples
+    --------
+    >>> sgt.pp.cell_graph(adata, n_neighbors=10)
+    >>> adata.obsp["sgt_cells"].shape
+    (206, 206)
     """
     inner = opened(adata, key_added, copy=copy, mod=mod)
     use_rep, x = vectors(inner, use_rep, where="obsm")

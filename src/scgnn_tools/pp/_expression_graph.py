@@ -57,6 +57,12 @@ def expression_graph(
         If the matrix that fits is ``raw`` and has other genes than the object.
     GraphError
         If there are fewer than 3 cells.
+
+    Examples
+    --------
+    >>> sgt.pp.expression_graph(adata, threshold=0.4)
+    >>> adata.varp["sgt_coexpression"].shape
+    (1000, 1000)
     """
     inner = opened(adata, key_added, copy=copy, mod=mod)
     expression = open_expression(inner, layer=layer, every_feature=True)

@@ -50,6 +50,12 @@ def gene_graph(
     ------
     MissingKeyError
         If there are no such vectors.
+
+    Examples
+    --------
+    >>> sgt.pp.gene_graph(adata, n_neighbors=5)
+    >>> adata.varp["sgt_genes"].shape
+    (1000, 1000)
     """
     inner = opened(adata, key_added, copy=copy, mod=mod)
     use_rep, v = vectors(inner, use_rep, where="varm")

@@ -55,6 +55,12 @@ def match_genes(
     ------
     GeneMatchError
         If fewer than 20 % of the genes are known. Under 70 % there is a warning.
+
+    Examples
+    --------
+    >>> sgt.pp.match_genes(adata)
+    >>> adata.uns["sgt"]["genes"]["table"].columns.tolist()
+    ['name', 'matched', 'how']
     """
     whole, adata = adata, modality(adata, mod)
     check_writable(whole, copy=copy, mod=mod)

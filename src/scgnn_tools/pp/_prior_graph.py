@@ -55,6 +55,12 @@ def prior_graph(
     ------
     GraphError
         If no edge lies between the genes, or the table cannot be used.
+
+    Examples
+    --------
+    >>> sgt.pp.prior_graph(adata)
+    >>> adata.uns["sgt_prior"]["params"]["organism"]
+    'human'
     """
     from scgnn_tools.grn.given import given_networks, merged  # pp does without PyTorch, which that room loads
     from scgnn_tools.grn.names import GeneNames

@@ -107,6 +107,16 @@ def classify_genes(
     Notes
     -----
     Source: Theodoris et al., Nature 2023 (tasks); Fang et al., bioRxiv 2024.06.04.597354 (random forest on static vectors, 5 folds).
+
+    Examples
+    --------
+    >>> classes = {
+    ...     "ribosomal": [g for g in adata.var_names if g.startswith("RPL")],
+    ...     "mitochondrial": [g for g in adata.var_names if g.startswith(("NDUF", "ATP5", "COX"))],
+    ... }
+    >>> table = sgt.tl.classify_genes(adata, classes, baselines=False)
+    >>> table.columns[:2].tolist()
+    ['auc', 'sd']
     """
     adata = None if adata is None else modality(adata, mod)
     choice("method", method, ("forest", "finetune"))

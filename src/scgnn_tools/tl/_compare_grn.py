@@ -86,6 +86,14 @@ def compare_grn(
     ------
     MissingKeyError, InputValueError
         If there is no such group or network, a group has fewer than 10 cells, or there are too few donors.
+
+    Examples
+    --------
+    >>> difference = sgt.tl.compare_grn(adata, "CD14+ monocyte", "B cell")
+    >>> difference.edges.columns[:2].tolist()
+    ['source', 'target']
+    >>> sgt.pl.grn_difference(difference)
+    <Figure size ...>
     """
     target = modality(adata, mod)
     integer("n_targets", n_targets, or_none=True)

@@ -123,6 +123,19 @@ def embed(
     ------
     InputScaleError, InputValueError, MissingKeyError, GeneMatchError, WeightsError
         Before anything is written.
+
+    Examples
+    --------
+    >>> sgt.tl.embed(adata)
+    >>> adata.obsm["X_cgc-mini"].shape, adata.varm["cgc-mini"].shape
+    ((206, 128), (1000, 64))
+
+    A model by name, and a name of your own for the result:
+
+    >>> sgt.tl.embed(adata, "scgpt", checkpoint="scGPT_human")  # doctest: +SKIP
+    >>> sgt.tl.embed(adata, genes=False, key_added="mine")
+    >>> "X_mine" in adata.obsm
+    True
     """
     most = integer("batch_size", batch_size, or_auto=True)
     choice("genes", genes, ("static", "context", False))

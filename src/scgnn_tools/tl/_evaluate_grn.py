@@ -89,6 +89,19 @@ def evaluate_grn(
         If nothing is left to judge.
     InputValueError, MissingKeyError
         If a table lacks a column.
+
+    Examples
+    --------
+    The network of an object:
+
+    >>> judged = sgt.tl.evaluate_grn(adata, exclude_known=False, bootstrap=0)
+    >>> {"auroc", "auprc"} <= set(judged.table.columns)
+    True
+
+    The edges of any other tool:
+
+    >>> mine = pd.DataFrame({"TF": ["JUN", "SPI1"], "target": ["FOS", "LYZ"], "importance": [2.0, 1.0]})
+    >>> judged = sgt.tl.evaluate_grn(mine, genes=adata.var_names, bootstrap=0)
     """
     integer("bootstrap", bootstrap, least=0)
     adata = None

@@ -97,6 +97,14 @@ def explain(
         Before anything is written.
     MissingExtraError
         If captum is wanted and not installed.
+
+    Examples
+    --------
+    >>> sgt.tl.explain(adata, "partly", method="logreg_pca", n_cells=5, n_genes=20)
+    >>> adata.uns["sgt_explain"]["genes"].shape
+    (20, 5)
+    >>> sgt.pl.explain(adata)
+    <Figure size ...>
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

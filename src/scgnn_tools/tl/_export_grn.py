@@ -82,6 +82,13 @@ def export_grn(
         If there is no such network or group, the format is not known, the file exists, or no edge is left; nothing is written.
     MissingExtraError
         If a format needs a package that is not installed.
+
+    Examples
+    --------
+    >>> sgt.tl.export_grn(adata, "network.graphml", n_top=500).name
+    'network.graphml'
+    >>> sgt.tl.export_grn(adata, "regulons.gmt", n_targets=50).name
+    'regulons.gmt'
     """
     path = as_path("path", path)
     ending = path.suffix.lstrip(".").lower()

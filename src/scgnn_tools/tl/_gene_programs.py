@@ -99,6 +99,14 @@ def gene_programs(
     Notes
     -----
     Source: Cui et al., Nature Methods 2024 (scGPT); Fang et al., bioRxiv 2024.06.04.597354.
+
+    Examples
+    --------
+    >>> sgt.tl.gene_programs(adata, groupby="cell_type")
+    >>> adata.var["sgt_programs"].cat.categories[:2].tolist()
+    ['P1', 'P2']
+    >>> adata.uns["sgt_programs"]["scores"].index.tolist()[:2]
+    ['B cell', 'CD14+ monocyte']
     """
     whole, adata = adata, modality(adata, mod)
     check_writable(whole, copy=copy, mod=mod)

@@ -73,6 +73,13 @@ def grn_from_edges(
     ------
     GraphError, InputValueError, MissingKeyError
         If the table cannot be read, or no edge lies between genes of the data; nothing is written.
+
+    Examples
+    --------
+    >>> edges = pd.DataFrame({"TF": ["JUN", "JUN"], "target": ["FOS", "LYZ"], "importance": [2.0, 1.0]})
+    >>> sgt.tl.grn_from_edges(adata, edges, key_added="mine")
+    >>> adata.uns["mine"]["edges"]["target"].tolist()
+    ['FOS', 'LYZ']
     """
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

@@ -105,6 +105,12 @@ def in_silico(
         If genes are not in the model's vocabulary; the message lists them.
     InputValueError, MissingKeyError
         Before anything is written.
+
+    Examples
+    --------
+    >>> sgt.tl.in_silico(adata, ["CD3D", "LYZ"])
+    >>> sorted(adata.uns["sgt_in_silico"]["genes"].index)
+    ['CD3D', 'LYZ']
     """
     from scgnn_tools import fm
 

@@ -157,6 +157,17 @@ def infer_grn(
         If no transcription factor is in the data, or the prior shares no gene.
     MissingKeyError, GeneMatchError, InputValueError
         Before anything is trained or written.
+
+    Examples
+    --------
+    >>> sgt.tl.infer_grn(adata)  # doctest: +SKIP
+
+    A network for each type of cell, by correlation alone, which takes seconds:
+
+    >>> sgt.tl.infer_grn(adata, groupby="cell_type", method="pcc", controls=False)
+    >>> adata.uns["sgt_grn"]["edges"].columns[:4].tolist()
+    ['group', 'source', 'target', 'score']
+    >>> verdict = adata.uns["sgt_grn"]["evaluation"]["verdict"]
     """
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

@@ -113,6 +113,14 @@ def integrate(
     -----
     SgtWarning
         If each label is in one batch only.
+
+    Examples
+    --------
+    >>> sgt.tl.integrate(adata, "batch", labels_key="cell_type", method="center")
+    >>> adata.obsm["X_sgt_integrated"].shape
+    (206, 50)
+    >>> adata.uns["sgt_integrated"]["evaluation"]["kind"].unique().tolist()
+    ['method', 'baseline', 'control']
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

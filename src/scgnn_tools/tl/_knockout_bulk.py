@@ -132,6 +132,14 @@ def knockout_bulk(
     -----
     SgtWarning
         If the target does not fall in most of its knock-outs, or control and knock-out were normalised in two ways.
+
+    Examples
+    --------
+    >>> sgt.tl.knockout_bulk(bulk, query="FOS")
+    >>> bulk.varm["sgt_knockout_change"].columns.tolist()
+    ['FOS']
+    >>> bulk.uns["sgt_knockout"]["evaluation"].columns[:1].tolist()
+    ['kind']
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

@@ -134,6 +134,15 @@ def perturb(
     -----
     SgtWarning
         If cells or conditions are left out, or nothing is known of a perturbed gene.
+
+    Examples
+    --------
+    ``obs["guide"]`` says what was done to each cell, "control" for nothing:
+
+    >>> sgt.tl.perturb(adata, "guide", query="JUN", n_genes=200, n_halves=1)
+    >>> adata.uns["sgt_perturb"]["predictions"].index.tolist()
+    ['JUN']
+    >>> verdict = adata.uns["sgt_perturb"]["verdict"]
     """
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

@@ -46,6 +46,12 @@ def regulons(
     ------
     MissingKeyError, InputValueError
         If there is no such network or group.
+
+    Examples
+    --------
+    >>> net = sgt.tl.regulons(adata, n_targets=20)
+    >>> net.columns.tolist()
+    ['source', 'target', 'weight']
     """
     return weighted(edges_of(modality(adata, mod), key, group=group, n_targets=n_targets))
 

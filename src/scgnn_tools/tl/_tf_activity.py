@@ -81,6 +81,14 @@ def tf_activity(
         If decoupler is not installed.
     MissingKeyError, InputValueError, GraphError
         If there is no such network, method or group, or no factor has enough targets; nothing is written.
+
+    Examples
+    --------
+    >>> sgt.tl.tf_activity(adata)
+    >>> adata.obsm["sgt_activity"].shape[0] == adata.n_obs
+    True
+    >>> sgt.pl.regulon_heatmap(adata, "cell_type")
+    <Figure size ...>
     """
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)

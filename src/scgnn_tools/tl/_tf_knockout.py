@@ -107,6 +107,12 @@ def tf_knockout(
     ------
     MissingKeyError, InputValueError
         If there is no such network, group or factor, the factor has no target or is expressed nowhere; nothing is written.
+
+    Examples
+    --------
+    >>> sgt.tl.tf_knockout(adata, "JUN", labels_key="cell_type", n_shuffles=5)
+    >>> adata.uns["sgt_tf_knockout"]["shift"].columns[:3].tolist()
+    ['group', 'n_cells', 'n_edges']
     """
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
