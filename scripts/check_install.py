@@ -1,8 +1,8 @@
-"""Install the package as a user would, and see that it imports: `make check-install`.
+"""Install the package as a user would, and see that it imports and works: `make check-install`.
 
-The source distribution is built and installed into an empty environment, every module is imported, and `pip check` looks for conflicts;
-likewise for each extra, in a copy of that environment. With `--tests` the tests that are named run from the unpacked source
-distribution.
+The source distribution is built, and the wheel from it. The wheel goes into an empty environment: every module is imported, `pip check`
+looks for conflicts, and `sgt demo` makes the four calls in a folder far from the checkout. Likewise for each extra, without the demo, in a
+copy of that environment. With `--tests` the tests that are named run from the unpacked source distribution.
 """
 
 import argparse
@@ -28,6 +28,7 @@ for name in names:
         importlib.import_module(name)
 print(f"{len(names)} modules of {scgnn_tools.__file__} imported")
 """
+MADE_BY_THE_DEMO = ("pbmc.h5ad", "umap.png", "annotation.png", "grn.png")
 
 
 def main() -> None:
@@ -47,28 +48,40 @@ def check(folder: Path, extras: list[str], tests: list[str]) -> None:
     core = folder / "core"
     venv.create(core, with_pip=True)
     pip(core, "install", "--upgrade", "pip>=25.1", "build")
-    run([python(core), "-m", "build", "--sdist", "--outdir", folder, ROOT], cwd=folder)
-    (archive,) = folder.glob("*.tar.gz")
-    with tarfile.open(archive) as file:
-        file.extractall(folder / "source", filter="data")
-    (source,) = (folder / "source").iterdir()
-    install_and_import(core, source)
+    run([python(core), "-m", "build", "--outdir", folder, ROOT], cwd=folder)  # the wheel is built from the archive
+    (archive,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    install_and_import(core, wheel)
+    smoke(core)
     for extra in extras:
         environment = folder / extra
         shutil.copytree(core, environment, symlinks=True, copy_function=os.link)  # nothing is copied twice
-        install_and_import(environment, source, extra)
+        install_and_import(environment, wheel, extra)
         shutil.rmtree(environment)
     if tests:
+        with tarfile.open(archive) as file:
+            file.extractall(folder / "source", filter="data")
+        (source,) = (folder / "source").iterdir()
         pip(core, "install", "--group", f"{source}/pyproject.toml:test")
         run([python(core), "-m", "pytest", "-q", "-m", "not slow", *tests], cwd=source)
 
 
-def install_and_import(environment: Path, source: Path, extra: str = "") -> None:
-    """Install the package, with an extra, and import every module of it."""
+def install_and_import(environment: Path, wheel: Path, extra: str = "") -> None:
+    """Install the wheel, with an extra, and import every module of it."""
     print(f"=== {extra or 'the package alone'}", flush=True)
-    pip(environment, "install", f"{source}[{extra}]" if extra else source)
+    pip(environment, "install", f"{wheel}[{extra}]" if extra else wheel)
     pip(environment, "check")
     run([python(environment), "-W", "ignore", "-c", IMPORT_ALL], cwd=environment)
+
+
+def smoke(environment: Path) -> None:
+    """Make the four calls on real cells with the installed command, and see that the files are there."""
+    print("=== the four calls", flush=True)
+    folder = environment / "demo"
+    run([python(environment).with_name("sgt"), "demo", "--output", folder], cwd=environment)
+    missing = [name for name in MADE_BY_THE_DEMO if not (folder / name).is_file()]
+    if missing:
+        sys.exit(f"sgt demo has not written {', '.join(missing)}")
+    shutil.rmtree(folder)
 
 
 def pip(environment: Path, command: str, *args: object) -> None:
