@@ -1,5 +1,6 @@
 """Writing into an AnnData: all fields or none, and never over what is read."""
 
+import inspect
 import warnings
 
 import anndata as ad
@@ -8,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import scgnn_tools as sgt
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._fields import check_own, check_writable, root, write
+from scgnn_tools._keys import IntegrationKeys, LabelKeys
 from tests._compare import changed
 
 GOOD = {"obs": {"a": np.arange(4.0), "new": pd.Categorical(list("xxyy"))}, "uns": {"n": {"params": {}}, "sgt": {}}}
@@ -96,22 +99,85 @@ def test_what_another_thread_wrote_meanwhile_stays():
     assert dict(adata.uns["sgt"]) == {"a": 1, "b": 1}
 
 
+SIGNED = {"params": {"scgnn_tools": "0.1.0"}}
+
+
 @pytest.mark.parametrize(
-    ("column", "record", "refused"),
+    ("key", "record", "refused"),
     [
         ("cell_type", None, True),
         ("cell_type", "mine", True),
-        ("cell_type", {"params": {}}, False),
+        ("cell_type", {"params": {}}, True),  # as scanpy's own records are
+        ("cell_type", SIGNED, False),
         ("sgt_label", None, False),
         ("else", None, False),
     ],
 )
-def test_a_column_of_the_user_is_not_replaced(adata, column, record, refused):
+def test_a_column_of_the_user_is_not_replaced(adata, key, record, refused):
     adata.obs["cell_type"] = adata.obs["sgt_label"] = "B"
     if record is not None:
-        adata.uns[column] = record
+        adata.uns[key] = record
     if not refused:
-        assert check_own(adata, column, "obs", [column, f"{column}_confidence"]) is None
+        assert check_own(adata, LabelKeys(key)) is None
         return
-    with pytest.raises(InputValueError, match="no result called 'cell_type' has written it"):
-        check_own(adata, column, "obs", [column])
+    with pytest.raises(InputValueError, match=r"no result called 'cell_type' has written it.*another key_added="):
+        check_own(adata, LabelKeys(key))
+
+
+def test_what_a_result_has_written_is_known_by_its_version_after_a_file_too(adata, tmp_path):
+    write(adata, {"uns": {"mine": {"params": {"a": 1}}, "n": "not a result"}}, copy=False)
+    assert adata.uns["mine"]["params"] == {"a": 1, "scgnn_tools": sgt.__version__}
+    assert adata.uns["n"] == "not a result"
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    assert check_own(ad.read_h5ad(tmp_path / "a.h5ad"), IntegrationKeys("mine")) is None
+
+
+CALLS = {
+    "annotate": (sgt.tl.annotate, ("a",), ("obs", "obsm", "uns")),
+    "explain": (sgt.tl.explain, ("a",), ("uns",)),
+    "gene_programs": (sgt.tl.gene_programs, (), ("var", "obsm", "uns")),
+    "grn_from_edges": (sgt.tl.grn_from_edges, ([("A", "B")],), ("varp", "uns")),
+    "in_silico": (sgt.tl.in_silico, (["0"],), ("uns",)),
+    "infer_grn": (sgt.tl.infer_grn, (), ("varp", "uns")),
+    "integrate": (sgt.tl.integrate, ("a",), ("obsm", "uns")),
+    "knockout_bulk": (sgt.tl.knockout_bulk, (), ("varm", "uns")),
+    "perturb": (sgt.tl.perturb, ("a",), ("varm", "uns")),
+    "tf_activity": (sgt.tl.tf_activity, (), ("obsm", "uns")),
+    "tf_knockout": (sgt.tl.tf_knockout, ("0",), ("obsm", "uns")),
+    "embed": (sgt.tl.embed, (), ("obsm", "varm")),
+    "cell_graph": (sgt.pp.cell_graph, (), ("obsp", "uns")),
+    "gene_graph": (sgt.pp.gene_graph, (), ("varp", "uns")),
+    "expression_graph": (sgt.pp.expression_graph, (), ("varp", "uns")),
+    "prior_graph": (sgt.pp.prior_graph, (), ("varp", "uns")),
+}
+NAMES = {
+    "obsm": ("X_own", "own", "own_proba"),
+    "varm": ("own_change", "own"),
+    "obs": ("own_confidence",),
+    "var": ("own",),
+    "obsp": ("own",),
+    "varp": ("own",),
+    "uns": ("own",),
+}
+
+
+def test_every_function_that_names_a_result_is_in_the_table():
+    there = {
+        name
+        for room in (sgt.tl, sgt.pp)
+        for name in room.__all__
+        if "key_added" in inspect.signature(getattr(room, name)).parameters
+    }
+    assert there == set(CALLS)
+
+
+@pytest.mark.parametrize(("name", "where"), [(n, w) for n, (_, _, places) in CALLS.items() for w in places])
+def test_an_entry_of_the_user_is_not_replaced(adata, name, where):
+    call, args, _ = CALLS[name]
+    for key in NAMES[where]:
+        shape = {"obsp": (4, 4), "varp": (3, 3), "obsm": (4, 2), "varm": (3, 2), "obs": 4, "var": 3}.get(where)
+        getattr(adata, where)[key] = {"params": {"of": "mine"}} if shape is None else np.ones(shape)
+    before = adata.copy()
+    with pytest.raises(InputValueError, match=rf"{where}\['.*own.*'\] is there already.*key_added='?"):
+        call(adata, *args, key_added="own")
+    assert changed(before, adata) == set()

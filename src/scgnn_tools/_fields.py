@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._keys import ROOT
+from scgnn_tools._keys import ROOT, WRITER, EmbeddingKeys, Written
 from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, inside
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, Mapping[str, Any]]
 """What is to be written: container (``obs``, ``obsm``, ``uns``, …) to key to value."""
+
+OURS = (ROOT, f"_{ROOT}", f"X_{ROOT}")
+"""How names begin that are the package's own."""
 
 ONE_AT_A_TIME = threading.RLock()
 """Threads write one after the other."""
@@ -30,21 +33,60 @@ def check_writable(data: "AnnData | MuData", *, copy: bool, mod: str = RNA) -> N
         raise InputValueError(msg)
 
 
-def check_own(adata: "AnnData", key: str, where: str, names: Iterable[str]) -> None:
-    """Refuse to replace columns of ``obs`` or ``var`` that are the user's: no result called ``key`` has written them.
+def check_own(adata: "AnnData", keys: Any, fields: Written | None = None) -> None:
+    """Refuse to replace what is the user's: entries that no result called ``keys.key`` of this package has written.
 
-    Names that begin with "sgt" or "_sgt" are the package's; they are replaced after an ``anndata.concat``, too, which leaves ``uns`` out.
+    Our own earlier result is replaced. Names that begin with "sgt", "_sgt" or "X_sgt" are the package's; they are replaced after an
+    ``anndata.concat``, too, which leaves ``uns`` out.
+
+    Parameters
+    ----------
+    adata
+        What will be written into.
+    keys
+        Names of the result, of :mod:`scgnn_tools._keys`.
+    fields
+        What it will write; None for ``keys.fields``.
+
+    Raises
+    ------
+    InputValueError
+        The message names the entries, and ``key_added``.
     """
-    table = getattr(adata, where)
-    theirs = [n for n in names if n in table and not str(n).startswith((ROOT, f"_{ROOT}"))]
-    before = adata.uns.get(key)
-    if theirs and not (isinstance(before, Mapping) and "params" in before):
-        shown = ", ".join(repr(printable(n)) for n in theirs)
+    if _is_ours(adata, keys):
+        return
+    fields = keys.fields if fields is None else fields
+    theirs = [
+        (where, name)
+        for where, names in fields.items()
+        for name in names
+        if name in getattr(adata, where) and not name.startswith(OURS)
+    ]
+    if theirs:
+        shown = ", ".join(f"{where}[{printable(name)!r}]" for where, name in theirs)
         msg = (
-            f"{where} has {shown} already, and no result called {printable(key)!r} has written it: it would be replaced. "
-            f"Pass another key_added=, for example {printable(key) + '_2'!r}."
+            f"{shown} is there already, and no result called {printable(keys.key)!r} has written it: it would be replaced. "
+            f"Pass another key_added=, for example {printable(keys.key) + '_2'!r}; or, if it may go, del adata.{shown.split(', ')[0]}."
         )
         raise InputValueError(msg)
+
+
+def _is_ours(adata: "AnnData", keys: Any) -> bool:
+    """Return whether a result of that name was written by this package."""
+    if isinstance(keys, EmbeddingKeys):
+        return keys.uns in root(adata)
+    before = adata.uns.get(keys.uns)
+    params = before.get("params") if isinstance(before, Mapping) else None
+    return isinstance(params, Mapping) and WRITER in params
+
+
+def _signed(where: str, value: Any) -> Any:
+    """Return an entry of ``uns`` with the version that writes it among its parameters."""
+    if where != "uns" or not isinstance(value, Mapping) or "params" not in value:
+        return value
+    from scgnn_tools import __version__
+
+    return {**value, "params": {**value["params"], WRITER: __version__}}
 
 
 def write(
@@ -79,7 +121,7 @@ def write(
                     note(where, key)
                     # what another thread has put there since the value was made stays
                     shared = where == "uns" and key == ROOT
-                    getattr(adata, where)[key] = {**root(adata), **value} if shared else value
+                    getattr(adata, where)[key] = {**root(adata), **value} if shared else _signed(where, value)
     return data if copy else None
 
 

@@ -3,7 +3,7 @@
 No other module spells such a name: it calls these functions.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,9 @@ SETUP_SCNETFORMER = "setup_scnetformer"
 
 SETUP_LINKS = {"scregnet": "setup_scregnet", "sctransnet": "setup_sctransnet"}
 """Entries of ``uns["sgt"]`` that ``setup_anndata`` of the link models writes, by method."""
+
+WRITER = "scgnn_tools"
+"""Entry of the ``params`` of every result in ``uns``: the version of the package that wrote it, by which its results are known."""
 
 MATRIX = "_sgt_matrix"
 """Entry of ``uns`` of objects that the package makes for itself: what ``X`` holds. Never written into an object of the user."""
@@ -137,6 +140,10 @@ def check_apart(written: Iterable[str], **read: object) -> None:
             raise InputValueError(msg)
 
 
+Written = Mapping[str, Iterable[str]]
+"""Container (``obs``, ``obsm``, ``uns``, …) to the names that a result takes there."""
+
+
 class _Named:
     """The name of a result: a text, whoever asks for it."""
 
@@ -168,6 +175,11 @@ class EmbeddingKeys(_Named):
     def uns(self) -> str:
         """Entry of ``uns["sgt"]``: parameters, gene report, checksum, licence."""
         return self.key
+
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"obsm": (self.obsm,), "varm": (self.varm,)}
 
 
 @dataclass(frozen=True)
@@ -245,6 +257,11 @@ class LabelKeys(_Named):
         """``uns``: metrics of the method and its baselines, parameters."""
         return self.key
 
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"obs": self.columns, "obsm": (self.set, self.proba), "uns": (self.uns,)}
+
 
 @dataclass(frozen=True)
 class ExplainKeys(_Named):
@@ -283,6 +300,11 @@ class ProgramKeys(_Named):
         """``uns``: ``scores`` by group, ``separation``, ``params``."""
         return self.key
 
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"var": (self.var,), "obsm": (self.obsm,), "uns": (self.uns,)}
+
 
 @dataclass(frozen=True)
 class GraphKeys(_Named):
@@ -317,6 +339,11 @@ class GrnKeys(_Named):
         """``varp``: the scores of the edges, TF by target, CSR."""
         return self.key
 
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"varp": (self.varp,), "uns": (self.uns,)}
+
 
 @dataclass(frozen=True)
 class ActivityKeys(_Named):
@@ -338,6 +365,11 @@ class ActivityKeys(_Named):
     def uns(self) -> str:
         """``uns``: ``params``."""
         return self.key
+
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"obsm": (self.obsm, self.padj), "uns": (self.uns,)}
 
 
 @dataclass(frozen=True)
@@ -366,6 +398,11 @@ class KnockoutKeys(_Named):
         """``uns``: ``towards``, ``shift``, ``genes``, ``verdict``, ``params``."""
         return self.key
 
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"obsm": (self.shift, self.start, self.towards), "uns": (self.uns,)}
+
 
 @dataclass(frozen=True)
 class IntegrationKeys(_Named):
@@ -383,6 +420,11 @@ class IntegrationKeys(_Named):
         """``uns``: ``evaluation``, ``verdict``, ``history``, ``params``."""
         return self.key
 
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"obsm": (self.obsm,), "uns": (self.uns,)}
+
 
 @dataclass(frozen=True)
 class PerturbationKeys(_Named):
@@ -399,3 +441,8 @@ class PerturbationKeys(_Named):
     def uns(self) -> str:
         """``uns``: ``predictions``, ``evaluation``, ``verdict``, ``params``."""
         return self.key
+
+    @property
+    def fields(self) -> Written:
+        """All of them."""
+        return {"varm": (self.varm,), "uns": (self.uns,)}

@@ -192,7 +192,7 @@ class Annotator:
             cells = open_cells(adata) if self.settings.use_rep is None else read_cells(adata)
         inner = modality(cells, mod)
         check_writable(cells, copy=copy, mod=mod)
-        check_own(inner, keys.uns, "obs", keys.columns)
+        check_own(inner, keys)
         make = majority is not False and given_clusters(inner, majority) is None
         model = fm.load(fm.best_bundled())
         asked = open_query(

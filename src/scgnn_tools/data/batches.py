@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
+
 CHUNK = 8192
 """Cells that are read, tokenised and sorted at once: enough to waste about 1 % on padding, little enough to lose."""
 
 
+@door_of_arrays
 def length_batches(lengths: np.ndarray, *, max_tokens: int, max_cells: int | None = None) -> list[np.ndarray]:
     """Group the cells of one chunk into batches of like length.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, warn
 from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
@@ -142,6 +143,7 @@ class Expression:
         return total
 
 
+@door
 def open_expression(
     adata: "AnnData",
     *,
@@ -252,6 +254,7 @@ def _describe(adata: "AnnData", name: str) -> Expression:
     return Expression(name=name, kind=kind, var=var, n_obs=adata.n_obs, _matrix=matrix, normalized=normalized)
 
 
+@door
 def noted(adata: "AnnData", kind: Literal["counts", "log1p", "normalized"]) -> "AnnData":
     """Note in an object of ours what its ``X`` holds, so that nothing has to find it out or do it again; returns the object."""
     adata.uns[MATRIX] = kind
@@ -259,7 +262,7 @@ def noted(adata: "AnnData", kind: Literal["counts", "log1p", "normalized"]) -> "
 
 
 def _nothing_fits(adata: "AnnData", found: list[Expression], accept: Collection[str]) -> str:
-    wanted = " or ".join(WANTED[a] for a in ("counts", "log1p") if a in accept)
+    wanted = " or ".join(WANTED[a] for a in ("counts", "log1p") if a in accept) or "none of the known matrices"
     seen = "; ".join(f"{e.name} holds {e.kind}" for e in found) or "the object has no matrix"
     looked = {e.name for e in found}
     arguments = {f"layers['{k}']": k for k in _layers(adata)}

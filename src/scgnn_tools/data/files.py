@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 
@@ -13,6 +14,7 @@ BROKEN = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError)
 """What anndata, HDF5 and zarr raise for a file that is damaged or something else; errors of this package are ValueErrors."""
 
 
+@door
 def open_file(path: str | Path) -> "AnnData":
     """Open an ``.h5ad`` file or a zarr folder; its tables are read, its matrices stay where they are.
 

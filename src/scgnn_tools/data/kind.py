@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools.data.scale import log_votes
 
 Kind = Literal["counts", "log1p", "scaled"]
@@ -42,6 +43,7 @@ class MatrixKind:
         return f"{seen}: it looks {'log-normalised' if self.kind == 'log1p' else 'like counts with fractions'}"
 
 
+@door_of_arrays
 def describe_matrix(rows: sp.csr_array) -> MatrixKind:
     """Describe a sample of rows.
 

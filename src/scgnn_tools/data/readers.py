@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._write import as_path
@@ -24,6 +25,7 @@ TABLES = (".csv", ".tsv", ".txt")
 KINDS = ".h5ad, .zarr, .h5 (10x), .loom, .csv, .tsv or .txt (also .gz), or a folder with matrix.mtx"
 
 
+@door
 def read_cells(path: str | Path) -> "AnnData":
     """Read the cells of a file, whatever its kind.
 

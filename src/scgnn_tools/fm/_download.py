@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scgnn_tools._choices import did_you_mean
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools._settings import settings
@@ -19,6 +20,7 @@ TRIES = 3
 LOCK = ".download.lock"
 
 
+@door
 def download(
     name: str,
     *,
@@ -87,6 +89,7 @@ def download(
     return target
 
 
+@door
 def download_size(name: str, *, variant: str | None = None) -> int | None:
     """Return how many bytes a checkpoint has, as the servers say that hold it; None where one of them does not.
 
@@ -112,6 +115,7 @@ def download_size(name: str, *, variant: str | None = None) -> int | None:
     return total
 
 
+@door
 def downloaded() -> list[Path]:
     """Return the folders of ``settings.cache_dir`` that :func:`download` filled: each is a checkpoint."""
     return sorted(path.parent for path in settings.cache_dir.glob(f"*/*/{RECORD}"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._device import resolve_device
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import as_path
@@ -63,11 +64,13 @@ DAMAGED = (
 """What code that reads a file can raise on one that nobody thought of; the checks before it say more."""
 
 
+@door
 def best_bundled() -> str:
     """Return the name of the bundled model that ``model="auto"`` takes."""
     return next(name for name in MODELS if card(name).bundled)
 
 
+@door
 def list_models() -> "pd.DataFrame":
     """Return a table of all models, indexed by name: kind, licence, organism, input, dimension, genes, limits, ….
 
@@ -80,11 +83,13 @@ def list_models() -> "pd.DataFrame":
     return ModelTable(pd.DataFrame([card(name).as_dict() for name in MODELS]).set_index("name"))
 
 
+@door
 def card(name: str) -> ModelCard:
     """Return the card of a model: its licence, weights, input, and limits."""
     return import_module(_entry(name).module).card()
 
 
+@door
 def load(
     name: str,
     *,
@@ -150,6 +155,7 @@ def _without_device(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k not in ("device", "precision")}
 
 
+@door
 def convert(source: str | Path, target: str | Path, *, model: str | None = None, **options: Any) -> FoundationModel:
     """Write a published checkpoint as safetensors and JSON, which load at once and hold no pickle.
 
@@ -178,6 +184,7 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
     return loaded
 
 
+@door
 def recognise(path: str | Path) -> str:
     """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
     path = as_path("checkpoint", path)

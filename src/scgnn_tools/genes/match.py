@@ -7,6 +7,7 @@ from typing import Literal, cast
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools._log import as_text
 from scgnn_tools.genes import tables
@@ -20,6 +21,7 @@ LEAST_OTHER, LEAST_SHARE = 20, 0.05
 __all__ = ["GeneMatch", "human_symbols", "match"]
 
 
+@door_of_arrays
 def match(
     names: np.ndarray,
     vocabulary: np.ndarray,
@@ -146,6 +148,7 @@ def _where(candidates: pd.Index, keep: np.ndarray) -> pd.Index:
     return pd.Index(np.where(keep, candidates.to_numpy(dtype=object), ""))
 
 
+@door_of_arrays
 def human_symbols(names: np.ndarray) -> np.ndarray:
     """Return the human symbol of each name, shape (n,): mouse genes stand for their one-to-one orthologs and are "" without one."""
     if detect_organism(names) != "mouse":

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import _choices
+from scgnn_tools._doors import door
 from scgnn_tools._errors import GeneMatchError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.genes import tables
@@ -17,6 +18,7 @@ GENES = "Gene Expression"
 NO_GENES = ("Antibody Capture", "Antigen Capture", "CRISPR Guide Capture", "Multiplexing Capture", "Peaks", "Custom")
 
 
+@door
 def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
     """Return the gene names of an object, shape (n_vars,); a feature that is no gene (an antibody) has its kind behind its name.
 
@@ -55,6 +57,7 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
     return np.array([n if g else f"{n} ({k})" for n, g, k in zip(names, gene, kinds, strict=True)], dtype=object)
 
 
+@door
 def is_gene(var: pd.DataFrame) -> np.ndarray | None:
     """Return which features are genes, bool (n_vars,), by ``var["feature_types"]``; None where all are, or nothing says so."""
     if "feature_types" not in var or not isinstance(var["feature_types"], pd.Series):
@@ -91,6 +94,7 @@ def species(names: np.ndarray) -> np.ndarray:
     return out
 
 
+@door
 def detect_organism(names: np.ndarray) -> Organism:
     """Return the organism, human or mouse, of which more of the names are, all of them looked at; human if none is of either."""
     index = pd.Index(as_text(names))
@@ -100,6 +104,7 @@ def detect_organism(names: np.ndarray) -> Organism:
     return "mouse" if (of == "mouse").sum() > (of == "human").sum() else "human"
 
 
+@door
 def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.ndarray:
     """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept, shape (n,)."""
     index = pd.Index(as_text(names))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import assets
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 
 Organism = Literal["human", "mouse"]
@@ -67,6 +68,7 @@ def is_known(names: pd.Index, organism: str) -> np.ndarray:
     return known_index(organism).get_indexer(names) >= 0
 
 
+@door
 def transcription_factors(organism: str = "human", *, curated: bool = True) -> np.ndarray:
     """Return the symbols of the transcription factors, sorted, shape (n_tfs,).
 
@@ -79,6 +81,7 @@ def transcription_factors(organism: str = "human", *, curated: bool = True) -> n
     return table["symbol"].to_numpy(dtype=str)
 
 
+@door
 def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
     """Return a bundled prior network.
 
@@ -95,6 +98,7 @@ def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
     return table[table["organism"] == checked_organism(organism)].drop(columns="organism").reset_index(drop=True)
 
 
+@door
 def gene_ontology() -> pd.DataFrame:
     """Return the bundled sets of human genes that share a biological process.
 
@@ -107,6 +111,7 @@ def gene_ontology() -> pd.DataFrame:
     return table.assign(gene=table["genes"].str.split(" ")).drop(columns="genes").explode("gene", ignore_index=True)
 
 
+@door
 def positions() -> pd.DataFrame:
     """Return where human genes lie: ``symbol``, ``chromosome``, ``position`` (rank along the chromosome, from 1)."""
     table = assets.read_table("genes_human")

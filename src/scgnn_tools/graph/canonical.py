@@ -3,9 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError
 
 
+@door_of_arrays
 def canonical(
     rows: np.ndarray, columns: np.ndarray, weights: np.ndarray | None, shape: tuple[int, int]
 ) -> sp.csr_array:

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError
 from scgnn_tools._threads import as_many_as_torch
 from scgnn_tools.graph.canonical import canonical
@@ -14,6 +15,7 @@ BLOCK = 1024
 Sign = Literal["absolute", "positive", "signed"]
 
 
+@door_of_arrays
 def coexpression(
     x: sp.csr_array, *, threshold: float = 0.3, k: int | None = None, sign: Sign = "absolute"
 ) -> sp.csr_array:

@@ -3,11 +3,13 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools.graph.canonical import canonical
 
 BLOCK = 2048
 
 
+@door_of_arrays
 def cosine_topk(vectors: np.ndarray, k: int, *, minimum: float = 0.0) -> sp.csr_array:
     """Link every row to its ``k`` most similar ones.
 

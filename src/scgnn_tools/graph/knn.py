@@ -5,12 +5,14 @@ from typing import Literal
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, warn
 from scgnn_tools._random import RNG, seed
 
 EXACT_UP_TO = 20_000
 
 
+@door_of_arrays
 def knn(
     vectors: np.ndarray, k: int, *, metric: Literal["euclidean", "cosine"] = "euclidean", rng: RNG = 0
 ) -> sp.csr_array:

@@ -3,9 +3,11 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools.graph.canonical import canonical
 
 
+@door_of_arrays
 def position(chromosome: np.ndarray, rank: np.ndarray, *, max_distance: int = 50) -> sp.csr_array:
     """Link genes that lie fewer than ``max_distance`` genes apart.
 

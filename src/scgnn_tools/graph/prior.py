@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.graph.canonical import canonical
@@ -118,6 +119,7 @@ def _check_no_scores(edges: pd.DataFrame, weight: np.ndarray) -> None:
         raise InputValueError(msg)
 
 
+@door_of_arrays
 def prior(edges: pd.DataFrame, genes: np.ndarray) -> sp.csr_array:
     """Return the edges between these genes as a matrix, source in the row, CSR float32 (n_genes, n_genes).
 

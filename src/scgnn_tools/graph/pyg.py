@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
 from scgnn_tools._log import printable
 
@@ -21,6 +22,7 @@ CELL, GENE = "cell", "gene"
 EXPRESSES = "expresses"
 
 
+@door_of_arrays
 def to_pyg(
     adata: "AnnData",
     *,
@@ -92,6 +94,7 @@ def to_pyg(
     return out
 
 
+@door_of_arrays
 def from_pyg(
     data: "Data | HeteroData",
     *,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scgnn_tools._choices import integer
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator
 
@@ -42,6 +44,7 @@ class Senders:
         return self.edge[slot], self.source[slot], at
 
 
+@door_of_arrays
 def neighbor_batches(
     data: "Data",
     batch_size: int = 1024,
@@ -82,11 +85,15 @@ def neighbor_batches(
         If a size is not positive, or a node is not there.
     """
     hops = [int(k) for k in n_neighbors]
-    if batch_size < 1 or not hops or any(k < 1 and k != -1 for k in hops):
-        msg = f"batch_size and n_neighbors are positive (-1: all neighbours); got {batch_size!r} and {n_neighbors!r}."
+    batch_size = integer("batch_size", batch_size)
+    if not hops or any(k < 1 and k != -1 for k in hops):
+        msg = f"n_neighbors are positive numbers, one a layer (-1: all neighbours); got {n_neighbors!r}."
         raise InputValueError(msg)
     n = int(data.num_nodes or 0)
     wanted = np.arange(n) if nodes is None else np.asarray(nodes, dtype=np.int64)
+    if wanted.ndim != 1:
+        msg = f"nodes is a list of numbers of nodes; got an array of shape {wanted.shape}."
+        raise InputValueError(msg)
     if len(wanted) and not 0 <= wanted.min() <= wanted.max() < n:
         msg = f"nodes are from 0 to {n - 1:,}; got {wanted.min():,} to {wanted.max():,}."
         raise InputValueError(msg)
@@ -94,9 +101,9 @@ def neighbor_batches(
     source, target = data.edge_index.cpu().numpy()
     senders, place = Senders(source, target, n), np.full(n, -1)
     order = draws.permutation(len(wanted)) if shuffle else np.arange(len(wanted))
-    for start in range(0, len(order), batch_size):
-        inputs = order[start : start + batch_size]
-        yield _batch(data, senders, place, wanted[inputs], inputs, [k if k > 0 else len(source) for k in hops], draws)
+    most = [k if k > 0 else len(source) for k in hops]
+    parts = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+    return (_batch(data, senders, place, wanted[inputs], inputs, most, draws) for inputs in parts)
 
 
 def _batch(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from scgnn_tools._doors import door
 from scgnn_tools._methods import Place, known, make
 from scgnn_tools.integration._protocol import IntegrationMethod
 
@@ -76,6 +77,7 @@ def entry(name: str) -> Entry:
     return known(METHODS, "integration", name)
 
 
+@door
 def integration_method(name: str, **options: Any) -> IntegrationMethod:
     """Return a new, unfitted method by its name.
 

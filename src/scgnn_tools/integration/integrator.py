@@ -7,7 +7,7 @@ import numpy as np
 
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._random import RNG
@@ -155,6 +155,7 @@ class Integrator:
         """
         check_writable(adata, copy=copy)
         keys = IntegrationKeys(check_key(key_added))
+        check_own(adata, keys)
         vectors = self.transform(adata, batch_key, layer=layer, gene_key=gene_key)
         params = {"method": self.about["method"], "batch_key": batch_key or "", "transductive": False}
         changed = write(adata, {"obsm": {keys.obsm: vectors}, "uns": {keys.uns: {"params": params}}}, copy=copy)

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from scgnn_tools._doors import door
 from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.labels._protocol import LabelMethod, Resolved
 
@@ -98,6 +99,7 @@ def method_options(name: str) -> list[str] | None:
     return None if any(p.kind is p.VAR_KEYWORD for p in taken) else [p.name for p in taken]
 
 
+@door
 def label_method(name: str, **options: Any) -> LabelMethod:
     """Return a new, unfitted method by its name.
 

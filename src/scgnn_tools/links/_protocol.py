@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def needs(what: object, name: str, method: str) -> None:
         raise InputValueError(msg)
 
 
+@door_of_arrays
 def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
     """Return the pairs with names as text; refuse a table without the columns that are wanted, or without both labels."""
     wanted = ["tf", "target", "label"] if labelled else ["tf", "target"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scgnn_tools._choices import did_you_mean
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._methods import Place
@@ -113,6 +114,7 @@ def predictor_name(name: str) -> str:
     return found
 
 
+@door
 def link_predictor(name: str, **options: Any) -> LinkPredictor:
     """Return a new, unfitted predictor.
 

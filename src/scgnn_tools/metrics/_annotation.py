@@ -3,7 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door_of_arrays
 
+
+@door_of_arrays
 def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None = None) -> dict[str, float]:
     """Score predicted labels.
 
@@ -40,6 +43,7 @@ def annotation(y_true: np.ndarray, y_pred: np.ndarray, proba: np.ndarray | None 
     }
 
 
+@door_of_arrays
 def reliability(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> pd.DataFrame:
     """Return confidence and accuracy in bins of equal size: ``confidence``, ``accuracy``, ``n``, one row a bin.
 
@@ -57,6 +61,7 @@ def reliability(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> pd.D
     return pd.DataFrame(rows, columns=["confidence", "accuracy", "n"]).astype({"n": int})
 
 
+@door_of_arrays
 def expected_calibration_error(hit: np.ndarray, proba: np.ndarray, *, n_bins: int = 15) -> float:
     """Return the mean distance of confidence and accuracy over bins of equal size (Naeini et al. 2015).
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator
 
 
+@door_of_arrays
 def energy_distance(x: np.ndarray, y: np.ndarray, *, n_permutations: int = 0, rng: RNG = 0) -> tuple[float, float]:
     """Return the squared energy distance of two sets, and its p-value among sets that are dealt out at random.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator
 
@@ -11,6 +12,7 @@ INTERVAL = (2.5, 97.5)
 """Percentiles of the bootstrap that an interval runs between."""
 
 
+@door_of_arrays
 def grn(
     y_true: np.ndarray,
     score: np.ndarray,
@@ -74,6 +76,7 @@ def grn(
     return out
 
 
+@door_of_arrays
 def auprc_difference(
     y_true: np.ndarray, a: np.ndarray, b: np.ndarray, tf: np.ndarray, *, bootstrap: int = 200, rng: RNG = 0
 ) -> tuple[float, float]:
@@ -103,6 +106,7 @@ def auprc_difference(
     return float(low), float(high)
 
 
+@door_of_arrays
 def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return AUROC and average precision within each of ``n`` groups, NaN for one without both kinds; one sort for all groups.
 
@@ -134,6 +138,7 @@ def per_tf(y_true: np.ndarray, score: np.ndarray, code: np.ndarray, n: int) -> t
     return auroc, np.divide(precision, positive, out=nothing, where=both)
 
 
+@door_of_arrays
 def curves(y_true: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return recall, precision and false positive rate along the ranking, a point a block of ties; pairs without a score are left out.
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 
+
+@door_of_arrays
 def eta2(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return the share of each column's variance that lies between groups, (n_columns,).
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError, LabelError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._random import RNG, generator, seed
@@ -45,6 +46,7 @@ ALL = (
 )
 
 
+@door_of_arrays
 def integration(
     vectors: np.ndarray,
     batch: np.ndarray,
@@ -217,6 +219,7 @@ def condition_purity(x: np.ndarray, condition: np.ndarray, codes: np.ndarray) ->
     return float(np.mean(out)) if out else float("nan")
 
 
+@door_of_arrays
 def integration_controls(batch: np.ndarray, labels: np.ndarray, *, rng: RNG = 0) -> dict[str, np.ndarray]:
     """Return vectors that show what a score is worth, by name.
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.metrics._perturbation import average_precision, correlation
 
 IGNORED = -1
 
 
+@door_of_arrays
 def knockout(
     labels: np.ndarray,
     probabilities: np.ndarray,
@@ -89,6 +91,7 @@ def called_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(1 - probabilities[:, :, middle] > threshold, likeliest, middle)
 
 
+@door_of_arrays
 def confusion_scores(confusion: np.ndarray) -> dict[str, float]:
     """Return what a confusion matrix says: macro precision, recall and F1, balanced accuracy, MCC.
 

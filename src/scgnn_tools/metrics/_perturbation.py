@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import as_text, printable
 
@@ -14,6 +15,7 @@ LOSSES = ("mse", "mae", "rmse")
 """What is better when it is less; of ``mse_20`` and the like the same holds."""
 
 
+@door_of_arrays
 def perturbation(
     truth: "np.ndarray | pd.DataFrame",
     predicted: "np.ndarray | pd.DataFrame",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from scgnn_tools._doors import door
 from scgnn_tools._methods import Place, known, make
 from scgnn_tools.perturbation._protocol import PerturbationMethod
 
@@ -46,6 +47,7 @@ def entry(name: str) -> Entry:
     return known(METHODS, "perturbation", name)
 
 
+@door
 def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
     """Return a new, unfitted method by its name.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools.data.conditions import Condition
 from scgnn_tools.genes import gene_ontology, match, prior
 
@@ -46,6 +47,7 @@ class Relations:
         return out
 
 
+@door_of_arrays
 def relations(
     conditions: Sequence[Condition],
     sources: Sequence[str],

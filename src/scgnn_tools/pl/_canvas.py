@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from matplotlib import colors, figure
 
 from scgnn_tools._choices import number, sequence
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._write import as_path, check_folder_of, write_whole
@@ -60,7 +61,7 @@ def documented(function: F) -> F:
     ]
     words = "\n".join(f"{name}\n    {PARAMETERS[name]}" for name in shared)
     function.__doc__ = doc.replace("{figure}", words).replace("{returns}", RETURNS)
-    return function
+    return door(function)
 
 
 class Figure(figure.Figure):
@@ -194,6 +195,9 @@ def _checked_axes(ax: Any) -> Any:
     if ax is not None and not isinstance(ax, Axes):
         hint = " Pass one of them." if hasattr(ax, "__len__") else ""
         msg = f"ax is a matplotlib Axes, as plt.subplots() gives; got {type(ax).__name__}.{hint}"
+        raise InputTypeError(msg)
+    if ax is not None and ax.name != "rectilinear":
+        msg = f"ax is flat, with an x and a y axis, as plt.subplots() gives; got one with projection={ax.name!r}."
         raise InputTypeError(msg)
     return ax
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
 
@@ -56,6 +56,10 @@ def training(
     if not len(history) or not {"loss", "validation"} <= set(history.columns):
         msg = "history wants the columns loss and validation and at least a row. Train first."
         raise InputValueError(msg)
+    words = [c for c, _, _ in LINES if not pd.api.types.is_numeric_dtype(history[c])]
+    if words:
+        msg = f"The columns loss and validation of history are numbers; {words[0]} holds {history[words[0]].dtype}."
+        raise InputTypeError(msg)
     if "step" in history and not pd.api.types.is_numeric_dtype(history["step"]):
         parts = dict(list(history.groupby(history["step"].astype(str).str[0], sort=False)))
         with canvas.panels(figsize or (5.0 * len(parts), 3.6)) as figure:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from scgnn_tools import graph
+from scgnn_tools._doors import door
 from scgnn_tools._modality import RNA
 from scgnn_tools._random import RNG
 from scgnn_tools.pp._graphs import opened, vectors, write_graph
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def cell_graph(
     adata: "AnnData | MuData",
     n_neighbors: int = 15,
@@ -66,7 +68,7 @@ def cell_graph(
     >>> adata.obsp["sgt_cells"].shape
     (206, 206)
     """
-    inner = opened(adata, key_added, copy=copy, mod=mod)
+    inner = opened(adata, key_added, where="obsp", copy=copy, mod=mod)
     use_rep, x = vectors(inner, use_rep, where="obsm")
     matrix = graph.knn(x, n_neighbors, metric=metric, rng=rng)
     params = {"n_neighbors": n_neighbors, "use_rep": use_rep, "metric": metric}

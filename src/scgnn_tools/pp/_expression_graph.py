@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scgnn_tools import graph
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._modality import RNA
 from scgnn_tools.data import open_expression
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def expression_graph(
     adata: "AnnData | MuData",
     threshold: float = 0.3,
@@ -64,7 +66,7 @@ def expression_graph(
     >>> adata.varp["sgt_coexpression"].shape
     (1000, 1000)
     """
-    inner = opened(adata, key_added, copy=copy, mod=mod)
+    inner = opened(adata, key_added, where="varp", copy=copy, mod=mod)
     expression = open_expression(inner, layer=layer, every_feature=True)
     if not expression.var.index.equals(inner.var_names):
         msg = f"{expression.name} has {len(expression.var):,} genes, the object {inner.n_vars:,}. Pass layer= for one of its own genes."

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scgnn_tools import graph
+from scgnn_tools._doors import door
 from scgnn_tools._modality import RNA
 from scgnn_tools.pp._graphs import opened, vectors, write_graph
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def gene_graph(
     adata: "AnnData | MuData",
     n_neighbors: int = 15,
@@ -57,7 +59,7 @@ def gene_graph(
     >>> adata.varp["sgt_genes"].shape
     (1000, 1000)
     """
-    inner = opened(adata, key_added, copy=copy, mod=mod)
+    inner = opened(adata, key_added, where="varp", copy=copy, mod=mod)
     use_rep, v = vectors(inner, use_rep, where="varm")
     matrix = graph.cosine_topk(v, n_neighbors)
     params = {"n_neighbors": n_neighbors, "use_rep": use_rep}

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import key
-from scgnn_tools._fields import check_writable, root, write
+from scgnn_tools._fields import check_own, check_writable, root, write
 from scgnn_tools._keys import EmbeddingKeys, GraphKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import modality
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
-def opened(adata: "AnnData | MuData", key_added: str, *, copy: bool, mod: str) -> "AnnData":
+def opened(
+    adata: "AnnData | MuData", key_added: str, *, where: Literal["obsp", "varp"], copy: bool, mod: str
+) -> "AnnData":
     """Return the object to read from, once what is to be written could be."""
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
-    check_key(key_added)
+    keys = GraphKeys(check_key(key_added))
+    check_own(inner, keys, {where: [keys.matrix], "uns": [keys.uns]})
     return inner
 
 

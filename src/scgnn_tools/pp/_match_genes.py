@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scgnn_tools import genes
+from scgnn_tools._doors import door
 from scgnn_tools._fields import check_writable, root, write
 from scgnn_tools._keys import GENES, ROOT
 from scgnn_tools._log import say
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def match_genes(
     adata: "AnnData | MuData",
     model: "str | Sequence[str]" = "auto",

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools import genes, graph
+from scgnn_tools._doors import door
 from scgnn_tools._modality import RNA
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.pp._graphs import opened, write_graph
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def prior_graph(
     adata: "AnnData | MuData",
     prior: Any = "trrust",
@@ -65,7 +67,7 @@ def prior_graph(
     from scgnn_tools.grn.given import given_networks, merged  # pp does without PyTorch, which that room loads
     from scgnn_tools.grn.names import GeneNames
 
-    inner = opened(adata, key_added, copy=copy, mod=mod)
+    inner = opened(adata, key_added, where="varp", copy=copy, mod=mod)
     names = genes.gene_names(inner.var, gene_key=gene_key)
     organism = organism or genes.detect_organism(names)
     given = given_networks(prior, organism=organism, adata=inner, names=names)

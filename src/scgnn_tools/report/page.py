@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import RNA, modality
@@ -28,6 +29,7 @@ DPI = 110
 STYLE = Path(__file__).parent / "report.css"
 
 
+@door
 def report(
     adata: "AnnData | MuData", path: str | Path, *, title: str = "", mod: str = RNA, overwrite: bool = False
 ) -> Path:

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import LeakageError
 from scgnn_tools._log import printable
 
 
+@door_of_arrays
 def audit_pairs(
     train: pd.DataFrame,
     test: pd.DataFrame,
@@ -47,6 +49,7 @@ def audit_pairs(
         _refuse(test, inside, "are edges of the message graph")
 
 
+@door_of_arrays
 def audit_scaling(mean: np.ndarray, scale: np.ndarray, train: np.ndarray) -> None:
     """Refuse a scaling of features that was not fitted on the training rows alone.
 

@@ -4,12 +4,14 @@ from typing import Literal
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator
 
 BatchSplit = Literal["unseen_cells", "unseen_batch", "label_shift"]
 
 
+@door_of_arrays
 def split_batches(
     batch: np.ndarray,
     labels: np.ndarray,

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._random import RNG, generator
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
+@door_of_arrays
 def split_cells(
     labels: np.ndarray, *, validation: float = 0.15, test: float = 0.15, rng: RNG = 0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator
@@ -14,6 +15,7 @@ ExperimentSplit = Literal["unseen_target", "unseen_study", "unseen_both", "rando
 KINDS = ("unseen_target", "unseen_study", "unseen_both", "random")
 
 
+@door_of_arrays
 def split_experiments(
     target: np.ndarray,
     study: np.ndarray | None = None,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, generator
@@ -18,6 +19,7 @@ VALIDATION_SHARE, TEST_SHARE = 0.10, 0.23
 N_BINS = 10
 
 
+@door_of_arrays
 def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split the pairs of each transcription factor and label at random, 67 / 10 / 23 %, as the papers do.
 
@@ -35,16 +37,19 @@ def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     return _complete(part, pairs)
 
 
+@door_of_arrays
 def unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Hold back whole transcription factors: none of the test set is seen in training."""
     return _by_group(pairs, "tf", rng)
 
 
+@door_of_arrays
 def unseen_target(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Hold back whole targets: none of the test set is seen in training."""
     return _by_group(pairs, "target", rng)
 
 
+@door_of_arrays
 def degree_matched(
     pairs: pd.DataFrame,
     *,
@@ -72,11 +77,13 @@ def degree_matched(
     return _complete(part, pairs)
 
 
+@door_of_arrays
 def degree_matched_unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Hold back whole transcription factors and take the degree of the targets out, so that counting edges does not help."""
     return degree_matched(pairs, base=unseen_tf, rng=rng)
 
 
+@door_of_arrays
 def hard_balanced(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split as GENELink does for networks of no cell type, and scTransNet: balanced training pairs, a test set of the network's density.
 
@@ -115,6 +122,7 @@ SPLITS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+@door_of_arrays
 def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split pairs by the name of the split; a split that leaves training or test without one of the labels is an error."""
     if name not in SPLITS:
@@ -123,6 +131,7 @@ def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     return SPLITS[name](pairs, rng=rng)
 
 
+@door_of_arrays
 def target_rate(train: pd.DataFrame, *, smooth: float = 3.0) -> pd.Series:
     """Return the smoothed share of positives of each target in training pairs."""
     base = train["label"].mean()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, share
+from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError, LeakageError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._random import RNG, generator
@@ -17,6 +18,7 @@ KINDS = ("unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_t
 OVER_GROUPS = ("unseen_cell_type", "unseen_batch")
 
 
+@door_of_arrays
 def split_perturbations(
     conditions: Sequence[Any] | np.ndarray,
     kind: PerturbationSplit = "unseen",
@@ -77,6 +79,7 @@ def split_perturbations(
     return table
 
 
+@door_of_arrays
 def audit_perturbations(split: pd.DataFrame) -> None:
     """Refuse a split that tests what it trains on: the same condition, or for a subgroup "unseen" a gene of it.
 

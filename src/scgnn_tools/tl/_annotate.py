@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
 from scgnn_tools._choices import text
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scgnn_tools.annotation.sources import Reference
 
 
+@door
 @by_size
 def annotate(
     adata: "AnnData | MuData | str | Path",
@@ -217,7 +219,7 @@ def annotate(
     source = text("labels_key", labels_key, or_none=True) or DEFAULT_LABELS
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
-    check_own(inner, keys.uns, "obs", keys.columns)
+    check_own(inner, keys)
     own = own_column(inner, labels_key, reference, unlabeled_category)
     if own is not None and where is not None:
         msg = f"Labels of the object's own, here obs[{own!r}], do not go with store=. Pass reference= with labelled cells, or 'immune'."

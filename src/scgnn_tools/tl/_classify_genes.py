@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -31,6 +32,7 @@ LEAST = 10
 """Genes that the smaller class of a task needs."""
 
 
+@door
 @by_size
 def classify_genes(
     adata: "AnnData | MuData | None",

@@ -8,6 +8,7 @@ import pandas as pd
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer, listed
 from scgnn_tools._columns import column_of
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable, say
@@ -32,6 +33,7 @@ PARTS = 20
 MIN_DONORS = 3
 
 
+@door
 def compare_grn(
     adata: "AnnData | MuData",
     a: str,

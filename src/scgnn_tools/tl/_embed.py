@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scgnn_tools import fm
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtWarning
-from scgnn_tools._fields import check_writable, root, write
+from scgnn_tools._fields import check_own, check_writable, root, write
 from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scgnn_tools.genes import GeneMatch
 
 
+@door
 def embed(
     adata: "AnnData | MuData | str | Path",
     model: "str | fm.FoundationModel" = "auto",
@@ -151,6 +153,8 @@ def embed(
     written = root(adata)
     loaded = _load(model, checkpoint, assets, device, precision)
     keys = EmbeddingKeys(check_key(loaded.card.name if key_added is None else key_added, reserved=IN_ROOT))
+    if where is None and not (loaded.card.bundled and keys.key == loaded.card.name):
+        check_own(adata, keys, keys.fields if genes else {"obsm": [keys.obsm]})
     if genes == "context" and not loaded.has_context:
         msg = f"genes='context' needs a network; {loaded.card.name} is a linear map. Pass genes='static'."
         raise InputValueError(msg)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import as_text, printable, say
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def evaluate_grn(
     edges: "AnnData | MuData | pd.DataFrame | str | Path | Mapping[str, pd.DataFrame | str | Path]",
     truth: Any = "auto",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_key, safe_names
@@ -31,6 +32,7 @@ PARTS = ("graph", "vectors")
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 
 
+@door
 @by_size
 def explain(
     adata: "AnnData | MuData",
@@ -109,7 +111,7 @@ def explain(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = ExplainKeys(check_key(key_added))
-    check_own(inner, keys.uns, "obs", [keys.part(n) for n in PARTS])
+    check_own(inner, keys, {"obs": [keys.part(n) for n in PARTS], "uns": [keys.uns]})
     check_apart([keys.part(n) for n in PARTS], labels_key=labels_key)
     _check(how, method, n_cells=n_cells, n_genes=n_genes)
     options["device"] = device

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer, number
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._keys import GRN, safe_names
 from scgnn_tools._log import printable, say, writable
@@ -29,6 +30,7 @@ FORMATS = get_args(Format)
 BY_ENDING = {"tsv": "scenic"}
 
 
+@door
 def export_grn(
     adata: "AnnData | MuData",
     path: str | Path,

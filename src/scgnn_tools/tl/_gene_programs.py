@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import integer, number
 from scgnn_tools._columns import column_of
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import ProgramKeys, check_apart, check_key
@@ -30,6 +31,7 @@ NAMED = 4
 """Genes that stand for a program."""
 
 
+@door
 def gene_programs(
     adata: "AnnData | MuData",
     *,
@@ -111,7 +113,7 @@ def gene_programs(
     whole, adata = adata, modality(adata, mod)
     check_writable(whole, copy=copy, mod=mod)
     keys = ProgramKeys(check_key(key_added))
-    check_own(adata, keys.uns, "var", [keys.var])
+    check_own(adata, keys)
     grouped = None if groupby is None else column_of(adata.obs, groupby, "groupby")
     if isinstance(genes, str):
         check_apart([keys.var], genes=genes)

@@ -6,8 +6,9 @@ import numpy as np
 
 from scgnn_tools import genes
 from scgnn_tools._columns import column_of
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def grn_from_edges(
     adata: "AnnData | MuData",
     table: Any,
@@ -84,6 +86,7 @@ def grn_from_edges(
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = GrnKeys(check_key(key_added))
+    check_own(target, keys)
     check_apart([keys.varp] if isinstance(table, str) and table in target.varp else [], table=table)
     groups = None if groupby is None else column_of(target.obs, groupby, "groupby").dropna().astype(str).unique()
     names = genes.gene_names(target.var, gene_key=gene_key)

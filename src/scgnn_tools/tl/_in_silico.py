@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import IN_SILICO, PerturbationKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -27,6 +28,7 @@ MOST_BY_GENE = 100
 """Perturbed genes of which the states of all other genes are compared."""
 
 
+@door
 def in_silico(
     adata: "AnnData | MuData",
     genes: "str | Sequence[str]" = ALL,
@@ -117,6 +119,7 @@ def in_silico(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
+    check_own(inner, keys, {"uns": [keys.uns]})
     choice("kind", kind, KINDS)
     choice("level", level, ("cell", "gene"))
     max_cells = integer("max_cells", max_cells, least=2)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, warn
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 @by_size
 def infer_grn(
     adata: "AnnData | MuData",
@@ -172,6 +174,7 @@ def infer_grn(
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = GrnKeys(check_key(key_added))
+    check_own(target, keys)
     if isinstance(prior, str):
         check_apart([keys.varp] if prior in target.varp else [], prior=prior)
     check_groups(target, groupby, min_expressed)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._doors import door
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_apart, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 @by_size
 def integrate(
     adata: "AnnData | MuData",
@@ -125,6 +127,7 @@ def integrate(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = IntegrationKeys(check_key(key_added))
+    check_own(inner, keys)
     check_apart([keys.obsm], use_rep=use_rep)
     options |= {"device": device, "max_epochs": max_epochs}
     made = check(method, inner.n_obs, labels=labels_key is not None, options=options)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, number, sequence
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import KNOCKOUT, PerturbationKeys, check_key, safe_names
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FEATURES = ("expression", "go", "prior")
 
 
+@door
 def knockout_bulk(
     adata: "AnnData | MuData",
     *,
@@ -144,6 +146,7 @@ def knockout_bulk(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
+    check_own(inner, keys)
     make = check(method, options)
     choice("classes", classes, tuple(CLASSES))
     fold, n_folds = number("fold", fold, above=1), integer("n_folds", n_folds, least=2)

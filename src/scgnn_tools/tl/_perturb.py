@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._doors import door
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import PERTURB, PerturbationKeys, check_key, safe_names
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -31,6 +32,7 @@ WIDEST = 1_000
 """Genes of the table of predictions, at most: a file holds each column by itself."""
 
 
+@door
 def perturb(
     adata: "AnnData | MuData",
     perturbation_key: str,
@@ -147,6 +149,7 @@ def perturb(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
+    check_own(inner, keys)
     make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
     check_features(features, inner)
     n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._doors import door
 from scgnn_tools._keys import GRN
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.table import edges_of
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def regulons(
     adata: "AnnData | MuData",
     key: str = GRN,

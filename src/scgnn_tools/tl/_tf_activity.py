@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer
+from scgnn_tools._doors import door
 from scgnn_tools._errors import GraphError, MissingExtraError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys, check_apart, check_key, safe_names
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 METHODS = ("ulm", "mlm", "waggr", "zscore", "viper", "aucell", "udt", "mdt", "gsva", "gsea", "ora")
 
 
+@door
 def tf_activity(
     adata: "AnnData | MuData",
     key: str = GRN,
@@ -93,6 +95,7 @@ def tf_activity(
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = ActivityKeys(check_key(key_added))
+    check_own(target, keys)
     check_apart([keys.uns], key=key)
     choice("method", method, METHODS)
     min_targets = integer("min_targets", min_targets)

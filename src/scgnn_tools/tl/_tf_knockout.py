@@ -7,8 +7,9 @@ import pandas as pd
 
 from scgnn_tools._choices import did_you_mean, integer, listed, number
 from scgnn_tools._columns import column_of
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._fields import check_writable, write
+from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, TF_KNOCKOUT, KnockoutKeys, check_apart, check_key, safe_names
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 def tf_knockout(
     adata: "AnnData | MuData",
     tf: str,
@@ -117,6 +119,7 @@ def tf_knockout(
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = KnockoutKeys(check_key(key_added))
+    check_own(target, keys)
     check_apart([keys.uns], key=key)
     number("level", level, least=0)
     n_steps, n_shuffles = integer("n_steps", n_steps, most=10), integer("n_shuffles", n_shuffles, least=0)
