@@ -174,3 +174,52 @@ def test_a_truth_that_is_not_tidy(truth):
         sgt.tl.evaluate_grn(noisy(truth, 0.5), t, tfs=[f"T{i}" for i in range(12)], bootstrap=0) for t in (truth, messy)
     )
     pd.testing.assert_frame_equal(clean.table, other.table)
+
+
+@pytest.fixture(scope="module")
+def screen(truth):
+    """Cells in which T0 or T1 was perturbed, whose targets are lower there, and control cells."""
+    rng = np.random.default_rng(0)
+    names = [f"T{i}" for i in range(12)] + [f"g{i}" for i in range(60)]
+    done = np.repeat(["non-targeting", "T0", "T1", "g3"], 60)
+    rate = np.tile(rng.lognormal(1, 0.5, len(names)), (240, 1))
+    for tf in ("T0", "T1"):
+        targets = [names.index(t) for t in truth.loc[truth["source"] == tf, "target"]]
+        rate[np.ix_(done == tf, targets)] *= 0.5
+    adata = ad.AnnData(rng.poisson(rate).astype(np.float32), var=pd.DataFrame(index=names))
+    adata.obs["guide"] = done
+    return sgt.tl.grn_from_edges(adata, truth.assign(weight=1.0), copy=True)
+
+
+def test_perturbed_cells_judge_a_network_without_a_truth(screen, truth):
+    e = sgt.tl.evaluate_grn(screen, truth, perturbation_key="guide", bootstrap=0)
+    own = e.response[e.response["network"] != "pcc"]
+    assert own["factor"].tolist() == ["T0", "T1"]
+    assert (own["auroc"] > 0.75).all()
+    assert (own["p"] < 0.1).all()
+    assert set(e.response["network"]) == {own["network"].iloc[0], "pcc"}
+    assert "perturbed cells: targets move further" in e.verdict
+    assert "e_others" in repr(e)
+    assert sgt.tl.evaluate_grn(screen, truth, bootstrap=0).response is None
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "says"),
+    [
+        ({"perturbation_key": "nothing"}, MissingKeyError, "nothing"),
+        ({"perturbation_key": "guide", "control": "T9"}, InputValueError, "T9"),
+        ({"perturbation_key": "without control"}, InputValueError, "control"),
+        ({"perturbation_key": "other"}, InputValueError, "is a factor of the network"),
+    ],
+)
+def test_perturbed_cells_that_cannot_judge(screen, truth, more, error, says):
+    adata = screen.copy()
+    adata.obs["without control"] = np.repeat(["T0", "T1"], 120)
+    adata.obs["other"] = np.repeat(["non-targeting", "g1", "g2", "g3"], 60)
+    with pytest.raises(error, match=says):
+        sgt.tl.evaluate_grn(adata, truth, bootstrap=0, **more)
+
+
+def test_a_table_has_no_perturbed_cells(truth):
+    with pytest.raises(InputValueError, match="grn_from_edges"):
+        sgt.tl.evaluate_grn(noisy(truth, 0.5), truth, perturbation_key="guide", bootstrap=0)

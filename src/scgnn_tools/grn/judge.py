@@ -36,22 +36,26 @@ class GrnEvaluation:
         Which pairs are judged.
     verdict
         One sentence for each set of edges: does it beat the best baseline?
+    response
+        Of perturbed cells, see :func:`scgnn_tools.grn.response.response`, with ``factor`` by name; None without any.
     """
 
     table: pd.DataFrame
     pairs: pd.DataFrame
     candidates: str
     verdict: str
+    response: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         shown = self.table[SHOWN].astype({"n": int, "n_positive": int})
-        return f"{shown.to_string(float_format=short)}\ncandidates: {self.candidates}\n{self.verdict}"
+        said = f"{shown.to_string(float_format=short)}\ncandidates: {self.candidates}\n{self.verdict}"
+        return said if self.response is None else f"{said}\n{self.response.to_string(index=False, float_format=short)}"
 
     def _repr_html_(self) -> str:
         facts = {"verdict": self.verdict, "candidates": self.candidates}
-        return boxed(
-            "evaluation of a network", facts, {"scores": self.table[SHOWN].round(4), "all columns": self.table}
-        )
+        tables = {"scores": self.table[SHOWN].round(4), "all columns": self.table}
+        tables |= {} if self.response is None else {"perturbed cells": self.response.round(4)}
+        return boxed("evaluation of a network", facts, tables)
 
 
 def judge(
