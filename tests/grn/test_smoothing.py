@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from tests.grn import planted
 
-from scgnn_tools.grn import smoothing
+from scgnn_tools.grn import evidence, null, smoothing
 
 
 @pytest.fixture
@@ -40,3 +41,40 @@ def test_the_order_of_cells_is_their_own(cells):
 
 def test_constant_cells_have_no_components():
     assert np.allclose(smoothing.components(sp.csr_array(np.ones((12, 4), dtype=np.float32))), 0)
+
+
+def test_a_few_components_tell_the_programme_of_a_gene_and_not_its_noise():
+    x, tfs, edges = planted.cells(400)
+    bins = evidence.depth_bins(x)
+    genes = np.arange(x.shape[1])
+    fitted = smoothing.fitted_correlations(x, tfs, genes, bins=bins, rank=30)
+    plain = evidence.correlations(x, tfs, genes, bins=bins)
+    assert fitted.shape == plain.shape
+    np.testing.assert_allclose(fitted[np.arange(len(tfs)), tfs], 1, atol=1e-5)
+    assert np.abs(fitted).max() < 1 + 1e-5
+    assert fitted[edges].mean() > plain[edges].mean() + 0.2
+
+    # the correlation of the fits themselves
+    scores = smoothing.components(x, n=30, bins=bins).astype(float)
+    dense = x.toarray().astype(float)
+    for b in np.unique(bins):
+        np.testing.assert_allclose(scores[bins == b].mean(axis=0), 0, atol=1e-3)
+        dense[bins == b] -= dense[bins == b].mean(axis=0)
+    fit = scores @ np.linalg.lstsq(scores, dense, rcond=None)[0]
+    np.testing.assert_allclose(fitted, np.corrcoef(fit.T)[tfs], atol=1e-3)
+
+
+def test_components_of_permuted_cells_share_nothing_with_those_of_the_cells():
+    x, tfs, _ = planted.cells(600)
+    bins, genes = evidence.depth_bins(x), np.arange(x.shape[1])
+    real, noise = (
+        smoothing.fitted_correlations(m, tfs, genes, bins=bins) for m in (x, null.permuted(x, bins=bins, rng=1))
+    )
+    apart = tfs[:, None] != genes[None, :]
+    assert abs(np.corrcoef(real[apart], noise[apart])[0, 1]) < 0.03
+
+
+def test_constant_genes_and_few_cells_have_fits_of_nothing():
+    x = sp.csr_array(np.ones((12, 4), dtype=np.float32))
+    found = smoothing.fitted_correlations(x, np.array([0, 1]), np.arange(4), bins=np.zeros(12, dtype=np.int64))
+    np.testing.assert_array_equal(found, 0)

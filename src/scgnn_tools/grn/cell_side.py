@@ -165,19 +165,20 @@ class CellSide:
 
     def _held_out(self, prior: np.ndarray, n_top: int, rng: int) -> pd.DataFrame:
         """Infer from half of the cells, and predict the expression of the other half."""
+        measured, rows = self.evidence.measured, {}
+        _, _, one, other = measured.half
+        for name, edges in self.of_half(prior, n_top).items():
+            found = held_out(measured.x[one], measured.x[other], self.tfs, edges, rng=rng)
+            rows[name] = {**vars(found), "gain": found.gain}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def of_half(self, prior: np.ndarray, n_top: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return the edges, factor and column, that the first half of the cells makes of a prior, and those of the prior alone."""
         measured = self.evidence.measured
         half = weigh(measured.first_half, self.known, self.degree)
         score = np.where(np.isfinite(measured.z), Added(half.log_ratio()).to(prior), -np.inf)
-        rows = {}
-        _, _, one, other = measured.half
-        for name, ranked in (("joined", score), ("prior", np.where(np.isfinite(score), prior, -np.inf))):
-            k = min(n_top, ranked.shape[1] - 1)
-            best = np.argpartition(-ranked, k, axis=1)[:, :k]
-            i, at = np.repeat(np.arange(len(best)), k), best.ravel()
-            fine = np.isfinite(ranked[i, at])
-            found = held_out(measured.x[one], measured.x[other], self.tfs, (i[fine], at[fine]), rng=rng)
-            rows[name] = {**vars(found), "gain": found.gain}
-        return pd.DataFrame.from_dict(rows, orient="index")
+        k = min(n_top, score.shape[1] - 1)
+        return {"joined": _best(score, k), "prior": _best(np.where(np.isfinite(score), prior, -np.inf), k)}
 
     def regulons(self, joined: np.ndarray, tfs: np.ndarray) -> pd.DataFrame:
         """Return, for each group and factor, how much higher its regulon and its own expression are than in other cells.
@@ -188,12 +189,7 @@ class CellSide:
         if not self.of_group:
             return pd.DataFrame({"group": [], "tf": [], "n_targets": [], "specificity": [], "expression": []})
         z = self.evidence.measured.z
-        ranked = np.where(np.isfinite(z), joined, -np.inf)
-        k = min(REGULON, ranked.shape[1] - 1)
-        best = np.argpartition(-ranked, k, axis=1)[:, :k]
-        i, at = np.repeat(np.arange(len(best)), k), best.ravel()
-        fine = np.isfinite(ranked[i, at])
-        i, at = i[fine], at[fine]
+        i, at = _best(np.where(np.isfinite(z), joined, -np.inf), min(REGULON, z.shape[1] - 1))
         weights = sp.csr_array((np.nan_to_num(self.evidence.measured.score[i, at]), (i, at)), shape=z.shape)
         cells = [g.cells for g in self.groups]
         found = regulon_differences(self.x, weights, self.tfs, cells)  # type: ignore[arg-type]
@@ -204,6 +200,14 @@ class CellSide:
             for g, a, b in zip(self.groups, found, own, strict=True)
         ]
         return pd.concat(parts, ignore_index=True)
+
+
+def _best(ranked: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return factor and column of the ``k`` best pairs of each factor, without those of minus infinity."""
+    best = np.argpartition(-ranked, k, axis=1)[:, :k]
+    i, at = np.repeat(np.arange(len(best)), k), best.ravel()
+    fine = np.isfinite(ranked[i, at])
+    return i[fine], at[fine]
 
 
 def cell_side(

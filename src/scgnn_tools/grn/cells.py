@@ -9,7 +9,7 @@ from scgnn_tools._random import RNG, generator
 from scgnn_tools.grn.evidence import correlations, depth_bins
 from scgnn_tools.grn.null import calibrated, permuted
 from scgnn_tools.grn.reliability import Reliability, agreement, halves
-from scgnn_tools.grn.smoothing import NEIGHBOURS, canonical_order, neighbour_means
+from scgnn_tools.grn.smoothing import COMPONENTS, canonical_order, fitted_correlations
 
 LEAST_CELLS = 20
 """Fewer cells have no halves to speak of."""
@@ -28,8 +28,8 @@ class Measured:
     tfs
         Columns of the factors.
     z
-        Correlation of means of neighbouring cells, in standard deviations of what permuted cells give, float32 (n_tfs, n_genes); NaN
-        where a gene is not expressed enough.
+        Correlation of what a few components say of the genes, in standard deviations of what permuted cells give, float32
+        (n_tfs, n_genes); NaN where a gene is not expressed enough.
     r
         Correlation over the cells themselves, the same way.
     reliability
@@ -63,7 +63,7 @@ def measure(
     tfs: np.ndarray,
     expressed: np.ndarray,
     *,
-    k: int = NEIGHBOURS,
+    rank: int = COMPONENTS,
     bins: np.ndarray | None = None,
     rng: RNG = 0,
 ) -> Measured | None:
@@ -77,8 +77,8 @@ def measure(
         Columns of the factors.
     expressed
         Which columns are expressed by enough cells, bool (n_genes,).
-    k
-        Neighbours of a mean.
+    rank
+        Components that genes are seen through.
     bins
         Bin of depth of each cell, for permuted cells that of the cells as they were; None makes them.
     rng
@@ -96,7 +96,7 @@ def measure(
     every = np.arange(len(genes))
 
     def smooth(cells: sp.csr_array, bins: np.ndarray) -> np.ndarray:
-        return correlations(cells, columns, every, means=neighbour_means(cells, k=k, rng=0), bins=bins)
+        return fitted_correlations(cells, columns, every, bins=bins, rank=rank)
 
     null = smooth(permuted(some, bins=bins, rng=rng), bins)
     one, other = halves(x.shape[0], rng=rng)

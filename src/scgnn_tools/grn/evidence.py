@@ -58,6 +58,13 @@ def depth_bins(x: sp.csr_array, n_bins: int = N_BINS) -> np.ndarray:
     return out
 
 
+def depth_basis(bins: np.ndarray, means: sp.csr_array | None = None) -> np.ndarray:
+    """Return an orthonormal basis of what the bins of depth can say of the cells, or of means over them, float32 (n_cells, n)."""
+    depth = np.eye(bins.max() + 1, dtype=np.float32)[bins]  # (n_cells, n_bins)
+    u, s, _ = np.linalg.svd(depth if means is None else means @ depth, full_matrices=False)
+    return u[:, s > 1e-4 * s[0]]
+
+
 class Standardised:
     """Columns of log-normalised cells, or of means over them, without what depth says, each of length 1; 0 for a constant one.
 
@@ -74,9 +81,7 @@ class Standardised:
     def __init__(self, x: sp.csr_array, means: sp.csr_array | None = None, bins: np.ndarray | None = None) -> None:
         self._x, self._means = sp.csc_array(x), means
         place = depth_bins(sp.csr_array(x)) if bins is None else bins
-        depth = np.eye(place.max() + 1, dtype=np.float32)[place]  # (n_cells, n_bins)
-        u, s, _ = np.linalg.svd(depth if means is None else means @ depth, full_matrices=False)
-        self._depth = u[:, s > 1e-4 * s[0]]
+        self._depth = depth_basis(place, means)
 
     def __call__(self, columns: np.ndarray) -> np.ndarray:
         """Return columns, float32 (n_means or n_cells, len(columns))."""

@@ -11,7 +11,6 @@ from scgnn_tools.grn.coherence import coherence
 from scgnn_tools.grn.contrast import differences, edge_contrast
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.ratio import OutOfFold, fit_out_of_fold
-from scgnn_tools.grn.smoothing import NEIGHBOURS, WITHIN
 
 TRANSFER = 0.5
 """Part of the coherence's log ratio that counts: known targets of a factor in one collection are told by its others better than its targets
@@ -118,7 +117,7 @@ def pooled(
     rng: int,
 ) -> Evidence | None:
     """Measure all cells and weigh what they say; None if there is nothing to measure."""
-    measured = measure(x, tfs, expressed, k=NEIGHBOURS, bins=bins, rng=rng)
+    measured = measure(x, tfs, expressed, bins=bins, rng=rng)
     return None if measured is None else weigh(measured, known, degree)
 
 
@@ -139,7 +138,7 @@ def in_groups(
     apart = differences(x, [cells for cells, _ in groups])
     out = []
     for (cells, expressed), of_gene in zip(groups, apart, strict=True):
-        own = measure(x[cells], tfs, expressed, k=WITHIN, rng=rng)
+        own = measure(x[cells], tfs, expressed, rng=rng)
         contrast = None
         if len(cells) < x.shape[0]:
             contrast = edge_contrast(of_gene[tfs][:, None], of_gene[None, :], pooled_z).astype(np.float32)

@@ -1,17 +1,16 @@
-"""Means over neighbouring cells: counts of one cell are too few to correlate."""
+"""Counts of one cell are too few to correlate: what components say of a gene, and means over neighbouring cells."""
 
 import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.graph.knn import knn
-from scgnn_tools.grn.evidence import moments
+from scgnn_tools.grn.evidence import depth_basis, moments
 
 NEIGHBOURS = 30
-WITHIN = 20
-"""Neighbours in a group of cells, which is smaller."""
+COMPONENTS, CELLS_PER_COMPONENT = 30, 5
+"""Components that neighbours are found by and a gene is seen through, at most; of the latter, cells for each of them, at least."""
 
-COMPONENTS = 30
 MOST_GENES, MOST_CELLS = 2000, 5000
 """Genes that the neighbours are found by; cells that means are made at."""
 
@@ -28,8 +27,11 @@ def canonical_order(x: sp.csr_array) -> np.ndarray:
     return np.lexsort((two, one, total))
 
 
-def components(x: sp.csr_array, *, n: int = COMPONENTS, rng: RNG = 0) -> np.ndarray:
-    """Return principal components of log-normalised cells over their most variable genes, float32 (n_cells, at most n)."""
+def components(x: sp.csr_array, *, n: int = COMPONENTS, bins: np.ndarray | None = None, rng: RNG = 0) -> np.ndarray:
+    """Return principal components of log-normalised cells over their most variable genes, float32 (n_cells, at most n).
+
+    With ``bins`` of depth, of cells without what the bins say of them.
+    """
     from sklearn.utils.extmath import randomized_svd
 
     n_cells = x.shape[0]
@@ -44,6 +46,9 @@ def components(x: sp.csr_array, *, n: int = COMPONENTS, rng: RNG = 0) -> np.ndar
     values -= mean[some].astype(np.float32)
     values /= deviation[some].astype(np.float32)
     np.clip(values, -10, 10, out=values)
+    if bins is not None:
+        depth = depth_basis(bins)
+        values -= depth @ (depth.T @ values)
     u, s, _ = randomized_svd(values, n, n_iter=4, random_state=seed(rng))
     return (u * s).astype(np.float32)
 
@@ -65,3 +70,43 @@ def neighbour_means(
     if most is not None and n > most:
         means = means[np.sort(rng.choice(n, most, replace=False))]
     return means.astype(np.float32)
+
+
+def fitted_correlations(
+    x: sp.csr_array, tfs: np.ndarray, genes: np.ndarray, *, bins: np.ndarray, rank: int = COMPONENTS, rng: RNG = 0
+) -> np.ndarray:
+    """Return the correlation of what a few principal components say of columns ``tfs`` and ``genes``, at equal depth.
+
+    Parameters
+    ----------
+    x
+        Log-normalised cells, (n_cells, n_columns).
+    tfs, genes
+        Columns.
+    bins
+        Bin of depth of each cell; the components are of cells without the means of the bins.
+    rank
+        Components, at most; there are no more than a fifth of the cells.
+    rng
+        Seed of what finds them.
+
+    Returns
+    -------
+    ndarray
+        float32 (n_tfs, n_genes); 0 where the components say nothing of a gene.
+
+    Notes
+    -----
+    A gene's least-squares fit on the components is what it shares with many others; the noise of its own counts is left behind. Cells are
+    never made dense over all genes: only the loadings are.
+    """
+    some = components(x, n=max(1, min(rank, x.shape[0] // CELLS_PER_COMPONENT)), bins=bins, rng=rng).astype(np.float64)
+    depth = depth_basis(bins)
+    scores, spread, _ = np.linalg.svd(some - depth @ (depth.T @ some), full_matrices=False)
+    scores = scores[:, spread > 1e-4 * max(spread[0], 1e-6)]
+    used, place = np.unique(np.concatenate([tfs, genes]), return_inverse=True)
+    fits = np.asarray(sp.csc_array(x)[:, used].T @ scores).T  # (rank, n_used), coordinates in an orthonormal basis
+    length = np.linalg.norm(fits, axis=0)
+    least = 1e-6 * max(float(length.max(initial=0.0)), 1e-6)
+    fits = np.divide(fits, length, out=np.zeros_like(fits), where=length > least).astype(np.float32)
+    return fits[:, place[: len(tfs)]].T @ fits[:, place[len(tfs) :]]
