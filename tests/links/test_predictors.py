@@ -1,6 +1,7 @@
 """What every link predictor has to do."""
 
 import inspect
+import json
 
 import numpy as np
 import pandas as pd
@@ -84,10 +85,22 @@ def test_a_typo_names_the_predictors():
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
-def test_the_same_seed_the_same_scores(name, network):
-    less = (network[0].head(500), *network[1:])
-    some = network[1].head(60)
-    np.testing.assert_array_equal(*(fit(name, less, rng=3).score(some) for _ in range(2)))
+def test_the_same_seed_the_same_scores_in_whatever_order_genes_lie(name, network):
+    train, some, vectors, expression = network[0].head(500), network[1].head(60), *network[2:]
+    other = expression[:, np.random.default_rng(1).permutation(expression.n_vars)].copy()
+    one, two = (train, some, vectors, expression), (train, some, vectors.loc[other.var_names], other)
+    np.testing.assert_array_equal(*(fit(name, given, rng=3).score(some) for given in (one, two)))
+
+
+@pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.saved])
+def test_who_is_restored_scores_the_same(name, network):
+    fitted = fit(name, (network[0].head(500), *network[1:]))
+    arrays, config = fitted.state()
+    assert all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays.values())
+    again = link_predictor(name, rng=0).restore(
+        {k: v.copy() for k, v in arrays.items()}, json.loads(json.dumps(config))
+    )
+    np.testing.assert_allclose(again.score(network[1]), fitted.score(network[1]), atol=1e-5)
 
 
 def test_an_option_that_is_none_names_those_that_are():
@@ -102,6 +115,7 @@ def test_the_registry_says_what_it_is(name, network):
     options = inspect.signature(cls).parameters
     assert entry.random == ("rng" in options)
     assert entry.evidence == hasattr(cls, "evidence")
+    assert entry.saved == hasattr(cls, "state") == hasattr(cls, "restore")
     assert entry.interruptible == hasattr(link_predictor(name), "interrupted")
     assert entry.log_odds <= (entry.kind != "baseline" or name in {"degree", "collaborative"})
 

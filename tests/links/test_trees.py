@@ -60,7 +60,7 @@ def test_which_genes_are_factors(driven):
     named = driven.copy()
     named.var_names = ["GATA1", "Spi1", *driven.var_names[2:]]
     p = link_predictor("genie3", n_estimators=2).fit(pd.DataFrame({"tf": ["F2"], "target": ["a"]}), expression=named)
-    assert list(p._columns.genes[p._factors]) == ["GATA1", "Spi1", "F2"]  # of the lists, and of the pairs
+    assert list(p._columns.genes[p._factors]) == ["F2", "GATA1", "Spi1"]  # of the lists, and of the pairs
     p = link_predictor("genie3", n_estimators=2, tfs=["F3", "F4"]).fit(expression=named)
     score = p.score(pd.DataFrame({"tf": ["F3", "F2", "F3"], "target": ["a", "a", "nowhere"]}))
     np.testing.assert_array_equal(np.isnan(score), [False, True, True])

@@ -47,6 +47,9 @@ class Entry(Place):
         Protocols in which it keeps the epoch that is best on validation pairs, and refuses to go without them.
     evidence
         ``evidence(pairs)`` says what its score of a pair is made of.
+    saved
+        ``state()`` gives all that ``restore()``, on a new one made with the same options, needs to score the same: arrays by name, and
+        what JSON can hold.
     """
 
     kind: Literal["method", "peer", "baseline"]
@@ -59,6 +62,7 @@ class Entry(Place):
     interruptible: bool = False
     messages: bool = False
     evidence: bool = False
+    saved: bool = False
     needs_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     validates: frozenset[str] = frozenset()
 
@@ -76,9 +80,9 @@ _NETWORK: dict[str, Any] = {"learns": True, "random": True, "interruptible": Tru
 
 PREDICTORS = {
     "scregnet": Entry(_HERE + "scregnet", "ScRegNet", "method",
-        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, needs_by=_CELLS, validates=_PAPER, **_NETWORK),
+        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, saved=True, needs_by=_CELLS, validates=_PAPER, **_NETWORK),
     "sctransnet": Entry(_HERE + "sctransnet", "ScTransNet", "method",
-        "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, **_NETWORK),
+        "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, saved=True, **_NETWORK),
     "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True, learns=True),
     "collaborative": Entry(_HERE + "collaborative", "Collaborative", "baseline",
         "training labels", always=True, log_odds=True, learns=True),

@@ -52,7 +52,12 @@ class _Trees:
         self._constant = self._columns.constant()
         asked = list(self._tfs) if self._tfs is not None else _factors(self._columns.genes, pairs)
         columns = self._columns.at(as_text(asked))
-        self._factors = np.unique(columns[columns >= 0])
+        known = np.unique(columns[columns >= 0])
+        self._factors = known[
+            np.argsort(self._columns.genes.to_numpy(dtype=object)[known])
+        ]  # as drawn, whatever the columns' order
+        self._place = np.full(len(self._columns.genes), -1)
+        self._place[self._factors] = np.arange(len(self._factors))
         if not len(self._factors):
             first = printable(self._columns.genes[0])
             msg = f"{self.name} knows no factor among the {len(self._columns.genes):,} genes of expression= ({first}, …). Pass tfs=."
@@ -68,8 +73,8 @@ class _Trees:
         """
         pairs = check_pairs(pairs, labelled=False)
         factor, target = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
-        at = np.searchsorted(self._factors, factor).clip(max=len(self._factors) - 1)
-        known = (target >= 0) & (self._factors[at] == factor)
+        at = np.where(factor >= 0, self._place[factor], -1)
+        known = (target >= 0) & (at >= 0)
         wanted = np.unique(target[known])
         self._regress(wanted[~self._constant[wanted]])
         out = np.full(len(pairs), np.nan)
