@@ -72,6 +72,25 @@ def test_extras_are_imported_where_they_are_used(imported):
     assert [(d, path) for d in EXTRAS - CORE for path, on_use in imported[d] if not on_use] == []
 
 
+def test_the_house_is_as_contributing_shows_it():
+    """The floors are those that lint holds, every room stands on one, and the folders of tests are called as the rooms."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(c["layers"] for c in contracts if c["type"] == "layers")
+    floors = [frozenset(re.split(r" [|] ", layer)) for layer in layers[-2::-1]]  # below them lies the ground
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, *shown = next(line for line in text.splitlines() if line.startswith("`_*.py`")).split(" → ")
+    assert [frozenset(re.findall(r"`(\w+)`", floor)) for floor in shown] == floors
+    rooms = {path.parent.name for path in SRC.glob("*/__init__.py")}
+    assert frozenset.union(*floors) == rooms
+    assert {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")} - rooms == {
+        "benchmarks",
+        "fuzz",
+        "golden",
+    }
+
+
 def test_the_entry_of_the_ecosystem_list_is_what_its_schema_asks_for():
     entry = yaml.safe_load((ROOT / "meta.yaml").read_text(encoding="utf-8"))
     required = {"name", "description", "project_home", "documentation_home", "install", "license", "tags"}
