@@ -9,17 +9,12 @@ of any.
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.sparse as sp
-
-from scgnn_tools._choices import choice, integer
 from scgnn_tools.fm import cgc
-from scgnn_tools.fm.cgc.small import small_network
-from scgnn_tools.fm.given import borrowed
+from scgnn_tools.perturbation.flagged import CGCParts
 from scgnn_tools.perturbation.network import PAPER, SMALL, ResponseNetwork
 
 
-class CGCResponse(ResponseNetwork):
+class CGCResponse(CGCParts, ResponseNetwork):
     """A cell as a graph of its genes, flagged where it is perturbed.
 
     Parameters
@@ -34,9 +29,8 @@ class CGCResponse(ResponseNetwork):
         The same.
     """
 
-    name, kind = "cgc", cgc.CGCModel
-    small: ClassVar[dict[str, Any]] = {**SMALL, "cell_token": True, "n_graph_layers": 1}
-    paper: ClassVar[dict[str, Any]] = {**PAPER, "n_graph_layers": 3}
+    small: ClassVar[dict[str, Any]] = {**SMALL, "cell_token": True}
+    paper: ClassVar[dict[str, Any]] = PAPER
 
     def __init__(
         self,
@@ -83,22 +77,4 @@ class CGCResponse(ResponseNetwork):
             folder=folder,
             resume=resume,
         )
-        self.graph = choice("graph", graph, (True, False))
-        layers = integer("n_graph_layers", n_graph_layers, least=0, or_none=True)
-        self.n_graph_layers = (self._chosen["n_graph_layers"] if layers is None else layers) if graph else 0
-        self.variant = choice("variant", variant, ("repo", "paper"))
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """Sizes of a new network."""
-        return super().sizes | {"n_graph_layers": self.n_graph_layers, "variant": self.variant}
-
-    def _new(self, controls: sp.csr_array, names: np.ndarray, number: int) -> cgc.CGCModel:
-        where = {"seed": number, "device": self._device, "max_length": len(names) + 1}
-        return small_network(controls, names, graph=self.graph, **where, **self.sizes)  # type: ignore[arg-type]
-
-    def _borrowed(self) -> Any:
-        return borrowed(self._given, self._checkpoint, self._device, name=self.name, graph=self.graph)
-
-    def _words(self) -> dict[str, Any]:
-        return super()._words() | {"graph": self.graph}
+        self._take_graph(graph=graph, n_graph_layers=n_graph_layers, variant=variant)

@@ -8,39 +8,35 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._choices import choice, integer, number
-from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data.conditions import Condition
-from scgnn_tools.fm.cgc.small import most_variable, start_from_coexpression
-from scgnn_tools.fm.given import borrowed, check_given
+from scgnn_tools.fm.cgc.small import most_variable
+from scgnn_tools.perturbation import flagged
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.inputs import CONTROL
 from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
-from scgnn_tools.store import RunFolder, digest
-from scgnn_tools.train import weights_digest
+from scgnn_tools.store import digest
 from scgnn_tools.train.fitting import fit_task
-from scgnn_tools.train.full_batch import AGAIN
-from scgnn_tools.train.plans import model_parts
 from scgnn_tools.train.response_task import EveryGene, Head, Response
 
 HELD = 0.1
 """Share of the training conditions that choose the epoch."""
 
-PUBLISHED_RATE = 1e-4
-ALL = 10**9
 SMALL = {
-    "residual": True, "n_genes": 1000, "dim": 64, "heads": 4, "hidden": 128, "n_layers": 2, "dropout": 0.0, "cells_per_condition": 48,
-    "n_controls": 32, "max_epochs": 10, "patience": 3, "lr": 3e-3, "max_cells": 16, "warmup": 50,
+    **flagged.SMALL, "residual": True, "n_genes": 1000, "cells_per_condition": 48, "n_controls": 32, "max_epochs": 10, "patience": 3,
+    "max_cells": 16, "warmup": 50,
 }  # fmt: skip
 PAPER = {
-    "residual": False, "cell_token": False, "n_genes": ALL, "dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "dropout": 0.2,
-    "cells_per_condition": ALL, "n_controls": 300, "max_epochs": 30, "patience": 10, "lr": PUBLISHED_RATE, "max_cells": 64, "warmup": 1000,
-}  # fmt: skip
+    **flagged.PAPER,
+    "residual": False,
+    "n_genes": flagged.ALL,
+    "cells_per_condition": flagged.ALL,
+    "n_controls": 300,
+}
 
 
-class ResponseNetwork:
+class ResponseNetwork(flagged.FlaggedNetwork):
     """A network over the genes that vary most and the perturbed ones; other genes get the shrunken mean.
 
     Parameters
@@ -72,11 +68,7 @@ class ResponseNetwork:
         Where each training keeps its state, in a folder of its own by what decides it: one that was killed goes on. None keeps nothing.
     """
 
-    name: ClassVar[str]
-    kind: ClassVar[type[Any]]
     head: ClassVar[Head] = "value"
-    small: ClassVar[dict[str, Any]] = SMALL
-    paper: ClassVar[dict[str, Any]] = PAPER
 
     def __init__(
         self,
@@ -100,45 +92,22 @@ class ResponseNetwork:
         folder: str | Path | None = None,
         resume: bool = True,
     ) -> None:
-        check_given(model, checkpoint, self.kind, name=self.name)
-        whole = {
+        given = {
             "n_genes": n_genes, "dim": dim, "n_layers": n_layers, "cells_per_condition": cells_per_condition, "n_controls": n_controls,
-            "max_epochs": max_epochs, "max_cells": max_cells,
+            "max_epochs": max_epochs, "max_cells": max_cells, "patience": patience, "residual": residual, "cell_token": cell_token,
         }  # fmt: skip
-        for name, value in whole.items():
-            integer(name, value, or_none=True)
-        whole["patience"] = integer("patience", patience, least=0, or_none=True)
-        for name, flag in {"residual": residual, "cell_token": cell_token}.items():
-            whole[name] = choice(name, flag, (True, False, None))
-        self.pretrain = choice("pretrain", pretrain, (True, False))
-        chosen = dict(self.paper if choice("preset", preset, (None, "paper")) else self.small)
-        if model is not None or checkpoint is not None:
-            chosen["lr"] = PUBLISHED_RATE
-        if dim is not None and preset is None:
-            chosen["hidden"] = 2 * dim
-        chosen |= {k: v for k, v in whole.items() if v is not None}
-        if lr is not None:
-            chosen["lr"] = number("lr", lr, above=0)
-        self._chosen, self._given, self._checkpoint = chosen, model, checkpoint
-        self._device, self.resume = resolve_device(device), choice("resume", resume, (True, False))
-        self.folder = None if folder is None else Path(folder).expanduser()
+        self._take(
+            given,
+            model=model,
+            checkpoint=checkpoint,
+            preset=preset,
+            pretrain=pretrain,
+            lr=lr,
+            device=device,
+            folder=folder,
+            resume=resume,
+        )
         self.history: pd.DataFrame | None = None
-
-    @property
-    def _fresh(self) -> bool:
-        return self._given is None and self._checkpoint is None
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """Sizes of a new network."""
-        return {k: self._chosen[k] for k in ("dim", "heads", "hidden", "n_layers", "dropout")}
-
-    def _new(self, controls: sp.csr_array, names: np.ndarray, number: int) -> Any:
-        """Return a new network over these genes."""
-        raise NotImplementedError
-
-    def _borrowed(self) -> Any:
-        return borrowed(self._given, self._checkpoint, self._device, name=self.name)
 
     def fit(self, seen: Effects, *, rng: RNG = 0) -> None:
         """Train on the perturbed cells of the training conditions."""
@@ -153,11 +122,16 @@ class ResponseNetwork:
         task = self._task(seen, seen.cells, cells, draw)
         self.model.network.requires_grad_(True)
         train, validation = np.flatnonzero(~held), np.flatnonzero(held)
-        c = self._chosen
-        steps = c["max_epochs"] * max(1, len(train) // c["max_cells"])
-        how = {k: c[k] for k in ("max_epochs", "patience", "lr", "max_cells")}
-        how |= {"seed": draw, "warmup": min(c["warmup"], max(1, steps // 4))}
-        folder = self._run(task, held, how)
+        how = self._how(len(train), draw)
+        seen_of_it = (
+            task.cells.data,
+            task.cells.indices,
+            task.cells.indptr,
+            task.controls.data,
+            task.flags,
+            task.stratum,
+        )
+        folder = self._run(digest(*seen_of_it, held), how)
         tokens: Any = EveryGene(task.shape.ids, task.shape.first, len(cells))
         self.history = fit_task(
             self.model, task, tokens, train, validation, folder=folder, resume=self.resume, decay=True, **how
@@ -200,14 +174,8 @@ class ResponseNetwork:
         """Set the model and its tokens: genes that vary most in control cells, and the perturbed genes, measured or not."""
         perturbed = set(seen.relations.genes)
         names = np.array([*seen.genes, *sorted(perturbed - set(seen.genes))], dtype=object)
-        usable, ids = np.ones(len(names), dtype=bool), None
-        if not self._fresh:
-            self.model = self._borrowed()
-            found = self.model.match_names(names, None)
-            found.check(self.model.card.name)
-            usable = found.index >= 0
-            usable[np.setdiff1d(np.flatnonzero(usable), _first(found.index))] = False
-            ids = self.model.ids[np.where(usable, found.index, 0)]
+        index = np.arange(len(names)) if self._fresh else self._known(names)
+        usable = index >= 0
         measured = np.flatnonzero(usable[: len(seen.genes)])
         varying = most_variable(sp.csr_array(cells.expression[self._controls][:, measured]), self._chosen["n_genes"])
         chosen = {*measured[varying].tolist(), *(i for i in measured if seen.genes[i] in perturbed)}
@@ -217,19 +185,12 @@ class ResponseNetwork:
         self._names = names[tokens]
         self._at = {g: i for i, g in enumerate(self._names)}
         controls = self._over_tokens(cells.expression[self._controls])
-        if ids is None:
-            self.model = self._new(controls, self._names, draw)
-            ids = self.model.ids
-        else:
-            ids = ids[tokens]
-        if self._fresh and self.pretrain:
-            start_from_coexpression(self.model, controls)
-        if not self._fresh and not self.pretrain:
-            with torch_random(draw):
-                self.model.network = type(self.model.network)(self.model.sizes).to(self.model.device)
-        c = self.model.sizes
-        first = (int(c.cls_id), float(c.cls_value)) if self._chosen["cell_token"] else None
-        self._shape, self._rows = EveryGene(ids, first, len(self._controls)), controls
+        if self._fresh:
+            self.model, index = self._new(controls, self._names, draw), np.empty(len(names), dtype=np.int64)
+            index[tokens] = np.arange(len(tokens))
+        self._start(controls, draw)
+        ids = self.model.ids[index[tokens]]
+        self._shape, self._rows = EveryGene(ids, self._first, len(self._controls)), controls
 
     def _over_tokens(self, rows: sp.csr_array) -> sp.csr_array:
         """Return the values of the tokens, and zeros for perturbed genes that are not measured."""
@@ -271,31 +232,5 @@ class ResponseNetwork:
             task = Response(*given, head=self.head, residual=self._chosen["residual"])
         return task.to(self.model.device)
 
-    def _run(self, task: Response, held: np.ndarray, how: dict[str, Any]) -> Path | None:
-        """Return the folder of this training, claimed for what decides it."""
-        if self.folder is None:
-            return None
-        data = digest(
-            task.cells.data, task.cells.indices, task.cells.indptr, task.controls.data, task.flags, task.stratum, held
-        )
-        plan = {**model_parts(self.model), "method": self.name, "cells": data, **how, **self._words()}
-        if (
-            not self._fresh
-        ):  # new weights are as the seed, the sizes and the cells say; singular vectors differ in their last digits
-            plan["starting weights"] = weights_digest(self.model.network.state_dict())
-        at = self.folder / f"{self.name}-{data[:16]}"
-        RunFolder(at, plan, resume=self.resume, hint=AGAIN)
-        return at
-
     def _words(self) -> dict[str, Any]:
-        """Return the options that decide the weights, for the plan."""
-        return {
-            "residual": self._chosen["residual"],
-            "cell_token": self._chosen["cell_token"],
-            "pretrain": self.pretrain,
-        }
-
-
-def _first(index: np.ndarray) -> np.ndarray:
-    """Return the first place of each number."""
-    return np.unique(index, return_index=True)[1]
+        return super()._words() | {"residual": self._chosen["residual"]}

@@ -9,19 +9,13 @@ well, and a change is what the flag makes of a cell, without what the network sa
 
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.sparse as sp
-
-from scgnn_tools.fm import scgpt
+from scgnn_tools.perturbation.flagged import ScGPTParts
 from scgnn_tools.perturbation.network import PAPER, SMALL, ResponseNetwork
 
 
-class ScGPTResponse(ResponseNetwork):
+class ScGPTResponse(ScGPTParts, ResponseNetwork):
     """A cell as all of its genes, flagged where it is perturbed; parameters as in the class above it."""
 
-    name, kind, head = "scgpt", scgpt.ScGPT, "affine"
+    head = "affine"
     small: ClassVar[dict[str, Any]] = {**SMALL, "cell_token": False}
     paper: ClassVar[dict[str, Any]] = {**PAPER, "dropout": 0.0, "max_epochs": 15}
-
-    def _new(self, controls: sp.csr_array, names: np.ndarray, number: int) -> scgpt.ScGPT:
-        return scgpt.ScGPT.untrained(names, seed=number, device=self._device, max_length=len(names) + 1, **self.sizes)

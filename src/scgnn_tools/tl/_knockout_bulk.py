@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scgnn_tools.fm import FoundationModel
+
 FEATURES = ("expression", "go", "prior")
 
 
@@ -47,13 +49,16 @@ def knockout_bulk(
     split: str = "unseen_target",
     n_folds: int = 5,
     query: "str | Sequence[str] | None" = None,
+    model: "FoundationModel | None" = None,
     features: Sequence[str] = FEATURES,
     layer: str | None = None,
     gene_key: str | None = None,
     evaluate: bool = True,
+    max_epochs: int | None = None,
     mod: str = RNA,
     key_added: str = KNOCKOUT,
     rng: RNG = 0,
+    device: str = "auto",
     copy: bool = False,
     **options: Any,
 ) -> "AnnData | MuData | None":
@@ -77,7 +82,8 @@ def knockout_bulk(
     study_key
         Column of the studies, for the splits; may be missing.
     method
-        A name of ``sgt.perturbation.bulk.METHODS``: "counting", "ridge", "nearest", "expression", "mean", "frequency", "unchanged".
+        A name of ``sgt.perturbation.bulk.METHODS``: "counting", "ridge", "nearest", "expression", "mean", "frequency", "unchanged",
+        and the networks "cgc" and "scgpt" (``preset="paper"`` for a GPU; ``folder=`` keeps the state of their trainings).
     classes
         3 (down, unchanged, up) or 5 (from 2.5 times the fold on a change is strong).
     fold
@@ -92,6 +98,9 @@ def knockout_bulk(
         Number of folds.
     query
         Targets to predict that were never knocked out; None only evaluates.
+    model
+        A loaded Cell-Graph Compass or scGPT, which a network as ``method`` tunes in a copy; None begins with random weights, or those
+        of ``checkpoint=``.
     features
         What methods may use: "expression" of the controls, "go" (which targets are alike), "prior" (TRRUST).
     layer
@@ -100,12 +109,16 @@ def knockout_bulk(
         As in :func:`scgnn_tools.tl.embed`.
     evaluate
         Whether to hold experiments out and score.
+    max_epochs
+        Passes over the experiments, for networks; None takes the method's own.
     mod
         Modality of a MuData; what is written is written there.
     key_added
         Name of the result.
     rng
-        Seed of the folds and the bootstrap.
+        Seed of the folds, the bootstrap and the method.
+    device
+        Where to train: "auto", "cpu", "cuda", …
     copy
         Return a changed copy and leave ``adata`` as it is.
     options
@@ -147,7 +160,7 @@ def knockout_bulk(
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
     check_own(inner, keys)
-    make = check(method, options)
+    make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
     choice("classes", classes, tuple(CLASSES))
     fold, n_folds = number("fold", fold, above=1), integer("n_folds", n_folds, least=2)
     choice("split", split, KINDS)

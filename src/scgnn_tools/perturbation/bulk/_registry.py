@@ -14,6 +14,8 @@ METHODS = {
     "nearest": Entry("scgnn_tools.perturbation.bulk.nearest", "Nearest"),
     "ridge": Entry("scgnn_tools.perturbation.bulk.ridge", "Ridge"),
     "counting": Entry("scgnn_tools.perturbation.bulk.counting", "Counting", "method"),
+    "cgc": Entry("scgnn_tools.perturbation.bulk.cgc", "CGCKnockout", "method"),
+    "scgpt": Entry("scgnn_tools.perturbation.bulk.scgpt", "ScGPTKnockout", "method"),
 }
 
 

@@ -26,8 +26,10 @@ class Result:
     verdict: str
 
 
-def check(method: str, options: dict[str, Any]) -> Callable[[], KnockoutMethod]:
-    """Return what makes the method; a wrong name or option is an error before any work."""
+def check(method: str, options: dict[str, Any], *, model: Any = None) -> Callable[[], KnockoutMethod]:
+    """Return what makes the method; a wrong name or option is an error before any work, a model for one that has no use for it too."""
+    if model is not None:
+        options = {"model": model, **options}
     knockout_method(method, **options)
     return partial(knockout_method, method, **options)
 
