@@ -184,6 +184,29 @@ def test_pretrain_with_edges_of_the_corpus_and_text_features(tmp_path, capsys):
     assert "has its edges and text features" in capsys.readouterr().err
 
 
+def test_pretrain_goes_on_from_cells_to_bulk_samples(tmp_path):
+    import anndata as ad
+    import numpy as np
+    import pandas as pd
+
+    from scgnn_tools import genes
+
+    names = genes.prior()["target"].drop_duplicates().to_numpy()[:40]
+    counts = np.random.default_rng(0).poisson(np.random.default_rng(1).gamma(1.0, 20.0, size=(40, 40)))
+    ad.AnnData(counts.astype(np.float32), var=pd.DataFrame(index=names)).write_h5ad(tmp_path / "samples.h5ad")
+    start = ["pretrain", str(tmp_path / "samples.h5ad"), "--steps", "1", "--device", "cpu", "--min-cells", "1"]
+    sizes = ["--dim", "8", "--heads", "2", "--hidden", "8", "--n-layers", "1", "--n-graph-layers", "1"]
+    assert main([*start, *sizes, "--output", str(tmp_path / "cells"), "--max-length", "30"]) == 0
+    again = [*start, "--bulk", "--checkpoint", str(tmp_path / "cells/model"), "--output", str(tmp_path / "bulk")]
+    assert main(again) == 0
+    model = sgt.fm.load("cgc", checkpoint=tmp_path / "bulk/model", device="cpu")
+    assert (model.sizes.continuous, model.sizes.standardised) == (True, False)
+    tokens = model.tokenize(ad.read_h5ad(tmp_path / "samples.h5ad")[:1])
+    expected = np.log1p(counts[0] / counts[0].sum() * 1e6)
+    np.testing.assert_allclose(np.sort(tokens.values[1:]), np.sort(expected[expected > 0]), rtol=1e-5)
+    assert main([*start, *sizes, "--bulk", "--output", str(tmp_path / "new")]) == 0
+
+
 def test_an_output_that_takes_no_more_is_one_line(monkeypatch, capsys):
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)

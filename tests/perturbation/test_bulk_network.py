@@ -56,7 +56,9 @@ def test_probabilities_are_moved_to_the_rate_in_training():
 def test_it_learns_which_genes_change_and_which_way(n_classes):
     of = experiments(n_classes)
     train, test = np.r_[0:6, 8:14], np.array([6, 7, 14, 15])
-    method = knockout_method("scgpt", **{**HOW, "max_epochs": 25, "patience": 25, "max_cells": 2})
+    method = knockout_method(
+        "scgpt", **{**HOW, "n_genes": 80, "lr": 2e-2, "max_epochs": 25, "patience": 25, "max_cells": 2}
+    )
     method.fit(of.take(train), rng=0)
     p, change = method.predict(of.take(test))
     moved = 1 - p[:, :, n_classes // 2]

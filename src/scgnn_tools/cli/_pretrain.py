@@ -7,6 +7,8 @@ from pathlib import Path
 from scgnn_tools._errors import InputValueError
 
 SIZES = {"dim": 512, "heads": 8, "hidden": 512, "n_layers": 12, "n_graph_layers": 3, "max_length": 1201}
+BULK_LENGTH = 2049
+"""Tokens of a bulk sample: 2,048 genes and its own."""
 
 
 def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,6 +29,11 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "--thinning",
         choices=("strongest", "random", "none"),
         help="co-expression edges that a crowded cell keeps (default: strongest; none, all of them, for the paper's network)",
+    )
+    p.add_argument(
+        "--bulk",
+        action="store_true",
+        help="the files hold bulk samples (counts, TPM or FPKM): log values in place of bins, 2049 tokens unless --max-length is given",
     )
     p.add_argument(
         "--coexpression", help="auto, or a table source, target, weight: edges of co-expressed genes (default: none)"
@@ -80,6 +87,8 @@ def run(args: argparse.Namespace) -> None:
         if (v := getattr(args, k)) is not None
     }
     sizes = {k: v for k in (*SIZES, "dropout", "variant") if (v := getattr(args, k)) is not None}
+    if args.bulk:
+        sizes = {"max_length": BULK_LENGTH, **sizes, "continuous": True}
     if args.thinning is not None:
         sizes["thinning"] = None if args.thinning == "none" else args.thinning
     if args.checkpoint:

@@ -33,6 +33,8 @@ class CGCConfig:
     """"repo", the network of the published code and weights, or "paper", that of the text."""
     thinning: str | None = "strongest"
     """Which co-expression edges a crowded cell keeps: "strongest", "random" or, as in the text, None: all."""
+    continuous: bool = False
+    """Whether values are log1p of what is scaled to a million, and not bins: for bulk samples."""
 
-    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType({"thinning": "strongest"})
+    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType({"thinning": "strongest", "continuous": False})
     """What stood for fields that earlier saves do not name."""

@@ -44,6 +44,9 @@ UNTRAINED = ModelCard(
     limits="What its cells hold.",
 )
 
+MILLION = 1e6
+"""Total of a sample whose values are continuous."""
+
 MASK_VALUE = -3.0
 """What stands for a hidden bin."""
 
@@ -63,6 +66,8 @@ class CGCModel(NetworkModel):
     thinning
         Which co-expression edges a cell with more than four a gene keeps: "strongest", "random", in proportion to their size, or None,
         all; "auto" is that of the network: None for ``variant="paper"``, else "strongest".
+    continuous
+        Whether values are log1p of counts scaled to a million, as for bulk samples, and not bins; None as the network was trained.
     binning, max_length
         As in :class:`~scgnn_tools.fm.scgpt.ScGPT`.
     """
@@ -82,6 +87,7 @@ class CGCModel(NetworkModel):
         text: np.ndarray | None = None,
         gene_sampling: str = "top",
         thinning: str | None = "auto",
+        continuous: bool | None = None,
         binning: Binning = "lower",
         max_length: int | None = None,
         **where: Any,
@@ -89,6 +95,9 @@ class CGCModel(NetworkModel):
         if thinning != "auto":
             config = replace(config, thinning=thinning)
         choice("thinning", config.thinning, ("strongest", "random", None))
+        if choice("continuous", continuous, (True, False, None)) not in (None, config.continuous):
+            length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
+            config = replace(config, continuous=bool(continuous), standardised=False, max_length=length)
         super().__init__(card, vocabulary, ids, report, network, vars(config), **where)
         self.sizes, self.graph = config, graph
         self.text = None if text is None else torch.as_tensor(text, device=self.device)
@@ -122,7 +131,8 @@ class CGCModel(NetworkModel):
         n_text = 0 if text is None else text.shape[1]
         if sizes.get("thinning", "auto") == "auto":
             sizes["thinning"] = None if sizes.get("variant") == "paper" else "strongest"
-        config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": True, **sizes})
+        standardised = not choice("continuous", sizes.get("continuous", False), (True, False))
+        config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": standardised, **sizes})
         choice("variant", config.variant, ("repo", "paper"))
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
@@ -141,9 +151,10 @@ class CGCModel(NetworkModel):
         return self.network.encoder.layers
 
     def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
-        """Return the genes of each cell with their values in bins."""
+        """Return the genes of each cell with their values in bins, or their log values where the network takes those."""
         draws = np.random.default_rng() if rng is None else rng
-        bins = bin_values(rows, self.sizes.n_bins, binning=self.binning, rng=draws)
+        binned = {"binning": self.binning, "rng": draws}
+        bins = _log_values(rows, kind) if self.sizes.continuous else bin_values(rows, self.sizes.n_bins, **binned)  # type: ignore[arg-type]
         most = self.max_length - 1
         if self.gene_sampling == "top":
             keep = keep_top(rows, most)
@@ -211,3 +222,12 @@ class CGCModel(NetworkModel):
         if self.text is not None:
             arrays["text"] = self.text.cpu().numpy()
         np.savez_compressed(folder / GRAPH_FILE, **arrays)
+
+
+def _log_values(rows: sp.csr_array, kind: str) -> np.ndarray:
+    """Return log1p of the values of each row, scaled to a million where they are counts (TPM and FPKM are), float32 (nnz,)."""
+    if kind != "counts":
+        return rows.data.astype(np.float32)
+    totals = np.asarray(rows.sum(axis=1, dtype=np.float64)).ravel()
+    factor = MILLION / np.where(totals > 0, totals, 1)
+    return np.log1p(rows.data * np.repeat(factor, np.diff(rows.indptr))).astype(np.float32)

@@ -103,7 +103,8 @@ def _edit(model: Any, own: Tokens, ids: np.ndarray, kind: str, *, insert: bool) 
     if input_of(model) == RANKS:
         return to_front(own.ids, ids, special, most, insert=insert)
     values = np.ones(len(own.ids), dtype=np.float32) if own.values is None else own.values
-    return turned_up(own.ids, values, ids, special, most, top=model.sizes.n_bins - 1, insert=insert)
+    top = float(values.max(initial=0)) if getattr(model.sizes, "continuous", False) else model.sizes.n_bins - 1
+    return turned_up(own.ids, values, ids, special, most, top=top, insert=insert)
 
 
 def _groups(edits: list[tuple[int, Edit]], max_tokens: int) -> Iterator[list[tuple[int, Edit]]]:
