@@ -30,6 +30,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python scripts/check_style.py
+	$(BIN)/codespell
 
 docs: $(VENV)/.doc
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -125,7 +125,7 @@ def _draw(ax: "Axes", counts: np.ndarray, rows: list[str], columns: list[str]) -
         for i, j in zip(*np.nonzero(np.nan_to_num(share) >= 0.005), strict=True):
             ax.text(
                 j, i, f"{share[i, j]:.2f}".removeprefix("0"), ha="center", va="center", fontsize=7.5,
-                color="white" if share[i, j] > 0.55 and not few[i] else style.INK,
+                color="black" if few[i] else style.on(image.to_rgba(share[i, j], alpha=1.0)),
             )  # fmt: skip
     ax.set_xticks(np.arange(-0.5, len(columns)), minor=True)
     ax.set_yticks(np.arange(-0.5, len(rows)), minor=True)

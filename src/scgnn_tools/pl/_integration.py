@@ -121,12 +121,14 @@ def _scores(axes: "np.ndarray", table: pd.DataFrame, own: str) -> None:
         )
     bars.set_yticks(y, table.index, fontsize=8.5)
     for text, name, kind in zip(bars.get_yticklabels(), table.index, table["kind"], strict=True):
-        text.set_color(style.OPEN if kind == "control" else style.INK)
+        text.set_color(style.QUIET if kind == "control" else style.INK)
         text.set_fontweight("bold" if name == own else "normal")
     bars.set(xlim=(0, 1))
     bars.legend(fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), labelcolor=style.INK)
     parts = [c for c in PARTS if c in table]
-    squares.imshow(table[parts].to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=1.2, aspect="auto", origin="lower")
+    image = squares.imshow(
+        table[parts].to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=1.2, aspect="auto", origin="lower"
+    )
     for i, j in np.ndindex(len(table), len(parts)):
         value = table[parts].iloc[i, j]
         if np.isfinite(value):
@@ -137,7 +139,7 @@ def _scores(axes: "np.ndarray", table: pd.DataFrame, own: str) -> None:
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="white" if value > 0.75 else style.INK,
+                color=style.on(image.to_rgba(value)),
             )
     squares.set_xticks(range(len(parts)), [NAMES.get(p, p) for p in parts], fontsize=8)
     squares.xaxis.tick_top()

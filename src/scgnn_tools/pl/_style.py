@@ -46,6 +46,23 @@ def text(name: object, *, limit: int = 60) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
+def contrast(a: Any, b: Any) -> float:
+    """Return the contrast of two colours as WCAG 2 has it, from 1 to 21; text wants 4.5."""
+    light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def on(colour: Any) -> str:
+    """Return black or white, whichever is easier to read on a colour; one of them always has a contrast of 4.5."""
+    return max(("black", "white"), key=lambda text: contrast(text, colour))
+
+
+def _luminance(colour: Any) -> float:
+    parts = np.array(colors.to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
 def ink(ax: "Axes") -> None:
     """Give ticks and labels the colour of the text, whatever style the user has set: the paper is white."""
     ax.tick_params(colors=INK, which="both")
