@@ -2,10 +2,24 @@
 
 import sys
 import warnings
+from typing import ClassVar
+
+HELP = "https://scgnn-tools.readthedocs.io/page/troubleshooting.html"
+"""The page that has causes and cures of every error and warning; ``/page/`` leads to the version that is the default."""
 
 
 class SgtError(Exception):
-    """Base class of all errors raised on purpose by scgnn_tools."""
+    """Base class of all errors raised on purpose by scgnn_tools; the line under the message leads to its causes and cures."""
+
+    url: ClassVar[str] = f"{HELP}#errors"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.url = f"{HELP}#{cls.__name__.lower()}"
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)
+        self.add_note(f"Help: {self.url}")
 
 
 class InputScaleError(SgtError, ValueError):
@@ -57,6 +71,11 @@ class ForkError(SgtError, RuntimeError):
 
 class SgtWarning(UserWarning):
     """Something was handled for the user that the user should know of."""
+
+    url: ClassVar[str] = f"{HELP}#warnings"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\nHelp: {self.url}"
 
 
 def warn(message: str, category: type[Warning] = SgtWarning) -> None:
