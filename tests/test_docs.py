@@ -75,6 +75,14 @@ MADE = {"_build", "gallery", "generated", "tutorials"}
 PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if not MADE & set(p.relative_to(ROOT).parts)]
 
 
+def anchors(page):
+    """Return the addresses of the headings of a page, as MyST makes them."""
+    headings = re.findall(
+        r"^#{1,3} (.+)$", re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.S), flags=re.M
+    )
+    return {re.sub(r"[^\w\- ]", "", h.strip().lower()).replace(" ", "-") for h in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_a_page_leads_nowhere_that_is_not_there_and_names_what_is(page):
     text = page.read_text(encoding="utf-8")
@@ -82,6 +90,8 @@ def test_a_page_leads_nowhere_that_is_not_there_and_names_what_is(page):
         made = "tutorials/" in link or "gallery/" in link
         target = (ROOT / "tutorials" / Path(link).name) if "tutorials/" in link else page.parent / link
         assert (made and "gallery/" in link) or target.exists() or target.with_suffix(".ipynb").exists(), link
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*\.md)?#([^)]+)\)", re.sub(r"```.*?```", "", text, flags=re.S)):
+        assert anchor in anchors(page.parent / link if link else page), f"{link}#{anchor}"
     for file in re.findall(r"\{download\}`[^<]*<([^>]+)>`", text):
         assert (page.parent / file).is_file(), file
     for room, name in re.findall(r"sgt\.(tl|pl|pp|fm|models)\.(\w+)", text):

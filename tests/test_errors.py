@@ -8,7 +8,6 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-
 import pytest
 
 import scgnn_tools as sgt
