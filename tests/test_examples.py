@@ -31,7 +31,21 @@ OBJECTS = {name: thing for name, thing in PUBLIC.items() if name in FUNCTIONS an
 OBJECTS |= {name: thing for name, thing in PUBLIC.items() if inspect.isclass(thing)}
 OBJECTS |= {"settings": type(sgt.settings), "print_versions": sgt.print_versions}
 INNER = {"grn", "labels", "links", "nn"} | {
-    *"annotation data fm genes graph integration metrics models perturbation print_versions report settings splits".split()
+    *[
+        "annotation",
+        "data",
+        "fm",
+        "genes",
+        "graph",
+        "integration",
+        "metrics",
+        "models",
+        "perturbation",
+        "print_versions",
+        "report",
+        "settings",
+        "splits",
+    ]
 }
 """Rooms for who builds methods: an example is welcome there, not asked for."""
 
