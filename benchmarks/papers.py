@@ -2,12 +2,14 @@
 
 Usage: ``python -m benchmarks.papers --data ../shared/data [--dataset zheng_sorted_ref] [--folds 1] [--share 1.0] [--rows scGraPhT ...]``
 
-About how long it takes is measured on a few epochs of each row and printed before anything else is trained; ``--share`` takes that part of
-the iterations. Nine tenths of the cells outside a fold train, one tenth validates, and the cells of the fold, which are scored, are
-in the graph without their labels, as in the papers; baselines and defaults train on the same cells and see none of the fold's.
+About how long it takes is measured on a few epochs of each row and printed to stderr before anything else is trained, then each row that
+is done; ``--share`` takes that part of the iterations. Nine tenths of the cells outside a fold train, one tenth validates, and the cells of
+the fold, which are scored, are in the graph without their labels, as in the papers; baselines and defaults train on the same cells and see
+none of the fold's.
 """
 
 import argparse
+import json
 import sys
 import time
 import warnings
@@ -65,41 +67,30 @@ def epochs(row: dict, share: float) -> dict[str, int]:
 
 def expected(fold: Fold, row: dict, share: float) -> float:
     """Return about how many CPU seconds a row takes, by how long a few of its epochs take."""
-    few, more = (5, 25) if row["method"] == "scgrapht" else (1, 3)
     if (
         row["method"] == "scbignn"
     ):  # epochs of the gene level are the long ones: at most 20, and 5 in each of three E-steps
-        row = {**row, "iterations": 0}
-        rest = max(1, round(35 * min(share, 1)))
-        a, b = (fitted(fold, 0, see=True, **row, max_epochs=n)[1] for n in (few, more))
-        return a + rest * max(b - a, 0) / (more - few)
-    a, b = (fitted(fold, 0, see=True, **row, max_epochs=n)[1] for n in (few, more))
-    return a + epochs(row, share)["max_epochs"] * max(b - a, 0) / (more - few)
+        return 35 * share * fitted(fold, 0, see=True, **{**row, "iterations": 0, "epochs_genes": 1}, max_epochs=1)[1]
+    few, more = (fitted(fold, 0, see=True, **row, max_epochs=n)[1] for n in (2, 8))
+    return few + epochs(row, share)["max_epochs"] * max(more - few, 0) / 6
 
 
-def scored(name: str, i: int, fold: Fold, scores: np.ndarray, seconds: float) -> dict:
-    m = sgt.metrics.annotation(fold.y_test, scores.argmax(axis=1))
-    return {"row": name, "fold": i, "accuracy": m["accuracy"], "macro-F1": m["macro_f1"], "CPU seconds": seconds}
-
-
-def results(parts: list[Fold], rows: dict[str, dict], share: float) -> Iterator[dict]:
+def results(parts: list[Fold], rows: dict[str, dict], share: float, done: set[tuple[str, int]]) -> Iterator[dict]:
+    ours = {f"{n}, default" if METHODS[n].kind == "method" else n: {"method": n} for n in OURS}
     for i, fold in enumerate(parts):
-        for name, row in rows.items():
-            method, seconds = fitted(fold, i, see=True, **row, **epochs(row, share))
-            if row["method"] == "scbignn":
-                for which, of_it in zip(("q", "p"), method.both(fold.test), strict=True):
-                    yield scored(f"{name}: {which}", i, fold, of_it, seconds)
-            else:
-                yield scored(name, i, fold, method.scores(fold.test), seconds)
-        for name in OURS:
-            method, seconds = fitted(fold, i, method=name, see=METHODS[name].transductive)
-            yield scored(
-                f"{name}, default" if METHODS[name].kind == "method" else name,
-                i,
-                fold,
-                method.scores(fold.test),
-                seconds,
-            )
+        for name, row in {**ours, **rows}.items():
+            if (name, i) in done:
+                continue
+            theirs = name in rows
+            see = theirs or METHODS[row["method"]].transductive
+            method, seconds = fitted(fold, i, see=see, **row, **(epochs(row, share) if theirs else {}))
+            each = {"": method.scores(fold.test)}
+            if theirs and row["method"] == "scbignn":
+                each = {f": {k}": v for k, v in zip(("q", "p"), method.both(fold.test), strict=True)}
+            for which, scores in each.items():
+                m = sgt.metrics.annotation(fold.y_test, scores.argmax(axis=1))
+                figures = {"accuracy": m["accuracy"], "macro-F1": m["macro_f1"], "CPU seconds": seconds}
+                yield {"row": f"{name}{which}", "of": name, "fold": i, **figures}
 
 
 def main() -> None:
@@ -109,26 +100,35 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of the iterations of the papers")
     parser.add_argument("--rows", nargs="*", default=[], help="parts of the names of the papers' rows; all by default")
+    parser.add_argument(
+        "--store", type=Path, help="file of finished rows, a JSON object a line: what it holds is not run again"
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     sgt.settings.progress = False
     torch.set_num_threads(1)
     rows = {name: row for name, row in ROWS.items() if not args.rows or any(part in name for part in args.rows)}
     parts = [nine_tenths(fold) for fold in folds(args.data, args.dataset, args.folds)]
-    each = {name: expected(parts[0], row, args.share) * len(parts) for name, row in rows.items()}
-    print(f"about {sum(each.values()) / 60:.0f} CPU minutes, of these", flush=True)
-    print("\n".join(f"  {name:32s} {seconds / 60:6.1f}" for name, seconds in each.items()), flush=True)
-    out = []
-    for found in results(parts, rows, args.share):
+    lines = args.store.read_text().splitlines() if args.store is not None and args.store.is_file() else []
+    out = [json.loads(line) for line in lines]
+    done = {(row["of"], row["fold"]) for row in out}
+    left = {name: row for name, row in rows.items() if not all((name, i) in done for i in range(len(parts)))}
+    each = {name: expected(parts[0], row, args.share) * len(parts) for name, row in left.items()}
+    print(f"about {sum(each.values()) / 60:.0f} CPU minutes, of these", file=sys.stderr, flush=True)
+    print("\n".join(f"  {name:32s} {seconds / 60:6.1f}" for name, seconds in each.items()), file=sys.stderr, flush=True)
+    for found in results(parts, rows, args.share, done):
         out.append(found)
         print(
             "{row}, fold {fold}: {accuracy:.3f} {macro-F1:.3f} {CPU seconds:.0f} s".format(**found),
             file=sys.stderr,
             flush=True,
         )
+        if args.store is not None:
+            with args.store.open("a") as file:
+                file.write(json.dumps(found, default=float) + "\n")
     n, how = len(parts[0].y), "" if args.share == 1 else f", {args.share:.0%} of the papers' iterations"
     print(f"\n{args.dataset}: {n:,} cells train, {len(parts[0].y_test):,} are scored, {len(parts)} of 5 folds{how}\n")
-    print(pd.DataFrame(out).drop(columns="fold").groupby("row", sort=False).mean().round(3).to_string())
+    print(pd.DataFrame(out).drop(columns=["fold", "of"]).groupby("row", sort=False).mean().round(3).to_string())
     print(f"\n{PRINTED}")
 
 
