@@ -126,6 +126,37 @@ def _celltypist(path: Path) -> None:
     celltypist.annotate(adata, model=celltypist.train(known, labels="cell_type", use_SGD=True))
 
 
+def _halves(path: Path) -> tuple[ad.AnnData, ad.AnnData]:
+    """Return every second cell, labelled, and the others without labels."""
+    adata = ad.read_h5ad(path)
+    query = adata[1::2].copy()
+    query.obs = query.obs[[]]
+    return adata[::2].copy(), query
+
+
+def _annotator(**options: Any) -> Callable[[Path], None]:
+    """Train an annotator on half of the cells and label the other half, the evaluation beside the baselines included."""
+
+    def run(path: Path) -> None:
+        from scgnn_tools.annotation import Annotator
+
+        reference, query = _halves(path)
+        Annotator.fit(reference, "cell_type", **options).annotate(query)
+
+    return run
+
+
+def _celltypist_halves(path: Path) -> None:
+    import celltypist
+    import scanpy as sc
+
+    both = _halves(path)
+    for adata in both:
+        sc.pp.normalize_total(adata, target_sum=1e4)
+        sc.pp.log1p(adata)
+    celltypist.annotate(both[1], model=celltypist.train(both[0], labels="cell_type", use_SGD=True))
+
+
 def _grnboost(path: Path) -> None:
     """GRNBoost2 as the package has it, since arboreto does not run with today's dask."""
     _tl("infer_grn", method="grnboost2", n_runs=1, controls=False)(path)
@@ -139,6 +170,10 @@ JOBS: dict[str, Callable[[Path], object]] = {
     "annotate, auto, bundled reference": _backed("annotate"),
     "annotate, logreg_pca, a fifth labelled": _tl("annotate", labels_key="partly", method="logreg_pca"),
     "annotate, scgrapht, a fifth labelled": _tl("annotate", labels_key="partly", method="scgrapht"),
+    "Annotator, auto: fit on half, label half": _annotator(),
+    "Annotator, scgrapht: fit on half, label half": _annotator(method="scgrapht"),
+    "Annotator, logreg_rep: fit on half, label half": _annotator(method="logreg_rep"),
+    "CellTypist: train on half, label half": _celltypist_halves,
     "infer_grn": _tl("infer_grn"),
     "infer_grn(groupby)": _tl("infer_grn", groupby="cell_type"),
     "gene_programs": _programs,
