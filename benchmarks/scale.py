@@ -129,9 +129,10 @@ def _celltypist(path: Path) -> None:
 def _halves(path: Path) -> tuple[ad.AnnData, ad.AnnData]:
     """Return every second cell, labelled, and the others without labels."""
     adata = ad.read_h5ad(path)
-    query = adata[1::2].copy()
+    even = np.arange(adata.n_obs) % 2 == 0
+    query = adata[~even].copy()
     query.obs = query.obs[[]]
-    return adata[::2].copy(), query
+    return adata[even].copy(), query
 
 
 def _annotator(**options: Any) -> Callable[[Path], None]:
