@@ -57,6 +57,26 @@ def test_wrong_calls(pbmc68k, monkeypatch):
         sgt.pl.explain(pbmc68k)
 
 
+def test_gradients_name_the_pathway_before_any_work(pbmc68k):
+    for method in ("scgrapht", "auto"):
+        with pytest.raises(InputValueError, match=r"the pathway is CG. Pass pathway='P2'"):
+            sgt.tl.explain(pbmc68k, "bulk_labels", method=method, how="gradcam")
+    with pytest.raises(InputValueError, match="genes in the last step; the pathway is CC-CC"):
+        sgt.tl.explain(pbmc68k, "bulk_labels", pathway="P4", how="integrated_gradients")
+    with pytest.raises(InputValueError, match="needs the graph of scgrapht; the method is 'auto'"):
+        sgt.tl.explain(pbmc68k, "bulk_labels", method="auto", members=("centroid", "logreg_pca"), how="gradcam")
+
+
+def test_gradcam_of_the_default_is_that_of_its_graph_and_leaves_nothing_of_another_method(explained):
+    how = {"members": ("scgrapht", "centroid"), "pathway": "P2", "max_epochs": 10}
+    out = sgt.tl.explain(explained, "bulk_labels", method="auto", how="gradcam", n_cells=5, copy=True, **how)
+    entry = out.uns["sgt_explain"]
+    assert entry["genes"].max().max() == pytest.approx(1)
+    assert not {"sgt_explain_graph", "sgt_explain_vectors"} & set(out.obs)  # of the call before, by another method
+    assert "parts" not in entry
+    assert entry["params"]["options"]["options_of"]["scgrapht"]["pathway"] == "GC-CG"
+
+
 def test_the_figure(explained, tmp_path):
     figure = sgt.pl.explain(explained, n_genes=5)
     figure.savefig(tmp_path / "a.png")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scgnn_tools.annotation.sources import Reference
 
-PARTS = ("graph", "vectors")
+PARTS, GRAPH = ("graph", "vectors"), "scgrapht"
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 
 
@@ -68,8 +68,8 @@ def explain(
     how
         "occlusion": how much less likely the class is when a gene is set to zero in the cells that express it, the vectors as they
         are; works with every method, and is exact. "gradcam": Grad-CAM on the gene nodes, as in scGraPhT's paper;
-        "integrated_gradients": by captum (``pip install 'scgnn_tools[explain]'``); both are of ``scgrapht``'s graph alone and want a
-        pathway that ends in CG.
+        "integrated_gradients": by captum (``pip install 'scgnn_tools[explain]'``); both are of ``scgrapht``'s graph alone, of "auto" that
+        of its member, and want a pathway that ends in CG, "gradcam" one of two steps or more: ``pathway="P2"``.
     n_cells
         Cells of each predicted class that are asked about, drawn at random.
     n_genes
@@ -113,9 +113,10 @@ def explain(
     keys = ExplainKeys(check_key(key_added))
     check_own(inner, keys, {"obs": [keys.part(n) for n in PARTS], "uns": [keys.uns]})
     check_apart([keys.part(n) for n in PARTS], labels_key=labels_key)
-    _check(how, method, n_cells=n_cells, n_genes=n_genes)
+    _check(how, n_cells=n_cells, n_genes=n_genes)
     options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
+    _check_graph(how, method, options)
     where = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
     data = collect(inner, labels_key, reference, unlabeled_category=unlabeled_category, mod=mod, **where)
     number = seed(rng)
@@ -125,7 +126,7 @@ def explain(
     predicted = fitted.scores(query).argmax(axis=1)
     chosen = _draw(predicted, np.diff(query.expression.indptr) > 0, n_cells, number)
     cells, own = query.take(chosen), predicted[chosen]
-    genes = _genes(fitted, cells, own, how, n_genes, train, len(classes))
+    genes = _genes(method, fitted, cells, own, how, n_genes, train, len(classes))
     names = query.genes if query.genes is not None else inner.var_names.to_numpy()
     columns = safe_names(classes)
     dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
@@ -154,13 +155,28 @@ def explain(
     return changed
 
 
-def _check(how: str, method: str, *, n_cells: int, n_genes: int) -> None:
+def _check(how: str, *, n_cells: int, n_genes: int) -> None:
     choice("how", how, HOW)
-    if how != "occlusion" and method != "scgrapht":
-        msg = f"how={how!r} needs the graph of scgrapht; the method is {method!r}. Pass how='occlusion'."
-        raise InputValueError(msg)
     integer("n_cells", n_cells)
     integer("n_genes", n_genes)
+
+
+def _check_graph(how: str, method: str, options: dict[str, Any]) -> None:
+    """Refuse gradients of a method that has no graph, or none that they reach the genes of."""
+    if how == "occlusion":
+        return
+    if method != GRAPH and not (METHODS[method].ensemble and GRAPH in options.get("members", (GRAPH,))):
+        msg = f"how={how!r} needs the graph of {GRAPH}; the method is {method!r}. Pass how='occlusion'."
+        raise InputValueError(msg)
+    of_graph = {k: v for k, v in options.items() if k not in ("members", "weights")}
+    steps = cast("Any", label_method(GRAPH, **of_graph)).steps
+    if steps[-1] != "CG" or (how == "gradcam" and len(steps) < 2):
+        wanted = "nodes of genes that hear from others" if steps[-1] == "CG" else "genes in the last step"
+        msg = (
+            f"how={how!r} needs {wanted}; the pathway is {'-'.join(steps)}. Pass pathway='P2' (GC-CG), here and to tl.annotate, or "
+            "how='occlusion'."
+        )
+        raise InputValueError(msg)
 
 
 def _train(
@@ -192,6 +208,7 @@ def _draw(predicted: np.ndarray, expressed: np.ndarray, n_cells: int, number: in
 
 
 def _genes(
+    method: str,
     fitted: Any,
     cells: Cells,
     own: np.ndarray,
@@ -205,7 +222,8 @@ def _genes(
         return without_genes(fitted, cells, own, at), at
     from scgnn_tools.labels.scgrapht import gradients
 
-    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(fitted.fitted, cells, own)
+    graph = fitted.members[GRAPH] if METHODS[method].ensemble else fitted
+    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(graph.fitted, cells, own)
 
 
 def _score_parts(fitted: WithParts, scored: Cells, codes: np.ndarray) -> pd.DataFrame:
