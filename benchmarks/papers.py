@@ -1,6 +1,6 @@
 """Both annotation papers by their own protocols, beside this package's defaults and the baselines, on sorted blood.
 
-Usage: ``python -m benchmarks.papers --data ../shared/data [--dataset zheng_sorted_ref] [--folds 1] [--share 1.0] [--rows scGraPhT ...]``
+Usage: ``python -m benchmarks.papers --data ../shared/data [--folds 1] [--share 1.0] [--cells 1.0] [--rows scGraPhT ...] [--store FILE]``
 
 About how long it takes is measured on a few epochs of each row and printed to stderr before anything else is trained, then each row that
 is done; ``--share`` takes that part of the iterations. Nine tenths of the cells outside a fold train, one tenth validates, and the cells of
@@ -46,12 +46,16 @@ OURS = ("auto", "scgrapht", "scbignn", "logreg_rep", "logreg_pca", "centroid", "
 """This package's defaults, the vectors alone, which stand for the fine-tuned model alone, and the baselines."""
 
 
-def nine_tenths(fold: Fold) -> Fold:
-    """Return the fold with a tenth of the cells outside it as those of validation."""
+def nine_tenths(fold: Fold, share: float) -> Fold:
+    """Return the fold with a tenth of the cells outside it as those of validation; of both, that share of each class."""
     cells, y = fold.train.beside(fold.validation), np.concatenate([fold.y, fold.y_validation])
+    test, y_test = fold.test, fold.y_test
+    if share < 1:
+        (some, of_test) = (np.flatnonzero(split_cells(c, validation=1 - share, test=0)[0] == 0) for c in (y, y_test))
+        cells, y, test, y_test = cells.take(some), y[some], test.take(of_test), y_test[of_test]
     part, _ = split_cells(y, validation=0.1, test=0)
     a, b = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
-    return Fold(cells.take(a), y[a], cells.take(b), y[b], fold.test, fold.y_test)
+    return Fold(cells.take(a), y[a], cells.take(b), y[b], test, y_test)
 
 
 def fitted(fold: Fold, rng: int, *, method: str, see: bool, **options: object) -> tuple[object, float]:
@@ -99,6 +103,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="zheng_sorted_ref")
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of the iterations of the papers")
+    parser.add_argument("--cells", type=float, default=1.0, help="share of the cells")
     parser.add_argument("--rows", nargs="*", default=[], help="parts of the names of the papers' rows; all by default")
     parser.add_argument(
         "--store", type=Path, help="file of finished rows, a JSON object a line: what it holds is not run again"
@@ -108,7 +113,7 @@ def main() -> None:
     sgt.settings.progress = False
     torch.set_num_threads(1)
     rows = {name: row for name, row in ROWS.items() if not args.rows or any(part in name for part in args.rows)}
-    parts = [nine_tenths(fold) for fold in folds(args.data, args.dataset, args.folds)]
+    parts = [nine_tenths(fold, args.cells) for fold in folds(args.data, args.dataset, args.folds)]
     lines = args.store.read_text().splitlines() if args.store is not None and args.store.is_file() else []
     out = [json.loads(line) for line in lines]
     done = {(row["of"], row["fold"]) for row in out}

@@ -81,7 +81,10 @@ def of_itself(
 def collect(
     adata: "AnnData", labels_key: str | None, reference: Reference, *, unlabeled_category: str, mod: str, **how: Any
 ) -> AnnotationInputs:
-    """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism."""
+    """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism.
+
+    The query is read once and held: what is wrong in its values is said before any work.
+    """
     own = own_column(adata, labels_key, reference, unlabeled_category)
     if own is not None:
         return of_itself(adata, own, unlabeled_category=unlabeled_category, **how)
@@ -90,8 +93,7 @@ def collect(
     known, name = gather(reference, labels_key, model, unlabeled_category=unlabeled_category, mod=mod, **of_reference)
     asked = open_query(adata, model, **how)
     shared = shared_genes(known, asked, model)
-    asked.fingerprints(shared)  # what is wrong in the values is said before any work
     params = {"labels": f"{name} ({len(known):,} cells)", "vectors": vectors_of(known, shared, model, how["use_rep"])}
-    query = asked.query(shared, model)
+    query = Query.of(asked.query(shared, model).whole())
     everyone = np.arange(len(query))
     return AnnotationInputs(known.cells(shared, model), known.labels, query, everyone, known.experiments, params)
