@@ -297,6 +297,26 @@ def test_a_network_for_each_group(pbmc68k, tmp_path):
     pd.testing.assert_frame_equal(back["edges"], edges, check_dtype=False)
 
 
+@pytest.mark.filterwarnings("ignore:No network for")  # of one group there are eight cells
+def test_of_many_cells_some_are_drawn_and_small_groups_stay_whole(pbmc68k):
+    sgt.tl.infer_grn(pbmc68k, SOME, groupby="bulk_labels", most_cells=300, **QUICK)
+    entry = pbmc68k.uns["sgt_grn"]
+    assert entry["params"]["n_cells"] == 300
+    sizes = pbmc68k.obs["bulk_labels"].value_counts()
+    assert set(entry["params"]["groups"]) == set(sizes.index[sizes >= 10].astype(str))
+    whole = entry["evaluation"]["reliability"]["cells"]
+    small = [g for g in whole.index[1:] if sizes[g] < 300 / len(sizes)]
+    assert small
+    assert all(whole[g] == sizes[g] for g in small)
+    order = np.random.default_rng(0).permutation(700)
+    again = sgt.tl.infer_grn(pbmc68k[order].copy(), SOME, groupby="bulk_labels", most_cells=300, copy=True, **QUICK)
+    pairs = ["group", "source", "target"]
+    first, second = (a.uns["sgt_grn"]["edges"].set_index(pairs)["score"].sort_index() for a in (pbmc68k, again))
+    pd.testing.assert_series_equal(first, second, atol=1e-6)
+    with pytest.raises(InputValueError, match="most_cells"):
+        sgt.tl.infer_grn(pbmc68k, SOME, most_cells=0)
+
+
 def test_a_modality_of_a_mudata(pbmc68k):
     import mudata
 

@@ -117,9 +117,22 @@ class Expression:
             )
             raise InputScaleError(msg)
 
-    def log_normalized(self) -> sp.csr_array:
-        """Return all cells log-normalised, CSR float32 (n_obs, n_vars): for training sets, which fit into memory."""
-        return sp.csr_array(sp.vstack([block for _, block in self.lognorm_rows()], format="csr"))
+    def log_normalized(self, cells: np.ndarray | None = None) -> sp.csr_array:
+        """Return cells log-normalised, CSR float32 (n_cells, n_vars): for training sets, which fit into memory.
+
+        Parameters
+        ----------
+        cells
+            Positions, sorted; the others are read and not normalised. None takes all.
+        """
+        if cells is None:
+            return sp.csr_array(sp.vstack([block for _, block in self.lognorm_rows()], format="csr"))
+        ends = np.searchsorted(cells, [*self.starts(), self.n_obs])
+        parts = (
+            self.to_log(sp.csr_array(self.block(start)[cells[a:b] - start]))
+            for start, a, b in zip(self.starts(), ends[:-1], ends[1:], strict=True)
+        )
+        return sp.csr_array(sp.vstack(list(parts), format="csr"))
 
     def cell_totals(self) -> np.ndarray | None:
         """Return the counts of each cell, float64, shape (n_obs,); None if the matrix does not hold counts."""

@@ -82,7 +82,7 @@ def keep_by_content(blocks: Iterable[sp.csr_array], size: int) -> sp.csr_array:
     kept: list[sp.csr_array] = []
     keys = np.zeros(0, dtype=np.uint64)
     for block in blocks:
-        here = _fingerprints(block)
+        here = fingerprints(block)
         best = np.argsort(np.concatenate([keys, here]), kind="stable")[:size]
         new = np.sort(best[best >= len(keys)]) - len(keys)
         old = np.sort(best[best < len(keys)])
@@ -91,7 +91,7 @@ def keep_by_content(blocks: Iterable[sp.csr_array], size: int) -> sp.csr_array:
     return kept[0]
 
 
-def _fingerprints(rows: sp.csr_array) -> np.ndarray:
+def fingerprints(rows: sp.csr_array) -> np.ndarray:
     """Return a number for each row that depends on its values alone, not on the order of the columns, uint64 (n_rows,)."""
     bits = rows.data.astype(np.float32).view(np.uint32).astype(np.uint64)
     bits *= np.uint64(0x9E3779B97F4A7C15)

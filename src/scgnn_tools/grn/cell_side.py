@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from scgnn_tools.grn.joined import (
     without_signal,
 )
 from scgnn_tools.grn.recovery import recovery
-from scgnn_tools.grn.score import Added, Group
+from scgnn_tools.grn.score import Added, Group, joined
 
 MIN_CELLS = 5
 """Cells that express a gene, at least, whose evidence is measured at all."""
@@ -66,19 +67,16 @@ class CellSide:
 
         def of(m: Measured) -> Measured:
             z, r, one, other = m.half
-            reliability = replace(m.reliability, of_tf=m.reliability.of_tf[rows])
             half = (z[rows], r[rows], one, other)
-            return replace(m, tfs=m.tfs[rows], z=m.z[rows], r=m.r[rows], reliability=reliability, half=half)
+            some = m.reliability.of_factors(rows)
+            return replace(m, tfs=m.tfs[rows], z=m.z[rows], r=m.r[rows], reliability=some, half=half)
 
         whole = self.evidence
         evidence = replace(
             whole, measured=of(whole.measured), coherence=whole.coherence[rows], direct=whole.direct.take(rows),
             siblings=whole.siblings.take(rows),
         )  # fmt: skip
-        groups = [
-            InGroup(None if g.own is None else of(g.own), None if g.contrast is None else g.contrast[rows])
-            for g in self.of_group
-        ]
+        groups = [g.take(rows) for g in self.of_group]
         return replace(self, tfs=self.tfs[rows], known=self.known[rows], evidence=evidence, of_group=groups)
 
     def unknown(
@@ -106,20 +104,26 @@ class CellSide:
         """Return what is added to the scores of each group; without ``join`` it is told and not added."""
         base, score, z = self.evidence.log_ratio(), self.evidence.measured.score, self.evidence.measured.z
         if not self.of_group:
-            columns = {"data_score": score, "log_ratio": base, "z": z, "coherence": self.evidence.coherence}
-            return [Added(base if join else None, columns)]
-        out = []
-        for group in self.of_group:
-            ratio = base + group.log_ratio(self.evidence)
-            nothing = np.full_like(score, np.nan)
+            columns: dict[str, np.ndarray] = {
+                "data_score": score,
+                "log_ratio": base,
+                "z": z,
+                "coherence": self.evidence.coherence,
+            }
+            return [Added((lambda: base) if join else None, lambda: columns)]
+
+        def ratio_of(group: InGroup) -> np.ndarray:
+            return base + group.log_ratio(self.evidence)
+
+        def columns_of(group: InGroup) -> dict[str, np.ndarray]:
+            nothing, contrast = np.full_like(score, np.nan), group.contrast
             own = nothing if group.own is None else group.own.score
-            columns = {
-                "data_score": score + np.nan_to_num(own), "log_ratio": ratio, "z": nothing if group.own is None else group.own.z,
-                "coherence": self.evidence.coherence, "own_score": own,
-                "contrast": nothing if group.contrast is None else group.contrast,
+            return {
+                "data_score": score + np.nan_to_num(own), "log_ratio": ratio_of(group), "z": nothing if group.own is None else group.own.z,
+                "coherence": self.evidence.coherence, "own_score": own, "contrast": nothing if contrast is None else contrast,
             }  # fmt: skip
-            out.append(Added(ratio if join else None, columns))
-        return out
+
+        return [Added(partial(ratio_of, g) if join else None, partial(columns_of, g)) for g in self.of_group]
 
     def reliability(self) -> pd.DataFrame:
         """Return how well halves of the cells agree: of all cells, then of each group."""
@@ -156,7 +160,7 @@ class CellSide:
         ratio = self.evidence.log_ratio()
         noise = without_signal(self.evidence, self.known, self.degree, rng=rng)
         scores = {
-            "joined": Added(ratio).to(prior), "prior": prior, "cells": np.where(np.isfinite(self.evidence.measured.z), ratio, np.nan),
+            "joined": joined(prior, ratio), "prior": prior, "cells": np.where(np.isfinite(self.evidence.measured.z), ratio, np.nan),
             "permuted cells": np.full_like(prior, np.nan) if noise is None else noise.log_ratio(),
         }  # fmt: skip
         there = np.isfinite(self.evidence.measured.z)
@@ -176,7 +180,7 @@ class CellSide:
         """Return the edges, factor and column, that the first half of the cells makes of a prior, and those of the prior alone."""
         measured = self.evidence.measured
         half = weigh(measured.first_half, self.known, self.degree)
-        score = np.where(np.isfinite(measured.z), Added(half.log_ratio()).to(prior), -np.inf)
+        score = np.where(np.isfinite(measured.z), joined(prior, half.log_ratio()), -np.inf)
         k = min(n_top, score.shape[1] - 1)
         return {"joined": _best(score, k), "prior": _best(np.where(np.isfinite(score), prior, -np.inf), k)}
 

@@ -19,6 +19,9 @@ from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
 from scgnn_tools.grn.signs import known_edges
 
+MOST_CELLS = 20_000
+"""Cells that a network is inferred from; of more, so many are drawn."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -38,6 +41,8 @@ class Data:
         What was chosen.
     mask
         Pairs that can be edges, ``source``, ``target``; None where all can.
+    cells
+        Rows of the AnnData that the expression holds, sorted; None for all.
     """
 
     inputs: LinkInputs
@@ -46,6 +51,7 @@ class Data:
     column_of: pd.Series
     params: dict[str, Any]
     mask: pd.DataFrame | None = None
+    cells: np.ndarray | None = None
 
     def allowed(self, tfs: np.ndarray) -> np.ndarray | None:
         """Return which pairs can be edges, bool (n_tfs, n_genes); None for all."""
@@ -72,9 +78,12 @@ def collect(
     rng: int,
     model: fm.FoundationModel | None = None,
     pooling: Pooling | None = None,
+    most_cells: int | None = MOST_CELLS,
+    groupby: str | None = None,
 ) -> Data:
     """Return everything that a network is inferred from.
 
+    Of more than ``most_cells`` cells so many are drawn, of every group of ``groupby``, before any is normalised.
     ``model`` gives the vectors instead of the best bundled one: its gene table, or with ``pooling`` its hidden states over the cells.
     """
     given, model = model, fm.load(fm.best_bundled())
@@ -123,11 +132,15 @@ def collect(
             f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=."
         )
         raise GraphError(msg)
-    expression = log_expression(adata, layer, of_data, gene_key)
+    strata = None if groupby is None else pd.factorize(adata.obs[groupby])[0]
+    expression, cells = log_expression(adata, layer, of_data, gene_key, most_cells=most_cells, strata=strata)
     inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}
     params |= {k: v for k, v in (("gene_key", gene_key), ("mask", mask_name)) if v}
-    data = Data(inputs, known_edges(edges), here, column_of, params, possible)
+    if cells is not None:
+        params["n_cells"] = len(cells)
+        say(f"infer_grn: {len(cells):,} of {adata.n_obs:,} cells are drawn, by what they hold; most_cells= takes more")
+    data = Data(inputs, known_edges(edges), here, column_of, params, possible, cells)
     allowed = data.allowed(here)
     if allowed is not None and not allowed.any():
         msg = (

@@ -10,6 +10,7 @@ from scgnn_tools import fm, genes
 from scgnn_tools._errors import InputScaleError, SgtWarning, warn
 from scgnn_tools._log import as_text
 from scgnn_tools.data import noted, open_expression
+from scgnn_tools.data.drawn import drawn_cells
 from scgnn_tools.data.vectors import read_vectors
 
 
@@ -43,20 +44,32 @@ def gene_vectors(
     return table, f"varm['{use_rep}']"
 
 
-def log_expression(adata: ad.AnnData, layer: str | None, to_symbol: Symbols, gene_key: str | None) -> ad.AnnData | None:
-    """Return the log-normalised cells with symbols as names, or None if no matrix fits and none was asked for."""
+def log_expression(
+    adata: ad.AnnData,
+    layer: str | None,
+    to_symbol: Symbols,
+    gene_key: str | None,
+    *,
+    most_cells: int | None = None,
+    strata: np.ndarray | None = None,
+) -> tuple[ad.AnnData | None, np.ndarray | None]:
+    """Return the log-normalised cells with symbols as names, or None if no matrix fits and none was asked for; and which cells they are.
+
+    Of more than ``most_cells`` so many are drawn before they are normalised, of every stratum; then their positions are the second.
+    """
     try:
         opened = open_expression(adata, layer=layer)
     except InputScaleError:
         if layer is not None:
             raise
         warn("No matrix fits: there are no signs from the data and no pcc.")
-        return None
+        return None, None
     symbols = to_symbol(genes.gene_names(opened.var, gene_key=gene_key if gene_key in opened.var else None))
     var = pd.DataFrame(index=pd.Index(as_text(symbols)))
+    cells = drawn_cells(opened, most_cells, strata)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
-        return noted(ad.AnnData(opened.log_normalized(), var=var), "normalized")
+        return noted(ad.AnnData(opened.log_normalized(cells), var=var), "normalized"), cells
 
 
 def sampled_totals(adata: ad.AnnData, layer: str | None) -> np.ndarray | None:

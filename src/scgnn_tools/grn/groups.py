@@ -12,6 +12,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputScaleError, InputValueError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.drawn import drawn_cells
 from scgnn_tools.grn.checks import MIN_CELLS, Data
 from scgnn_tools.grn.score import Group, everything
 
@@ -53,7 +54,10 @@ def genes_held(adata: "AnnData", params: Mapping[str, Any], group: str | None) -
         return None
     names = [None] if groupby is None else [str(g) for g in params["groups"]] if group is None else [group]
     label = None if groupby is None else adata.obs[groupby].astype(object).map(str).to_numpy()
-    x = sp.csr_array(sp.vstack([rows for _, rows in expression.rows()], format="csr"))
+    strata = None if groupby is None else pd.factorize(adata.obs[groupby])[0]
+    some = drawn_cells(expression, int(params["n_cells"]) if "n_cells" in params else None, strata)
+    x = expression.log_normalized(some)
+    label = label if label is None or some is None else label[some]
     parts = [x if label is None else x[np.flatnonzero(label == name)] for name in names]
     if min(part.shape[0] for part in parts) < MIN_CELLS:
         return None
@@ -74,7 +78,8 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
     if expression is None:
         msg = f"groupby={groupby!r} needs expression, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
         raise InputValueError(msg)
-    label = adata.obs[groupby].astype(object).map(lambda v: v if pd.isna(v) else str(v))
+    column = adata.obs[groupby] if data.cells is None else adata.obs[groupby].iloc[data.cells]
+    label = column.astype(object).map(lambda v: v if pd.isna(v) else str(v))
     groups, left = [], []
     for name in sorted(label.dropna().unique()):
         cells = np.flatnonzero((label == name).to_numpy())

@@ -21,7 +21,7 @@ from scgnn_tools.grn.evaluate import evaluate
 from scgnn_tools.grn.given import IN
 from scgnn_tools.grn.joined import RELIABLE
 from scgnn_tools.grn.runs import joins
-from scgnn_tools.grn.score import Added, Group, is_by_group, networks, run_names
+from scgnn_tools.grn.score import Group, is_by_group, joined, networks, run_names
 from scgnn_tools.grn.signs import signs
 from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.splits import SPLITS
@@ -119,7 +119,7 @@ def infer(
         if controls and join and mean is not None:
             evaluation |= side.controls(mean, n_top=n_top, rng=rng)
         if join and mean is not None:
-            regulons = side.regulons(Added(side.evidence.log_ratio()).to(mean), tfs)
+            regulons = side.regulons(joined(mean, side.evidence.log_ratio()), tfs)
         if not rows.all():
             new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     evaluation["cells"] = cells_said(evaluation, join=join)
@@ -200,7 +200,7 @@ def _described(
     before = edges.assign(score=edges["prior_score"]) if join else edges
     chance = probability(before, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
     if join:
-        chance = Added(np.nan_to_num(edges["log_ratio"].to_numpy())).to(chance)
+        chance = joined(chance, np.nan_to_num(edges["log_ratio"].to_numpy()))
     out = pd.concat([edges[EDGE].assign(probability=chance), edges[OF_RUNS], told, seen], axis=1)
     new = [c for c in edges.columns.drop("mode") if c not in out]
     return pd.concat([out, _sources(edges, data.known), edges[new]], axis=1)

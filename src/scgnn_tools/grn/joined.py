@@ -11,6 +11,7 @@ from scgnn_tools.grn.coherence import coherence
 from scgnn_tools.grn.contrast import differences, edge_contrast
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.ratio import OutOfFold, fit_out_of_fold
+from scgnn_tools.grn.reliability import Reliability
 
 TRANSFER = 0.5
 """Part of the coherence's log ratio that counts: known targets of a factor in one collection are told by its others better than its targets
@@ -55,9 +56,22 @@ class Evidence:
         """Return the log ratio of every pair, float32 (n_tfs, n_genes); 0 where the cells say nothing."""
         return self.direct(sources(self.measured)) + TRANSFER * self.siblings({COHERENCE: self.coherence})
 
-    def of_own(self, own: Measured) -> np.ndarray:
+    def of_own(self, own: "Own") -> np.ndarray:
         """Return what a group's own evidence adds, on the terms of the pooled one."""
         return self.direct.shrunk(DIRECT[0], own.score)
+
+
+@dataclass(frozen=True)
+class Own:
+    """What is kept of the measure of a group's own cells: ``z``, float32 (n_tfs, n_genes), and how far it is to be trusted."""
+
+    z: np.ndarray
+    reliability: Reliability
+
+    @property
+    def score(self) -> np.ndarray:
+        """``z``, shrunk by the reliability of each factor."""
+        return self.z * self.reliability.of_tf[:, None]
 
 
 @dataclass(frozen=True)
@@ -68,18 +82,36 @@ class InGroup:
     ----------
     own
         The group's cells, measured on their own; None if they are too few.
-    contrast
-        How much more of each edge there is here than in other cells, float32 (n_tfs, n_genes); None if there are no other cells.
+    apart
+        How much higher each factor, (n_tfs,), and each gene, (n_genes,), is here than in other cells; None if there are no others.
+    pooled_z
+        Of all cells, float32 (n_tfs, n_genes).
     """
 
-    own: Measured | None
-    contrast: np.ndarray | None
+    own: Own | None
+    apart: tuple[np.ndarray, np.ndarray] | None
+    pooled_z: np.ndarray
+
+    @property
+    def contrast(self) -> np.ndarray | None:
+        """How much more of each edge there is here than in other cells, float32 (n_tfs, n_genes); None if there are no other cells."""
+        if self.apart is None:
+            return None
+        of_tf, of_gene = self.apart
+        return edge_contrast(of_tf[:, None], of_gene[None, :], self.pooled_z).astype(np.float32)
+
+    def take(self, rows: np.ndarray) -> "InGroup":
+        """Return what is said of some factors."""
+        own = None if self.own is None else Own(self.own.z[rows], self.own.reliability.of_factors(rows))
+        apart = None if self.apart is None else (self.apart[0][rows], self.apart[1])
+        return InGroup(own, apart, self.pooled_z[rows])
 
     def log_ratio(self, pooled: Evidence) -> np.ndarray:
         """Return what the group adds to the pooled log ratio."""
         out = np.float32(0) if self.own is None else pooled.of_own(self.own)
-        if self.contrast is not None:
-            out = out + np.clip(np.nan_to_num(self.contrast), -MOST_CONTRAST, MOST_CONTRAST)
+        contrast = self.contrast
+        if contrast is not None:
+            out = out + np.clip(np.nan_to_num(contrast), -MOST_CONTRAST, MOST_CONTRAST)
         return np.asarray(out)
 
 
@@ -138,9 +170,7 @@ def in_groups(
     apart = differences(x, [cells for cells, _ in groups])
     out = []
     for (cells, expressed), of_gene in zip(groups, apart, strict=True):
-        own = measure(x[cells], tfs, expressed, rng=rng)
-        contrast = None
-        if len(cells) < x.shape[0]:
-            contrast = edge_contrast(of_gene[tfs][:, None], of_gene[None, :], pooled_z).astype(np.float32)
-        out.append(InGroup(own, contrast))
+        found = measure(x[cells], tfs, expressed, rng=rng)
+        own = None if found is None else Own(found.z, found.reliability)
+        out.append(InGroup(own, (of_gene[tfs], of_gene) if len(cells) < x.shape[0] else None, pooled_z))
     return out

@@ -1,6 +1,6 @@
 """How far evidence can be trusted: two disjoint halves of the cells, each on its own, and how well they agree."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Reliability:
     whole: float
     of_tf: np.ndarray
     shared: float
+
+    def of_factors(self, rows: np.ndarray) -> "Reliability":
+        """Return it for some factors."""
+        return replace(self, of_tf=self.of_tf[rows])
 
 
 def halves(n: int, *, rng: RNG = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Score every factor × gene with several trainings of a method, and keep the best of each factor, by group of cells."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -41,21 +41,34 @@ class Added:
 
     Attributes
     ----------
-    log_ratio
-        Added to the logit of a score, float32 (n_tfs, n_genes).
-    columns
-        What is told of each edge, by name, of the same shape.
+    make_ratio, make_columns
+        Make what the properties are. They are made when they are asked for: of many groups they are larger than all else.
     """
 
-    log_ratio: np.ndarray | None = None
-    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    make_ratio: Callable[[], np.ndarray] | None = None
+    make_columns: Callable[[], Mapping[str, np.ndarray]] = dict
+
+    @property
+    def log_ratio(self) -> np.ndarray | None:
+        """What is added to the logit of a score, float32 (n_tfs, n_genes)."""
+        return None if self.make_ratio is None else self.make_ratio()
+
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """What is told of each edge, by name, of the same shape."""
+        return self.make_columns()
 
     def to(self, score: np.ndarray) -> np.ndarray:
         """Return probabilities with the cells' part in them."""
-        if self.log_ratio is None:
-            return score
-        odds = np.exp(self.log_ratio, dtype=np.float64)
-        return score * odds / (1 - score + score * odds)
+        return joined(score, self.log_ratio)
+
+
+def joined(score: np.ndarray, log_ratio: np.ndarray | None) -> np.ndarray:
+    """Return probabilities with a log ratio added to their logits."""
+    if log_ratio is None:
+        return score
+    odds = np.exp(log_ratio, dtype=np.float64)
+    return score * odds / (1 - score + score * odds)
 
 
 NOTHING = Added()
@@ -147,12 +160,10 @@ def networks(
         each = progress(runs.finished(n, unseen=n >= FOLDS), total=n, what=what, unit="run")
         adds = [added[k] for k in some]
         held = [_held(g, tfs, inputs.genes, allowed) for g in mine]
-        mean, stability = _tally(each, adds, held, n_top)
-        if n_runs == 1:
-            stability = [np.full_like(s, np.nan) for s in stability]
+        mean, stability, seen = _tally(each, adds, held, n_top)
         edges = pd.concat(
             [
-                _kept(mean, s, g.name, a, h, tfs, inputs.genes, modes, n_top)
+                _kept(mean, s if n_runs > 1 else None, seen, g.name, a, h, tfs, inputs.genes, modes, n_top)
                 for s, g, a, h in zip(stability, mine, adds, held, strict=True)
             ],
             ignore_index=True,
@@ -173,7 +184,8 @@ def networks(
 
 def _kept(
     mean: np.ndarray,
-    stability: np.ndarray,
+    kept: np.ndarray | None,
+    seen: np.ndarray,
     group: str,
     added: Added,
     held: np.ndarray | None,
@@ -190,19 +202,20 @@ def _kept(
     i, j = np.divmod(place, len(genes))
     told = {"known": np.isin(place, modes.index), "mode": modes.reindex(place).to_numpy()}
     edges = pd.DataFrame({"group": group, "tf": tfs[i], "target": genes[j], "score": score[i, j], **told})
-    edges = edges.assign(stability=stability[i, j].astype(float), prior_score=mean[i, j])
+    stability = np.nan if kept is None else (kept[i, j].astype(np.float32) / seen[i, j]).astype(float)
+    edges = edges.assign(stability=stability, prior_score=mean[i, j])
     return edges.assign(**{name: values[i, j].astype(float) for name, values in added.columns.items()})
 
 
 def _tally(
     runs: Iterable[np.ndarray], added: list[Added], held: list[np.ndarray | None], n_top: int
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return the mean of the runs that score a pair, float64 (n_tfs, n_genes), and by group in what share it is among the best."""
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Return the mean of the runs that score a pair, float64 (n_tfs, n_genes), by group in how many it is among the best, and how many."""
     runs = iter(runs)
     first = next(runs)
     shape = first.shape
     total, seen = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-    kept = [np.zeros(shape, dtype=np.float32) for _ in held]
+    kept = [np.zeros(shape, dtype=np.uint16) for _ in held]
     for scores in chain([first], runs):
         there = np.isfinite(scores)
         total[there] += scores[there]
@@ -213,7 +226,7 @@ def _tally(
     seen[none] = 1
     mean = total / seen
     mean[none] = np.nan
-    return mean, [count / seen for count in kept]
+    return mean, kept, seen
 
 
 def _held(group: Group, tfs: np.ndarray, genes: np.ndarray, allowed: np.ndarray | None) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
+from scgnn_tools.grn.collect import MOST_CELLS
 from scgnn_tools.grn.imported import score_matrix
 from scgnn_tools.links import predictor_name
 from scgnn_tools.store import check_folder
@@ -37,6 +38,7 @@ def infer_grn(
     method: str = "sgt",
     groupby: str | None = None,
     min_expressed: float = 0.05,
+    most_cells: int | None = MOST_CELLS,
     use_rep: str | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
@@ -85,6 +87,9 @@ def infer_grn(
         agree, and how much more of both genes there is than elsewhere. The evaluation is of all cells.
     min_expressed
         Share of the cells, of the group or of all, that have to express a factor and a target; and at least 5 cells.
+    most_cells
+        Of more cells so many are drawn, by what they hold, before they are normalised: time and memory stay what they are for so many. With
+        ``groupby`` small groups stay whole and large ones give as many cells each. None takes all.
     use_rep
         Key of ``varm`` with gene vectors; None takes those of the best bundled model, which cover its whole vocabulary.
     layer, gene_key, organism
@@ -195,6 +200,8 @@ def infer_grn(
         gene_key=gene_key,
         organism=organism,
         rng=number,
+        most_cells=integer("most_cells", most_cells, or_none=True),
+        groupby=groupby,
     )
     check_expression(data, method, options)
     groups = groups_of(target, groupby, data, min_expressed)
