@@ -134,6 +134,15 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     ------
     InputValueError
         If there is no such predictor or option.
+
+    Examples
+    --------
+    ``pairs`` has a row a pair of genes, ``tf`` and ``target``, and in ``label`` whether it is a known edge:
+
+    >>> part = sgt.splits.split_pairs("unseen_target", pairs)
+    >>> predictor = sgt.models.link_predictor("collaborative").fit(pairs[part == 0], pairs[part == 1])
+    >>> predictor.score(pairs[part == 2]).shape == ((part == 2).sum(),)
+    True
     """
     name = predictor_name(name)
     cls = PREDICTORS[name].load()

@@ -50,6 +50,16 @@ class CGC:
         The network: ``sgt.tl.embed(adata, model=cgc.model)``.
     history
         DataFrame with ``step``, ``loss`` and ``validation``; ``sgt.pl.training(cgc.history)`` draws it.
+
+    Examples
+    --------
+    >>> sgt.models.CGC.setup_anndata(adata)
+    >>> cgc = sgt.models.CGC(adata, dim=16, heads=2, hidden=16, n_layers=1, n_graph_layers=1, max_length=100)
+    >>> cgc.train(max_epochs=1)
+    CGC(...)
+    >>> cgc.get_latent_representation().shape
+    (206, 16)
+    >>> cgc.save("cgc")
     """
 
     def __init__(

@@ -40,6 +40,13 @@ class ScBiGNN(CellLabelModel):
         step's graph between labelled cells.
     classes
         The labels that it can give.
+
+    Examples
+    --------
+    >>> sgt.models.ScBiGNN.setup_anndata(adata, labels_key="partly")
+    >>> model = sgt.models.ScBiGNN(adata, n_genes=200, iterations=1).train(max_epochs=2)
+    >>> adata.obs["predicted"] = model.predict()
+    >>> genes = model.gene_importance()
     """
 
     method = "scbignn"

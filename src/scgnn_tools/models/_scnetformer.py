@@ -72,6 +72,14 @@ class ScNetFormer:
         The network: ``sgt.tl.embed(adata, model=net.model)``.
     history
         DataFrame with ``loss`` and ``validation``, a row an epoch.
+
+    Examples
+    --------
+    >>> sgt.models.ScNetFormer.setup_anndata(adata)
+    >>> net = sgt.models.ScNetFormer(adata, dim=16, heads=2, hidden=16, n_layers=1, max_length=100, device="cpu")
+    >>> net = net.train(max_epochs=1)
+    >>> net.get_latent_representation().shape
+    (206, 16)
     """
 
     def __init__(

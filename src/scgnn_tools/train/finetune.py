@@ -69,6 +69,15 @@ class FineTuner:
         DataFrame with ``loss`` and ``validation`` an epoch.
     classes
         Names of the classes, for "classification".
+
+    Examples
+    --------
+    A small network stands for published weights here, ``sgt.fm.load("scgpt", checkpoint=...)``:
+
+    >>> sgt.models.CGC.setup_anndata(adata)
+    >>> network = sgt.models.CGC(adata, dim=16, heads=2, hidden=16, n_layers=1, n_graph_layers=1, max_length=100).model
+    >>> tuner = sgt.models.FineTuner(network, adata, labels_key="cell_type").train(max_epochs=1)
+    >>> query.obs["predicted"] = tuner.predict(query).idxmax(axis=1)
     """
 
     def __init__(
