@@ -52,6 +52,15 @@ class Annotator:
         None if it is trained for each query.
     name
         What the reference is called in lines and records.
+
+    Examples
+    --------
+    >>> atlas = sgt.annotation.Annotator.fit(adata, "cell_type", method="logreg_pca")
+    >>> atlas.annotate(query)
+    >>> query.obs["sgt_label"].shape
+    (53,)
+    >>> atlas.save("atlas")
+    >>> atlas = sgt.annotation.Annotator.load("atlas")
     """
 
     def __init__(self, known: KnownCells, settings: Settings, name: str, labeller: Labeller | None = None) -> None:

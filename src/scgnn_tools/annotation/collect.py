@@ -84,6 +84,14 @@ def collect(
     """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism.
 
     The query is read once and held: what is wrong in its values is said before any work.
+
+    Examples
+    --------
+    >>> inputs = sgt.annotation.collect(
+    ...     adata, "partly", None, unlabeled_category="Unknown", mod="rna", use_rep=None, layer=None, gene_key=None, organism=None
+    ... )
+    >>> type(inputs).__name__
+    'AnnotationInputs'
     """
     own = own_column(adata, labels_key, reference, unlabeled_category)
     if own is not None:

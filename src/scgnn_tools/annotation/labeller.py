@@ -48,6 +48,13 @@ class AnnotationResult:
         The method that labelled the query.
     interrupted
         Whether Ctrl-C ended the work early: the labels are of the best weights until then, and nothing was trained a second time.
+
+    Examples
+    --------
+    >>> atlas = sgt.annotation.Annotator.fit(adata, "cell_type", method="logreg_pca")
+    >>> labelled = atlas.annotate(query, copy=True)  # writes what an AnnotationResult holds into the object
+    >>> "sgt_label" in labelled.obs
+    True
     """
 
     classes: np.ndarray

@@ -45,6 +45,15 @@ def run(
         Whether those of the query are kept.
     how
         As for :func:`train`.
+
+    Examples
+    --------
+    >>> inputs = sgt.annotation.collect(
+    ...     adata, "partly", None, unlabeled_category="Unknown", mod="rna", use_rep=None, layer=None, gene_key=None, organism=None
+    ... )
+    >>> result = sgt.annotation.run(inputs.labelled, inputs.labels, inputs.query, method="logreg_pca")
+    >>> result.proba.shape
+    (206, 5)
     """
     seen = None if unlabeled is None else query.take(unlabeled)
     return train(labelled, labels, unlabeled=seen, **how).label(query, vectors=vectors)

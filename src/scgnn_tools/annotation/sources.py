@@ -39,6 +39,11 @@ def references() -> pd.DataFrame:
 
     A row each: ``bundled``, ``downloaded``, ``cells``, ``classes`` (of those that ship), ``experiments``, ``organism``, ``description``,
     ``labels_key``, ``batch_key``, ``licence``, ``source``, ``sha256`` (where it is known) and ``megabytes`` (of what is here).
+
+    Examples
+    --------
+    >>> sgt.annotation.list().index.tolist()
+    ['immune']
     """
     card, cells = assets.card("immune_reference"), assets.immune_reference().obs
     row = {

@@ -25,6 +25,12 @@ def length_batches(lengths: np.ndarray, *, max_tokens: int, max_cells: int | Non
     -------
     list of int64 arrays
         Indices of cells; every cell is in one batch. Cells of equal length keep their order.
+
+    Examples
+    --------
+    >>> batches = sgt.data.length_batches(np.array([10, 200, 12, 180]), max_tokens=400)
+    >>> [b.tolist() for b in batches]
+    [[1, 3], [2, 0]]
     """
     order = np.argsort(lengths, kind="stable")[::-1]
     batches, start = [], 0

@@ -48,6 +48,12 @@ class Expression:
         Number of cells.
     normalized
         Whether it was log-normalised here: nothing has to be done again.
+
+    Examples
+    --------
+    >>> expression = sgt.data.open_expression(adata)
+    >>> expression.name, expression.kind.kind, expression.n_obs
+    ('X', 'counts', 206)
     """
 
     name: str
@@ -187,6 +193,11 @@ def open_expression(
         If the object is empty or a matrix holds NaN or infinity.
     MissingKeyError
         If there is no such layer.
+
+    Examples
+    --------
+    >>> expression = sgt.data.open_expression(adata, accept=("counts",))
+    >>> total = expression.gene_totals()
     """
     adata = modality(adata)
     if adata.n_obs == 0:
@@ -269,7 +280,15 @@ def _describe(adata: "AnnData", name: str) -> Expression:
 
 @door
 def noted(adata: "AnnData", kind: Literal["counts", "log1p", "normalized"]) -> "AnnData":
-    """Note in an object of ours what its ``X`` holds, so that nothing has to find it out or do it again; returns the object."""
+    """Note in an object of ours what its ``X`` holds, so that nothing has to find it out or do it again; returns the object.
+
+    Examples
+    --------
+    >>> import scanpy as sc
+    >>> sc.pp.normalize_total(adata)
+    >>> sc.pp.log1p(adata)
+    >>> noted = sgt.data.noted(adata, "normalized")
+    """
     adata.uns[MATRIX] = kind
     return adata
 

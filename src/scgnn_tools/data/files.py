@@ -22,6 +22,13 @@ def open_file(path: str | Path) -> "AnnData":
     ------
     InputValueError
         If there is nothing at ``path``, or what is there are no cells; the message says why.
+
+    Examples
+    --------
+    >>> query.write_h5ad("cells.h5ad")
+    >>> cells = sgt.data.open_file("cells.h5ad")
+    >>> cells.shape
+    (53, 1000)
     """
     path = Path(path)
     if not path.exists():

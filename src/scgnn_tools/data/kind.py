@@ -17,7 +17,14 @@ SAME = 0.95
 
 @dataclass(frozen=True)
 class MatrixKind:
-    """What a sample of rows looks like."""
+    """What a sample of rows looks like.
+
+    Examples
+    --------
+    >>> kind = sgt.data.open_expression(adata).kind
+    >>> kind.kind, kind.integer
+    ('counts', True)
+    """
 
     kind: Kind
     max: float
@@ -58,6 +65,12 @@ def describe_matrix(rows: sp.csr_array) -> MatrixKind:
         ``kind`` is "scaled" if anything is negative, "counts" if all values are whole numbers, else what most of the cells say by
         themselves (:func:`scgnn_tools.data.scale.log_votes`), the larger cells counting for more: so one cell is taken as it is
         taken among others, and neither the order of the cells nor that of the genes matters.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> sgt.data.describe_matrix(sp.csr_array(adata.X)).kind
+    'counts'
     """
     values = rows.data[rows.data != 0]
     if values.size == 0:

@@ -40,6 +40,13 @@ def read_cells(path: str | Path) -> "AnnData":
     ------
     InputValueError
         If there is nothing at ``path`` or what is there cannot be read; the message says why.
+
+    Examples
+    --------
+    >>> adata.to_df().to_csv("cells.csv")
+    >>> cells = sgt.data.read_cells("cells.csv")
+    >>> cells.shape
+    (206, 1000)
     """
     path = as_path("path", path)
     if not path.exists():

@@ -20,6 +20,13 @@ class Tokens:
         Where each cell begins, int64, shape (n_cells + 1,).
     groups
         Group of each cell, int64, shape (n_cells,), for models whose graphs differ by group; None without.
+
+    Examples
+    --------
+    >>> model = sgt.fm.load("cgc-mini")
+    >>> tokens = model.tokenize(adata)
+    >>> tokens.n_cells
+    206
     """
 
     ids: np.ndarray

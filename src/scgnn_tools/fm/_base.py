@@ -52,6 +52,14 @@ class FoundationModel(ABC):
         Its genes, shape (n_vocabulary,).
     report
         What the checkpoint held, by tensor.
+
+    Examples
+    --------
+    >>> model = sgt.fm.load("cgc-mini")
+    >>> model.embed_cells(adata).shape
+    (206, 128)
+    >>> model.gene_table().shape[1]
+    64
     """
 
     max_tokens = 2**20

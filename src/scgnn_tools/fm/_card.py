@@ -8,7 +8,14 @@ from scgnn_tools._html import boxed
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a user has to know before using a model: licence, weights, input, limits."""
+    """What a user has to know before using a model: licence, weights, input, limits.
+
+    Examples
+    --------
+    >>> card = sgt.fm.card("cgc-mini")
+    >>> card.bundled, card.organism, card.gene_key
+    (True, 'human', 'symbol')
+    """
 
     name: str
     title: str

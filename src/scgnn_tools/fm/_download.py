@@ -65,6 +65,11 @@ def download(
     that address, and to no other: neither to a mirror nor where the hub leads on to. Without a known sha256 a file has to have the length
     that the server announces and the form that its name promises, and what was cut off is resumed only where the server says that it is
     the same file.
+
+    Examples
+    --------
+    >>> folder = sgt.fm.download("scgpt")  # doctest: +SKIP
+    >>> sgt.tl.embed(adata, checkpoint=folder)  # doctest: +SKIP
     """
     about, (chosen, files) = card(name), _chosen(name, variant)
     if about.restricted and not accept_license:
@@ -97,6 +102,10 @@ def download_size(name: str, *, variant: str | None = None) -> int | None:
     ----------
     name, variant
         As for :func:`download`.
+
+    Examples
+    --------
+    >>> sgt.fm.download_size("scgpt") / 1e6  # doctest: +SKIP
     """
     import requests
 
@@ -117,7 +126,13 @@ def download_size(name: str, *, variant: str | None = None) -> int | None:
 
 @door
 def downloaded() -> list[Path]:
-    """Return the folders of ``settings.cache_dir`` that :func:`download` filled: each is a checkpoint."""
+    """Return the folders of ``settings.cache_dir`` that :func:`download` filled: each is a checkpoint.
+
+    Examples
+    --------
+    >>> sgt.fm.downloaded()
+    []
+    """
     return sorted(path.parent for path in settings.cache_dir.glob(f"*/*/{RECORD}"))
 
 

@@ -46,6 +46,16 @@ class NetworkModel(FoundationModel):
         What is saved beside the tensors, plain values.
     device, precision
         As in :func:`scgnn_tools.tl.embed`.
+
+    Examples
+    --------
+    >>> sgt.models.CGC.setup_anndata(adata)
+    >>> network = sgt.models.CGC(adata, dim=16, heads=2, hidden=16, n_layers=1, n_graph_layers=1, max_length=100).model
+    >>> isinstance(network, sgt.fm.NetworkModel)
+    True
+    >>> tokens = network.tokenize(adata)
+    >>> network.embed_cells(adata).shape
+    (206, 16)
     """
 
     has_context = True

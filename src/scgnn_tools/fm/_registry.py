@@ -66,7 +66,13 @@ DAMAGED = (
 
 @door
 def best_bundled() -> str:
-    """Return the name of the bundled model that ``model="auto"`` takes."""
+    """Return the name of the bundled model that ``model="auto"`` takes.
+
+    Examples
+    --------
+    >>> sgt.fm.best_bundled()
+    'cgc-mini'
+    """
     return next(name for name in MODELS if card(name).bundled)
 
 
@@ -75,6 +81,11 @@ def list_models() -> "pd.DataFrame":
     """Return a table of all models, indexed by name: kind, licence, organism, input, dimension, genes, limits, ….
 
     It prints a few of its columns, so that a row fits into a line; the others are there, and on the :func:`card`.
+
+    Examples
+    --------
+    >>> "scgpt" in sgt.fm.list().index
+    True
     """
     import pandas as pd
 
@@ -85,7 +96,14 @@ def list_models() -> "pd.DataFrame":
 
 @door
 def card(name: str) -> ModelCard:
-    """Return the card of a model: its licence, weights, input, and limits."""
+    """Return the card of a model: its licence, weights, input, and limits.
+
+    Examples
+    --------
+    >>> card = sgt.fm.card("scgpt")
+    >>> card.licence
+    'MIT...'
+    """
     return import_module(_entry(name).module).card()
 
 
@@ -116,6 +134,12 @@ def load(
         If there is no such model, asset or option; the message names those that exist.
     WeightsError
         If the checkpoint is missing, damaged or incomplete.
+
+    Examples
+    --------
+    >>> model = sgt.fm.load("cgc-mini")
+    >>> sgt.tl.embed(adata, model)
+    >>> model = sgt.fm.load("scgpt", checkpoint="scGPT_human", device="cpu")  # doctest: +SKIP
     """
     entry = _entry(name)
     module = import_module(entry.module)
@@ -174,6 +198,11 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
     -------
     FoundationModel
         The loaded model; ``fm.load(name, checkpoint=target)`` gives the same.
+
+    Examples
+    --------
+    >>> sgt.fm.convert("scGPT_human", "scgpt")  # doctest: +SKIP
+    >>> sgt.tl.embed(adata, "scgpt", checkpoint="scgpt")  # doctest: +SKIP
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -186,7 +215,14 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
 
 @door
 def recognise(path: str | Path) -> str:
-    """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote."""
+    """Return the name of the model that a checkpoint is of: a published one, or a folder that ``model.save`` wrote.
+
+    Examples
+    --------
+    >>> sgt.fm.load("cgc-mini").save("my_model")
+    >>> sgt.fm.recognise("my_model")
+    'cgc-mini'
+    """
     path = as_path("checkpoint", path)
     if saves.is_own(path):
         return str(read_json(path / saves.CONFIG).get("model", ""))

@@ -28,6 +28,13 @@ class Batches:
         Counts of each cell before it was normalised, float64 (n_cells,); None if the data are not counts.
     labels
         Code of each cell's label, -1 for none, int64 (n_cells,); None for methods that may not see them.
+
+    Examples
+    --------
+    >>> codes = adata.obs["batch"].cat.codes.to_numpy().astype(int)
+    >>> cells = sgt.integration.Batches(adata.obsm["X_pca"], codes)
+    >>> cells.n_batches
+    2
     """
 
     vectors: np.ndarray
@@ -58,7 +65,21 @@ class Batches:
 
 
 class IntegrationMethod(Protocol):
-    """A way to give cells of several batches one space."""
+    """A way to give cells of several batches one space.
+
+    Examples
+    --------
+    A method of your own returns a vector for every cell:
+
+    >>> class Nothing:
+    ...     history = None
+    ...
+    ...     def fit(self, cells, *, rng):
+    ...         return cells.vectors
+    >>> codes = adata.obs["batch"].cat.codes.to_numpy().astype(int)
+    >>> Nothing().fit(sgt.integration.Batches(adata.obsm["X_pca"], codes), rng=0).shape
+    (206, 20)
+    """
 
     history: pd.DataFrame | None
     """Losses of a training, a row an epoch; None for what is not trained."""

@@ -83,5 +83,12 @@ def integration_method(name: str, **options: Any) -> IntegrationMethod:
 
     ``device`` and ``max_epochs`` may be given for every method; a method without them ignores them. Any other option
     that the method lacks is an error.
+
+    Examples
+    --------
+    >>> codes = adata.obs["batch"].cat.codes.to_numpy().astype(int)
+    >>> method = sgt.integration.integration_method("center")
+    >>> method.fit(sgt.integration.Batches(adata.obsm["X_pca"], codes), rng=0).shape
+    (206, 20)
     """
     return cast("IntegrationMethod", make(entry(name).load(), name, options))

@@ -39,6 +39,16 @@ class Integrator:
     ----------
     vectors
         Of the cells that it was fitted on, float32 (n_cells, d); None after :meth:`load`.
+
+    Examples
+    --------
+    >>> atlas = sgt.integration.Integrator.fit(adata, "batch", method="center")
+    >>> query.obs["batch"] = "b0"
+    >>> atlas.map_query(query, "batch")
+    >>> query.obsm["X_sgt_integrated"].shape
+    (53, 50)
+    >>> atlas.save("atlas")
+    >>> atlas = sgt.integration.Integrator.load("atlas")
     """
 
     def __init__(

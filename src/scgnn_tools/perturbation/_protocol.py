@@ -25,6 +25,13 @@ class PerturbedCells:
         Position of each cell's condition among the effects, -1 for a control cell, int64 (n_cells,).
     stratum
         Code of its batch and cell type, int64 (n_cells,).
+
+    Examples
+    --------
+    >>> guides = adata.obs["guide"].map({"control": -1, "B2M": 0, "CD3D": 1, "LYZ": 2, "NKG7": 3})
+    >>> cells = sgt.perturbation.PerturbedCells(adata.X, guides.to_numpy(), np.zeros(adata.n_obs, dtype=int))
+    >>> cells.expression.shape
+    (206, 1000)
     """
 
     expression: sp.csr_array
@@ -50,6 +57,15 @@ class Effects:
         How alike the perturbed genes are, of training and test: knowledge that is not from these cells.
     cells
         Only for methods that ask for them.
+
+    Examples
+    --------
+    >>> known = sgt.perturbation.relations([("LYZ",), ("B2M",)], ["go"])
+    >>> effects = sgt.perturbation.Effects(
+    ...     [("LYZ",), ("B2M",)], np.zeros((2, 1000)), np.ones(2), adata.var_names.to_numpy(dtype=object), known
+    ... )
+    >>> effects.take(np.array([0])).conditions
+    [('LYZ',)]
     """
 
     conditions: list[Condition]
@@ -75,7 +91,21 @@ class Effects:
 
 
 class PerturbationMethod(Protocol):
-    """A way to predict the change that a perturbation makes from the changes that others made."""
+    """A way to predict the change that a perturbation makes from the changes that others made.
+
+    Examples
+    --------
+    A method of your own predicts a change for every condition:
+
+    >>> class Mean:
+    ...     history, notes = None, {}
+    ...
+    ...     def fit(self, effects, *, rng):
+    ...         self.mean = effects.changes.mean(axis=0)
+    ...
+    ...     def predict(self, conditions):
+    ...         return np.tile(self.mean, (len(conditions), 1))
+    """
 
     history: pd.DataFrame | None
     """Losses of a training, a row an epoch; None for what is not trained."""

@@ -53,5 +53,16 @@ def perturbation_method(name: str, **options: Any) -> PerturbationMethod:
 
     ``device`` and ``max_epochs`` may be given for every method; a method without them ignores them. Any other option
     that the method lacks is an error.
+
+    Examples
+    --------
+    >>> known = sgt.perturbation.relations([("LYZ",), ("B2M",)], ["go"])
+    >>> effects = sgt.perturbation.Effects(
+    ...     [("LYZ",), ("B2M",)], np.zeros((2, 1000)), np.ones(2), adata.var_names.to_numpy(dtype=object), known
+    ... )
+    >>> method = sgt.perturbation.perturbation_method("mean")
+    >>> method.fit(effects, rng=0)
+    >>> method.predict([("CD3D",)]).shape
+    (1, 1000)
     """
     return cast("PerturbationMethod", make(entry(name).load(), name, options))

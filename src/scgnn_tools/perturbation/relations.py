@@ -25,6 +25,14 @@ class Relations:
         By source: positive semidefinite, 1 on the diagonal, float64 (n, n).
     known
         By source: which genes it knows, bool (n,).
+
+    Examples
+    --------
+    >>> known = sgt.perturbation.relations([("STAT1",), ("IRF1",), ("LYZ",)], ["go"])
+    >>> known.genes.tolist()
+    ['IRF1', 'LYZ', 'STAT1']
+    >>> known.kernels["go"].shape
+    (3, 3)
     """
 
     genes: np.ndarray
@@ -67,6 +75,14 @@ def relations(
         Of the gene names.
     vectors
         By name: a row a gene, named by the index; genes that it lacks are unknown to it.
+
+    Examples
+    --------
+    Are two genes in the same sets of the Gene Ontology?
+
+    >>> known = sgt.perturbation.relations([("STAT1",), ("IRF1",)], ["go", "prior"])
+    >>> sorted(known.kernels)
+    ['go', 'prior']
     """
     genes = np.array(sorted({g for c in conditions for g in c}), dtype=object)
     kernels, known = {}, {}
