@@ -321,6 +321,30 @@ def test_the_command(file, once, tmp_path, capsys):
     assert "as in 0/16 to 15/16; got 'x'" in capsys.readouterr().err
 
 
+def test_a_process_a_device(file, tmp_path, capfd):
+    """On the CPU two processes stand for two GPUs; they make the chunks that one would."""
+    from scgnn_tools.cli import _workers
+
+    entry = f"from scgnn_tools.data import expression; from scgnn_tools.store import cells; expression.CHUNK = cells.CHUNK = {CHUNK}; "
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_workers, "ENTRY", entry + _workers.ENTRY)
+        patch.setattr(_workers, "_gpus", lambda: 0)
+        words = ["--quiet", "embed", str(file), "--store", str(tmp_path / "x.zarr")]
+        assert main([*words, "--devices", "2"]) == 0
+        sgt.tl.embed(file, store=tmp_path / "y.zarr")
+        assert bits(tmp_path / "x.zarr") == bits(tmp_path / "y.zarr")
+        patch.setattr(_workers, "ENTRY", "import sys, time; sys.exit(3) if '1/2' in sys.argv else time.sleep(60)")
+        begun = time.monotonic()
+        assert main([*words, "--devices", "2"]) == 1
+        assert time.monotonic() - begun < 30
+        assert "The process of part 1/2 ended with 3; the others were ended" in capfd.readouterr().err
+        patch.setattr(_workers, "_gpus", lambda: 1)
+        assert main([*words, "--devices", "2"]) == 1
+        assert "there are 1 GPUs here" in capfd.readouterr().err
+    assert main(["embed", str(file), "--output", str(tmp_path / "a.h5ad"), "--devices", "2"]) == 1
+    assert "goes with --store" in capfd.readouterr().err
+
+
 WORK = f"""
 import sys
 from scgnn_tools.data import expression

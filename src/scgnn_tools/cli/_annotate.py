@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.cli import _cells, _files
+from scgnn_tools.cli import _cells, _files, _workers
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
     """Label the cells of a file."""
     _files.check_place(args.word, args.output, args.store, args.shard)
     _check(args)
+    if _workers.spread(args):
+        return
     how = _cells.given(args, "method", "labels_key")
     if args.store is None:
         _cells.work(args, lambda adata: _label(adata, args, how))

@@ -52,6 +52,7 @@ def add_store(p: argparse.ArgumentParser, what: str) -> None:
     """Add the arguments of a command whose result can go into a store."""
     p.add_argument("--store", help=f"a zarr folder of {what} in the place of --output: larger than memory, resumable")
     p.add_argument("--shard", type=_shard, metavar="I/N", help="with --store: part I of N of the cells, counted from 0")
+    p.add_argument("--devices", type=int, default=1, help="with --store: GPUs, or processes on the CPU (default: 1)")
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -4,14 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scgnn_tools.cli import _cells, _files
+from scgnn_tools.cli import _cells, _files, _workers
 
 if TYPE_CHECKING:
     from scgnn_tools.cli._cells import Words
 
 EXAMPLES = """  sgt embed cells.h5ad --output embedded.h5ad
   sgt embed cells.h5ad --checkpoint weights/ --output embedded.h5ad
-  sgt embed atlas.h5ad --store vectors.zarr --shard 3/16"""
+  sgt embed atlas.h5ad --store vectors.zarr --shard 3/16
+  sgt embed atlas.h5ad --store vectors.zarr --devices 4"""
 
 
 def add(words: "Words") -> None:
@@ -30,6 +31,8 @@ def run(args: argparse.Namespace) -> None:
 
     how = _cells.given(args, "model", "checkpoint")
     _files.check_place(args.word, args.output, args.store, args.shard)
+    if _workers.spread(args):
+        return
     if args.store is None:
         _cells.work(args, lambda adata: sgt.tl.embed(adata, **how))
         return

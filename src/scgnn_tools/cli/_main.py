@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no ü gets an escape, not an error
     args = _parser().parse_args(argv)
+    args.argv = list(sys.argv[1:] if argv is None else argv)
     try:
         # a training ends as the signal asks, with what is resumable on disk; other commands take away what they have half written
         with nullcontext() if args.word == "pretrain" else _terminable():
