@@ -18,6 +18,12 @@ class Settings:
 
     Each field can be set by assignment, ``sgt.settings.progress = False``, or before the start of Python by an
     environment variable, ``SGT_PROGRESS=0``. ``with sgt.settings.override(progress=False):`` sets it for a block.
+
+    Examples
+    --------
+    >>> sgt.settings.progress = False
+    >>> with sgt.settings.override(verbose=False):
+    ...     sgt.tl.embed(adata)
     """
 
     progress: bool = True

@@ -42,6 +42,11 @@ def print_versions(file: TextIO | None = None) -> None:
     ----------
     file
         Where to; None is standard output.
+
+    Examples
+    --------
+    >>> sgt.print_versions()
+    Python ...
     """
     rows = {**versions(), "devices": devices()}
     width = max(map(len, rows))

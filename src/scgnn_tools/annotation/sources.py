@@ -42,8 +42,8 @@ def references() -> pd.DataFrame:
 
     Examples
     --------
-    >>> sgt.annotation.list().index.tolist()
-    ['immune']
+    >>> sgt.annotation.list().index[0]
+    'immune'
     """
     card, cells = assets.card("immune_reference"), assets.immune_reference().obs
     row = {

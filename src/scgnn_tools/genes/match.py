@@ -56,6 +56,12 @@ def match(
     -------
     GeneMatch
         The position of each gene in the vocabulary and how it was found.
+
+    Examples
+    --------
+    >>> found = sgt.genes.match(np.array(["ENSG00000167286", "LYZ"]), np.array(["CD3D", "LYZ"]))
+    >>> found.index.tolist(), found.how.tolist()
+    ([0, 1], ['ensembl', 'exact'])
     """
     names, words = as_text(names), as_text(vocabulary)
     others = [] if synonyms is None else [*as_text(synonyms.index), *as_text(synonyms)]
@@ -150,7 +156,13 @@ def _where(candidates: pd.Index, keep: np.ndarray) -> pd.Index:
 
 @door_of_arrays
 def human_symbols(names: np.ndarray) -> np.ndarray:
-    """Return the human symbol of each name, shape (n,): mouse genes stand for their one-to-one orthologs and are "" without one."""
+    """Return the human symbol of each name, shape (n,): mouse genes stand for their one-to-one orthologs and are "" without one.
+
+    Examples
+    --------
+    >>> sgt.genes.human_symbols(np.array(["Cd3d", "Lyz2", "Actb"])).tolist()
+    ['CD3D', ..., 'ACTB']
+    """
     if detect_organism(names) != "mouse":
         return canonical_symbols(names, organism="human").astype(str)
     found = match(names, np.unique(tables.human_of_mouse().to_numpy()), organism="mouse")

@@ -35,6 +35,11 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
         If there is no such column; the message names those that exist.
     GeneMatchError
         If the index holds numbers and a column holds gene names; the message says which.
+
+    Examples
+    --------
+    >>> sgt.genes.gene_names(adata.var).shape
+    (1000,)
     """
     if gene_key is not None:
         _choices.column("gene_key", gene_key, var, "var")
@@ -59,7 +64,14 @@ def gene_names(var: pd.DataFrame, *, gene_key: str | None = None) -> np.ndarray:
 
 @door
 def is_gene(var: pd.DataFrame) -> np.ndarray | None:
-    """Return which features are genes, bool (n_vars,), by ``var["feature_types"]``; None where all are, or nothing says so."""
+    """Return which features are genes, bool (n_vars,), by ``var["feature_types"]``; None where all are, or nothing says so.
+
+    Examples
+    --------
+    >>> var = pd.DataFrame({"feature_types": ["Gene Expression", "Antibody Capture"]}, index=["CD3D", "CD3"])
+    >>> sgt.genes.is_gene(var).tolist()
+    [True, False]
+    """
     if "feature_types" not in var or not isinstance(var["feature_types"], pd.Series):
         return None
     kinds = var["feature_types"].astype(str)
@@ -96,7 +108,13 @@ def species(names: np.ndarray) -> np.ndarray:
 
 @door
 def detect_organism(names: np.ndarray) -> Organism:
-    """Return the organism, human or mouse, of which more of the names are, all of them looked at; human if none is of either."""
+    """Return the organism, human or mouse, of which more of the names are, all of them looked at; human if none is of either.
+
+    Examples
+    --------
+    >>> sgt.genes.detect_organism(np.array(["Cd3d", "Lyz2", "Actb"]))
+    'mouse'
+    """
     index = pd.Index(as_text(names))
     if index.str.fullmatch(r"\d{7}[A-Z]\d{2}RIK\d?").mean() > 0.01:  # mouse symbols that somebody put in upper case
         return "mouse"
@@ -106,7 +124,13 @@ def detect_organism(names: np.ndarray) -> Organism:
 
 @door
 def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.ndarray:
-    """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept, shape (n,)."""
+    """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept, shape (n,).
+
+    Examples
+    --------
+    >>> sgt.genes.canonical_symbols(np.array(["ENSG00000167286", "CD3D"])).tolist()
+    ['CD3D', 'CD3D']
+    """
     index = pd.Index(as_text(names))
     out = index.to_numpy(dtype=object).copy()
     if (organism or detect_organism(names)) == "mouse":

@@ -34,6 +34,14 @@ class GeneMatch:
         Organism of the data.
     mixed
         Whether the data hold genes of two organisms and nobody said which to use.
+
+    Examples
+    --------
+    >>> found = sgt.genes.match(np.array(["CD3D", "NOT_A_GENE"]), np.array(["CD3D", "LYZ"]))
+    >>> found.how.tolist()
+    ['exact', 'lost']
+    >>> found.table().columns.tolist()
+    ['name', 'matched', 'how']
     """
 
     names: np.ndarray

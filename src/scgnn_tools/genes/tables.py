@@ -73,6 +73,12 @@ def transcription_factors(organism: str = "human", *, curated: bool = True) -> n
     """Return the symbols of the transcription factors, sorted, shape (n_tfs,).
 
     ``curated`` leaves out what long lists hold beside them (cofactors, chromatin proteins, a few RNAs); for the mouse there is one list.
+
+    Examples
+    --------
+    >>> tfs = sgt.genes.transcription_factors()
+    >>> "SPI1" in tfs
+    True
     """
     table = assets.read_table("tfs")
     table = table[table["organism"] == checked_organism(organism)]
@@ -90,6 +96,12 @@ def prior(name: str = "trrust", organism: str = "human") -> pd.DataFrame:
     DataFrame
         ``source`` (transcription factor), ``target``, ``mode`` ("Activation", "Repression", "Unknown", "Conflict"),
         ``n_references``; no self loops, no duplicates. TRRUST v2 is under CC BY-SA 4.0.
+
+    Examples
+    --------
+    >>> prior = sgt.genes.prior()
+    >>> prior[prior["source"] == "SPI1"].columns.tolist()
+    ['source', 'target', 'mode', 'n_references']
     """
     if name != "trrust":
         msg = f"There is no bundled prior {name!r}; there is 'trrust'. A DataFrame with source and target works too."
@@ -106,6 +118,12 @@ def gene_ontology() -> pd.DataFrame:
     -------
     DataFrame
         ``term`` (GO id), ``name``, ``gene``: a row a gene of a set. Gene Ontology, CC BY 4.0.
+
+    Examples
+    --------
+    >>> sets = sgt.genes.gene_ontology()
+    >>> sets.columns.tolist()
+    ['term', 'name', 'gene']
     """
     table = assets.read_table("gene_ontology")
     return table.assign(gene=table["genes"].str.split(" ")).drop(columns="genes").explode("gene", ignore_index=True)
@@ -113,7 +131,13 @@ def gene_ontology() -> pd.DataFrame:
 
 @door
 def positions() -> pd.DataFrame:
-    """Return where human genes lie: ``symbol``, ``chromosome``, ``position`` (rank along the chromosome, from 1)."""
+    """Return where human genes lie: ``symbol``, ``chromosome``, ``position`` (rank along the chromosome, from 1).
+
+    Examples
+    --------
+    >>> sgt.genes.positions().columns.tolist()
+    ['symbol', 'chromosome', 'position']
+    """
     table = assets.read_table("genes_human")
     placed = table[(table["chromosome"] != "") & ~table["symbol"].duplicated()]
     return placed[["symbol", "chromosome", "position"]].reset_index(drop=True)

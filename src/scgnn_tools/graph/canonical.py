@@ -31,6 +31,12 @@ def canonical(
     ------
     GraphError
         If an index is out of range, or a weight negative or not finite.
+
+    Examples
+    --------
+    >>> graph = sgt.graph.canonical(np.array([0, 0, 1]), np.array([1, 1, 2]), None, (3, 3))
+    >>> graph.nnz
+    2
     """
     rows, columns = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
     values = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)

@@ -37,6 +37,13 @@ def coexpression(
     -------
     csr_array
         float32 (n_genes, n_genes). A constant gene gets no edge.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> logged = sp.csr_array(np.log1p(adata.X))
+    >>> sgt.graph.coexpression(logged, threshold=0.4).shape
+    (1000, 1000)
     """
     n_cells, n_genes = x.shape
     if n_cells < 3:

@@ -26,6 +26,11 @@ def cosine_topk(vectors: np.ndarray, k: int, *, minimum: float = 0.0) -> sp.csr_
     -------
     csr_array
         float32 (n, n), cosine as weight, not symmetric; at no time more than a block of 2,048 rows is dense.
+
+    Examples
+    --------
+    >>> sgt.graph.cosine_topk(adata.varm["cgc-mini"], 5).shape
+    (1000, 1000)
     """
     n = len(vectors)
     k = min(k, n - 1)

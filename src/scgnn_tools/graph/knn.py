@@ -40,6 +40,11 @@ def knn(
     ------
     GraphError
         If a vector is not finite, or there is one row only.
+
+    Examples
+    --------
+    >>> sgt.graph.knn(adata.obsm["X_cgc-mini"], 10).shape
+    (206, 206)
     """
     n = len(vectors)
     if not np.isfinite(vectors).all():

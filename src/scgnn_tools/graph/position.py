@@ -24,6 +24,11 @@ def position(chromosome: np.ndarray, rank: np.ndarray, *, max_distance: int = 50
     -------
     csr_array
         float32 (n_genes, n_genes), symmetric; weight 1 - distance / max_distance.
+
+    Examples
+    --------
+    >>> sgt.graph.position(np.array(["1", "1", "2"]), np.array([10, 12, 11])).nnz
+    2
     """
     n = len(chromosome)
     rows, columns, weights = [], [], []

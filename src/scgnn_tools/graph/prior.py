@@ -134,6 +134,11 @@ def prior(edges: pd.DataFrame, genes: np.ndarray) -> sp.csr_array:
     ------
     GraphError
         If no edge has both ends among the genes, or the table cannot be used.
+
+    Examples
+    --------
+    >>> sgt.graph.prior(sgt.genes.prior(), adata.var_names.to_numpy()).shape
+    (1000, 1000)
     """
     edges = check_edges(edges)
     index = pd.Index(genes)

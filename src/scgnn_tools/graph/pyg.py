@@ -73,6 +73,13 @@ def to_pyg(
     -----
     ``pp.cell_graph`` holds the neighbours of a cell in its row: here each cell sends to its neighbours. Where it is to hear from them,
     make the graph symmetric (``torch_geometric.transforms.ToUndirected``) or turn it round (``data.edge_index.flip(0)``).
+
+    Examples
+    --------
+    >>> sgt.pp.cell_graph(adata)
+    >>> data = sgt.graph.to_pyg(adata, obsp="sgt_cells", use_rep="X_cgc-mini", labels_key="cell_type")
+    >>> data.num_nodes, tuple(data.x.shape)
+    (206, (206, 128))
     """
     from torch_geometric.data import Data, HeteroData
 
@@ -133,6 +140,13 @@ def from_pyg(
     ------
     GraphError
         If there are other nodes, or edges between others than these.
+
+    Examples
+    --------
+    >>> sgt.pp.cell_graph(adata)
+    >>> back = sgt.graph.from_pyg(sgt.graph.to_pyg(adata, obsp="sgt_cells"), obs_names=adata.obs_names)
+    >>> back.obsp["pyg"].shape
+    (206, 206)
     """
     from anndata import AnnData
     from torch_geometric.data import HeteroData

@@ -83,6 +83,14 @@ def neighbor_batches(
     ------
     InputValueError
         If a size is not positive, or a node is not there.
+
+    Examples
+    --------
+    >>> sgt.pp.cell_graph(adata)
+    >>> data = sgt.graph.to_pyg(adata, obsp="sgt_cells", use_rep="X_cgc-mini")
+    >>> batches = list(sgt.graph.neighbor_batches(data, 64, n_neighbors=(5,)))
+    >>> [b.batch_size for b in batches]
+    [64, 64, 64, 14]
     """
     hops = [int(k) for k in n_neighbors]
     batch_size = integer("batch_size", batch_size)

@@ -24,6 +24,14 @@ def energy_distance(x: np.ndarray, y: np.ndarray, *, n_permutations: int = 0, rn
     -------
     tuple of float
         2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖, each mean over pairs of different cells; (1 + deals as far) / (1 + deals).
+
+    Examples
+    --------
+    >>> cells = adata.obsm["X_cgc-mini"]
+    >>> b, t = cells[adata.obs["cell_type"] == "B cell"], cells[adata.obs["cell_type"] == "CD4 T cell"]
+    >>> distance, p = sgt.metrics.energy_distance(b, t, n_permutations=99)
+    >>> p < 0.05
+    True
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:

@@ -100,6 +100,14 @@ def integration(
     ------
     InputValueError, InputTypeError, LabelError
         If lengths differ, vectors are not finite, or there is one batch or one label.
+
+    Examples
+    --------
+    >>> scores = sgt.metrics.integration(
+    ...     adata.obsm["X_cgc-mini"], adata.obs["batch"].to_numpy(), adata.obs["cell_type"].to_numpy(), which=["ilisi", "clisi"]
+    ... )
+    >>> sorted(scores)
+    ['clisi', 'ilisi']
     """
     x, batches, codes, conditions = _checked(vectors, batch, labels, condition)
     old = None if before is None else _matrix(before, len(batches), "before")
@@ -232,6 +240,12 @@ def integration_controls(batch: np.ndarray, labels: np.ndarray, *, rng: RNG = 0)
         Of each cell, (n_cells,).
     rng
         Seed of the noise.
+
+    Examples
+    --------
+    >>> controls = sgt.metrics.integration_controls(adata.obs["batch"].to_numpy(), adata.obs["cell_type"].to_numpy())
+    >>> list(controls)
+    ['random', 'labels', 'labels x batch']
     """
     draws = generator(rng)
     codes = np.unique(as_text(labels), return_inverse=True)[1]

@@ -46,6 +46,15 @@ def knockout(
     ------
     InputValueError
         If shapes differ.
+
+    Examples
+    --------
+    Two experiments, three genes each; the first gene goes down (class 0), the others do not change (class 1):
+
+    >>> truth = np.array([[0, 1, 1], [0, 1, 1]])
+    >>> table, confusion = sgt.metrics.knockout(truth, np.eye(3)[truth])
+    >>> table["accuracy"].tolist(), confusion.shape
+    ([1.0, 1.0], (2, 3, 3))
     """
     if labels.shape != probabilities.shape[:2] or probabilities.shape[2] not in (3, 5):
         msg = f"labels is {labels.shape}, probabilities {probabilities.shape}; (n, genes) and (n, genes, 3 or 5) are wanted."
@@ -101,6 +110,12 @@ def confusion_scores(confusion: np.ndarray) -> dict[str, float]:
     ----------
     confusion
         The true class in the rows, int (n_classes, n_classes).
+
+    Examples
+    --------
+    >>> scores = sgt.metrics.confusion_scores(np.array([[8, 2, 0], [1, 9, 0], [0, 3, 7]]))
+    >>> sorted(scores)
+    ['balanced_accuracy', 'macro_f1', 'macro_precision', 'macro_recall', 'mcc']
     """
     hit, true, called = np.diag(confusion).astype(float), confusion.sum(axis=1), confusion.sum(axis=0)
     there = (true + called) > 0

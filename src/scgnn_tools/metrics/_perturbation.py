@@ -78,6 +78,14 @@ def perturbation(
     ------
     InputValueError, InputTypeError
         If shapes differ or numbers are not finite.
+
+    Examples
+    --------
+    >>> control = adata[adata.obs["guide"] == "control"].to_df().mean().to_numpy()
+    >>> truth = adata.to_df().groupby(adata.obs["guide"]).mean().loc[["LYZ", "B2M"]]
+    >>> scores = sgt.metrics.perturbation(truth, truth * 0.9, control)
+    >>> scores.index.tolist()
+    ['LYZ', 'B2M']
     """
     y, p, names, columns = _tables(truth, predicted, conditions, genes)
     base = _like(control, y.shape, "control")

@@ -59,6 +59,12 @@ def report(
     ------
     InputValueError
         If the object holds no result, or the file cannot be written there.
+
+    Examples
+    --------
+    >>> sgt.tl.annotate(query, "cell_type", reference=adata, method="logreg_pca")
+    >>> sgt.report.report(query, "cells.html").name
+    'cells.html'
     """
     path = _checked(path, overwrite=overwrite)
     adata = modality(adata, mod)

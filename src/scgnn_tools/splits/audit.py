@@ -31,6 +31,16 @@ def audit_pairs(
     ------
     LeakageError
         If a test pair, or a positive one reversed, is in training, or a test edge is in the message graph.
+
+    Examples
+    --------
+    A pair that is in both sets is refused:
+
+    >>> pairs = pd.DataFrame({"tf": ["JUN", "SPI1"], "target": ["FOS", "LYZ"], "label": [1, 1]})
+    >>> sgt.splits.audit_pairs(pairs[:1], pairs[1:])
+    >>> sgt.splits.audit_pairs(pairs, pairs[1:])
+    Traceback (most recent call last):
+    scgnn_tools._errors.LeakageError: 1 of 1 test pairs are training pairs too...
     """
     seen = pd.MultiIndex.from_frame(train[["tf", "target"]].astype(str))
     asked = pd.MultiIndex.from_frame(test[["tf", "target"]].astype(str))
@@ -64,6 +74,11 @@ def audit_scaling(mean: np.ndarray, scale: np.ndarray, train: np.ndarray) -> Non
     ------
     LeakageError
         If they are not mean and standard deviation of ``train``.
+
+    Examples
+    --------
+    >>> train = adata.obsm["X_cgc-mini"][:100]
+    >>> sgt.splits.audit_scaling(train.mean(axis=0), train.std(axis=0), train)
     """
     spread = train.std(axis=0)
     own = np.stack([train.mean(axis=0), np.where(spread > 0, spread, 1)])

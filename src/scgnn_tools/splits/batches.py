@@ -46,6 +46,13 @@ def split_batches(
     -------
     numpy.ndarray
         "fit" and "query", or for "label_shift" "fit" and "removed", str (n_cells,).
+
+    Examples
+    --------
+    >>> batch, label = (adata.obs[c].cat.codes.to_numpy().astype(int) for c in ("batch", "cell_type"))
+    >>> part = sgt.splits.split_batches(batch, label, "unseen_batch")
+    >>> sorted({str(p) for p in part})
+    ['fit', 'query']
     """
     out = np.full(len(batch), "fit", dtype=object)
     sizes = np.bincount(batch)

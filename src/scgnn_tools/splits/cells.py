@@ -30,6 +30,13 @@ def split_cells(
     -------
     part, alone
         0 train, 1 validation, 2 test, int8 (n_cells,); and the classes with a single cell, which is kept in training.
+
+    Examples
+    --------
+    >>> part, alone = sgt.splits.split_cells(adata.obs["cell_type"].cat.codes.to_numpy())
+    >>> train, validation, test = (adata[part == p] for p in range(3))
+    >>> train.n_obs > test.n_obs
+    True
     """
     rng = generator(rng)
     part = np.zeros(len(labels), dtype=np.int8)

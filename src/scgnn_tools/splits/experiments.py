@@ -49,6 +49,12 @@ def split_experiments(
     ------
     InputValueError
         If there is one target or one study only.
+
+    Examples
+    --------
+    >>> folds = sgt.splits.split_experiments(bulk.obs["target"].to_numpy(), bulk.obs["study"].to_numpy(), n_folds=3)
+    >>> folds.columns.tolist()
+    ['fold', 'experiment', 'part', 'target_seen', 'study_seen']
     """
     choice("kind", kind, KINDS)
     n_folds, draws = integer("n_folds", n_folds, least=2), generator(rng)

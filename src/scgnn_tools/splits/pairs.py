@@ -24,6 +24,13 @@ def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     """Split the pairs of each transcription factor and label at random, 67 / 10 / 23 %, as the papers do.
 
     A transcription factor with two positive pairs has one in training and one in the test set.
+
+    Examples
+    --------
+    >>> part = sgt.splits.random_pair(pairs)
+    >>> train, validation, test = (pairs[part == p] for p in range(3))
+    >>> len(train) > len(test) > len(validation)
+    True
     """
     rng = generator(rng)
     part = np.zeros(len(pairs), dtype=np.int8)
@@ -39,13 +46,27 @@ def random_pair(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
 
 @door_of_arrays
 def unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Hold back whole transcription factors: none of the test set is seen in training."""
+    """Hold back whole transcription factors: none of the test set is seen in training.
+
+    Examples
+    --------
+    >>> part = sgt.splits.unseen_tf(pairs)
+    >>> set(pairs["tf"][part == 2]) & set(pairs["tf"][part == 0])
+    set()
+    """
     return _by_group(pairs, "tf", rng)
 
 
 @door_of_arrays
 def unseen_target(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Hold back whole targets: none of the test set is seen in training."""
+    """Hold back whole targets: none of the test set is seen in training.
+
+    Examples
+    --------
+    >>> part = sgt.splits.unseen_target(pairs)
+    >>> set(pairs["target"][part == 2]) & set(pairs["target"][part == 0])
+    set()
+    """
     return _by_group(pairs, "target", rng)
 
 
@@ -60,6 +81,12 @@ def degree_matched(
 
     ``base`` makes the test pairs. For each transcription factor and each decile of the target's rate in training, as
     many negative as positive pairs are kept. A model that only counts edges scores about 0.5 on what is left.
+
+    Examples
+    --------
+    >>> part = sgt.splits.degree_matched(pairs)
+    >>> sorted({int(p) for p in part} - {-1})
+    [0, 1, 2]
     """
     rng = generator(rng)
     part = base(pairs, rng=rng)
@@ -79,7 +106,15 @@ def degree_matched(
 
 @door_of_arrays
 def degree_matched_unseen_tf(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Hold back whole transcription factors and take the degree of the targets out, so that counting edges does not help."""
+    """Hold back whole transcription factors and take the degree of the targets out, so that counting edges does not help.
+
+    Examples
+    --------
+    >>> part = sgt.splits.degree_matched_unseen_tf(pairs)
+    >>> held = set(pairs["tf"][part == 2])
+    >>> held & set(pairs["tf"][part == 0])
+    set()
+    """
     return degree_matched(pairs, base=unseen_tf, rng=rng)
 
 
@@ -92,6 +127,12 @@ def hard_balanced(pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
     single pair is drawn for either. Training and validation hold as many negative as positive pairs of each
     transcription factor ("hard": its own). The negative pairs of the test set are drawn from all that is left, until
     the share of positives is that of ``pairs``. Other negative pairs are in no part.
+
+    Examples
+    --------
+    >>> part = sgt.splits.hard_balanced(pairs)
+    >>> len(part) == len(pairs)
+    True
     """
     rng = generator(rng)
     label = pairs["label"].to_numpy()
@@ -124,7 +165,15 @@ SPLITS: dict[str, Callable[..., np.ndarray]] = {
 
 @door_of_arrays
 def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
-    """Split pairs by the name of the split; a split that leaves training or test without one of the labels is an error."""
+    """Split pairs by the name of the split; a split that leaves training or test without one of the labels is an error.
+
+    Examples
+    --------
+    >>> part = sgt.splits.split_pairs("unseen_target", pairs)
+    >>> held = set(pairs["target"][part == 2])
+    >>> held & set(pairs["target"][part == 0])
+    set()
+    """
     if name not in SPLITS:
         msg = f"There is no split {printable(name)!r}; the splits are {', '.join(SPLITS)}."
         raise InputValueError(msg)
@@ -133,7 +182,14 @@ def split_pairs(name: str, pairs: pd.DataFrame, *, rng: RNG = 0) -> np.ndarray:
 
 @door_of_arrays
 def target_rate(train: pd.DataFrame, *, smooth: float = 3.0) -> pd.Series:
-    """Return the smoothed share of positives of each target in training pairs."""
+    """Return the smoothed share of positives of each target in training pairs.
+
+    Examples
+    --------
+    >>> rate = sgt.splits.target_rate(pairs)
+    >>> bool(rate.index.isin(pairs["target"]).all())
+    True
+    """
     base = train["label"].mean()
     by = train.groupby("target")["label"].agg(["sum", "size"])
     return (by["sum"] + smooth * base) / (by["size"] + smooth)

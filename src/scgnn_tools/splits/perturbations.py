@@ -64,6 +64,12 @@ def split_perturbations(
         If the kind is unknown, or there is too little to split.
     LeakageError
         If a test condition is in training, which would be a bug of ours.
+
+    Examples
+    --------
+    >>> folds = sgt.splits.split_perturbations(["A", "B", "C", "A+B", "B+C", "control"], "unseen_combo", n_folds=2)
+    >>> folds.columns.tolist()
+    ['fold', 'condition', 'group', 'part', 'subgroup']
     """
     choice("kind", kind, KINDS)
     n_folds, train_share = integer("n_folds", n_folds, least=2), share("train_share", train_share)
@@ -92,6 +98,11 @@ def audit_perturbations(split: pd.DataFrame) -> None:
     ------
     LeakageError
         The message names the condition.
+
+    Examples
+    --------
+    >>> split = sgt.splits.split_perturbations(adata.obs["guide"], "leave_one_out")
+    >>> sgt.splits.audit_perturbations(split)
     """
     for fold, own in split.groupby("fold"):
         train, test = own[own["part"] == "train"], own[own["part"] == "test"]

@@ -116,7 +116,7 @@ def classify_genes(
     ...     "ribosomal": [g for g in adata.var_names if g.startswith("RPL")],
     ...     "mitochondrial": [g for g in adata.var_names if g.startswith(("NDUF", "ATP5", "COX"))],
     ... }
-    >>> table = sgt.tl.classify_genes(adata, classes, baselines=False)
+    >>> table = sgt.tl.classify_genes(adata, classes, n_trees=100, baselines=False)
     >>> table.columns[:2].tolist()
     ['auc', 'sd']
     """
