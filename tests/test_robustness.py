@@ -174,6 +174,7 @@ ROWS = [
     Row("no cells", lambda a: a[:0].copy(), InputValueError, "no cells", calls=("embed",)),
     Row("one cell", lambda a: a[:1].copy(), same=False, calls=("embed", "infer_grn")),
     Row("zero-count cells", counts(lambda x: put(x, slice(10, 13), 0)), warns=EMPTY_CELLS, same=False, calls=("embed", "annotate")),
+    Row("all zero", counts(lambda x: put(x, slice(None), 0)), InputValueError, "labelled cells is all zero.*layer=", calls=("annotate",)),
     Row("repeated obs_names", lambda a: with_names(a, ["cell"] * a.n_obs), calls=("embed",)),
     # genes
     Row("no genes", lambda a: a[:, :0].copy(), GeneMatchError, "0 columns", calls=("embed", "infer_grn")),

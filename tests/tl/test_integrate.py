@@ -100,6 +100,18 @@ def test_the_order_of_cells_and_genes_decides_nothing(two_donors, method, how):
     pd.testing.assert_frame_equal(now, found["evaluation"].drop(columns="seconds"), check_exact=False, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("method", "n", "says"),
+    [
+        ("center", 1, "^center wants at least 2 cells; there is 1. Pass more"),
+        ("scvi", 50, "^scvi is a network and wants at least 100 cells; there are 50. Take method='harmony'"),
+    ],
+)
+def test_too_few_cells_are_refused_in_words_that_are_true(two_donors, method, n, says):
+    with pytest.raises(InputValueError, match=says):
+        sgt.tl.integrate(two_donors[:n].copy(), "donor", method=method)
+
+
 def test_an_integrator_is_the_same_for_any_order(two_donors):
     rows = np.random.default_rng(1).permutation(240)
     how = {"method": "scvi", "max_epochs": 2, "n_latent": 4}

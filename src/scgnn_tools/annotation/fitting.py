@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from scgnn_tools._errors import InputValueError
 from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.labeller import calibrated
 from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, label_method, train_size
@@ -84,6 +85,16 @@ class Outcome:
 def validation_share(method: str, options: Mapping[str, Any] | None) -> float:
     """Return the share of the labelled cells that validate a method made with these options."""
     return round(1 - train_size(method, options or {}), 6)
+
+
+def check_expressed(labelled: Cells) -> None:
+    """Refuse labelled cells of which nothing is known: no value, and no vector."""
+    if labelled.expression.nnz == 0 and not labelled.embedding.any():
+        msg = (
+            f"The matrix of the {len(labelled):,} labelled cells is all zero: there is nothing to learn from. "
+            "Pass layer= for another matrix, or use_rep= for vectors of the cells."
+        )
+        raise InputValueError(msg)
 
 
 def fit(method: str, fold: Fold, options: dict[str, Any] | None) -> Fitted:

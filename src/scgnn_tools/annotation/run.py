@@ -11,7 +11,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.across import across, holdouts
 from scgnn_tools.annotation.conformal import Kind
-from scgnn_tools.annotation.fitting import Fold, validation_share
+from scgnn_tools.annotation.fitting import Fold, check_expressed, validation_share
 from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
 from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.query import Query
@@ -116,6 +116,7 @@ def train(
     if len(classes) < 2:
         msg = f"Annotation needs at least two classes; the labels hold {len(classes)}: {', '.join(map(printable, classes))}."
         raise LabelError(msg)
+    check_expressed(labelled)
     number = seed(rng)
     order = by_content(labelled.expression)  # who is drawn does not depend on the order of the object
     part, alone = split_cells(codes[order], validation=validation_share(method, options), rng=number)

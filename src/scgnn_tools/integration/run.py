@@ -47,7 +47,9 @@ def check(method: str, n_obs: int, *, labels: bool, options: dict[str, Any]) -> 
     found = entry(method)
     made = integration_method(method, **options)
     if n_obs < found.least_cells:
-        msg = f"{method} is a network and wants at least {found.least_cells} cells; there are {n_obs}. Take method='harmony' or 'center'."
+        few = found.least_cells == 2
+        kind, todo = ("wants", "Pass more") if few else ("is a network and wants", "Take method='harmony' or 'center'")
+        msg = f"{method} {kind} at least {found.least_cells} cells; there {'is' if n_obs == 1 else 'are'} {n_obs}. {todo}."
         raise InputValueError(msg)
     if found.sees_labels and not labels:
         msg = f"{method} learns from labels. Pass labels_key='cell_type', the column of obs that holds them."

@@ -16,7 +16,7 @@ from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
-from scgnn_tools.annotation.fitting import validation_share
+from scgnn_tools.annotation.fitting import check_expressed, validation_share
 from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method, resolved
 from scgnn_tools.labels.means import class_means, telling_genes
@@ -186,6 +186,7 @@ def _train(
     if len(classes) < 2:
         msg = f"An explanation needs at least two classes; the labels hold {len(classes)}."
         raise InputValueError(msg)
+    check_expressed(data.labelled)
     order = by_content(data.labelled.expression)
     part, _ = split_cells(codes[order], validation=validation_share(method, options), rng=number)
     train, validation, test = (order[part == p] for p in range(3))
