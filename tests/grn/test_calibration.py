@@ -4,7 +4,7 @@ import pytest
 
 from scgnn_tools.grn.calibration import calibrate, logistic, probability
 from scgnn_tools.grn.columns import coexpressed, of_data
-from scgnn_tools.grn.estimate import _whole, estimate
+from scgnn_tools.grn.estimate import _whole, estimate, of_cells
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.score import Group, everything
 
@@ -56,15 +56,27 @@ def test_an_estimate_grows_with_the_job(inputs):
         "options": {},
         "clock": lambda: float(next(ticks)),
     }  # a fit takes one second
-    some, more = (estimate(inputs, "degree", n_fits=n, **now) for n in (3, 30))
-    assert more - some == 27  # both parts take the same, so the whole does
-    assert some == 3 + 3  # and the three other baselines once
+    some, more = (estimate(inputs, "degree", n_fits=n, n_scored=n, **now) for n in (3, 30))
+    assert more - some == 2 * 27  # both parts take the same, so the whole does; a scoring takes a second too
+    assert some == 2 * 3 + 3  # and the three other baselines are trained once
+    judged = estimate(inputs, "degree", n_fits=3, n_scored=1, **now)
+    assert judged == 3 + 1 + 3  # what is evaluated alone scores few pairs
     calls = iter(range(0, 10_000, 10))  # a fit takes ten seconds: two of the method tell enough, and one of a baseline
     slow = now | {"clock": lambda: float(next(calls))}
-    assert estimate(inputs, "degree", n_fits=3, **slow) == 10 * (3 + 3)
-    assert next(calls) == 10 * 2 * (2 + 3)
+    assert estimate(inputs, "degree", n_fits=3, n_scored=3, **slow) == 10 * (2 * 3 + 3)
+    assert next(calls) == 10 * (2 * 3 + 3 * 2)
     few = LinkInputs(inputs.pairs[inputs.pairs["label"] == 1], inputs.embedding, inputs.genes, None)
-    assert estimate(few, "degree", n_fits=3, **now) is None
+    assert estimate(few, "degree", n_fits=3, n_scored=3, **now) is None
+
+
+def test_the_cells_take_what_products_of_their_size_do():
+    ticks = iter([0.0, 1.0] * 4)
+    how = {"clock": lambda: next(ticks)}
+    bare = of_cells(768, 768, 768, controls=False, groups=False, **how)
+    assert bare == pytest.approx(6)
+    assert of_cells(7680, 768, 768, controls=False, groups=False, **how) == pytest.approx(60)
+    assert bare < of_cells(768, 768, 768, controls=True, groups=False, **how)
+    assert bare < of_cells(768, 768, 768, controls=False, groups=True, **how)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from scgnn_tools.grn.calibration import calibrate, probability
 from scgnn_tools.grn.cell_side import cell_side
 from scgnn_tools.grn.collect import Data
 from scgnn_tools.grn.columns import of_data
-from scgnn_tools.grn.estimate import estimate
+from scgnn_tools.grn.estimate import estimate, of_cells
 from scgnn_tools.grn.evaluate import evaluate
 from scgnn_tools.grn.given import IN
 from scgnn_tools.grn.joined import RELIABLE
@@ -100,7 +100,9 @@ def infer(
     kept = RunFolder(store, _plan(data, tfs, groups, method, options, rng))
     runs = run_names(method, groups, n_runs, options)
     judged = f"evaluation-{split}" if controls else f"evaluation-{split}-without-controls"
-    _announce(data, tfs, method, options, [judged, "calibration", *runs], kept, rng)
+    _announce(
+        data, tfs, method, options, [judged, "calibration"], runs, kept, rng, controls=controls, groups=len(groups) > 1
+    )
     evaluation = kept.record(
         judged, lambda: evaluate(data.inputs, method, split=split, rng=rng, options=options, controls=controls)
     )
@@ -172,17 +174,28 @@ def _announce(
     tfs: np.ndarray,
     method: str,
     options: dict[str, Any],
-    names: list[str],
+    judged: list[str],
+    runs: list[str],
     store: RunFolder,
     number: int,
+    *,
+    controls: bool,
+    groups: bool,
 ) -> None:
-    """Say how long it will take: a training for each of the results called ``names`` that the store does not have."""
+    """Say how long it will take: a training for each result that the store lacks, and for each of ``runs`` a scoring of all pairs."""
+    names = [*judged, *runs]
     todo = [n for n in names if not store.has(n)]
     size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(tfs):,} × {len(data.inputs.genes):,} to score"
     if not todo:
         say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")
         return
-    seconds = estimate(data.inputs, method, tfs, n_fits=len(todo), rng=number, options=options)
+    blind, scored = joins(method, options), sum(n in todo for n in runs)
+    seconds = estimate(
+        data.inputs, method, tfs, n_fits=len(todo), n_scored=scored, blind=blind, rng=number, options=options
+    )
+    if seconds is not None and data.inputs.expression is not None:
+        n_cells = data.inputs.expression.n_obs
+        seconds += of_cells(n_cells, len(data.tfs), len(data.inputs.genes), controls=controls and blind, groups=groups)
     about = "too few to time" if seconds is None else f"about {duration(max(1.0, seconds))} (timed on a part)"
     there = f" ({len(names) - len(todo)} more are in the store)" if len(todo) < len(names) else ""
     say(f"infer_grn: {size}, {len(todo)} trainings of {method}{there}: {about}")

@@ -25,10 +25,7 @@ EXPLAINED = {
     "new": "The prior does not have this edge: it is a prediction.",
     "probability": "How likely an edge is that scores like this one, by known edges that were held out.",
     "prior_score": "What the method says from known edges alone, without these cells.",
-    "data_score": (
-        "What these cells say alone: correlation of what the main components say of both genes, against permuted cells, "
-        "shrunk by its reliability."
-    ),
+    "data_score": "What these cells say alone: how the two genes go together, against permuted cells, shrunk by its reliability.",
     "log_ratio": "What the cells add: 0 adds nothing, 0.7 makes the edge twice as likely, −0.7 half.",
     "z": "The correlation in standard deviations of permuted cells, before it is shrunk; beyond 3 it tells a sign.",
     "own_score": "What the cells of this group say alone.",

@@ -136,12 +136,11 @@ def infer_grn(
         ("prior", "data", ""), ``sign_conflict`` (the two differ). Then the evidence: ``correlation`` over the cells (of the group),
         ``cosine`` of the gene vectors; with ``groupby`` ``coexpressed`` (share of the group's cells that express both) and ``specificity``
         (that, less its mean over the other groups); ``prior_score`` (what the method says without these cells; from three runs on, of a
-        training that has not seen the pair); ``data_score`` (what these cells say without the prior: correlation of what
-        principal components say of the two, in standard deviations of permuted cells, shrunk by its reliability; NaN without
-        expression), ``log_ratio`` (what the cells add to the logit),
-        ``z`` (``data_score`` before it is shrunk; of the group), ``coherence`` (with the other known targets of
-        the factor); with ``groupby`` ``own_score`` (of the group's cells alone) and ``contrast`` (how much more of both genes there is
-        than in other cells); and what the method says of its own.
+        training that has not seen the pair); ``data_score`` (what these cells say without the prior: correlation of what principal
+        components say of the two genes, in standard deviations of permuted cells, shrunk by its reliability; NaN without expression),
+        ``log_ratio`` (what the cells add to the logit), ``z`` (``data_score`` before it is shrunk; of the group), ``coherence`` (with the
+        other known targets of the factor); with ``groupby`` ``own_score`` (of the group's cells alone) and ``contrast`` (how much more
+        of both genes there is than in other cells); and what the method says of its own.
     ``adata.uns[key_added]["evaluation"]``
         dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs; ``status``; ``split``; ``candidates``;
         ``calibration`` (of ``probability``); ``verdict``; ``cells``, what the cells add, in words; ``reliability`` (how well halves of the
