@@ -8,6 +8,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import genes as genes_of_package
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools.tl._gene_vectors import cell_tables
 
 READERS = ("logistic regression", "SVM")
 
@@ -175,3 +176,31 @@ def test_what_is_wrong_with_tuning_is_said(in_context):
     few = {"a": list(in_context.var_names[:5]), "b": list(in_context.var_names[30:])}
     with pytest.raises(LabelError, match="a: 5"):
         sgt.tl.classify_genes(in_context, few, method="finetune", model=network(in_context))
+
+
+def test_the_baselines_of_the_papers_are_of_counts_and_ranks(planted):
+    x = planted.X.toarray()
+    x[:, :50] += 2 * (np.arange(60) < 30)[:, None]  # a class that cells tell
+    planted.X = sp.csr_matrix(x)
+    table = sgt.tl.classify_genes(
+        planted, classes(planted), use_rep="x", n_trees=20, n_folds=3, baselines="paper", n_cells=40
+    )
+    rows = [f"{of}, {name}" for of in ("counts", "ranks") for name in ("forest", *READERS)]
+    assert list(table.index[-6:]) == rows
+    assert (table.loc[rows, "auc"] > 0.9).all()
+    assert (table["n_genes"] == 100).all()
+    with pytest.raises(InputValueError, match="pass an object"):
+        sgt.tl.classify_genes(None, classes(planted), baselines="paper")
+    with pytest.raises(InputValueError, match="baselines"):
+        sgt.tl.classify_genes(planted, classes(planted), use_rep="x", baselines="papers")
+
+
+def test_ranks_are_of_the_genes_of_a_cell(planted):
+    tables = cell_tables(planted, n_cells=1000)
+    counts, ranks = tables["counts"], tables["ranks"]
+    assert counts.shape == ranks.shape == (100, 60)
+    assert (ranks.max(axis=0) == 1).all()
+    np.testing.assert_array_equal(ranks == 0, counts == 0)
+    for cell in range(5):
+        order = np.argsort(counts[:, cell])
+        assert (np.diff(ranks[order, cell]) >= 0).all()

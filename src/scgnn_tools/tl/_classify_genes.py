@@ -15,7 +15,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.genes import canonical_symbols, gene_names
-from scgnn_tools.tl._gene_vectors import cell_baselines, gene_vectors, model_vectors, random_vectors
+from scgnn_tools.tl._gene_vectors import cell_baselines, cell_tables, gene_vectors, model_vectors, random_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -47,7 +47,7 @@ def classify_genes(
     max_epochs: int = 5,
     adapt: Literal["lora", "full", "head"] = "full",
     lr: float | None = None,
-    baselines: bool = True,
+    baselines: 'bool | Literal["paper"]' = True,
     layer: str | None = None,
     gene_key: str | None = None,
     mod: str = RNA,
@@ -76,11 +76,13 @@ def classify_genes(
     n_trees
         Of the forest.
     n_cells, max_epochs, adapt, lr
-        Of "finetune": cells, drawn at random, in which the genes are seen; most epochs; "full" tunes every weight, "lora" adapters, "head"
-        the head alone; learning rate (None: 1e-4 for "full", else 1e-3).
+        Of "finetune": cells, drawn at random, in which the genes are seen (``baselines="paper"`` takes as many); most epochs; "full" tunes
+        every weight, "lora" adapters, "head" the head alone; learning rate (None: 1e-4 for "full", else 1e-3).
     baselines
         Score random vectors (the mean of ten draws: one is no baseline), the singular vectors of the expression matrix and the mean
-        expression on the same genes and folds, and a logistic regression and a support vector machine on the same vectors.
+        expression on the same genes and folds, and a logistic regression and a support vector machine on the same vectors. "paper" adds
+        the baselines of Geneformer and scNetFormer: forest, logistic regression and support vector machine on the counts of the genes in
+        ``n_cells`` cells, and on their ranks in each cell.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     mod
@@ -122,6 +124,10 @@ def classify_genes(
     """
     adata = None if adata is None else modality(adata, mod)
     choice("method", method, ("forest", "finetune"))
+    choice("baselines", baselines, (True, False, "paper"))
+    if baselines == "paper" and adata is None:
+        msg = 'baselines="paper" are of counts and ranks in cells: pass an object.'
+        raise InputValueError(msg)
     integer("n_folds", n_folds, least=2)
     integer("n_trees", n_trees)
     number, tuned = seed(rng), None
@@ -144,10 +150,15 @@ def classify_genes(
         folds[name] = [_auc(y, n_folds, number, partial(_forest, x, y, n_trees, number)) for x in draws]
     for name in CLASSIFIERS if baselines else ():
         folds[f"{key}, {name}"] = [_auc(y, n_folds, number, partial(_linear, name, vectors[at], y, number))]
+    if baselines == "paper" and adata is not None:
+        for of, table in cell_tables(adata, layer=layer, n_cells=n_cells, rng=number).items():
+            readers = {"forest": partial(_forest, table[at], y, n_trees, number)}
+            readers |= {name: partial(_linear, name, table[at], y, number) for name in CLASSIFIERS}
+            folds |= {f"{of}, {name}": [_auc(y, n_folds, number, fold)] for name, fold in readers.items()}
     out = _table(folds).assign(n_genes=len(at), n_lost=n_lost)
-    readers = [f"{key}, {name}" for name in CLASSIFIERS]  # of the same vectors: no baseline
+    same = [f"{key}, {name}" for name in CLASSIFIERS]  # of the same vectors: no baseline
     key = out.index[0]
-    others = out["auc"].drop([key, *readers], errors="ignore")
+    others = out["auc"].drop([key, *same], errors="ignore")
     best = others.idxmax() if len(others) else None
     more = f"; best baseline: {best} {out.loc[best, 'auc']:.3f}" if best else ""
     say(

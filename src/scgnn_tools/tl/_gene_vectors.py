@@ -69,3 +69,22 @@ def cell_baselines(adata: "AnnData", *, layer: str | None = None) -> dict[str, n
         out["coexpression (SVD)"] = (vt.T * s).astype(np.float32)
     out["mean expression"] = np.asarray(x.mean(axis=0), dtype=np.float32).reshape(-1, 1)
     return out
+
+
+def cell_tables(
+    adata: "AnnData", *, layer: str | None = None, n_cells: int = 500, rng: RNG = 0
+) -> dict[str, np.ndarray]:
+    """Return what a gene is in each of some cells: its log-normalised counts, and its rank in the cell, float32 (n_vars, n_cells) each.
+
+    The best expressed gene of a cell has rank 1, one without counts 0; in between it is the share of the cell's genes that it is above.
+    """
+    x = open_expression(adata, layer=layer, every_feature=True).log_normalized()
+    some = x[np.sort(generator(rng).permutation(x.shape[0])[:n_cells])].tocsr()
+    ranks = some.astype(np.float32)
+    for start, end in zip(ranks.indptr[:-1], ranks.indptr[1:], strict=True):
+        _, place = np.unique(ranks.data[start:end], return_inverse=True)
+        ranks.data[start:end] = (place + 1) / max(1, place.max(initial=0) + 1)
+    return {
+        name: np.ascontiguousarray(table.T.toarray(), dtype=np.float32)
+        for name, table in (("counts", some), ("ranks", ranks))
+    }
