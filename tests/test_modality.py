@@ -96,3 +96,36 @@ def test_tables_of_a_lazy_object_are_read_and_its_matrix_is_not(tmp_path, kind):
     assert isinstance(out.uns["net"]["edges"], pd.DataFrame)
     assert isinstance(out.raw.var, pd.DataFrame)
     assert hasattr(out.X, "compute")  # still dask
+
+
+CLASSES = ["CGC", "ScBiGNN", "ScGraPhT", "ScNetFormer", "ScRegNet", "ScTransNet"]
+BY_MUDATA = {"ScBiGNN", "ScGraPhT"}
+"""Classes that take a MuData, by ``setup_mudata``."""
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize(
+    ("given", "says"), [(None, "got None"), ("a.h5ad", "Read it first"), (X, "got ndarray. Make one")], ids=str
+)
+def test_a_model_class_refuses_what_is_no_object(name, given, says):
+    cls = getattr(sgt.models, name)
+    labels = {"labels_key": "y"} if name in BY_MUDATA else {}
+    with pytest.raises(InputTypeError, match=f"adata is an AnnData; .*{says}|{says}"):
+        cls.setup_anndata(given, **labels)
+    with pytest.raises(InputTypeError, match=says):
+        cls(given)
+    if name in BY_MUDATA:
+        with pytest.raises(InputTypeError, match=says):
+            cls.setup_mudata(given, modalities={"rna": "rna"}, **labels)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_model_class_says_how_a_mudata_is_set_up(name, both):
+    cls = getattr(sgt.models, name)
+    labels = {"labels_key": "y"} if name in BY_MUDATA else {}
+    todo = r"Call sgt.models.\w+.setup_mudata\(mdata" if labels else r"Pass the modality that holds the RNA"
+    with pytest.raises(InputTypeError, match=f"got MuData. {todo}"):
+        cls.setup_anndata(both, **labels)
+    if labels:
+        with pytest.raises(InputTypeError, match=r"mdata is a MuData; got AnnData. Call sgt.models.\w+.setup_anndata"):
+            cls.setup_mudata(ad.AnnData(X), modalities={"rna": "rna"}, **labels)

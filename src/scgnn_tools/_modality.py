@@ -43,10 +43,10 @@ def inside(data: Any, mod: str = RNA, name: str = "adata", wanted: str = WANTED)
 
     if isinstance(data, AnnData):
         return data
-    modalities = getattr(data, "mod", None)
-    if not isinstance(modalities, Mapping):
+    if not is_mudata(data):
         msg = f"{name} is {wanted}; got {_seen(data)}. {_todo(data)}"
         raise InputTypeError(msg)
+    modalities = data.mod
     if not isinstance(mod, str) or mod not in modalities:
         msg = (
             f"mod={printable(repr(mod))} is no modality of this MuData; there is: {listed(modalities)}. "
@@ -54,6 +54,27 @@ def inside(data: Any, mod: str = RNA, name: str = "adata", wanted: str = WANTED)
         )
         raise MissingKeyError(msg)
     return inside(modalities[mod], mod, f"{name}.mod[{printable(mod)!r}]")
+
+
+def only_anndata(data: Any, *, instead: str = "Pass the modality that holds the RNA: mdata.mod['rna'].") -> "AnnData":
+    """Return the object where a MuData is not taken.
+
+    Raises
+    ------
+    InputTypeError
+        If it is a MuData, with what to do ``instead``, or something else.
+    """
+    if is_mudata(data):
+        msg = f"adata is an AnnData; got {_seen(data)}. {instead}"
+        raise InputTypeError(msg)
+    return inside(data, wanted="an AnnData")
+
+
+def is_mudata(data: Any) -> bool:
+    """Tell whether an object holds modalities by name; mudata is not imported for it."""
+    from anndata import AnnData
+
+    return not isinstance(data, AnnData) and isinstance(getattr(data, "mod", None), Mapping)
 
 
 def _seen(data: Any) -> str:

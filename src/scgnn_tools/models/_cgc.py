@@ -9,6 +9,7 @@ import pandas as pd
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
+from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.integration import Integrator
@@ -105,7 +106,7 @@ class CGC:
         from scgnn_tools.data import open_expression
         from scgnn_tools.genes import gene_names
 
-        open_expression(adata, layer=layer)
+        open_expression(only_anndata(adata), layer=layer)
         gene_names(adata.var, gene_key=gene_key)
         record(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
 

@@ -12,6 +12,7 @@ from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
+from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.data import open_expression
@@ -132,6 +133,7 @@ class LinkModel:
         ``adata.uns["sgt"]["setup_scregnet"]`` (or ``"setup_sctransnet"``)
             dict of what was given.
         """
+        adata = only_anndata(adata)
         if layer is not None:
             open_expression(adata, layer=layer)
         names = genes.gene_names(adata.var, gene_key=gene_key)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._fields import root
 from scgnn_tools._keys import ROOT
+from scgnn_tools._modality import only_anndata
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -17,7 +18,7 @@ def record(adata: "AnnData", entry: str, **given: Any) -> None:
 
 def is_recorded(adata: "AnnData", entry: str) -> bool:
     """Return whether the object was set up."""
-    return entry in root(adata)
+    return entry in root(only_anndata(adata))
 
 
 def recorded(adata: "AnnData", entry: str, model: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import printable, say
+from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import Tokens, length_batches, open_expression
 from scgnn_tools.fm import load, scnetformer
@@ -174,7 +175,7 @@ class ScNetFormer:
         ``adata.uns["sgt"]["setup_scnetformer"]``
             dict of what was given.
         """
-        open_expression(adata, layer=layer, every_feature=True)
+        open_expression(only_anndata(adata), layer=layer, every_feature=True)
         gene_names(adata.var, gene_key=gene_key)
         if tissue_key is not None:
             column_of(adata.obs, tissue_key, "tissue_key")

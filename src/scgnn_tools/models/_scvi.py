@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from anndata import AnnData
 
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, warn
 from scgnn_tools._keys import SETUP_LABELS
 from scgnn_tools._log import printable
+from scgnn_tools._modality import is_mudata, only_anndata
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.labels import clean_labels
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from mudata import MuData
     from scvi.data import AnnDataManager
 
@@ -132,9 +133,10 @@ def setup(
 
 def find(adata: "AnnData | MuData", model: str) -> Setup:
     """Return what was registered for an object, or for the one that it is a copy or a part of."""
-    found = _SETUPS.get((model, str(adata.uns.get("_scvi_uuid"))))
+    uns = adata.uns if is_mudata(adata) else only_anndata(adata).uns
+    found = _SETUPS.get((model, str(uns.get("_scvi_uuid"))))
     if found is None:
-        kind = "anndata" if isinstance(adata, AnnData) else "mudata"
+        kind = "mudata" if is_mudata(adata) else "anndata"
         msg = f"This object is not set up for {model} in this Python process. Call sgt.models.{model}.setup_{kind}(…) first."
         raise MissingKeyError(msg)
     return found
@@ -142,8 +144,8 @@ def find(adata: "AnnData | MuData", model: str) -> Setup:
 
 def of_modality(adata: "AnnData | MuData", modality: str | None) -> "AnnData":
     """Return the AnnData that holds the expression."""
-    if isinstance(adata, AnnData):
-        return adata
+    if not is_mudata(adata):
+        return only_anndata(adata)
     if modality not in adata.mod:
         msg = f"modalities={{'rna': {modality!r}}} is no modality; there is: {', '.join(map(printable, adata.mod))}."
         raise MissingKeyError(msg)

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import UNKNOWN
+from scgnn_tools._modality import is_mudata, only_anndata
 from scgnn_tools.models import _scvi
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class ScviSetup:
         ``adata.uns["_scvi_uuid"]``, ``adata.uns["_scvi_manager_uuid"]``
             str: by which the object is known again.
         """
+        instead = f"Call sgt.models.{cls.__name__}.setup_mudata(mdata, modalities={{'rna': 'rna'}}, labels_key={labels_key!r})."
         _scvi.setup(
-            adata,
+            only_anndata(adata, instead=instead),
             cls.__name__,
             layer=layer,
             labels_key=labels_key,
@@ -78,6 +80,10 @@ class ScviSetup:
         if set(modalities) != {"rna"}:
             msg = f"modalities says which modality is 'rna', as {{'rna': 'name'}}; got {modalities!r}."
             raise InputValueError(msg)
+        if not is_mudata(mdata):
+            only_anndata(mdata)  # what is neither is refused there
+            msg = f"mdata is a MuData; got AnnData. Call sgt.models.{cls.__name__}.setup_anndata(adata, labels_key={labels_key!r})."
+            raise InputTypeError(msg)
         _scvi.setup(
             mdata,
             cls.__name__,
