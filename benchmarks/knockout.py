@@ -1,6 +1,6 @@
 """Classes of change in bulk: pseudobulk of papalexi's screen, every method beside counting baselines and a replicate.
 
-Usage: ``python -m benchmarks.knockout --data ../shared/data [--folds 1.25 2] [--splits unseen_target …]``
+Usage: ``python -m benchmarks.knockout --data ../shared/data [--folds 1.25 2] [--splits unseen_target …] [--methods counting …]``
 
 18 targets × 3 replicates, counts of the cells of each summed; an experiment is a target in a replicate, beside the replicate's controls. A
 pseudocount of one count in ten thousand. Few genes, few counts: what a replicate says of another is little, and no method can say more.
@@ -47,6 +47,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--folds", nargs="*", type=float, default=[2.0, 1.25])
+    parser.add_argument(
+        "--methods", nargs="*", default=METHODS, help='a method, and after it what is switched off: "cgc graph"'
+    )
+    parser.add_argument("--targets", choices=["all", "signal"], nargs="*", default=["all", "signal"])
     parser.add_argument("--splits", nargs="*", default=["unseen_target", "unseen_study", "unseen_both", "random"])
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -57,27 +61,31 @@ def main() -> None:
     total = float(np.median(np.asarray(whole.X.sum(axis=1))))
     strong = whole[whole.obs["target"].isin(SIGNAL)].copy()
     runs = [(f, s, "18 targets", whole) for f in args.folds for s in args.splits[: None if f == args.folds[-1] else 1]]
-    runs += [(f, "unseen_target", "the six with a signal", strong) for f in args.folds]
+    runs = runs if "all" in args.targets else []
+    runs += [(f, "unseen_target", "the six with a signal", strong) for f in args.folds if "signal" in args.targets]
     for fold, split, name, adata in runs:
-        start, rows = time.perf_counter(), {}
+        start, rows, verdicts = time.perf_counter(), {}, []
         how = {
             "fold": fold,
             "split": split,
             "n_folds": 18 if split == "unseen_target" else 5,
             "pseudocount": total / 1e4,
         }
-        for method in METHODS:
-            sgt.tl.knockout_bulk(adata, method=method, rng=args.seed, **how)
+        for label in args.methods:
+            method, *off = label.split()
+            sgt.tl.knockout_bulk(adata, method=method, rng=args.seed, **how, **dict.fromkeys(off, False))
             found = adata.uns["sgt_knockout"]
-            rows |= {m: r for m, r in found["evaluation"].iterrows() if m == method or method == METHODS[0]}
-            if method == METHODS[0]:
+            table = found["evaluation"].rename(index={method: label})
+            rows |= {m: r for m, r in table.iterrows() if m == label or label == args.methods[0]}
+            if label == args.methods[0]:
                 first = found
+            verdicts.append(found["verdict"])
         params = first["params"]
         seen = f"target in training {params['share_target_seen']:.0%}, study {params['share_study_seen']:.0%}"
         what = f"{params['n_experiments']} experiments, {params['share_changed']:.1%} of genes changed"
         print(f"\n{name}, {fold:g}-fold, {split}: {what}; {seen} ({time.perf_counter() - start:.0f} s)")
         print(pd.DataFrame(rows).T[COLUMNS].astype(float).round(3).to_string())
-        print(first["verdict"])
+        print("\n".join(verdicts))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ METHODS = {
     "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method"),
     "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells"),
     "scgpt": Entry("scgnn_tools.perturbation.scgpt", "ScGPTResponse", "method", needs="cells"),
+    "gears": Entry("scgnn_tools.perturbation.gears", "Gears", "method", needs="cells"),
 }
 
 

@@ -73,7 +73,8 @@ def perturb(
         Name of the control; "auto" looks for the usual ones.
     method
         A name of ``sgt.perturbation.METHODS``: "kernel", "no_change", "mean", "shrunken_mean", "matching_mean", "additive",
-        "linear", and the networks "cgc" and "scgpt".
+        "linear", and the networks "cgc", "scgpt" and, where cell-gears is installed,
+        "gears".
     query
         Perturbations to predict that were never seen: names of genes, or "A+B"; None only evaluates.
     batch_key, cell_type_key

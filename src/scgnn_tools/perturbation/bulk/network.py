@@ -26,7 +26,7 @@ HELD = 0.1
 """Share of the training targets that choose the epoch."""
 
 SMALL = {
-    **flagged.SMALL, "n_genes": 512, "max_epochs": 20, "patience": 5, "max_cells": 8, "warmup": 20, "gamma": 2.0, "negatives": 9.0,
+    **flagged.SMALL, "n_genes": 512, "max_epochs": 40, "patience": 10, "max_cells": 4, "warmup": 20, "gamma": 2.0, "negatives": 9.0,
     "cell_token": True,
 }  # fmt: skip
 PAPER = {**flagged.PAPER, "n_genes": 2048, "gamma": 0.0, "alpha": 0.5, "negatives": None}
