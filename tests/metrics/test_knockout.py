@@ -13,7 +13,7 @@ P /= P.sum(axis=2, keepdims=True)
 
 def test_the_numbers_are_those_of_scikit_learn():
     table, matrices = knockout(LABELS, P, threshold=0.5)
-    called = np.where(1 - P[:, :, 1] > 0.5, np.where(P[:, :, 2] > P[:, :, 0], 2, 0), 1)
+    called = np.where(np.maximum(P[:, :, 0], P[:, :, 2]) > 0.5, np.where(P[:, :, 2] > P[:, :, 0], 2, 0), 1)
     pooled = confusion_scores(matrices.sum(axis=0))
     y, c = LABELS.ravel(), called.ravel()
     assert pooled["macro_f1"] == pytest.approx(f1_score(y, c, average="macro"))
@@ -35,6 +35,14 @@ def test_opposite_ways_and_genes_that_do_not_count():
     assert matrices.sum() == 4
 
 
+def test_a_change_of_unknown_direction_is_not_called():
+    p = np.array([[[0.4, 0.2, 0.4], [0.0, 0.4, 0.6]]])
+    _, matrices = knockout(np.array([[2, 2]]), p)
+    assert matrices[0, 2].tolist() == [0, 1, 1]
+    five = np.array([[[0.3, 0.3, 0.4, 0.0, 0.0]]])
+    assert knockout(np.array([[1]]), five)[1][0].sum(axis=0).tolist() == [1, 0, 0, 0, 0]
+
+
 def test_nobody_who_calls_all_unchanged_gets_anything_but_accuracy():
     p = np.zeros((4, 200, 3))
     p[:, :, 1] = 1
@@ -47,3 +55,12 @@ def test_nobody_who_calls_all_unchanged_gets_anything_but_accuracy():
 def test_bad_shapes():
     with pytest.raises(InputValueError, match=r"labels is \(4, 200\), probabilities \(4, 200, 2\)"):
         knockout(LABELS, P[:, :, :2])
+    with pytest.raises(InputValueError, match="not both"):
+        knockout(LABELS, P, threshold=0.5, share=0.1)
+
+
+def test_a_share_of_the_genes_is_called():
+    labels = LABELS.copy()
+    labels[:, :50] = -1
+    _, matrices = knockout(labels, P, share=0.1)
+    assert matrices.sum() - matrices[:, :, 1].sum() == 60

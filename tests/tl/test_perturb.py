@@ -193,7 +193,7 @@ BAD = [
     (nothing, {"features": EMPTY}, WRONG, "features is a table of finite numbers"),
     (nothing, {"query": ["non-targeting"]}, WRONG, "names no perturbed gene"),
     (nothing, {"control": "NT"}, WRONG, "control='NT' is no condition"),
-    (nothing, {"method": "gears"}, WRONG, "no perturbation method 'gears'"),
+    (nothing, {"method": "scgen"}, WRONG, "no perturbation method 'scgen'"),
     (nothing, {"centre": 3}, WRONG, "centre is 'control' or 'mean'; got 3"),
 ]
 

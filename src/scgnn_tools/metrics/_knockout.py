@@ -16,6 +16,7 @@ def knockout(
     probabilities: np.ndarray,
     *,
     threshold: float | None = None,
+    share: float | None = None,
     true_change: np.ndarray | None = None,
     change: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -29,7 +30,10 @@ def knockout(
     probabilities
         (n_experiments, n_genes, n_classes); 3 or 5 classes.
     threshold
-        A gene is called changed if its probability of any change is above. None takes .5.
+        A gene is called changed if the probability of its likelier direction is above: one that changes, and nobody knows which way, is not
+        called. None takes .5.
+    share
+        In place of the threshold: so large a part of all genes that count is called changed.
     true_change, change
         Of the regression, (n_experiments, n_genes).
 
@@ -45,7 +49,7 @@ def knockout(
     Raises
     ------
     InputValueError
-        If shapes differ.
+        If shapes differ, or both ``threshold`` and ``share`` are given.
 
     Examples
     --------
@@ -56,11 +60,17 @@ def knockout(
     >>> table["accuracy"].tolist(), confusion.shape
     ([1.0, 1.0], (2, 3, 3))
     """
+    if threshold is not None and share is not None:
+        msg = "Pass threshold= or share=, not both."
+        raise InputValueError(msg)
     if labels.shape != probabilities.shape[:2] or probabilities.shape[2] not in (3, 5):
         msg = f"labels is {labels.shape}, probabilities {probabilities.shape}; (n, genes) and (n, genes, 3 or 5) are wanted."
         raise InputValueError(msg)
     k = probabilities.shape[2]
     middle = k // 2
+    if share is not None:
+        direction = of_direction(probabilities)[labels != IGNORED]
+        threshold = float(np.quantile(direction, 1 - share)) if len(direction) else 0.5
     called = called_classes(probabilities, 0.5 if threshold is None else threshold)
     moved = 1 - probabilities[:, :, middle]
     rows, confusions = [], np.zeros((len(labels), k, k), dtype=np.int64)
@@ -94,10 +104,18 @@ def knockout(
 
 
 def called_classes(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Return the class of each gene: unchanged unless the probability of a change is above the threshold, then the likeliest change."""
+    """Return the class of each gene: unchanged unless the probability of a direction is above the threshold, then the likeliest change."""
     middle = probabilities.shape[2] // 2
     likeliest = np.where(np.arange(probabilities.shape[2]) == middle, -1.0, probabilities).argmax(axis=2)
-    return np.where(1 - probabilities[:, :, middle] > threshold, likeliest, middle)
+    return np.where(of_direction(probabilities) > threshold, likeliest, middle)
+
+
+def of_direction(probabilities: np.ndarray) -> np.ndarray:
+    """Return the probability of the likelier direction, both strengths of it, (n_experiments, n_genes)."""
+    middle = probabilities.shape[2] // 2
+    down, up = probabilities[:, :, :middle].sum(axis=2), probabilities[:, :, middle + 1 :].sum(axis=2)
+    out: np.ndarray = np.maximum(down, up)
+    return out
 
 
 @door_of_arrays

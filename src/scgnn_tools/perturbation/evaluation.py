@@ -13,6 +13,7 @@ from scgnn_tools.metrics import perturbation
 from scgnn_tools.perturbation._protocol import Effects, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation.changes import Changes, changes, halves
 from scgnn_tools.perturbation.inputs import Screen
+from scgnn_tools.perturbation.intervals import draw, interval, means
 from scgnn_tools.perturbation.relations import Relations
 
 CEILING = "ceiling"
@@ -236,13 +237,13 @@ def summary(
     wide = {m: own.droplevel(0) for m, own in table.groupby("method", sort=False)}
     n = len(next(iter(wide.values())))
     pick = np.flatnonzero(np.ones(n, dtype=bool) if which is None else which)
-    draws = generator(rng).integers(len(pick), size=(DRAWS, len(pick)))
+    draws = draw(len(pick), DRAWS, rng)
     rows = {}
     for name, own in wide.items():
         values = own.iloc[pick]
         row: dict[str, Any] = {"kind": kinds[name], "n": len(pick), **values.mean().to_dict()}
         for metric in INTERVALS:
-            row[f"{metric}_low"], row[f"{metric}_high"] = _interval(values[metric].to_numpy(), draws)
+            row[f"{metric}_low"], row[f"{metric}_high"] = interval(means(values[metric].to_numpy(), draws))
         rows[name] = row
     out = pd.DataFrame.from_dict(rows, orient="index")
     simple = [m for m in ("no_change", "mean") if m in out.index]
@@ -263,18 +264,10 @@ def paired(
         for metric in ("mse", "pearson_delta"):
             off = (table.loc[own, metric] - table.loc[other, metric]).to_numpy()
             off = off if which is None else off[which]
-            draws = generator(seed(rng)).integers(len(off), size=(DRAWS, len(off)))
             row[metric] = float(off.mean())
-            row[f"{metric}_low"], row[f"{metric}_high"] = _interval(off, draws)
+            row[f"{metric}_low"], row[f"{metric}_high"] = interval(means(off, draw(len(off), DRAWS, rng)))
         rows[other] = row
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _interval(values: np.ndarray, draws: np.ndarray) -> tuple[float, float]:
-    if not len(values) or np.isnan(values).any():
-        return float("nan"), float("nan")
-    low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def verdict(summed: pd.DataFrame, differences: pd.DataFrame, own: str) -> str:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._progress import progress
-from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools._random import RNG, seed
 from scgnn_tools.metrics import confusion_scores, knockout
 from scgnn_tools.perturbation.bulk._protocol import Experiments, KnockoutMethod
 from scgnn_tools.perturbation.bulk.rates import of_changes
+from scgnn_tools.perturbation.intervals import draw, interval, means
 
 CEILING = "ceiling"
 DRAWS = 1_000
@@ -77,9 +78,7 @@ def held_out(
             method = make()
             method.fit(seen, rng=seed(rng))
             p, change = method.predict(new)
-            moved = (1 - p[:, :, cells.middle])[new.counts]
-            threshold = float(np.quantile(moved, 1 - share)) if len(moved) else 0.5
-            table, confusion = knockout(new.label, p, threshold=threshold, true_change=new.change, change=change)
+            table, confusion = knockout(new.label, p, share=share, true_change=new.change, change=change)
             parts[name].append((table.assign(experiment=test), confusion, new.target))
             if name == own:
                 probabilities[test], changes[test], notes = p, change, method.notes
@@ -126,7 +125,7 @@ def summary(scores: dict[str, Scored], kinds: dict[str, str], *, rng: RNG = 0) -
     rows = {}
     for name, found in scores.items():
         values, matrices = by_target(found)
-        draws = generator(seed(rng)).integers(len(values), size=(DRAWS, len(values)))
+        draws = draw(len(values), DRAWS, rng)
         row = {
             "kind": kinds[name],
             "n_experiments": len(found.table),
@@ -136,9 +135,9 @@ def summary(scores: dict[str, Scored], kinds: dict[str, str], *, rng: RNG = 0) -
         row |= confusion_scores(matrices.sum(axis=0))
         row["auprc_ratio"] = row["auprc"] / row["auprc_base"] if row["auprc_base"] > 0 else float("nan")
         boot = {"macro_f1": np.array([confusion_scores(matrices[d].sum(axis=0))["macro_f1"] for d in draws[:200]])}
-        boot |= {m: _means(values[m].to_numpy(), draws) for m in ("auprc", "opposite")}
+        boot |= {m: means(values[m].to_numpy(), draws) for m in ("auprc", "opposite")}
         for metric in INTERVALS:
-            row[f"{metric}_low"], row[f"{metric}_high"] = (float(q) for q in _quantiles(boot[metric]))
+            row[f"{metric}_low"], row[f"{metric}_high"] = interval(boot[metric])
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -157,9 +156,8 @@ def paired(scores: dict[str, Scored], own: str, others: list[str], *, rng: RNG =
     mine, rows = by_target(scores[own])[0]["auprc"], {}
     for other in others:
         off = (mine - by_target(scores[other])[0]["auprc"]).dropna().to_numpy()
-        draws = generator(seed(rng)).integers(max(len(off), 1), size=(DRAWS, max(len(off), 1)))
-        boot = _means(off, draws) if len(off) else np.array([np.nan])
-        low, high = _quantiles(boot)
+        boot = means(off, draw(len(off), DRAWS, rng))
+        low, high = interval(boot)
         rows[other] = {
             "auprc": float(off.mean()) if len(off) else np.nan,
             "auprc_low": low,
@@ -202,16 +200,3 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, own: str) -> str:
     if CEILING in table.index:
         return f"{text}; a replicate says {table.loc[CEILING, 'auprc']:.3f}"
     return text + "; no replicate, so no ceiling"
-
-
-def _means(values: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a draw without any number is NaN
-        return np.nanmean(values[draws], axis=1)
-
-
-def _quantiles(values: np.ndarray) -> tuple[float, float]:
-    some = values[np.isfinite(values)]
-    return tuple(float(q) for q in np.quantile(some, [0.025, 0.975])) if len(some) else (float("nan"), float("nan"))  # type: ignore[return-value]
