@@ -48,6 +48,7 @@ autosummary_generate = True
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 80  # a longer one has a line for each argument
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 

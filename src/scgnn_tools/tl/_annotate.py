@@ -96,7 +96,7 @@ def annotate(
         "scgrapht", …; or a baseline, of which "logreg_pca", "centroid" and "knn_pca" are always scored beside it. ``scgrapht`` and
         ``scbignn`` take ``balance`` for unbalanced classes, see their options.
     transductive
-        Let the method look at the unlabelled cells while it trains; those that do so anyway, and those that cannot, are as they are.
+        Let the method also learn from the unlabelled cells. It changes nothing for methods that always do so or that cannot.
     use_rep
         Vectors in ``obsm`` (of reference and query). None takes those that :func:`scgnn_tools.tl.embed` wrote, else embeds with the
         best bundled model, without writing the vectors; with a reference both are embedded on their shared genes.
@@ -178,12 +178,6 @@ def annotate(
         classes of both differ from each other, at most 1), ``query_shift`` (by how much the cells of the
         query are stranger in common) and ``query_shift_taken_out``.
 
-    With ``store`` the fields are written into the store, and nothing into ``adata``: the label, ``_confidence``, ``_reason`` (in short,
-    without names of classes), ``_novelty``, ``_agreement``, the set as an array whose columns are ``uns[key]["classes"]``, and
-    ``uns[key]`` with ``inputs`` and ``outputs``, the sha256 of the rows and of the labels of each chunk, and ``empty_cells``, the
-    positions of cells without counts, once all chunks are there. What the cells of the query have in common is found out from at most
-    5,000 of them, which are chosen by what they hold. There are no probabilities in a store.
-
     Raises
     ------
     LabelError
@@ -196,6 +190,14 @@ def annotate(
     SgtWarning
         If more than 30 % of the cells are Unknown, reference and query share fewer than 500 genes, or the query is unlike the reference
         as a whole; the message says what to do.
+
+    Notes
+    -----
+    With ``store`` the fields are written into the store, and nothing into ``adata``. The store holds the label, ``_confidence``,
+    ``_novelty``, ``_agreement``, and ``_reason`` (in short, without names of classes). The set is an array whose columns are
+    ``uns[key]["classes"]``. ``uns[key]`` also holds ``inputs`` and ``outputs``, the sha256 of the rows and of the labels of each chunk.
+    Once all chunks are there, it holds ``empty_cells``, the positions of cells without counts. What the cells of the query have in
+    common is found out from at most 5,000 of them, which are chosen by what they hold. There are no probabilities in a store.
 
     Examples
     --------
