@@ -113,6 +113,8 @@ SOUND = {
     "fm.load": {"name": "corpus-svd"},
     "fm.recognise": {"path": "none"},
     "labels.label_method": {"name": "centroid"},
+    "labels.resolved": {"name": "centroid", "method": sgt.labels.label_method("centroid"), "options": {}},
+    "labels.train_size": {"name": "centroid", "options": {}},
     "links.check_pairs": {"pairs": PAIRS},
     "links.link_predictor": {"name": "degree"},
     "links.predictor_name": {"name": "degree"},

@@ -110,6 +110,10 @@ def download(
         If there is no such reference, or the licence was not accepted.
     WeightsError
         If no address gives the file, or what it gives is not what was promised. Nothing is left but the resumable part.
+
+    Examples
+    --------
+    >>> sgt.annotation.download("pancreas-human", accept_license=True)  # doctest: +SKIP
     """
     about = of(name)
     if about.restricted and not accept_license:
