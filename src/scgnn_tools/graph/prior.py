@@ -31,8 +31,8 @@ def check_edges(edges: pd.DataFrame, *, above: float | None = None) -> pd.DataFr
     Parameters
     ----------
     edges
-        Names of columns as in :data:`scgnn_tools.graph.edge_table.NAMES`, or a base network of peaks × factors. A negative weight is a
-        repression; a ``label`` of 0 is no edge.
+        Names of columns as in :data:`scgnn_tools.graph.edge_table.NAMES`, or a base network of peaks × transcription factors. A
+        negative weight is a repression; a ``label`` of 0 is no edge.
     above
         Weights are scores that an edge has more of than this; None takes their sign as the mode.
 

@@ -31,22 +31,23 @@ def grn(
     score
         Higher is likelier, shape (n_pairs,); pairs without a score (NaN) are left out.
     tf
-        Transcription factor of each pair, for the means over factors and the intervals.
+        Transcription factor of each pair, for the means over transcription factors and the intervals.
     at
         Lengths of a list of best pairs.
     bootstrap
-        Draws of as many factors with replacement; 0 makes no intervals. Pairs of one factor are not independent, so pairs are not
-        what is drawn.
+        Draws of as many transcription factors with replacement; 0 makes no intervals. Pairs of one transcription factor are not
+        independent, so pairs are not what is drawn.
     rng
-        Seed of the draws. The same seed draws the same factors, so two rankings of the same pairs compare draw by draw.
+        Seed of the draws. The same seed draws the same transcription factors, so two rankings of the same pairs compare draw by draw.
 
     Returns
     -------
     dict
         ``n``, ``n_positive``, ``density``; ``auroc``, ``auprc`` (average precision), ``auprc_ratio`` (to the density); ``epr``, the early
         precision: the share of edges among the top ``n_positive`` pairs, and ``epr_ratio``, the same to the density (BEELINE);
-        ``precision_at_100``; ``auroc_per_tf`` and ``auprc_per_tf``, means over the ``n_tfs`` factors with both kinds of pairs. NaN
-        where there is nothing to rank. With ``bootstrap``, each of them as ``…_low`` and ``…_high`` too, a 95 % interval.
+        ``precision_at_100``; ``auroc_per_tf`` and ``auprc_per_tf``, means over the ``n_tfs`` transcription factors with both
+        kinds of pairs. NaN where there is nothing to rank. With ``bootstrap``, each of them as ``…_low`` and ``…_high`` too, a
+        95 % interval.
 
     Examples
     --------
@@ -95,9 +96,9 @@ def auprc_difference(
     a, b
         Scores of the two rankings, shape (n_pairs,).
     tf
-        Factor of each pair.
+        Transcription factor of each pair.
     bootstrap
-        Draws of factors.
+        Draws of transcription factors.
     rng
         Seed of the draws.
 

@@ -75,7 +75,7 @@ def integration(
     before
         Vectors before the correction, for ``pcr``.
     condition
-        A biological factor that must survive, such as the stimulation; for ``condition_clisi``.
+        A biological condition that must survive, such as the stimulation; for ``condition_clisi``.
     which
         "all" (everything but ``kbet``, which is slow) or names of what is wanted.
     max_cells

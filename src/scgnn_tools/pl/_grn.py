@@ -61,8 +61,9 @@ def grn(
     key
         Name of the network.
     n_edges
-        Most edges that are drawn. Known ones take up to half, and no single gene takes many; of one factor all that are known come first;
-        on the page the best of each factor. None takes 60, of one factor 40, of the page 8,000.
+        Most edges that are drawn. Known ones take up to half, and no single gene takes many; of one transcription factor all
+        that are known come first; on the page the best of each transcription factor. None takes 60, of one transcription factor
+        40, of the page 8,000.
     tfs
         Draw these transcription factors only.
     tf
@@ -87,7 +88,7 @@ def grn(
     MissingKeyError
         If there is no such network.
     InputValueError
-        If there is no such group or factor, or no edge to draw.
+        If there is no such group or transcription factor, or no edge to draw.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def grn_difference(
     comparison
         Of :func:`scgnn_tools.tl.compare_grn`.
     n_shown
-        Factors and edges that are drawn, at most.
+        Transcription factors and edges that are drawn, at most.
     {figure}
 
     {returns}

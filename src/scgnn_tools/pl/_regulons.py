@@ -50,7 +50,7 @@ def regulon_heatmap(
     key
         Name of the activities.
     tfs
-        Factors; None takes those that stand out most in each group.
+        Transcription factors; None takes those that stand out most in each group.
     n_tfs
         How many of each group, without ``tfs``.
     {figure}
@@ -60,7 +60,7 @@ def regulon_heatmap(
     Raises
     ------
     MissingKeyError, InputValueError
-        If there are no activities, groups or factors of that name.
+        If there are no activities, groups or transcription factors of that name.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def regulon_specificity(
     groups
         These groups; None takes all.
     n_tfs
-        Factors of each group.
+        Transcription factors of each group.
     {figure}
 
     {returns}

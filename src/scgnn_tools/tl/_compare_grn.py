@@ -71,7 +71,7 @@ def compare_grn(
     truth
         A known network, in any form that ``prior=`` of :func:`infer_grn` takes: how much of what each finds alone is known.
     n_targets
-        Targets of each factor that count as found, the best; None takes all that the networks have.
+        Targets of each transcription factor that count as found, the best; None takes all that the networks have.
     layer
         "X", "raw" or a layer; None takes the first that fits. It is log-normalised if it holds counts.
     mod

@@ -57,13 +57,13 @@ def export_grn(
     format
         "graphml" (networkx, igraph, Gephi, yEd), "cyjs" (Cytoscape, Cytoscape.js), "csv" and "parquet" (the whole table; Parquet needs
         pyarrow), "decoupler" (a CSV of ``source``, ``target``, signed ``weight``, see :func:`scgnn_tools.tl.regulons`), "gmt" (gene sets,
-        a line a factor, what it represses in a line of its own), "scenic" (the adjacencies of pySCENIC and GRNBoost2, ``TF``,
-        ``target``, ``importance``; the ending .tsv), "loom" (cells and regulons as SCENIC has them; needs loompy); None goes by the
-        ending of ``path``.
+        a line a transcription factor, what it represses in a line of its own), "scenic" (the adjacencies of pySCENIC and
+        GRNBoost2, ``TF``, ``target``, ``importance``; the ending .tsv), "loom" (cells and regulons as SCENIC has them; needs
+        loompy); None goes by the ending of ``path``.
     group
         Network of one group of cells; None takes all. With several groups an edge is written once for each, "decoupler" takes the best.
     n_targets
-        Most targets of each factor, best first.
+        Most targets of each transcription factor, best first.
     n_top
         Most edges in all, best first.
     min_score

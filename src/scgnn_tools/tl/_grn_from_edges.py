@@ -69,7 +69,7 @@ def grn_from_edges(
     ``adata.uns[key_added]["params"]``
         dict: ``method`` ("imported"), ``table``, ``organism``, ``n_edges``, ``gene_key``, ``groupby``, ``groups``.
     ``adata.varp[key_added]``
-        CSR float32 (n_vars, n_vars): the scores, factor in the row; of several groups the best.
+        CSR float32 (n_vars, n_vars): the scores, transcription factor in the row; of several groups the best.
 
     Raises
     ------

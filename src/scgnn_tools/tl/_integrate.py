@@ -65,7 +65,7 @@ def integrate(
     labels_key
         Column of ``obs`` with cell types, to score with; None scores the mixing alone.
     condition_key
-        Column of ``obs`` with a biological factor that must survive, such as the treatment.
+        Column of ``obs`` with a biological condition that must survive, such as the treatment.
     use_rep
         Vectors in ``obsm`` that "none", "center" and "harmony" correct, for example those of :func:`scgnn_tools.tl.embed`; None takes
         principal components of the genes that vary within batches.

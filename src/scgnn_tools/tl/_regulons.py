@@ -35,7 +35,7 @@ def regulons(
     group
         Network of one group of cells; None takes all edges, and of an edge in several groups the best.
     n_targets
-        Most targets of each factor, best first.
+        Most targets of each transcription factor, best first.
     mod
         Modality of a MuData.
 

@@ -53,9 +53,9 @@ def tf_activity(
     group
         Network of one group of cells; None takes all edges, and of an edge in several groups the best.
     n_targets
-        Most targets of each factor, best first.
+        Most targets of each transcription factor, best first.
     min_targets
-        Factors with fewer targets among the genes get no activity.
+        Transcription factors with fewer targets among the genes get no activity.
     layer
         "X", "raw" or a layer; None takes the first that fits. It is log-normalised if it holds counts.
     mod
@@ -82,7 +82,7 @@ def tf_activity(
     MissingExtraError
         If decoupler is not installed.
     MissingKeyError, InputValueError, GraphError
-        If there is no such network, method or group, or no factor has enough targets; nothing is written.
+        If there is no such network, method or group, or no transcription factor has enough targets; nothing is written.
 
     Examples
     --------

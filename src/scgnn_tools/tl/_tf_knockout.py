@@ -56,7 +56,7 @@ def tf_knockout(
     adata
         Object that :func:`infer_grn` or :func:`grn_from_edges` was called on.
     tf
-        The factor.
+        The transcription factor.
     key
         Name of the network. With groups each group's cells go by its own network.
     group
@@ -64,11 +64,11 @@ def tf_knockout(
     labels_key
         Column of ``obs`` with cell types to go from and to; None takes the groups of the network.
     level
-        Log-normalised expression that the factor is set to; above 0 it is over-expressed.
+        Log-normalised expression that the transcription factor is set to; above 0 it is over-expressed.
     n_steps
         Edges that the signal passes, one after the other.
     n_targets
-        Targets of each factor, the best; None takes all.
+        Targets of each transcription factor, the best; None takes all.
     n_shuffles
         Rewired networks; 0 makes none, and nothing is then said of how sure it is.
     layer
@@ -108,7 +108,8 @@ def tf_knockout(
     Raises
     ------
     MissingKeyError, InputValueError
-        If there is no such network, group or factor, the factor has no target or is expressed nowhere; nothing is written.
+        If there is no such network, group or transcription factor, the transcription factor has no target or is expressed
+        nowhere; nothing is written.
 
     Examples
     --------
