@@ -96,3 +96,11 @@ def test_a_page_leads_nowhere_that_is_not_there_and_names_what_is(page):
         assert (page.parent / file).is_file(), file
     for room, name in re.findall(r"sgt\.(tl|pl|pp|fm|models)\.(\w+)", text):
         assert hasattr(getattr(sgt, room), name), f"sgt.{room}.{name}"
+
+
+def test_every_full_text_of_a_benchmark_is_one_click_away():
+    texts = {p.name for p in (ROOT / "docs" / "_static").glob("*.txt")}
+    linked = set(re.findall(r"<_static/([\w.]+)>", (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")))
+    assert texts == linked
+    for page in PAGES:  # the pages show short tables: what is printed wide is not included
+        assert "{include} ../_static" not in page.read_text(encoding="utf-8"), page
