@@ -168,15 +168,19 @@ def annotate(
     ``adata.obsm[f"{key}_set"]``
         DataFrame bool (n_obs, n_classes): the classes of the cell's conformal set. Not with ``coverage=None``.
     ``adata.uns[key]``
-        dict: ``evaluation``, a DataFrame with the method and its baselines on the same held-out labelled cells (accuracy, macro_f1, ece,
-        …; of the kind "part" what the members, or the sides of a fusion, say alone; of a baseline
-        ``difference``, by how much the method is more often right, and its ``standard_error``; with several experiments
-        ``lowest_accuracy``, on the one that is hardest for who knows the others); ``verdict``, the method
-        against the best baseline in words; ``classes``, in the order of the columns; ``calibration`` and ``confusion``, DataFrames over the
-        held-out cells; ``conformal``, what the sets promise and did there; ``params``, with ``query_distance`` (of the query from
-        the reference, in spreads of the reference; above 1.5 it is unlike it as a whole), ``query_likeness`` (how alike the
-        classes of both differ from each other, at most 1), ``query_shift`` (by how much the cells of the
-        query are stranger in common) and ``query_shift_taken_out``.
+        dict with these entries:
+
+        - ``evaluation``: a DataFrame with a row for the method and for each baseline, on the same held-out labelled cells. Its columns
+          are accuracy, macro_f1, ece, …. A baseline has ``difference``, by how much the method is more often right, and its
+          ``standard_error``. Rows of the kind "part" say what the members, or the sides of a fusion, reach alone. With several
+          experiments ``lowest_accuracy`` is that on the hardest one, for a model that knows only the others.
+        - ``verdict``: the method against the best baseline, in words.
+        - ``classes``: the names of the classes, in the order of the columns.
+        - ``calibration`` and ``confusion``: DataFrames over the held-out cells.
+        - ``conformal``: what the sets promise, and what they did on held-out cells.
+        - ``params``: how it was made, with ``query_distance`` (of the query from the reference, in spreads of the reference; above 1.5
+          the query is unlike it as a whole), ``query_likeness`` (how alike the classes of both differ from each other, at most 1),
+          ``query_shift`` (by how much all cells of the query are stranger), and ``query_shift_taken_out``.
 
     Raises
     ------

@@ -94,12 +94,15 @@ def in_silico(
     None, or the changed copy. Sets the following field:
 
     ``adata.uns[key_added]``
-        dict. ``genes``: a row a gene, most moved first (genes of fewer than three cells last): ``cosine`` of cells before and after
-        as published (Geneformer: mean over the genes that stay, second-to-last layer; others: of the cell's vector), ``shift`` = 1 −
-        cosine, or with a goal ``shift_goal``, the cosine with the goal's mean after, less before, and ``shift_<state>`` of the others;
-        its ``sd`` over ``n_cells``; ``p`` of a rank-sum test against other genes, ``fdr`` (Benjamini-Hochberg); ``like_genes``,
-        ``pca``, ``residual``, ``mean_rank``. ``affected`` for ``level="gene"``: the long table of other genes. ``params``, with how
-        much rank explains.
+        dict with these entries:
+
+        - ``genes``: a row for each gene, most moved first; genes of fewer than three cells are last. ``cosine`` is that of cells before
+          and after, as published: for Geneformer the mean over the genes that stay, in the second-to-last layer, else of the cell's
+          vector. ``shift`` is 1 − cosine. With a goal it is ``shift_goal``, the cosine with the goal's mean after, less before, and
+          ``shift_<state>`` for the others. Its ``sd`` is over ``n_cells``. ``p`` is of a rank-sum test against other genes, ``fdr`` is
+          Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``.
+        - ``affected``, for ``level="gene"``: the long table of other genes.
+        - ``params``: how it was made, with how much rank explains.
 
     Raises
     ------

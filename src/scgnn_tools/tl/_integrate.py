@@ -99,10 +99,14 @@ def integrate(
     ``adata.obsm[f"X_{key}"]``
         float32 (n_obs, d).
     ``adata.uns[key]``
-        dict: ``evaluation``, a DataFrame with a row a method, baseline and control and the columns of
-        :func:`scgnn_tools.metrics.integration`, with standard errors ``*_se`` over halves of the cells (not with ``evaluate=False``);
-        ``verdict``, the method against its best baseline in words; ``history``, losses by epoch, of a method that is trained;
-        ``batches``, a DataFrame with the cells of each; ``params``.
+        dict with these entries:
+
+        - ``evaluation``: a DataFrame with a row for the method, and for each baseline and control. Columns are those of
+          :func:`scgnn_tools.metrics.integration`, with standard errors ``*_se`` over halves of the cells. Not with ``evaluate=False``.
+        - ``verdict``: the method against its best baseline, in words.
+        - ``history``: losses by epoch, of a method that is trained.
+        - ``batches``: a DataFrame with the cells of each batch.
+        - ``params``: how it was made.
 
     Raises
     ------

@@ -129,12 +129,21 @@ def knockout_bulk(
     None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
 
     ``adata.uns[key]``
-        dict. ``probabilities``: dict of ``values`` float32 (n_experiments, n_genes, n_classes), NaN where an experiment was not held
-        out, and its axes ``experiments``, ``genes``, ``classes``; of the ``query`` if there is one. ``changes``: the same without
-        classes, natural logarithms. ``evaluation``: a row a method, baseline and the ``ceiling`` (a replicate), with 95 % intervals
-        over targets; ``paired``, AUPRC less that of each baseline; ``per_experiment``; ``confusion``: dict of ``absolute`` and
-        ``by_row``; ``calibration``; ``split``; ``verdict``; ``params``, with the share of test experiments whose target or study was
-        in training.
+        dict with these entries:
+
+        - ``probabilities``: dict of ``values`` float32 (n_experiments, n_genes, n_classes), and its axes ``experiments``, ``genes``,
+          ``classes``. They are of the ``query`` if there is one. NaN where an experiment was not held out.
+        - ``changes``: the same without classes, natural logarithms.
+        - ``evaluation``: a row for the method, for each baseline, and for the ``ceiling`` (a replicate), with 95 % intervals over
+          targets.
+        - ``paired``: AUPRC of the method less that of each baseline.
+        - ``per_experiment``: the scores of each experiment.
+        - ``confusion``: dict of ``absolute`` and ``by_row``.
+        - ``calibration``: how often changes of each probability are true.
+        - ``split``: the fold of each experiment.
+        - ``verdict``: the method against the best baseline, in words.
+        - ``params``: how it was made, with the share of test experiments whose target or study was in training.
+
     ``adata.varm[f"{key}_change"]``
         DataFrame (n_vars, n_query): expected changes of the ``query``.
 

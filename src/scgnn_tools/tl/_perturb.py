@@ -116,15 +116,25 @@ def perturb(
     None, or the changed copy. Sets the following fields, ``key`` being ``key_added``:
 
     ``adata.uns[key]``
-        dict. ``predictions``: DataFrame conditions × genes, the predicted change of the mean log value, of the ``query``, or without one of
-        the held-out conditions; the 1,000 genes that change most, since files write a wide table slowly. With ``evaluate``:
-        ``evaluation``, a row a method, baseline and the ``ceiling``, the metrics of :func:`scgnn_tools.metrics.perturbation` as means over
-        conditions, with 95 % intervals ``*_low`` and ``*_high``, and ``*_relative`` to the better of ``mean`` and ``no_change`` (0) and
-        perfection (1); ``evaluation_signal``, the same of the conditions
-        that have a signal, and ``evaluation_subgroups`` by GEARS' subgroups, where some differ; ``per_condition``; ``paired``, the method
-        less each baseline over the same conditions; ``signal``: cells, energy distance with its p-value, genes at FDR 5 %, agreement of
-        halves, of each condition; ``top``: the 20 most changed genes of each and what each method said; ``split``; ``verdict``. ``history``
-        of a method that is trained. ``params``.
+        dict with these entries, all but the first and the last two with ``evaluate``:
+
+        - ``predictions``: DataFrame conditions × genes, the predicted change of the mean log value. The conditions are those of the
+          ``query``, or without one those that were held out. The genes are the 1,000 that change most, since files write a wide table
+          slowly.
+        - ``evaluation``: a row for the method, for each baseline, and for the ``ceiling``. Columns are the metrics of
+          :func:`scgnn_tools.metrics.perturbation` as means over conditions, with 95 % intervals ``*_low`` and ``*_high``.
+          ``*_relative`` is 0 for the better of ``mean`` and ``no_change``, and 1 for a perfect prediction.
+        - ``evaluation_signal``: the same for the conditions that have a signal, where some differ.
+        - ``evaluation_subgroups``: the same by GEARS' subgroups, where some differ.
+        - ``per_condition``: the metrics of each condition.
+        - ``paired``: the method less each baseline, over the same conditions.
+        - ``signal``: of each condition the cells, the energy distance with its p-value, genes at FDR 5 %, and how well halves agree.
+        - ``top``: the 20 most changed genes of each condition, and what each method said.
+        - ``split``: the fold of each condition.
+        - ``verdict``: the method against the best baseline, in words.
+        - ``history``: of a method that is trained.
+        - ``params``: how it was made.
+
     ``adata.varm[f"{key}_change"]``
         DataFrame (n_vars, n_query): the same of the ``query``, NaN for genes that were not used.
 
