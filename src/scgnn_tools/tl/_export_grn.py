@@ -57,13 +57,13 @@ def export_grn(
     format
         None goes by the ending of ``path``. Else one of these:
 
-        - "graphml": for networkx, igraph, Gephi, yEd.
-        - "cyjs": for Cytoscape and Cytoscape.js.
-        - "csv" and "parquet": the whole table; Parquet needs pyarrow.
-        - "decoupler": a CSV of ``source``, ``target``, signed ``weight``, see :func:`scgnn_tools.tl.regulons`.
-        - "gmt": gene sets, a line for each transcription factor, and what it represses in a line of its own.
-        - "scenic": the adjacencies of pySCENIC and GRNBoost2, ``TF``, ``target``, ``importance``; the ending is .tsv.
-        - "loom": cells and regulons as SCENIC has them; needs loompy.
+        - ``"graphml"``: for networkx, igraph, Gephi, yEd.
+        - ``"cyjs"``: for Cytoscape and Cytoscape.js.
+        - ``"csv"`` and ``"parquet"``: the whole table; Parquet needs pyarrow.
+        - ``"decoupler"``: a CSV of ``source``, ``target``, signed ``weight``, see :func:`scgnn_tools.tl.regulons`.
+        - ``"gmt"``: gene sets, a line for each transcription factor, and what it represses in a line of its own.
+        - ``"scenic"``: the adjacencies of pySCENIC and GRNBoost2, ``TF``, ``target``, ``importance``; the ending is .tsv.
+        - ``"loom"``: cells and regulons as SCENIC has them; needs loompy.
 
     group
         Network of one group of cells; None takes all. With several groups an edge is written once for each, "decoupler" takes the best.
