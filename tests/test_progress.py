@@ -1,4 +1,6 @@
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,14 @@ def test_a_file_gets_a_line_every_ten_minutes(monkeypatch, clock, caplog):
             advance(100)
     assert len(caplog.messages) == 3
     assert caplog.messages[1] == "embed: 4,100 of 10,000 cells, about 15 min left"
+
+
+def test_nobody_else_draws_bars():
+    """One place decides whether a bar can move; where none can, no other package leaves its states behind."""
+    texts = {path: path.read_text(encoding="utf-8") for path in Path(sgt.__file__).parent.rglob("*.py")}
+    assert [path.name for path, text in texts.items() if re.search(r"tqdm|rich\.progress", text)] == ["_progress.py"]
+    said = {found for text in texts.values() for found in re.findall(r"enable_progress_bar\W+(\w+)", text)}
+    assert said == {"shows_bars", "False"}
 
 
 def test_switched_off(capsys):

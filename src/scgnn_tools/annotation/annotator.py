@@ -10,6 +10,7 @@ from scgnn_tools import fm
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
+from scgnn_tools._html import boxed
 from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_key
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -48,8 +49,8 @@ class Annotator:
     settings
         How it was trained.
     labeller
-        The trained method, over all genes of the reference, and in ``labeller.report`` its ``evaluation``, ``verdict`` and ``conformal``;
-        None if it is trained for each query.
+        The trained method, over all genes of the reference, and in ``labeller.report`` its ``evaluation``, ``verdict``, ``confusion`` and
+        ``conformal``; None if it is trained for each query.
     name
         What the reference is called in lines and records.
 
@@ -59,6 +60,8 @@ class Annotator:
     >>> atlas.annotate(query)
     >>> query.obs["sgt_label"].shape
     (53,)
+    >>> atlas.evaluation.index.tolist()
+    ['logreg_pca', 'centroid', 'knn_pca']
     >>> atlas.save("atlas")
     >>> atlas = sgt.annotation.Annotator.load("atlas")
     """
@@ -69,6 +72,30 @@ class Annotator:
     def __repr__(self) -> str:
         n = len(np.unique(self.known.labels))
         return f"Annotator({self.settings.method}, {len(self.known):,} cells, {len(self.known.genes):,} genes, {n} classes)"
+
+    def _repr_html_(self) -> str:
+        names, sizes = np.unique(self.known.labels, return_counts=True)
+        facts = {
+            "reference": self.name,
+            "cells": len(self.known),
+            "genes": len(self.known.genes),
+            "classes": len(names),
+        }
+        folded: dict[str, Any] = {"cells of each class": dict(zip(names, sizes.tolist(), strict=True))}
+        if self.evaluation is not None:
+            facts["on held-out cells"] = self.verdict
+            folded["evaluation"] = self.evaluation.round(4)
+        return boxed(f"Annotator: {self.settings.method}", facts, folded)
+
+    @property
+    def evaluation(self) -> pd.DataFrame | None:
+        """The method and its baselines on held-out cells of the reference, a row each; None if it is trained for each query."""
+        return None if self.labeller is None else self.labeller.report.evaluation
+
+    @property
+    def verdict(self) -> str:
+        """The method against its best baseline, in words; "" if it is trained for each query."""
+        return "" if self.labeller is None else self.labeller.report.verdict
 
     @classmethod
     def fit(

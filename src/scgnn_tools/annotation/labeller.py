@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
+from scgnn_tools._html import boxed
 from scgnn_tools._progress import counter
 from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.novelty import Novelty, Shift
@@ -70,6 +71,19 @@ class AnnotationResult:
     report: Report
     fitted: LabelMethod
     interrupted: bool
+
+    def __repr__(self) -> str:
+        shape = f"{len(self.proba):,} cells, {len(self.classes)} classes, {int(self.unknown.sum()):,} unknown"
+        return f"AnnotationResult({shape})\n{self.report.verdict}"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, Any] = {
+            "cells": len(self.proba),
+            "classes": len(self.classes),
+            "unknown": int(self.unknown.sum()),
+        }
+        facts["on held-out cells"] = self.report.verdict
+        return boxed("AnnotationResult", facts, {"evaluation": self.report.evaluation.round(4)})
 
     @property
     def unknown(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
+from scgnn_tools._html import boxed
 from scgnn_tools.grn.jackknife import Difference, Parts, correlation_difference, mean_difference
 
 FDR = 0.05
@@ -49,6 +50,16 @@ class GrnComparison:
 
     def __repr__(self) -> str:
         return f"a: {self.names[0]}, b: {self.names[1]}\n{self.found.to_string()}\n{self.verdict}"
+
+    def _repr_html_(self) -> str:
+        facts = {"a": self.names[0], "b": self.names[1], "verdict": self.verdict}
+        tables = {
+            "found": self.found,
+            "best edges": self.edges.head(20),
+            "factors": self.factors,
+            "control": self.control,
+        }
+        return boxed("comparison of two networks", facts, {k: t for k, t in tables.items() if len(t)})
 
 
 def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 import scgnn_tools
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._html import boxed
 from scgnn_tools._log import duration, say
 from scgnn_tools.grn.calibration import calibrate, probability
 from scgnn_tools.grn.cell_side import cell_side
@@ -54,6 +55,31 @@ class Network:
     new_factors: pd.DataFrame
     regulons: pd.DataFrame
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{n:,} {what}" for what, n in self._sizes().items())
+        return f"Network({facts})\n{self.evaluation.get('verdict', '')}".rstrip()
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, Any] = {**self._sizes(), "verdict": self.evaluation.get("verdict", "")}
+        if self.evaluation.get("cells"):
+            facts["the cells"] = self.evaluation["cells"]
+        folded = {
+            "best edges": self.edges.head(20),
+            "evaluation": self.evaluation.get("table", pd.DataFrame()).round(4),
+            "regulons of groups": self.regulons,
+        }
+        return boxed("Network", facts, {name: table for name, table in folded.items() if len(table)})
+
+    def _sizes(self) -> dict[str, int]:
+        """Return how many edges, factors and targets there are, and groups where there are several."""
+        out = {
+            "edges": len(self.edges),
+            "transcription factors": self.edges["tf"].nunique(),
+            "targets": self.edges["target"].nunique(),
+        }
+        groups = self.edges["group"].nunique()
+        return out | ({"groups": groups} if groups > 1 else {})
 
 
 def infer(

@@ -8,6 +8,7 @@ import numpy as np
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._fields import check_own, check_writable, write
+from scgnn_tools._html import boxed
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._random import RNG
@@ -60,6 +61,24 @@ class Integrator:
         vectors: np.ndarray | None = None,
     ) -> None:
         self.method, self.space, self.batches, self.about, self.vectors = method, space, batches, about, vectors
+
+    def __repr__(self) -> str:
+        rep = self.about["use_rep"]
+        on = f"on obsm[{rep!r}]" if rep else f"{len(self.space.genes):,} genes"
+        return f"Integrator({self.about['method']}, {on}, {len(self.batches):,} batches of {self.about['batch_key']!r})"
+
+    def _repr_html_(self) -> str:
+        rep, vectors = self.about["use_rep"], self.vectors
+        facts: dict[str, Any] = {"corrects": f"obsm[{rep!r}]"} if rep else {"genes": len(self.space.genes)}
+        facts |= {"batches": len(self.batches), "batch_key": self.about["batch_key"]}
+        if vectors is not None:
+            facts |= {"cells of the fit": len(vectors), "dimension": vectors.shape[1]}
+        facts["maps new cells"] = "map_query(adata, batch_key)"
+        folded = {
+            "batches": {i + 1: name for i, name in enumerate(self.batches[:50])},
+            "options": self.about["options"],
+        }
+        return boxed(f"Integrator: {self.about['method']}", facts, {k: v for k, v in folded.items() if v})
 
     @classmethod
     def fit(

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._html import boxed
 from scgnn_tools._random import RNG
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, condition_name
 from scgnn_tools.perturbation.relations import Relations
 
 
@@ -77,6 +78,16 @@ class Effects:
 
     def __len__(self) -> int:
         return len(self.conditions)
+
+    def __repr__(self) -> str:
+        return f"Effects({len(self):,} conditions, {len(self.genes):,} genes)"
+
+    def _repr_html_(self) -> str:
+        names = [condition_name(c) for c in self.conditions]
+        size = np.sqrt((self.changes**2).mean(axis=1))
+        table = pd.DataFrame({"size of the change": size, "standard error": np.sqrt(self.noise)}, index=names)
+        facts = {"conditions": len(self), "genes": len(self.genes)}
+        return boxed("Effects of perturbations", facts, {"root mean square over genes": table.round(4)})
 
     def take(self, items: np.ndarray) -> "Effects":
         """Return some of them, of cells their own and the controls."""

@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._doors import door_of_arrays
+from scgnn_tools._html import boxed
 from scgnn_tools.data.conditions import Condition
 from scgnn_tools.genes import gene_ontology, match, prior
 
@@ -38,6 +39,14 @@ class Relations:
     genes: np.ndarray
     kernels: dict[str, np.ndarray]
     known: dict[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        knows = ", ".join(f"{source} knows {int(known.sum()):,}" for source, known in self.known.items())
+        return f"Relations({len(self.genes):,} genes{'; ' if knows else ''}{knows})"
+
+    def _repr_html_(self) -> str:
+        knows = {f"known to {source}": int(known.sum()) for source, known in self.known.items()}
+        return boxed("Relations of perturbed genes", {"genes": len(self.genes), **knows})
 
     def between(self, one: Sequence[Condition], other: Sequence[Condition], kernel: np.ndarray) -> np.ndarray:
         """Return a kernel of conditions, the sum over their genes: what two genes do together is what each does, added."""
