@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import scgnn_tools as sgt
 from scgnn_tools import genes as package_genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+from scgnn_tools.fm.scnetformer.walks import walk_vectors
 from scgnn_tools.models.untrained import untrained_geneformer
 
 SIZES = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 2, "max_length": 64, "min_cells": 1, "device": "cpu"}
@@ -37,6 +38,7 @@ def edges(cells):
     "strategy",
     [
         {"graph_layers": 2},
+        {"graph_layers": 0, "walk_dim": 8},
         {"graph_layers": 0, "masked_layers": "all"},
         {"graph_layers": 0, "contrast": 0.1},
         {"graph_layers": 3, "masked_layers": [1], "masked_heads": [0], "contrast": 0.1, "contrast_threshold": 1.0},
@@ -47,7 +49,7 @@ def test_each_strategy_trains_and_comes_back(cells, edges, tmp_path, strategy):
     start = net.get_latent_representation()
     net.train(2, lr=1e-3)
     assert np.isfinite(net.history.to_numpy()).all()
-    if strategy["graph_layers"]:
+    if strategy["graph_layers"] or "walk_dim" in strategy:
         assert float(net.model.network.gate.detach().abs()) > 0
     if "contrast_threshold" in strategy:
         assert net.model.contrast_graph.n_edges < net.model.graph.n_edges
@@ -113,6 +115,46 @@ def test_importance_of_factors_stands_beside_their_degree(cells):
     row = list(net.model.vocabulary).index(factor)
     assert table.loc[factor, "degree"] == net.model.graph.union[[row]].nnz
     assert -1 <= table.attrs["spearman"] <= 1
+    assert table.attrs["mean_factors"] == pytest.approx(table["attention"].mean())
+    others = received.drop(table.index).dropna()
+    assert table.attrs["mean_others"] == pytest.approx(others.mean(), rel=0.2)
+    assert 0 <= table.attrs["above"] <= 1
+    assert 0 <= table.attrs["above_cells"] <= 1
+
+
+def test_weights_are_chosen_on_cells_that_validate(cells, edges):
+    net, table = sgt.models.ScNetFormer.choose(
+        cells,
+        masking=(1.0, 0.0),
+        contrast=(0.1,),
+        graph=edges,
+        graph_layers=0,
+        train={"lr": 5e-3},
+        max_epochs=2,
+        **SIZES,
+    )
+    assert table["masked"].is_monotonic_increasing
+    assert table.loc[0, "masking"] == 1.0  # without the masked loss nothing is learnt of masked genes
+    assert net.model.sizes.masking == 1.0
+    assert len(net.history) == 2
+    assert table["contrastive"].notna().all()
+    with pytest.raises(InputValueError, match="no weight to try"):
+        sgt.models.ScNetFormer.choose(cells, contrast=(), **SIZES)
+    with pytest.raises(InputValueError, match="not by both"):
+        sgt.models.ScNetFormer(cells, graph=edges, graph_layers=2, walk_dim=8, **SIZES)
+    with pytest.raises(InputValueError, match="one of the losses has a weight"):
+        sgt.models.ScNetFormer(cells, graph=edges, masking=0.0, **SIZES)
+
+
+def test_walks_bring_genes_together_that_share_neighbours():
+    block = np.kron(np.eye(2), np.ones((10, 10))) - np.eye(20)
+    block[0, 19] = block[19, 0] = 1
+    vectors = walk_vectors(sp.csr_array(np.pad(block, (0, 1))), 4)
+    cosine = vectors @ vectors.T
+    assert vectors.shape == (21, 4)
+    assert (vectors[20] == 0).all()
+    assert cosine[1, 2:10].min() > cosine[1, 10:19].max()
+    np.testing.assert_array_equal(vectors, walk_vectors(sp.csr_array(np.pad(block, (0, 1))), 4))
 
 
 def test_what_is_wrong_is_said(cells, edges):

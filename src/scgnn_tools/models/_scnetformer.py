@@ -15,10 +15,12 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import only_anndata
+from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import Tokens, length_batches, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
+from scgnn_tools.fm.masking import draw
 from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
 from scgnn_tools.genes import gene_names
 from scgnn_tools.models._recorded import is_recorded, record, recorded
@@ -54,10 +56,13 @@ class ScNetFormer:
         Edges of ``graph`` have a larger weight.
     graph_layers
         Graph convolutions of early fusion: 2 in the thesis's best model, 3, or 0 for none.
+    walk_dim
+        Length of Gene2Vec vectors, from random walks over the graph, that early fusion takes in place of convolutions (``graph_layers=0``);
+        with tissues they are of the union. 0 for none.
     masked_layers, masked_heads
         Blocks, and heads of these, whose attention is limited to neighbours in the graph: "all" or positions.
-    contrast
-        Weight of the contrastive loss; 0 for none.
+    masking, contrast
+        Weights of the masked and of the contrastive loss; 0 for none. :meth:`choose` chooses them on cells that validate.
     contrast_graph, contrast_threshold
         Its own graph, or a larger threshold for the same one ("dense" for early fusion, "sparse" here); None takes the first graph.
     rng
@@ -91,8 +96,10 @@ class ScNetFormer:
         graph: Edges | None = None,
         threshold: float = 0.0,
         graph_layers: int = 2,
+        walk_dim: int = 0,
         masked_layers: "Sequence[int] | str" = (),
         masked_heads: "Sequence[int] | str" = "all",
+        masking: float = 1.0,
         contrast: float = 0.0,
         contrast_graph: Edges | None = None,
         contrast_threshold: float | None = None,
@@ -109,6 +116,8 @@ class ScNetFormer:
             self.model = model
             return
         integer("graph_layers", graph_layers, least=0)
+        integer("walk_dim", walk_dim, least=0)
+        number("masking", masking, least=0)
         number("threshold", threshold)
         number("contrast", contrast, least=0)
         number("contrast_threshold", contrast_threshold, or_none=True)
@@ -131,8 +140,10 @@ class ScNetFormer:
             contrast_graph=other,
             seed=self._seed,
             n_graph_layers=graph_layers,
+            walk_dim=walk_dim,
             masked_layers=tuple(blocks) if _all(masked_layers, "masked_layers") else tuple(masked_layers),
             masked_heads=None if _all(masked_heads, "masked_heads") else tuple(masked_heads),
+            masking=masking,
             contrast=contrast,
             **own,
         )
@@ -269,6 +280,73 @@ class ScNetFormer:
         if self.history.attrs["interrupted"]:
             raise KeyboardInterrupt
         return self
+
+    @classmethod
+    def choose(
+        cls,
+        adata: "AnnData",
+        *,
+        masking: Sequence[float] = (1.0,),
+        contrast: Sequence[float] = (0.0, 0.03, 0.1, 0.3),
+        max_epochs: int = 1,
+        train: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> "tuple[ScNetFormer, pd.DataFrame]":
+        """Train with each pair of weights from the same start, and keep what tells masked genes of the validating cells best.
+
+        Parameters
+        ----------
+        adata
+            As in the class.
+        masking, contrast
+            Weights that are tried, all pairs of them.
+        max_epochs, train
+            Of each training, and further arguments of :meth:`train`.
+        options
+            Further arguments of the class.
+
+        Returns
+        -------
+        net, table
+            The best one, trained; and a DataFrame, a row a pair, best first: ``masking``, ``contrast``, ``masked`` (cross-entropy of masked
+            genes in the twentieth of the cells that validates, the same ones hidden for all), ``contrastive`` (the other loss there, NaN
+            without a weight).
+
+        Raises
+        ------
+        InputValueError
+            If there is no weight to try, or one is negative.
+        """
+        pairs = [(number("masking", m, least=0), number("contrast", c, least=0)) for m in masking for c in contrast]
+        if not pairs:
+            msg = "There is no weight to try: masking= and contrast= are lists of numbers."
+            raise InputValueError(msg)
+        best, rows = None, []
+        for m, c in progress(pairs, total=len(pairs), what="choose weights", unit="training"):
+            net = cls(adata, masking=m, contrast=c, **options).train(max_epochs, **(train or {}))
+            masked, other = net._validation_losses()
+            if best is None or masked < min(r["masked"] for r in rows):
+                best = net
+            rows.append({"masking": m, "contrast": c, "masked": masked, "contrastive": other})
+        table = pd.DataFrame(rows).sort_values("masked", kind="stable", ignore_index=True)
+        first = table.iloc[0]
+        say(
+            f"scnetformer: masking {first['masking']:g} and contrast {first['contrast']:g} are best of {len(rows)}: {first['masked']:.4g}"
+        )
+        return best, table  # type: ignore[return-value]
+
+    def _validation_losses(self, share: float = 0.15) -> tuple[float, float]:
+        """Return the masked and the contrastive loss in the cells that validate, without their weights; NaN for what has none."""
+        tokens, draws = self._tokens(self.adata, self._names, self._tissue_key), np.random.default_rng(self._seed)
+        held = tokens.select(self._split(tokens)[1])
+        masked, other = [], []
+        for cell in range(held.n_cells):
+            one = held.select(np.array([cell]))
+            with self.model.computing():
+                a, b = self.model.losses(one, draw(self.model.is_gene(one), share, draws), draws)
+            masked.append(float(a))
+            other.append(float("nan") if b is None else float(b))
+        return float(np.mean(masked)), float(np.mean(other))
 
     def _split(self, tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
         """Return the cells that train, and a twentieth that validates."""

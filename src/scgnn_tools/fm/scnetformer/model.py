@@ -21,6 +21,7 @@ from scgnn_tools.fm.scnetformer.config import ScNetFormerConfig
 from scgnn_tools.fm.scnetformer.contrastive import info_nce
 from scgnn_tools.fm.scnetformer.graph import TokenGraph
 from scgnn_tools.fm.scnetformer.network import ScNetFormerNetwork
+from scgnn_tools.fm.scnetformer.walks import walk_vectors
 from scgnn_tools.nn import Segments
 from scgnn_tools.nn.attention import attention_along
 
@@ -30,8 +31,8 @@ GRAPH_FILE, CONTRAST_FILE = "graph.npz", "contrast.npz"
 class ScNetFormer(Geneformer):
     """A Geneformer whose pretraining goes on with a gene graph: a thesis's scNetFormer, which has no public code.
 
-    - Early fusion: graph convolutions over the gene embeddings, added to the embedding of a gene's token behind a gate. Special and masked
-      tokens get none, so that the graph does not give away what is masked.
+    - Early fusion: graph convolutions over the gene embeddings, or fixed vectors from walks over the graph (Gene2Vec), added to the
+      embedding of a gene's token behind a gate. Special and masked tokens get none, so that the graph does not give away what is masked.
     - Masked attention: in chosen blocks and heads a token sees itself and its neighbours in the graph. Special tokens, masked ones among
       them, see the whole cell and are seen by it: which genes neighbour a masked one would give it away.
     - Late fusion: a contrastive loss on the last hidden states, whose positives are edges of a graph between genes of the cell.
@@ -92,7 +93,8 @@ class ScNetFormer(Geneformer):
         seed
             Of the graph convolutions.
         options
-            ``n_graph_layers``, ``detached``, ``masked_layers``, ``masked_heads``, ``contrast``, ``temperature``, ``max_anchors``.
+            ``n_graph_layers``, ``walk_dim``, ``detached``, ``masked_layers``, ``masked_heads``, ``masking``, ``contrast``,
+            ``temperature``, ``max_anchors``.
         """
         base = {f.name: getattr(model.sizes, f.name) for f in fields(GeneformerConfig)}
         config = ScNetFormerConfig(**base, **options)
@@ -101,6 +103,9 @@ class ScNetFormer(Geneformer):
             network = ScNetFormerNetwork(config)
         state = {k: v.detach().cpu().clone() for k, v in model.network.state_dict().items()}
         network.load_state_dict({**network.state_dict(), **state})
+        if config.walk_dim:
+            vectors = torch.as_tensor(walk_vectors(graph.union, config.walk_dim, rng=seed))
+            network.walks[torch.as_tensor(model.ids, dtype=torch.long)] = vectors
         found = replace(card, gene_key=model.card.gene_key, dimension=config.dim, n_genes=len(model.vocabulary))
         found = replace(found, sha256=model.card.sha256)
         return cls(
@@ -131,17 +136,24 @@ class ScNetFormer(Geneformer):
             along = partial(_along, segments, source, target, torch.as_tensor(gene < 0, device=self.device))
             attend = dict.fromkeys(self.sizes.masked_layers, partial(along, self.sizes.masked_heads))
         fusion = self._fusion(tokens) if self.sizes.n_graph_layers else None
+        if self.sizes.walk_dim:
+            is_gene = torch.as_tensor(self.gene_of_state(tokens) >= 0, device=self.device)
+            fusion = self.network.walk_features(ids, is_gene)
         layer = self.default_layer if layer is None else layer
         return self.network(ids, None, segments, layer=layer, watch=watch, fusion=fusion, attend=attend), segments
 
     def masked_loss(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Return Geneformer's loss, plus the contrastive one where it has a weight."""
+        """Return Geneformer's loss and the contrastive one, each as often as its weight says."""
+        masked, contrast = self.losses(tokens, at, rng)
+        loss = self.sizes.masking * masked
+        return loss if contrast is None else loss + self.sizes.contrast * contrast
+
+    def losses(self, tokens: Tokens, at: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor | None]:
+        """Return the masked loss and the contrastive one without their weights; None where it has none."""
         shown = self._hide(tokens, at, rng)
         hidden, segments = self.hidden(shown, layer=-1)
-        loss = self._gene_loss(hidden, tokens, at)
-        if self.sizes.contrast:
-            loss = loss + self.sizes.contrast * self.contrastive_loss(hidden, shown, segments, rng)
-        return loss
+        contrast = self.contrastive_loss(hidden, shown, segments, rng) if self.sizes.contrast else None
+        return self._gene_loss(hidden, tokens, at), contrast
 
     def contrastive_loss(self, hidden: Tensor, tokens: Tokens, segments: Segments, rng: np.random.Generator) -> Tensor:
         """Return the contrastive loss of a batch, of at most ``max_anchors`` of its tokens."""
@@ -206,6 +218,12 @@ def _check(config: ScNetFormerConfig) -> None:
             f"masked_layers lie between 0 and {config.n_layers - 1}, masked_heads between 0 and {config.heads - 1}; got "
             f"{list(config.masked_layers)} and {config.masked_heads}."
         )
+        raise InputValueError(msg)
+    if config.n_graph_layers and config.walk_dim:
+        msg = f"Early fusion is by {config.n_graph_layers} convolutions or by walks, not by both: pass graph_layers=0 with walk_dim."
+        raise InputValueError(msg)
+    if config.masking < 0 or config.walk_dim < 0 or config.masking + config.contrast <= 0:
+        msg = f"masking and walk_dim are not negative, and one of the losses has a weight; got {config.masking}, {config.walk_dim}."
         raise InputValueError(msg)
     if config.contrast < 0 or config.temperature <= 0 or config.max_anchors < 1 or config.n_graph_layers < 0:
         msg = (

@@ -21,7 +21,11 @@ class ScNetFormerNetwork(GeneformerNetwork):
         super().__init__(config)
         self.detached = config.detached
         self.graph = nn.ModuleList(GraphConv(config.dim, config.dim) for _ in range(config.n_graph_layers))
-        self.gate = nn.Parameter(torch.zeros(1)) if config.n_graph_layers else None
+        self.walks: Tensor
+        if config.walk_dim:
+            self.register_buffer("walks", torch.zeros(config.n_tokens, config.walk_dim))
+        self.project = nn.Linear(config.walk_dim, config.dim, bias=False) if config.walk_dim else None
+        self.gate = nn.Parameter(torch.zeros(1)) if config.n_graph_layers or config.walk_dim else None
 
     def graph_features(self, propagate: Propagation, ids: Tensor) -> Tensor:
         """Return the vector of each node of a graph, whose token ids are given, (n_nodes, dim)."""
@@ -31,6 +35,11 @@ class ScNetFormerNetwork(GeneformerNetwork):
         for i, layer in enumerate(self.graph):
             h = layer(propagate, torch.relu(h) if i else h)
         return h
+
+    def walk_features(self, ids: Tensor, is_gene: Tensor) -> Tensor:
+        """Return the projected vector of each token that is a gene, zeros for others and for genes without an edge, (n_tokens, dim)."""
+        features = self.project(self.walks[ids])  # type: ignore[misc]
+        return features * is_gene[:, None].to(features.dtype)
 
     def embed(self, ids: Tensor, segments: Segments, fusion: Tensor | None = None) -> Tensor:
         """Return the input of the first block, with graph features (n_tokens, dim) where they are given, (n_tokens, dim)."""
