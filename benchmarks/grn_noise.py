@@ -18,19 +18,13 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from benchmarks import grn_data
+from scgnn_tools.grn.noise import turned
 from scgnn_tools.links import PREDICTORS
 
 SHARES = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5]
 METHODS = ["degree", "collaborative", "scregnet", "sgt"]
 ONE_DRAW = {"scregnet", "sgt"}
 """Trained for seconds to minutes: one draw each."""
-
-
-def turned(pairs: pd.DataFrame, share: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the pairs with that share of labels turned."""
-    drawn = np.zeros(len(pairs), dtype=bool)
-    drawn[rng.choice(len(pairs), size=round(share * len(pairs)), replace=False)] = True
-    return pairs.assign(label=np.where(drawn, 1 - pairs["label"], pairs["label"]))
 
 
 class Store:

@@ -13,7 +13,7 @@ from scgnn_tools.grn.cell_side import REGULON, CellSide
 from scgnn_tools.grn.contrast import differences
 from scgnn_tools.grn.evidence import moments
 
-TARGETS, CELLS, LEAST = 600, 1000, 5
+TARGETS, CELLS, LEAST = 400, 800, 5
 """Targets, the most variable, and drawn cells that GRNBoost2's algorithm is run on (all would take hours); least targets of a regulon."""
 
 

@@ -29,7 +29,8 @@ ON_ANNDATA = [
     getattr(room, name)
     for room in (sgt.tl, sgt.pp, sgt.pl)
     for name in room.__all__
-    if name not in {"training", "grn_evaluation", "grn_difference"}  # of a table, an evaluation, a comparison
+    if name
+    not in {"training", "grn_evaluation", "grn_difference", "grn_noise"}  # of a table, an evaluation, a comparison
 ]
 
 

@@ -56,6 +56,12 @@ class SgtAccessor:
 
         return compare_grn(self._adata, *args, **kwargs)
 
+    def noise_study(self, *args: Any, **kwargs: Any) -> "pd.DataFrame":
+        """Call :func:`scgnn_tools.tl.noise_study` on this object."""
+        from scgnn_tools.tl import noise_study
+
+        return noise_study(self._adata, *args, **kwargs)
+
     def tf_knockout(self, *args: Any, **kwargs: Any) -> AnnData | None:
         """Call :func:`scgnn_tools.tl.tf_knockout` on this object."""
         from scgnn_tools.tl import tf_knockout

@@ -9,6 +9,7 @@ from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
 from scgnn_tools.pl._grn_difference import grn_difference
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
+from scgnn_tools.pl._grn_noise import grn_noise
 from scgnn_tools.pl._integration import integration
 from scgnn_tools.pl._perturbation import perturbation
 from scgnn_tools.pl._regulons import regulon_heatmap, regulon_specificity
@@ -26,6 +27,7 @@ __all__ = [
     "grn",
     "grn_difference",
     "grn_evaluation",
+    "grn_noise",
     "integration",
     "perturbation",
     "regulon_heatmap",

@@ -13,6 +13,7 @@ from scgnn_tools.tl._in_silico import in_silico
 from scgnn_tools.tl._infer_grn import infer_grn
 from scgnn_tools.tl._integrate import integrate
 from scgnn_tools.tl._knockout_bulk import knockout_bulk
+from scgnn_tools.tl._noise_study import noise_study
 from scgnn_tools.tl._perturb import perturb
 from scgnn_tools.tl._regulons import regulons
 from scgnn_tools.tl._tf_activity import tf_activity
@@ -32,6 +33,7 @@ __all__ = [
     "infer_grn",
     "integrate",
     "knockout_bulk",
+    "noise_study",
     "perturb",
     "regulons",
     "tf_activity",
