@@ -39,6 +39,7 @@ def test_each_method_predicts_a_change_a_condition_the_same_twice():
         assert np.isfinite(out).all()
         np.testing.assert_array_equal(out, again.predict([("p8",), ("p8", "p9")]))
         assert isinstance(one.notes, dict)
+        assert METHODS[name].judges == hasattr(one, "unrelated")
 
 
 def test_the_kernel_finds_the_kind_of_a_gene_and_the_mean_does_not():

@@ -131,3 +131,11 @@ class PerturbationMethod(Protocol):
     def predict(self, conditions: Sequence[Condition]) -> np.ndarray:
         """Return the changes of others, float64 (n_conditions, n_genes)."""
         ...
+
+
+class Judging(PerturbationMethod, Protocol):
+    """``Entry.judges``: it knows what is unlike all that it saw."""
+
+    def unrelated(self, conditions: Sequence[Condition]) -> np.ndarray:
+        """Return which conditions these are, bool (n_conditions,)."""
+        ...

@@ -22,11 +22,14 @@ class Entry(Place):
         "means" for a method that learns from mean changes, "cells" for a network that learns from cells.
     when
         What has to be there for it to differ from ``mean``: "combinations", or conditions "seen" in other groups; "" for nothing.
+    judges
+        ``unrelated(conditions)`` says of which conditions it knows nothing that is like them.
     """
 
     kind: Literal["method", "baseline"] = "baseline"
     needs: Literal["means", "cells"] = "means"
     when: Literal["", "combinations", "seen"] = ""
+    judges: bool = False
 
 
 METHODS = {
@@ -36,7 +39,7 @@ METHODS = {
     "matching_mean": Entry("scgnn_tools.perturbation.matching_mean", "MatchingMean", when="seen"),
     "additive": Entry("scgnn_tools.perturbation.additive", "Additive", when="combinations"),
     "linear": Entry("scgnn_tools.perturbation.linear", "Linear"),
-    "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method"),
+    "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method", judges=True),
     "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells"),
     "scgpt": Entry("scgnn_tools.perturbation.scgpt", "ScGPTResponse", "method", needs="cells"),
     "gears": Entry("scgnn_tools.perturbation.gears", "Gears", "method", needs="cells"),

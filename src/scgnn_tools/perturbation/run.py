@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.conditions import Condition, parse_conditions
-from scgnn_tools.perturbation._protocol import PerturbationMethod, PerturbedCells
+from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
 from scgnn_tools.perturbation.changes import Changes, changes
 from scgnn_tools.perturbation.evaluation import (
@@ -202,3 +202,8 @@ def predict(
     )
     method.fit(seen, rng=seed(rng))
     return method.predict(query), method
+
+
+def unrelated(name: str, fitted: PerturbationMethod, query: list[Condition]) -> np.ndarray | None:
+    """Return which conditions are unlike all that the method saw, bool (n_conditions,); None if it does not judge that."""
+    return cast("Judging", fitted).unrelated(query) if entry(name).judges else None

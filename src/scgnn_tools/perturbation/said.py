@@ -12,7 +12,6 @@ from scgnn_tools.perturbation.relations import Relations
 
 if TYPE_CHECKING:
     from scgnn_tools._keys import PerturbationKeys
-    from scgnn_tools.perturbation._protocol import PerturbationMethod
     from scgnn_tools.perturbation.inputs import Screen
     from scgnn_tools.perturbation.run import Evaluated
 
@@ -34,16 +33,13 @@ def line(method: str, found: "Evaluated | None", query: list[Condition], keys: "
     return f"perturb: {', '.join(words)} ({which}). {found.verdict}. {asked}"
 
 
-def warn_unknown(cells: "Screen", known: Relations, query: list[Condition], fitted: "PerturbationMethod") -> None:
-    """Warn of what was asked for and is like nothing that was seen, or was seen."""
+def warn_unknown(cells: "Screen", known: Relations, query: list[Condition], unrelated: np.ndarray | None) -> None:
+    """Warn of what was asked for and is like nothing that was seen, or was seen; None if the method cannot tell the former."""
     seen = [c for c in query if c in set(cells.conditions)]
     if seen:
         msg = f"{listed(map(condition_name, seen))}: perturbed in these cells; look at what was measured; this prediction has seen it."
         warn(msg)
-    unrelated = getattr(fitted, "unrelated", None)
-    if unrelated is None:
-        return
-    alone = np.flatnonzero(unrelated(query))
+    alone = np.flatnonzero([] if unrelated is None else unrelated)
     if len(alone):
         lacking = [condition_name(query[i]) for i in alone]
         by = ", ".join(known.kernels) or "any source"

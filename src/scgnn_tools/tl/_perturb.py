@@ -17,7 +17,7 @@ from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.features import check_features, collect_relations
 from scgnn_tools.perturbation.inputs import screen
-from scgnn_tools.perturbation.run import Evaluated, asked, check, chosen_split, predict
+from scgnn_tools.perturbation.run import Evaluated, asked, check, chosen_split, predict, unrelated
 from scgnn_tools.perturbation.run import evaluate as hold_out
 from scgnn_tools.perturbation.said import line, warn_unknown
 
@@ -187,7 +187,7 @@ def perturb(
     fields: dict[str, Any] = {}
     if wanted:
         change, fitted = predict(cells, make, known, wanted, rng=rng)
-        warn_unknown(cells, known, wanted, fitted)
+        warn_unknown(cells, known, wanted, unrelated(method, fitted, wanted))
         table = pd.DataFrame(change.astype(np.float32), index=_names(wanted), columns=cells.genes)
         record["predictions"] = _narrow(table)
         params["chosen"] = dict(fitted.notes)
