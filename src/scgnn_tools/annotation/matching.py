@@ -29,15 +29,10 @@ def trained(
     return train(
         known.cells(shared, model),
         known.labels,
-        method=settings.method,
-        reject=settings.reject,
         experiments=known.experiments if known.n_experiments > 1 else None,
         same_experiment=False,
-        coverage=settings.coverage,
-        conformal=settings.conformal,  # type: ignore[arg-type]
         unlabeled=unlabeled,
-        rng=settings.seed,
-        options=settings.made_with,
+        **settings.of_training,
     )
 
 

@@ -68,6 +68,12 @@ class Settings:
         return {**self.options, "device": self.device}
 
     @property
+    def of_training(self) -> dict[str, Any]:
+        """What :func:`scgnn_tools.annotation.run.train` takes of them."""
+        how = {"reject": self.reject, "coverage": self.coverage, "conformal": self.conformal}
+        return {"method": self.method, "options": self.made_with, "rng": self.seed, **how}
+
+    @property
     def params(self) -> dict[str, Any]:
         """What is recorded beside a result."""
         out = {

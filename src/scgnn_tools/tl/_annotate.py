@@ -227,9 +227,8 @@ def annotate(
         check_apart(keys.columns, labels_key=source)
     check_own(inner, keys)
     own = own_column(inner, labels_key, reference, unlabeled_category)
-    if own is not None and where is not None:
-        msg = f"Labels of the object's own, here obs[{own!r}], do not go with store=. Pass reference= with labelled cells, or 'immune'."
-        raise InputValueError(msg)
+    if where is not None:
+        _check_no_own(own)
     make = majority is not False and given_clusters(inner, majority) is None
     settings = settings_of(
         method=method,
@@ -274,14 +273,15 @@ def annotate(
         data.labelled,
         data.labels,
         data.query,
-        method=method,
-        reject=settings.reject,
         experiments=data.experiments,
-        coverage=coverage,
-        conformal=conformal,
         unlabeled=data.unlabeled if settings.transductive else None,
-        rng=settings.seed,
-        options=settings.made_with,
         vectors=make,
+        **settings.of_training,
     )
     return finish(whole, result, settings, data.params, keys, majority=majority, copy=copy, mod=mod)
+
+
+def _check_no_own(own: str | None) -> None:
+    if own is not None:
+        msg = f"Labels of the object's own, here obs[{own!r}], do not go with store=. Pass reference= with labelled cells, or 'immune'."
+        raise InputValueError(msg)
