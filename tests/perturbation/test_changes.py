@@ -55,3 +55,16 @@ def test_what_is_used_decides():
     assert (a.n + b.n == whole.n).all()
     assert not np.allclose(a.control, b.control)
     assert a.error.mean() == pytest.approx(np.sqrt(2) * whole.error.mean(), rel=0.1)
+
+
+def test_rare_genes_of_cells_that_nothing_was_done_to_are_not_called():
+    rng = np.random.default_rng(0)
+    condition = np.repeat([-1, 0], [500, 80])
+    x = rng.poisson(np.geomspace(0.003, 3, 2000), size=(580, 2000)).astype(float)
+    zero = np.zeros(580, dtype=np.int64)
+    found = changes(Screen(sp.csr_array(x), np.arange(2000), [("a",)], condition, zero, zero, zero, {}), condition, 1)
+    assert found.significant().sum() <= 4
+    rare = x[condition == -1].mean(axis=0) < 0.01  # one of 80 cells
+    assert not found.testable[0, rare].any()
+    assert (found.t[0, rare] == 0).all()
+    assert found.testable[0, -500:].all()

@@ -197,7 +197,7 @@ def _predict(
 def _truth(b: Changes, of: Items, genes: np.ndarray) -> dict[str, Any]:
     """Return what the metrics want of the half that is the truth, of the tested items."""
     own = of.tested
-    true = replace(b, **{k: getattr(b, k)[own] for k in ("change", "control", "error", "dof", "n")})
+    true = replace(b, **{k: getattr(b, k)[own] for k in ("change", "control", "error", "dof", "n", "testable")})
     return {
         "truth": true.change + true.control,
         "control": true.control,

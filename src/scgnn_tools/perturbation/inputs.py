@@ -64,6 +64,12 @@ class Screen:
             (self.expression.data**2, self.expression.indices, self.expression.indptr), self.expression.shape
         )
 
+    @cached_property
+    def expressed(self) -> sp.csr_array:
+        """Whether a cell expresses a gene, 1 or 0."""
+        x = self.expression
+        return sp.csr_array(((x.data > 0).astype(np.float32), x.indices, x.indptr), x.shape)
+
     @property
     def names(self) -> list[str]:
         """Names of the conditions, "A+B"."""
