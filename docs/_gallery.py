@@ -94,6 +94,13 @@ FIGURES = [
         result = sgt.tl.evaluate_grn(pairs.stack().rename("score").reset_index(), sgt.genes.prior())
         sgt.pl.grn_evaluation(result)
     """),
+    ("grn_noise", "", "A prior with wrong edges", "What methods still learn when a share of the known edges is wrong.", """
+        known = sgt.genes.prior()
+        study = sgt.tl.noise_study(
+            adata, known, methods=["degree", "collaborative"], shares=[0, 0.1, 0.3, 0.5], n_draws=2
+        )
+        sgt.pl.grn_noise(study)
+    """),
     ("training", "", "A training", "The loss on the cells of training and on those held back.", """
         counts = adata.raw.to_adata()
         sgt.models.ScBiGNN.setup_anndata(counts, labels_key="bulk_labels")

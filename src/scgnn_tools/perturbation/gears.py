@@ -5,6 +5,7 @@ Ontology table on first use, and knows no perturbed gene outside it: such a cond
 """
 
 import contextlib
+import importlib
 import io
 import tempfile
 import warnings
@@ -24,6 +25,7 @@ from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.inputs import CONTROL
 from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
 
+PACKAGE = "gears"
 CTRL = "ctrl"
 HELD = 0.1
 """Share of the training conditions that choose the epoch."""
@@ -129,7 +131,7 @@ def _split(data: Any, train: list[str], held: list[str]) -> None:
 
 def _installed() -> Any:
     try:
-        import gears
+        gears = importlib.import_module(PACKAGE)
     except ImportError as error:
         msg = "gears needs the package cell-gears, which is not installed: pip install cell-gears. method='kernel' needs nothing."
         raise MissingExtraError(msg) from error

@@ -34,6 +34,12 @@ def grn_noise(
     {figure}
 
     {returns}
+
+    Examples
+    --------
+    >>> study = sgt.tl.noise_study(adata, methods="degree", shares=[0, 0.5], n_draws=1)
+    >>> sgt.pl.grn_noise(study)
+    <Figure size ...>
     """
     lacking = {"method", "share", "chance", "sd_auprc", *PANELS} - set(getattr(evaluation, "columns", ()))
     if lacking:

@@ -84,6 +84,12 @@ def noise_study(
     Notes
     -----
     Source: the study of label noise in the thesis on scRegNet and scTransNet.
+
+    Examples
+    --------
+    >>> study = sgt.tl.noise_study(adata, methods="degree", shares=[0, 0.5], n_draws=1)
+    >>> study["share"].tolist()
+    [0.0, 0.5]
     """
     target = modality(adata, mod)
     names = [predictor_name(m) for m in sequence("methods", methods)]
