@@ -91,6 +91,20 @@ def test_the_house_is_as_contributing_shows_it():
     }
 
 
+def test_the_migration_page_leads_to_modules_that_are_there():
+    text = (ROOT / "docs/migration.md").read_text(encoding="utf-8").split("## Names for those")[1]
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) > 5
+    for _, now in rows:
+        room = ""
+        for name in re.findall(r"`([\w.]+)`", now):
+            *parts, last = name.split(".")
+            room = "/".join(parts).strip("/") or room  # `.novelty` is of the room before it
+            at = SRC / room
+            there = (at / f"{last}.py").is_file() or (at / last).is_dir()
+            assert there or last in {"CGC", "CGCModel"}, name
+
+
 def test_the_entry_of_the_ecosystem_list_is_what_its_schema_asks_for():
     entry = yaml.safe_load((ROOT / "meta.yaml").read_text(encoding="utf-8"))
     required = {"name", "description", "project_home", "documentation_home", "install", "license", "tags"}
