@@ -10,7 +10,7 @@ COPY src ./src
 
 FROM base AS cuda
 # PyTorch's default build for Linux brings the CUDA libraries with it; the host needs the driver and the container toolkit
-RUN pip install ".[integration,activity,hub]"
+RUN pip install ".[integration,activity]"
 USER sgt
 WORKDIR /data
 ENTRYPOINT ["sgt"]
@@ -18,7 +18,7 @@ CMD ["--help"]
 
 # the last stage is what a plain `docker build .` makes
 FROM base AS cpu
-RUN pip install --index-url https://download.pytorch.org/whl/cpu torch && pip install ".[integration,activity,hub]"
+RUN pip install --index-url https://download.pytorch.org/whl/cpu torch && pip install ".[integration,activity]"
 USER sgt
 WORKDIR /data
 ENTRYPOINT ["sgt"]

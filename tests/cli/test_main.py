@@ -1,4 +1,6 @@
+import io
 import signal
+import sys
 from pathlib import Path
 
 import anndata as ad
@@ -117,6 +119,19 @@ def test_annotate_keeps_its_annotator_and_takes_other_files(pbmc68k, tmp_path, c
     assert "ann exists. Pass --overwrite" in capsys.readouterr().err
     assert main([*given, str(tmp_path / "c.h5ad"), "--reference", str(ann), "--save", str(tmp_path / "d")]) == 1
     assert "is a saved annotator already" in capsys.readouterr().err
+
+
+def test_an_error_is_red_on_a_terminal_where_rich_is_installed(monkeypatch):
+    pytest.importorskip("rich", reason="rich is not installed: pip install 'scgnn_tools[cli]'")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["embed", f"{'no' * 60}/where[red].h5ad", "--output", "x.h5ad"]) == 1
+    (line,) = terminal.getvalue().splitlines()  # nothing is folded, and a name is no markup
+    assert "\x1b[31m" in line
+    assert "where[red].h5ad" in line
 
 
 def test_errors_are_one_line_and_status_1(file, tmp_path, capsys):

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -58,14 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(args)
             sys.stdout.flush()
     except SgtError as error:
-        print(f"sgt: {error}", file=sys.stderr)
+        _complain(f"sgt: {error}")
         return 1
     except BrokenPipeError:
         _mute()
         return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except OSError as error:
         _mute()
-        print(f"sgt: {_files.reason(error)}", file=sys.stderr)
+        _complain(f"sgt: {_files.reason(error)}")
         return 1
     except KeyboardInterrupt:
         print("sgt: interrupted", file=sys.stderr)
@@ -74,6 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("sgt: terminated", file=sys.stderr)
         return 128 + signal.SIGTERM
     return 0
+
+
+def _complain(text: str) -> None:
+    """Print an error; in red on a terminal, where rich is installed."""
+    if not sys.stderr.isatty() or find_spec("rich") is None:
+        print(text, file=sys.stderr)
+        return
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False, highlight=False, emoji=False)
 
 
 class _Terminated(BaseException):
