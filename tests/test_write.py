@@ -10,7 +10,7 @@ import pytest
 
 from scgnn_tools import _write
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._write import alone, as_path, target_of, write_folder, write_new, write_whole
+from scgnn_tools._write import alone, as_path, check_possible, target_of, write_folder, write_new, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="forks and links")
 
@@ -200,3 +200,19 @@ def test_free_space_is_that_of_the_process_too(tmp_path):
 def test_what_is_no_path_is_said_before_any_work(value, error):
     with pytest.raises(error, match="folder"):
         as_path("folder", value)
+
+
+@pytest.mark.parametrize("path", ["/proc/{}", "/proc/{}/deeper", "/dev/full/{}", "{file}/{}", "{file}/deeper/{}"])
+def test_what_could_not_be_written_is_refused_before_the_work(tmp_path, path):
+    if not Path("/proc/self").exists():
+        pytest.skip("no such file system here")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputValueError, match=r"cannot be written: .*Pass another path"):
+        check_possible(Path(path.format("out.h5ad", file=tmp_path / "file")))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_could_be_written_is_left_as_it_is(tmp_path):
+    for path in (tmp_path / "a.h5ad", tmp_path / "new" / "deeper" / "a.h5ad", tmp_path):
+        check_possible(path)
+    assert list(tmp_path.iterdir()) == []

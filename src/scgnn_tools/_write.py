@@ -193,6 +193,22 @@ def check_folder_of(path: Path) -> None:
     if not target_of(path).absolute().parent.is_dir():
         msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
         raise InputValueError(msg)
+    check_possible(target_of(path))
+
+
+def check_possible(path: Path) -> None:
+    """Refuse, before any work, what could not be written; folders that are not there yet will be made.
+
+    Whether a folder takes a name is tried: for the administrator, and on file systems such as ``/proc``, permissions do not tell.
+    """
+    first = next((p for p in path.absolute().parents if p.exists()), path.absolute().parent)
+    probe = _beside(first / path.name)
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error} ({first}). Pass another path."
+        raise InputValueError(msg) from error
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -42,6 +42,11 @@ BAD = [
     (["--atlas", "a", "--method", "scvi"], "--atlas maps with a method that is there"),
     (["--batch-key", "nobody"], "'nobody'"),
     (["--batch-key", "donor", "--save", "."], ". exists. Pass another --save"),
+    (["--batch-key", "donor", "--save", "FILE/atlas"], "cannot be written"),
+    (["--batch-key", "donor", "--save", "OUTPUT"], "is given twice, by --output and --save"),
+    (["--batch-key", "donor", "--device", "none"], "Device 'none' is not available"),
+    (["--batch-key", "donor", "--method", "scvi", "--max-epochs", "0"], "max_epochs is a positive integer; got 0"),
+    (["--batch-key", "donor", "--method", "scgpt", "--checkpoint", "FILE"], "no args.json"),
     (["--atlas", "nowhere"], "holds no config.json"),
     (["--batch-key", "donor", "--method", "scgpt"], "pass checkpoint="),
 ]
@@ -49,6 +54,7 @@ BAD = [
 
 @pytest.mark.parametrize(("words", "says"), BAD)
 def test_bad_input_is_a_line(file, tmp_path, capsys, words, says):
+    words = [w.replace("FILE", str(file)).replace("OUTPUT", str(tmp_path / "out.h5ad")) for w in words]
     assert main(["integrate", str(file), *words, "--output", str(tmp_path / "out.h5ad")]) == 1
     error = capsys.readouterr().err
     assert says in error

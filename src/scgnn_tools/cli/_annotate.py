@@ -66,9 +66,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.reference and (Path(args.reference) / "config.json").is_file():
         msg = f"{args.reference} is a saved annotator already. Leave out --save, or pass labelled cells by --reference."
         raise InputValueError(msg)
-    if args.save.exists() and not args.overwrite:
-        msg = f"{args.save} exists. Pass --overwrite to replace it, or another --save."
-        raise InputValueError(msg)
+    _files.check_save(args.save, args.output, overwrite=args.overwrite, hint="--overwrite to replace it, or ")
 
 
 def _label(adata: "AnnData | Path", args: argparse.Namespace, given: dict[str, Any], **place: Any) -> None:

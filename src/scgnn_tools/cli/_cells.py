@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import _files
@@ -83,6 +84,8 @@ def work(args: argparse.Namespace, do: "Callable[[AnnData], object]", *, tables:
     if args.output.suffix == ".csv" and not tables:
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise InputValueError(msg)
+    if getattr(args, "device", None):
+        resolve_device(args.device)
     adata = _files.read(args.input)
     _files.check_space(args.output, adata)
     do(adata)

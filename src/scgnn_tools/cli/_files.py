@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
-from scgnn_tools._write import free_space, target_of
+from scgnn_tools._write import check_possible, free_space, target_of
 from scgnn_tools.data.readers import read_cells as read  # noqa: F401 (the one reader of the commands)
 
 if TYPE_CHECKING:
@@ -87,12 +87,26 @@ def check_export(path: Path, *, overwrite: bool) -> None:
     _check(path, (".graphml", ".cyjs", ".csv", ".tsv", ".gmt", ".parquet", ".html"), "--export", overwrite=overwrite)
 
 
-def check_distinct(paths: list[Path]) -> None:
+def check_save(save: Path | None, output: Path, *, overwrite: bool = False, hint: str = "") -> None:
+    """Refuse a folder of ``--save`` that could not or should not be written, before any work is done."""
+    if save is None:
+        return
+    if save.exists() and not overwrite:
+        msg = f"{save} exists. Pass {hint}another --save."
+        raise InputValueError(msg)
+    if save.exists() and not save.is_dir():
+        msg = f"{save} is no folder; --save is one. Pass another --save."
+        raise InputValueError(msg)
+    check_distinct([output, save], "--output and --save")
+    check_possible(target_of(save))
+
+
+def check_distinct(paths: list[Path], by: str = "--output and --export") -> None:
     """Refuse two outputs of one name: the second would replace the first."""
     names = [target_of(p).absolute() for p in paths]
     for path, name in zip(paths, names, strict=True):
         if names.count(name) > 1:
-            msg = f"{path} is given twice, by --output and --export. Pass another path."
+            msg = f"{path} is given twice, by {by}. Pass another path."
             raise InputValueError(msg)
 
 
@@ -110,3 +124,4 @@ def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         msg = f"The folder {folder.resolve()} is missing or cannot be written to. Pass another {option}."
         raise InputValueError(msg)
+    check_possible(path)

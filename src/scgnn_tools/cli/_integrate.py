@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.cli import _cells
+from scgnn_tools.cli import _cells, _files
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,6 +65,4 @@ def _check(args: argparse.Namespace) -> None:
     if not args.atlas and not args.batch_key:
         msg = "Pass --batch-key, the column of obs that holds the batches, or --atlas, the folder of a fitted method."
         raise InputValueError(msg)
-    if args.save and args.save.exists():
-        msg = f"{args.save} exists. Pass another --save."
-        raise InputValueError(msg)
+    _files.check_save(args.save, args.output)

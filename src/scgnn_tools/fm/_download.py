@@ -9,7 +9,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools._settings import settings
-from scgnn_tools._write import alone, write_whole
+from scgnn_tools._write import alone, check_possible, write_whole
 from scgnn_tools.fm._fetched import RECORD
 from scgnn_tools.fm._fetched import sha256 as sha256_of
 from scgnn_tools.fm._registry import card
@@ -79,6 +79,10 @@ def download(
         )
         raise InputValueError(msg)
     target = Path(folder).expanduser() if folder is not None else settings.cache_dir / name / chosen
+    if target.exists() and not target.is_dir():
+        msg = f"{target} is a file; a download goes into a folder. Pass another folder."
+        raise InputValueError(msg)
+    check_possible(target / LOCK)
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
         urls = addresses(file, f"{mirror.rstrip('/')}/{name}/{chosen}" if mirror else None)

@@ -50,8 +50,9 @@ def read_json(path: Path) -> dict[str, Any]:
     WeightsError
         If the file is missing, too large, no JSON, nested too deeply or holds no object.
     """
+    content = _content(path)
     try:
-        out = json.loads(_content(path).decode("utf-8"))
+        out = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         msg = f"{path} is truncated or no JSON: {printable(error, limit=200)}. Fetch or save it again."
         raise WeightsError(msg) from error

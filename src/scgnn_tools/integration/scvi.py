@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputScaleError, LabelError
 from scgnn_tools._progress import shows_bars
@@ -38,7 +39,8 @@ class ScVI:
     """
 
     def __init__(self, *, n_latent: int = 20, n_layers: int = 2, max_epochs: int = 80, device: str = "auto") -> None:
-        self.n_latent, self.n_layers, self.max_epochs = n_latent, n_layers, max_epochs
+        self.n_latent, self.n_layers = integer("n_latent", n_latent), integer("n_layers", n_layers)
+        self.max_epochs = integer("max_epochs", max_epochs)
         self._device = resolve_device(device)
         self.history: pd.DataFrame | None = None
 
@@ -150,7 +152,7 @@ class ScanVIBatches(ScVI):
         device: str = "auto",
     ) -> None:
         super().__init__(n_latent=n_latent, n_layers=n_layers, max_epochs=max_epochs, device=device)
-        self.max_epochs_scanvi = max_epochs_scanvi
+        self.max_epochs_scanvi = integer("max_epochs_scanvi", max_epochs_scanvi)
 
     def fit(self, cells: Batches, *, rng: RNG = 0) -> np.ndarray:
         """Train, and return the means of the cells' latent distributions."""

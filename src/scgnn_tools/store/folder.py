@@ -1,7 +1,6 @@
 """A folder in which a run keeps what is finished: one that was killed goes on where it was, and nothing else goes on there."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, say
-from scgnn_tools._write import write_new, write_whole
+from scgnn_tools._write import check_possible, write_new, write_whole
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.plan import differences
 
@@ -144,10 +143,7 @@ def check_folder(folder: Path | None) -> None:
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / PLAN).exists())):
         msg = f"store={str(folder)!r} exists and is no folder of finished runs. Pass a new folder."
         raise InputValueError(msg)
-    first = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not os.access(first, os.W_OK):
-        msg = f"store={str(folder)!r} cannot be written to. Pass another folder."
-        raise InputValueError(msg)
+    check_possible(folder / PLAN)
 
 
 def _read_matrix(path: Path, shape: tuple[int, ...] | None) -> np.ndarray | None:

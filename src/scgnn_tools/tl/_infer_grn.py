@@ -179,9 +179,9 @@ def infer_grn(
     target = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = GrnKeys(check_key(key_added))
-    check_own(target, keys)
     if isinstance(prior, str):
         check_apart([keys.varp] if prior in target.varp else [], prior=prior)
+    check_own(target, keys)
     check_groups(target, groupby, min_expressed)
     folder = None if store is None else Path(store)
     check_folder(folder)

@@ -131,8 +131,8 @@ def integrate(
     inner = modality(adata, mod)
     check_writable(adata, copy=copy, mod=mod)
     keys = IntegrationKeys(check_key(key_added))
-    check_own(inner, keys)
     check_apart([keys.obsm], use_rep=use_rep)
+    check_own(inner, keys)
     options |= {"device": device, "max_epochs": max_epochs}
     made = check(method, inner.n_obs, labels=labels_key is not None, options=options)
     others = check_baselines(baselines) if evaluate else []
