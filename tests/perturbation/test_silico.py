@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from benchmarks import checkpoints
 from scipy.stats import mannwhitneyu
 
 import scgnn_tools as sgt
@@ -122,6 +123,59 @@ def test_geneformer_is_compared_token_by_token_on_the_genes_that_stay(ranked):
         assert mean.shape == (2, 30)
         assert ((mean <= 1 + 1e-6) | np.isnan(mean)).all()
         assert n.max() <= 5
+
+
+def test_a_new_token_stands_before_what_a_model_has_at_the_end_of_a_cell():
+    values, ends = np.array([1, 4, 3, 4, 2], dtype=np.float32), np.arange(5) > 2
+    edit = turned_up(IDS, values, np.array([9, 4]), ends, 99, top=4, insert=True)
+    assert edit.new_ids.tolist() == [5, 9, 7, 4, 3, 8]
+    assert edit.new_values.tolist() == [1, 4, 3, 4, 4, 2]
+    assert edit.ids[edit.kept].tolist() == edit.new_ids[edit.new_kept].tolist() == [5, 7]
+
+
+@pytest.fixture(scope="module", params=["scfoundation", "scbert"])
+def dense(request, tmp_path_factory):
+    """A small network that knows depth at the end of a cell, or has every gene as a token."""
+    folder, genes = tmp_path_factory.mktemp(request.param), [f"G{i}" for i in range(30)]
+    if request.param == "scbert":
+        checkpoints.scbert(folder, genes, n_layers=1, dim=16, n_heads=2)
+    else:
+        sizes = {"n_layers": 1, "dim": 16, "n_heads": 2, "decoder_layers": 1, "decoder_dim": 16, "decoder_heads": 2}
+        checkpoints.scfoundation(folder, genes, sets=("cell",), **sizes)
+    return sgt.fm.load(request.param, checkpoint=folder, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["delete", "overexpress"])
+def test_models_of_values_see_the_cell_with_another_value(dense, kind):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, size=(4, 30)).astype(np.float32)
+    tokens, genes = dense.tokenize_rows(sp.csr_array(counts), "counts", None), np.array([2, 3])
+    how = {"together": False, "insert": True, "states": {}, "by_gene": True}
+    found = network.shifts(dense, tokens, genes, kind, **how)
+    for cell in range(4):
+        own = tokens.select(np.array([cell]))
+        is_gene = dense.gene_of_token(own) >= 0
+        for i, gene in enumerate(genes):
+            there = own.ids == gene
+            if kind == "delete":
+                if not there.any():
+                    assert np.isnan(found.cosine[cell, i])
+                    continue
+                new = Tokens(own.ids[~there], own.values[~there], np.array([0, int((~there).sum())]))
+            else:
+                top = 5 if dense.card.name == "scbert" else own.values[is_gene].max()
+                if (own.values[there] == top).any():
+                    continue
+                ids, values = own.ids[~there & is_gene], own.values[~there & is_gene]
+                ids, values = np.append(ids, gene), np.append(values, top)
+                ids, values = np.append(ids, own.ids[~is_gene]), np.append(values, own.values[~is_gene])
+                new = Tokens(ids.astype(np.int32), values.astype(np.float32), np.array([0, len(ids)]))
+            a, b = (dense.cell_vectors(t).astype(float) for t in (own, new))
+            assert found.cosine[cell, i] == pytest.approx(cosines(a, b)[0], abs=1e-5)
+    mean, n = found.of_genes
+    assert (n[0, np.delete(np.arange(30), 2)] <= 4).all()
+    assert n[0, 2] == 0
+    assert np.nanmax(mean) <= 1 + 1e-6
 
 
 def test_a_rank_sum_is_that_of_scipy_and_chance_is_not_found():

@@ -83,7 +83,10 @@ def turned_up(
     top: float,
     insert: bool,
 ) -> Edit | None:
-    """Give genes the top value; those that a cell lacks get a token if asked for, and the last others make room, before and after."""
+    """Give genes the top value; those that a cell lacks get a token if asked for, and the last others make room, before and after.
+
+    New tokens stand behind the other genes, before what a model has at the end of a cell.
+    """
     own = np.isin(ids, genes) & ~special
     lacking = genes[~np.isin(genes, ids[own])] if insert else genes[:0]
     if (not own.any() or (values[own] == top).all()) and not len(lacking):
@@ -93,7 +96,9 @@ def turned_up(
     stay = np.setdiff1d(np.arange(len(ids)), others[len(others) - cut :] if cut else [])
     before, was, is_own = ids[stay], values[stay], own[stay]
     now = np.where(is_own, top, was).astype(values.dtype)
-    new_ids = np.concatenate([before, lacking]).astype(ids.dtype)
-    new_values = np.concatenate([now, np.full(len(lacking), top)]).astype(values.dtype)
+    of_genes = np.flatnonzero(~special[stay])
+    end = int(of_genes[-1]) + 1 if len(of_genes) else len(stay)
+    new_ids = np.insert(before, [end] * len(lacking), lacking).astype(ids.dtype)
+    new_values = np.insert(now, [end] * len(lacking), top).astype(values.dtype)
     kept = np.flatnonzero(~is_own & ~special[stay])
     return Edit(before, was, new_ids, new_values, kept, kept)

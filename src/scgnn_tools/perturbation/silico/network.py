@@ -14,32 +14,57 @@ from scgnn_tools.perturbation.silico.shifts import Shifts, cosines
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
-RANKS, BINS = "ranks", "bins"
+RANKS, VALUES = "ranks", "values"
+UNBOUND = 2**31
+"""Tokens of a model that takes every gene."""
 
 
 def input_of(model: "NetworkModel") -> str:
-    """Return what a model takes of a gene: its rank (Geneformer), or a bin of its expression (scGPT, Cell-Graph Compass)."""
-    from scgnn_tools.fm.cgc.model import CGCModel
+    """Return what a model takes of a gene: its rank (Geneformer), or a value (scGPT, Cell-Graph Compass, scFoundation, scBERT)."""
     from scgnn_tools.fm.geneformer.model import Geneformer
-    from scgnn_tools.fm.scgpt.model import ScGPT
 
     if isinstance(model, Geneformer):
         return RANKS
-    if isinstance(model, CGCModel | ScGPT):
-        return BINS
+    if _takes_values(model):
+        return VALUES
     msg = (
-        f"{model.card.name} cannot be perturbed in silico; these can: the bundled linear models, geneformer, scgpt and cgc. "
-        "Pass model='cgc-mini' for all genes at once."
+        f"{model.card.name} cannot be perturbed in silico; these can: the bundled linear models, geneformer, scgpt, cgc, scfoundation "
+        "and scbert. Pass model='cgc-mini' for all genes at once."
     )
     raise InputValueError(msg)
+
+
+def _takes_values(model: "NetworkModel") -> bool:
+    from scgnn_tools.fm.cgc.model import CGCModel
+    from scgnn_tools.fm.scbert.model import ScBERT
+    from scgnn_tools.fm.scfoundation.model import ScFoundation
+    from scgnn_tools.fm.scgpt.model import ScGPT
+
+    return isinstance(model, CGCModel | ScGPT | ScFoundation | ScBERT)
+
+
+def top_of(model: Any, values: np.ndarray) -> float:
+    """Return the value of a gene that is turned up in a cell: the top bin, or the cell's largest value where there are no bins.
+
+    ``values`` are those of the cell's genes.
+    """
+    from scgnn_tools.fm.scbert.model import ScBERT
+    from scgnn_tools.fm.scbert.tokens import LARGEST
+    from scgnn_tools.fm.scfoundation.model import ScFoundation
+
+    if isinstance(model, ScBERT):
+        return LARGEST
+    if isinstance(model, ScFoundation) or getattr(model.sizes, "continuous", False):
+        return float(values.max(initial=0))
+    return float(model.sizes.n_bins - 1)
 
 
 def vectors(model: "NetworkModel", tokens: Tokens) -> np.ndarray:
     """Return the vectors of cells that are compared: the mean over the genes' states of a model of ranks, else the model's own."""
     out = []
-    for some in _batches(tokens.lengths, model.max_tokens):
+    for some in _batches(model.lengths(tokens), model.max_tokens):
         part = tokens.select(some)
-        if input_of(model) == BINS:
+        if input_of(model) == VALUES:
             out.append(model.cell_vectors(part))
             continue
         states = model.forward(part).cpu().numpy()
@@ -87,7 +112,8 @@ def shifts(
     for cell in progress(range(tokens.n_cells), total=tokens.n_cells, what="in silico", unit="cell"):
         own = tokens.select(np.array([cell]))
         edits = [(i, e) for i, ids in enumerate(sets) if (e := _edit(model, own, ids, kind, insert=insert)) is not None]
-        for some in _groups(edits, model.max_tokens):
+        hidden_places = int(model.lengths(own)[0]) - len(own.ids)  # of a model that has every gene as a token
+        for some in _groups(edits, model.max_tokens, hidden_places):
             _compare(model, some, cell, out, states, total, seen)
     if total is None or seen is None:
         return out
@@ -99,20 +125,19 @@ def _edit(model: Any, own: Tokens, ids: np.ndarray, kind: str, *, insert: bool) 
     special = model.gene_of_token(own) < 0
     if kind == "delete":
         return deleted(own.ids, own.values, ids, special)
-    most = model.sizes.max_length
+    most = getattr(model.sizes, "max_length", UNBOUND)
     if input_of(model) == RANKS:
         return to_front(own.ids, ids, special, most, insert=insert)
     values = np.ones(len(own.ids), dtype=np.float32) if own.values is None else own.values
-    top = float(values.max(initial=0)) if getattr(model.sizes, "continuous", False) else model.sizes.n_bins - 1
-    return turned_up(own.ids, values, ids, special, most, top=top, insert=insert)
+    return turned_up(own.ids, values, ids, special, most, top=top_of(model, values[~special]), insert=insert)
 
 
-def _groups(edits: list[tuple[int, Edit]], max_tokens: int) -> Iterator[list[tuple[int, Edit]]]:
-    """Yield edits whose tokens, before and after, fit into a batch."""
+def _groups(edits: list[tuple[int, Edit]], max_tokens: int, hidden_places: int = 0) -> Iterator[list[tuple[int, Edit]]]:
+    """Yield edits whose tokens, before and after, and what a network has beside them of each cell, fit into a batch."""
     group: list[tuple[int, Edit]] = []
     n = 0
     for i, edit in edits:
-        size = len(edit.ids) + len(edit.new_ids)
+        size = len(edit.ids) + len(edit.new_ids) + 2 * hidden_places
         if group and n + size > max_tokens:
             yield group
             group, n = [], 0
@@ -147,11 +172,16 @@ def _compare(
     ranks = input_of(model) == RANKS
     cells = None if ranks else model.cell_vectors(packed).astype(np.float64)
     hidden = model.forward(packed).cpu().numpy().astype(np.float64) if ranks or total is not None else None
+    places = _places(model, packed)
+
+    def place_of(sequence: int, kept: np.ndarray) -> np.ndarray:
+        return places[packed.offsets[sequence] + kept]
+
     for n, (i, edit) in enumerate(some):
         old, new = place[n], first + n
         a = b = np.zeros((0, 1))
         if hidden is not None:
-            a, b = hidden[packed.offsets[old] + edit.kept], hidden[packed.offsets[new] + edit.new_kept]
+            a, b = hidden[place_of(old, edit.kept)], hidden[place_of(new, edit.new_kept)]
         each = cosines(a, b)
         if cells is None:
             one, other = a.mean(axis=0), b.mean(axis=0)
@@ -166,6 +196,15 @@ def _compare(
             of = model.gene_of_token(Tokens(ids, None, np.array([0, len(ids)])))
             total[i, of] += each
             seen[i, of] += 1
+
+
+def _places(model: Any, packed: Tokens) -> np.ndarray:
+    """Return the row of each token among the hidden states: of a model that has every gene as a token its gene's, else its own."""
+    lengths = model.lengths(packed)
+    if (lengths == packed.lengths).all():
+        return np.arange(len(packed.ids))
+    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return np.repeat(begins, packed.lengths) + packed.ids
 
 
 def _packed(sequences: list[tuple[np.ndarray, np.ndarray | None]]) -> Tokens:

@@ -64,7 +64,7 @@ def shifts_of(model: "FoundationModel", start: Cells, states: dict[str, Cells], 
     means = {s: network.vectors(model, c.tokens).mean(axis=0) for s, c in states.items()}  # type: ignore[arg-type]
     n = _sequences(start, asked)
     say(f"in_silico: {start.tokens.n_cells:,} cells, {len(asked.genes):,} genes, {n:,} sequences")
-    estimate.announce(model, start.tokens.lengths, n / max(start.tokens.n_cells, 1))  # type: ignore[arg-type]
+    estimate.announce(model, model.lengths(start.tokens), n / max(start.tokens.n_cells, 1))  # type: ignore[arg-type]
     return network.shifts(
         model,  # type: ignore[arg-type]
         start.tokens,
