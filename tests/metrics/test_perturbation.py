@@ -4,6 +4,7 @@ import pytest
 
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools.metrics import energy_distance, perturbation
+from scgnn_tools.metrics._perturbation import average_precision, chance_precision
 
 GENES = np.array([f"g{i}" for i in range(40)])
 
@@ -120,3 +121,12 @@ def test_the_average_precision_is_that_of_scikit_learn_ties_and_all():
     ]:
         assert average_precision(labels, scores.astype(float)) == pytest.approx(average_precision_score(labels, scores))
     assert np.isnan(average_precision(np.zeros(4, dtype=bool), np.arange(4.0)))
+
+
+def test_chance_is_that_of_a_random_order_and_more_than_the_share_where_few_genes_change():
+    rng = np.random.default_rng(0)
+    for n, size in ((1, 40), (10, 40)):
+        labels = np.arange(size) < n
+        drawn = [average_precision(labels, rng.permutation(size).astype(float)) for _ in range(4000)]
+        assert chance_precision(n, size) == pytest.approx(np.mean(drawn), rel=0.05)
+    assert chance_precision(1, 40) > 4 * 1 / 40

@@ -388,8 +388,12 @@ def test_killed_and_called_again_it_ends_as_if_it_had_not_been(tmp_path):
 def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
     with caplog.at_level("INFO", logger="scgnn_tools"):
         sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
-    lines = [m for m in caplog.messages if m.startswith("infer_grn")]
-    assert re.search(r"pairs to learn from, 19 × 762 to score, 3 trainings of degree: about \d+ s", lines[0])
+    lines = [m for m in caplog.messages if m.startswith("infer_grn") and "NEAT1" not in m]
+    size = r"pairs of the prior to learn from \([\d,]+ known edges, and pairs without one\), then 18 transcription factors × 762 genes"
+    assert re.search(size + r" of the data to score, 3 trainings of degree: about \d+ s", lines[0])
+    assert re.search(
+        r"; 18 transcription factors( \(\d+ more that the prior does not know: .*\))? × 762 genes scored", lines[1]
+    )
 
 
 def test_the_same_seed_the_same_network(pbmc68k):

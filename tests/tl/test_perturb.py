@@ -1,3 +1,5 @@
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -226,3 +228,20 @@ def test_a_real_screen(test_data):
         "JAK2",
     ]
     assert found["evaluation_signal"].loc["kernel", "pearson_delta"] > 0.45
+
+
+@pytest.mark.parametrize("effect", [True, False], ids=["effect", "dealt at random"])
+def test_the_line_says_what_chance_and_the_ceiling_reach(small_screen, effect, caplog):
+    """A share of found genes alone can be read as success."""
+    adata = small_screen.copy()
+    if not effect:
+        adata.obs["gene"] = np.random.default_rng(1).permutation(adata.obs["gene"])
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.perturb(adata, "gene", batch_key="batch", n_halves=1)
+    (line,) = [m for m in caplog.messages if m.startswith("perturb: kernel")]
+    assert "(other half of the cells)" in line
+    own, chance = map(
+        float, re.search(r"changed genes found \(AUPRC\) ([\d.]+), chance ([\d.]+), ceiling", line).groups()
+    )
+    assert (own > 1.5 * chance) == effect
+    assert ("no condition has a signal" in line) != effect

@@ -11,6 +11,8 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 
 Organism = Literal["human", "mouse"]
+RNAS = ("lncRNA", "miRNA", "misc_RNA", "rRNA", "snRNA", "snoRNA")
+"""Biotypes of Ensembl."""
 
 
 @cache
@@ -85,6 +87,16 @@ def transcription_factors(organism: str = "human", *, curated: bool = True) -> n
     if curated and organism == "human":
         table = table[table["curated"] == 1]
     return table["symbol"].to_numpy(dtype=str)
+
+
+@cache
+def noncoding(organism: str = "human") -> frozenset[str]:
+    """Return symbols of genes that are RNAs and no proteins, NEAT1 for example; of the mouse those of the same name in capitals."""
+    if _checked(organism) == "mouse":
+        return frozenset(s[:1] + s[1:].lower() for s in noncoding("human"))
+    table = assets.read_table("genes_human")
+    is_rna = table["biotype"].isin(RNAS)
+    return frozenset(table["symbol"][is_rna]) - set(table["symbol"][~is_rna]) - {""}
 
 
 @door

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools._choices import listed as listed_names
 from scgnn_tools._errors import GraphError
 from scgnn_tools._log import printable, say
 from scgnn_tools.genes.result import WARN
+from scgnn_tools.genes.tables import noncoding
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
 from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, sampled_totals
@@ -122,7 +124,8 @@ def collect(
 
     factors = None if tfs is None else set(to_symbol(given_factors(tfs)))
     if factors is None:
-        factors = set(to_symbol(genes.transcription_factors(organism).astype(object))) | set(edges["source"])
+        listed = set(to_symbol(genes.transcription_factors(organism).astype(object)))
+        factors = listed | _proteins(set(edges["source"]) & set(column_of.index), listed, organism)
     # sorted: the order of the columns must not decide what a method draws
     scored = np.sort(column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=object))
     here = scored[np.isin(scored, list(factors))]
@@ -148,6 +151,16 @@ def collect(
         )
         raise GraphError(msg)
     return data
+
+
+def _proteins(sources: set[str], listed: set[str], organism: str) -> set[str]:
+    """Return the sources of a prior that can be transcription factors: an RNA that is on no list of them is left out, and named."""
+    rnas = sorted((sources & noncoding(organism)) - listed)
+    if rnas:
+        what = "an RNA and no transcription factor" if len(rnas) == 1 else "RNAs and no transcription factors"
+        told = f"{'is' if len(rnas) == 1 else 'are'} {what}"
+        say(f"infer_grn: {listed_names(rnas)} of the prior {told}, and left out; tfs= with their names keeps them")
+    return sources - set(rnas)
 
 
 def _prior(given: dict[str, pd.DataFrame], to_symbol: Symbols) -> tuple[pd.DataFrame, str]:

@@ -48,6 +48,8 @@ class Network:
         ``group``, ``tf``, ``n_targets``, ``specificity``, ``expression`` of regulons in groups; empty without groups.
     interrupted
         Whether Ctrl-C ended the trainings: the scores are those until then.
+    n_scored
+        Transcription factors that were scored; the others are those of ``new_factors``.
     """
 
     edges: pd.DataFrame
@@ -55,6 +57,7 @@ class Network:
     new_factors: pd.DataFrame
     regulons: pd.DataFrame
     interrupted: bool = False
+    n_scored: int = 0
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{n:,} {what}" for what, n in self._sizes().items())
@@ -152,7 +155,7 @@ def infer(
             new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
-    return Network(edges, evaluation, new, regulons, scored.interrupted)
+    return Network(edges, evaluation, new, regulons, scored.interrupted, len(tfs))
 
 
 def _ranked(data: Data, method: str, *, keep_new: bool) -> np.ndarray:
@@ -211,7 +214,11 @@ def _announce(
     """Say how long it will take: a training for each result that the store lacks, and for each of ``runs`` a scoring of all pairs."""
     names = [*judged, *runs]
     todo = [n for n in names if not store.has(n)]
-    size = f"{len(data.inputs.pairs):,} pairs to learn from, {len(tfs):,} × {len(data.inputs.genes):,} to score"
+    known = int(data.inputs.pairs["label"].sum())
+    size = (
+        f"{len(data.inputs.pairs):,} pairs of the prior to learn from ({known:,} known edges, and pairs without one), then "
+        f"{len(tfs):,} transcription factors × {len(data.inputs.genes):,} genes of the data to score"
+    )
     if not todo:
         say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")
         return

@@ -70,9 +70,10 @@ def perturbation(
         ``overlap_k`` (share of the k that are among the k of the largest predicted change), with ``error`` ``direction3_k`` (up, none,
         down; a change below its standard error is none). ``centroid`` and ``centroid_l1``: share of the other conditions' truths that are
         farther from the prediction than its own (chance .5; ties count half). With ``others`` ``pearson_delta_ref`` (Systema), where a
-        prediction without any change can score high: never alone. With ``significant`` ``auprc_de``, ``auprc_de_base`` (its base
-        rate), ``precision_k`` and ``spearman_de``. ``pearson``, of the means themselves, is .99 for no change and says nothing.
-        ``shared_control``.
+        prediction without any change can score high: never alone. With ``significant`` ``auprc_de``, ``auprc_de_base`` (the share of the
+        genes that change) and ``auprc_de_chance`` (what a random order reaches on the mean, which is more where few genes change), all
+        NaN where no gene changes; ``precision_k`` and ``spearman_de``. ``pearson``, of the means themselves, is .99 for no change and
+        says nothing. ``shared_control``.
 
     Raises
     ------
@@ -178,9 +179,19 @@ def _recovery(made: np.ndarray, true: np.ndarray, significant: np.ndarray) -> di
     from scipy.stats import rankdata
 
     n = int(significant.sum())
-    out = {"auprc_de": average_precision(significant, np.abs(made)), "auprc_de_base": n / len(significant)}
+    size, some = len(significant), 0 < n < len(significant)
+    # all are NaN where no gene changes, so that means over conditions are over the same ones
+    out = {"auprc_de": average_precision(significant, np.abs(made))}
+    out["auprc_de_base"] = n / size if some else float("nan")
+    out["auprc_de_chance"] = chance_precision(n, size) if some else float("nan")
     ranks = correlation(rankdata(made[significant]), rankdata(true[significant])) if n > 2 else float("nan")
     return out | {"spearman_de": ranks}
+
+
+def chance_precision(n: int, size: int) -> float:
+    """Return the mean average precision of all orders of ``size`` genes of which ``n`` change; with n = 1 it is H(size) / size."""
+    pairs = (n - 1) / max(size - 1, 1)
+    return float(pairs + (1 - pairs) * (1 / np.arange(1, size + 1)).mean())
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -11,6 +11,8 @@ from scgnn_tools.perturbation.evaluation import CEILING
 from scgnn_tools.perturbation.relations import Relations
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scgnn_tools._keys import PerturbationKeys
     from scgnn_tools.perturbation.inputs import Screen
     from scgnn_tools.perturbation.run import Evaluated
@@ -27,10 +29,26 @@ def line(method: str, found: "Evaluated | None", query: list[Condition], keys: "
     best = table.index[(table["kind"] == "baseline") & (table.index != method)]
     best = table.loc[best, "pearson_delta"].idxmax()
     delta = table["pearson_delta"]
-    words = [f"{method} {delta[method]:.3f} Pearson Δ", f"{best} {delta[best]:.3f}", "no change 0"]
-    words.append(f"other half of the cells {delta[CEILING]:.3f}")
+    words = [f"{method} {delta[method]:.3f} Pearson Δ", f"{best} {delta[best]:.3f} (best baseline)"]
+    words += ["no change 0"] if best != "no_change" else []
+    words.append(f"ceiling {delta[CEILING]:.3f} (other half of the cells)")
     which = f"{n} of {of} conditions have a signal" + ("" if found.with_signal is None else ", these are scored here")
-    return f"perturb: {', '.join(words)} ({which}). {found.verdict}. {asked}"
+    if n == 0:
+        which = "no condition has a signal, so none of these numbers tells a method from chance"
+    found_genes = _changed_genes(table, method)
+    return f"perturb: {', '.join(words)}{found_genes}; {which}. {found.verdict}. {asked}"
+
+
+def _changed_genes(table: "pd.DataFrame", method: str) -> str:
+    """Say how well changed genes are found, beside chance and the ceiling: where many genes change, chance is high."""
+    own, chance, most = (
+        table.loc[method, "auprc_de"],
+        table.loc[method, "auprc_de_chance"],
+        table.loc[CEILING, "auprc_de"],
+    )
+    if np.isnan(own):  # no gene changes
+        return ""
+    return f"; changed genes found (AUPRC) {own:.3f}, chance {chance:.3f}, ceiling {most:.3f}"
 
 
 def warn_unknown(cells: "Screen", known: Relations, query: list[Condition], unrelated: np.ndarray | None) -> None:

@@ -75,7 +75,7 @@ def infer_grn(
         ``{"SPI1": ["LYZ", "CD14"]}``; or several of these, as a list or by name: which of them has an edge is then a column ``in_<name>``.
     tfs
         Transcription factors: a list, one name, or a file with one a line; None takes the bundled list of the organism and the sources
-        of the prior.
+        of the prior, without those that are RNAs (NEAT1), which a printed line names.
     mask
         The only pairs that can be edges, in any form that ``prior`` takes: a base network of open chromatin and motifs. None allows all.
     method
@@ -219,9 +219,12 @@ def infer_grn(
         params["options"] = {k: str(v) for k, v in given.items()}
     changed = write(adata, _fields(target, keys, network, data.column_of, params), copy=copy, mod=mod)
     per = f" in {len(groups)} groups" if groupby is not None else ""
+    more = len(data.tfs) - network.n_scored
+    new = f" ({more:,} more that the prior does not know: uns['{key_added}']['new_factors'])" if more else ""
     say(
-        f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {len(data.tfs):,} factors × "
-        f"{len(data.inputs.genes):,} genes scored, {len(network.edges):,} edges kept{per} -> uns['{key_added}'], varp['{key_added}']"
+        f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {network.n_scored:,} "
+        f"transcription factors{new} × {len(data.inputs.genes):,} genes scored, the {n_top} best targets of each and known ones kept: "
+        f"{len(network.edges):,} edges{per} -> uns['{key_added}'], varp['{key_added}']"
     )
     say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
     say(f"infer_grn: {network.evaluation['cells']}")

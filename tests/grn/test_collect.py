@@ -1,0 +1,36 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from scgnn_tools.genes.tables import noncoding
+from scgnn_tools.grn import collect
+
+HOW = {"use_rep": None, "layer": None, "gene_key": None, "organism": None, "rng": 0}
+GENES = ["SPI1", "JUN", "FOS", "LYZ", "NEAT1", "CXCL8", "CD3D", "B2M", "CEBPB", "ACTB", "NKG7", "CD74"]
+
+
+@pytest.fixture
+def cells():
+    counts = np.random.default_rng(0).poisson(2, (30, len(GENES))).astype(np.float32)
+    return ad.AnnData(counts, var=pd.DataFrame(index=GENES))
+
+
+def test_an_rna_is_no_transcription_factor_unless_it_is_named(cells, caplog):
+    """TRRUST holds NEAT1 -> CXCL8, the edge of a long RNA."""
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        found = collect(cells, "trrust", tfs=None, **HOW)
+    assert set(found.tfs) == {"SPI1", "JUN", "FOS", "CEBPB"}
+    (said,) = [m for m in caplog.messages if "NEAT1" in m]
+    assert "NEAT1 of the prior is an RNA and no transcription factor, and left out; tfs=" in said
+    assert ((found.known["tf"] == "NEAT1") & (found.known["target"] == "CXCL8")).any()  # it stays known
+    caplog.clear()
+    assert list(collect(cells, "trrust", tfs=["NEAT1"], **HOW).tfs) == ["NEAT1"]
+    collect(cells[:, cells.var_names != "NEAT1"].copy(), "trrust", tfs=None, **HOW)
+    assert not [m for m in caplog.messages if "NEAT1" in m]
+
+
+def test_what_some_entry_calls_a_protein_is_none_of_the_rnas():
+    assert {"NEAT1", "MALAT1", "XIST"} <= noncoding("human")
+    assert "Neat1" in noncoding("mouse")
+    assert not {"SPI1", "KIFC1", "RPS18"} & noncoding("human")
