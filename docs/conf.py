@@ -72,4 +72,13 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
+    # every release keeps its pages; the list is that of the newest ones
+    "switcher": {
+        "json_url": "https://scgnn-tools.readthedocs.io/en/latest/_static/switcher.json",
+        "version_match": os.environ.get("READTHEDOCS_VERSION", "latest"),
+    },
+    "check_switcher": False,  # else a build asks the network
+}
+html_sidebars = {
+    "**": ["navbar-logo.html", "version-switcher.html", "icon-links.html", "search-button-field.html", "sbt-sidebar-nav.html"]
 }

@@ -1,6 +1,7 @@
 """What pyproject.toml and meta.yaml say of the package is so."""
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -157,6 +158,59 @@ def test_images_are_made_for_cpu_and_cuda_from_what_the_build_may_see():
     assert {f"!{name}" for name in copied} <= set(seen)
     extras = re.findall(r'"\.\[([\w,]+)\]"', "\n".join(lines))
     assert {e for group in extras for e in group.split(",")} <= set(PROJECT["optional-dependencies"])
+
+
+def test_workflows_can_be_read_and_call_what_there_is():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    files = sorted((ROOT / ".github/workflows").glob("*.yml"))
+    assert len(files) >= 2
+    for file in files:
+        flow = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert flow["permissions"] == {"contents": "read"}, file.name  # a job that needs more says so
+        for job in flow["jobs"].values():
+            assert {"runs-on", "steps"} <= set(job)
+            assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+            assert all("@" in step["uses"] for step in job["steps"] if "uses" in step)
+            lines = "\n".join(step.get("run", "") for step in job["steps"])
+            assert set(re.findall(r"^make ([\w-]+)", lines, re.M)) <= targets
+            assert all((ROOT / path).is_file() for path in re.findall(r"(?:scripts|\.ci)/[\w.]+", lines))
+
+
+def test_the_list_of_versions_of_the_site_names_this_one():
+    versions = json.loads((ROOT / "docs/_static/switcher.json").read_text(encoding="utf-8"))
+    assert [v["version"] for v in versions][:2] == ["latest", "stable"]
+    assert [v["name"] for v in versions if v.get("preferred")] == [f"stable ({PROJECT['version']})"]
+    assert all(v["url"] == f"{PROJECT['urls']['Documentation']}/en/{v['version']}/" for v in versions)
+    assert "_static/switcher.json" in (ROOT / "docs/conf.py").read_text(encoding="utf-8")
+
+
+def test_the_instructions_of_the_docker_file_are_those_that_there_are():
+    """Docker itself reads it in CI; here every line is an instruction, or goes on with one."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")]
+    words = {line.split()[0] for line in lines}
+    assert words <= {
+        "FROM",
+        "ENV",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "USER",
+        "ENTRYPOINT",
+        "CMD",
+        "ARG",
+        "LABEL",
+        "EXPOSE",
+        "VOLUME",
+    }
+    for line in lines:
+        if line.startswith(("ENTRYPOINT", "CMD")):
+            assert all(isinstance(word, str) for word in json.loads(line.split(maxsplit=1)[1]))
+        if line.startswith("COPY"):
+            assert all((ROOT / name).exists() for name in line.split()[1:-1] if not name.startswith("--"))
+    stages = [line.split() for line in lines if line.startswith("FROM")]
+    assert all(len(s) == 4 and s[2] == "AS" for s in stages)
+    assert all(s[1] in {t[3] for t in stages[:i]} or ":" in s[1] for i, s in enumerate(stages))
 
 
 def test_a_release_is_published_by_trust_and_attested():
