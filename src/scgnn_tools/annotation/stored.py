@@ -6,7 +6,7 @@ them. All else is said of each cell by itself.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.company import Company
 from scgnn_tools.annotation.inputs import shared_genes
 from scgnn_tools.annotation.kept import learnt_of
 from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
@@ -75,7 +76,11 @@ class Whole:
 
     def to_json(self, of: str) -> dict[str, Any]:
         """Return it as it stands in a store."""
-        shift = None if self.shift is None else {**asdict(self.shift), "away": self.shift.away.tolist()}
+        shift = None
+        if self.shift is not None:
+            company = self.shift.company
+            shift = asdict(replace(self.shift, company=None)) | {"away": self.shift.away.tolist()}
+            shift["company"] = None if company is None else company.to_json()
         return {"of": of, "same": np.flatnonzero(self.same).tolist(), "shift": shift}
 
     @classmethod
@@ -83,7 +88,10 @@ class Whole:
         """Return what :meth:`to_json` was asked of."""
         same, shift = np.zeros(n_known, dtype=bool), plain["shift"]
         same[plain["same"]] = True
-        return cls(same, None if shift is None else Shift(**{**shift, "away": np.array(shift["away"])}))
+        if shift is None:
+            return cls(same, None)
+        company = None if shift["company"] is None else Company.from_json(shift["company"])
+        return cls(same, Shift(**{**shift, "away": np.array(shift["away"]), "company": company}))
 
 
 def label_to_store(
