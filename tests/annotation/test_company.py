@@ -1,0 +1,64 @@
+"""A cell among the cells of its query that are most like it."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from scgnn_tools.annotation import company
+from scgnn_tools.annotation.company import NEIGHBOURS, WEIGHT, Company, company_of, unit
+
+RNG = np.random.default_rng(0)
+
+
+def a_query(n=200):
+    """Cells of two groups, the second of which is strange, and which genes they express."""
+    vectors = RNG.normal(size=(n, 8)).astype(np.float32) * 0.1
+    vectors[: n // 2, 0] += 1
+    vectors[n // 2 :, 1] += 1
+    signs = np.zeros((n, 4), dtype=np.float32)
+    signs[n // 2 :] = 2
+    return sp.csr_array(sp.random(n, 50, 0.3, random_state=0, format="csr")), vectors, signs
+
+
+def test_one_strange_cell_is_calmed_by_those_like_it_and_a_group_stays_strange():
+    x, vectors, signs = a_query()
+    signs[3] = 2
+    got = company_of(x, vectors, signs).among(unit(vectors), signs)
+    assert got[3].sum() < 0.4 * signs[3].sum()
+    np.testing.assert_allclose(got[3], (1 - WEIGHT) * 2, atol=1e-6)  # none of its neighbours is itself
+    np.testing.assert_allclose(got[100:], 2, atol=1e-6)
+    assert (got[:100].sum(axis=1) <= 4 * WEIGHT * 2 / NEIGHBOURS + 4 * (1 - WEIGHT) * 2).all()
+
+
+def test_neither_order_nor_blocks_change_who_is_there(monkeypatch):
+    monkeypatch.setattr(company, "MOST", 60)
+    x, vectors, signs = a_query()
+    order = RNG.permutation(200)
+    whole = company_of(x, vectors, signs)
+    one = whole.beside(Company(whole.keys[:0], whole.vectors[:0], whole.signs[:0]))
+    parts = [company_of(sp.csr_array(x[i]), vectors[i], signs[i]) for i in np.array_split(order, 7)]
+    other = parts[0]
+    for part in parts[1:]:
+        other = other.beside(part)
+    assert len(one) == len(other) == 60
+    assert set(one.keys) == set(other.keys)
+    np.testing.assert_allclose(one.among(unit(vectors), signs), other.among(unit(vectors), signs), atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10])
+def test_few_cells_are_all_the_company_there_is(n):
+    x, vectors, signs = a_query()
+    some = company_of(sp.csr_array(x[:n]), vectors[:n], signs[:n])
+    got = some.among(unit(vectors[:n]), signs[:n])
+    assert got.shape == (n, 4)
+    np.testing.assert_allclose(got, 0)
+
+
+def test_it_is_the_same_after_json():
+    some = company_of(*a_query())
+    again = Company.from_json(json.loads(json.dumps(some.to_json())))
+    for name, array in vars(some).items():
+        np.testing.assert_array_equal(getattr(again, name), array)
+        assert getattr(again, name).dtype == array.dtype
