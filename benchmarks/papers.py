@@ -42,7 +42,7 @@ ROWS = {
     "scBiGNN, paper, 2 x 1, mean": {**CELLS, "readout": "mean"},
     "scBiGNN, paper, 1 x 4, weights": {**CELLS, "n_layers": 1, "n_heads": 4},
 }
-OURS = ("auto", "scgrapht", "scbignn", "logreg_rep", "logreg_pca", "centroid", "knn_pca")
+OURS = ("auto", "scgrapht", "logreg_rep", "logreg_pca", "centroid", "knn_pca", "scbignn")
 """This package's defaults, the vectors alone, which stand for the fine-tuned model alone, and the baselines."""
 
 
@@ -82,7 +82,7 @@ def expected(fold: Fold, row: dict, share: float) -> float:
 def results(parts: list[Fold], rows: dict[str, dict], share: float, done: set[tuple[str, int]]) -> Iterator[dict]:
     ours = {f"{n}, default" if METHODS[n].kind == "method" else n: {"method": n} for n in OURS}
     for i, fold in enumerate(parts):
-        for name, row in {**ours, **rows}.items():
+        for name, row in {**rows, **ours}.items():
             if (name, i) in done:
                 continue
             theirs = name in rows
