@@ -106,8 +106,8 @@ def annotate(
         Label of a cell without label, beside NaN, "" and the like.
     unknown
         "auto" finds cells unlike the reference. With a reference and at least 50 cells, what all cells of the query have in common is
-        taken out first: the laboratory. Whether a cell is Unknown then depends on the query that it is of. "cell" judges each cell by
-        itself; None gives every cell a label.
+        taken out first: the laboratory. Whether a cell is Unknown then depends on the query that it is of, and on the cells of it that are
+        most like it. "cell" judges each cell by itself; None gives every cell a label.
     coverage
         Share of cells whose set of labels is to hold the true one; None writes no sets.
     conformal
