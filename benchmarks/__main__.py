@@ -19,7 +19,8 @@ TOPICS = {
     ],
     "grn": [
         "grn --samples 1 2 3", f"grn --networks beeline1:mDC_500 --splits random degree_matched --runs 1 --methods {PEERS}",
-        "ablations grn", "ablations grn --choose --seeds 6", "grn_cells", "grn_joined", "grn_noise", "grn_speed", "scnetformer --contexts 60",
+        "ablations grn", "ablations grn --choose --seeds 6", "grn_cells", "grn_joined", "grn_noise", "grn_speed",
+        "scnetformer --contexts 60",
     ],
     "perturbation": ["perturbation", "perturbation --kang", "knockout"],
     "scale": ["scale", "threads", "gpu --tiny"],

@@ -91,8 +91,8 @@ def transcription_factors(organism: str = "human", *, curated: bool = True) -> n
 
 @cache
 def noncoding(organism: str = "human") -> frozenset[str]:
-    """Return symbols of genes that are RNAs and no proteins, NEAT1 for example; of the mouse those of the same name in capitals."""
-    if _checked(organism) == "mouse":
+    """Return symbols of genes that are RNAs and no proteins, NEAT1 for example; of the mouse those of the same name."""
+    if checked_organism(organism) == "mouse":
         return frozenset(s[:1] + s[1:].lower() for s in noncoding("human"))
     table = assets.read_table("genes_human")
     is_rna = table["biotype"].isin(RNAS)
