@@ -80,5 +80,11 @@ html_theme_options = {
     "check_switcher": False,  # else a build asks the network
 }
 html_sidebars = {
-    "**": ["navbar-logo.html", "version-switcher.html", "icon-links.html", "search-button-field.html", "sbt-sidebar-nav.html"]
+    "**": [
+        "navbar-logo.html",
+        "version-switcher.html",
+        "icon-links.html",
+        "search-button-field.html",
+        "sbt-sidebar-nav.html",
+    ]
 }
