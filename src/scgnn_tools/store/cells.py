@@ -192,14 +192,20 @@ class CellStore:
     def read(self, chunk: int) -> list[np.ndarray] | None:
         """Return the fields of a chunk; None if one is torn, or is not what was written."""
         try:
-            values = [np.asarray(there[self.rows(chunk)]) for there in self._arrays]
+            with _said(self.where, "read"):
+                values = [np.asarray(there[self.rows(chunk)]) for there in self._arrays]
+        except InputValueError:
+            raise
         except UNREADABLE:
             return None
         return values if digest(*values) == self._digest(self._outputs, chunk) else None
 
     def _digest(self, of: Any, chunk: int) -> str | None:
         try:
-            found = np.asarray(of[chunk])
+            with _said(self.where, "read"):
+                found = np.asarray(of[chunk])
+        except InputValueError:
+            raise
         except UNREADABLE:
             return None
         return found.tobytes().hex() if found.any() else None
@@ -276,13 +282,13 @@ def _open(where: str | Path, mode: Any) -> Any:
 
 
 @contextmanager
-def _said(where: str | Path) -> Iterator[None]:
-    """Say in a line that a disk is full or takes nothing; what is finished stays."""
+def _said(where: str | Path, doing: str = "written") -> Iterator[None]:
+    """Say in a line that a disk is full or takes nothing, or a server does not answer; what is finished stays."""
     try:
         yield
     except OSError as error:
         msg = (
-            f"{where} cannot be written: {error.strerror or error}. The chunks that are finished stay: make space, or mend what is "
+            f"{where} cannot be {doing}: {error.strerror or error}. The chunks that are finished stay: make space, or mend what is "
             "wrong, and call again."
         )
         raise InputValueError(msg) from error
