@@ -1,6 +1,7 @@
 """A foundation model tuned on the user's cells: classes, expression, or its own pretraining continued."""
 
 import copy
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -21,7 +22,7 @@ from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train import saving, tasks
 from scgnn_tools.train._resume import weights_digest
-from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
+from scgnn_tools.train.arguments import Devices, check_numbers, move, several_devices
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.plans import model_parts
 
@@ -174,7 +175,8 @@ class FineTuner:
         accelerator
             "auto" trains where the model is; "cpu", "gpu" and "mps" move it.
         devices
-            "auto", 1, or the number of a device in a list: one device trains.
+            "auto", 1, or the number of a device in a list: one device trains. A number n above 1 trains on n GPUs, or processes on the CPU,
+            as PyTorch's distributed data parallel does; it wants a ``folder``, and a step sees n batches. Each process runs the script.
         early_stopping
             Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
             epochs and keeps the last weights.
@@ -207,14 +209,20 @@ class FineTuner:
         check_numbers(
             max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size, lr=lr, **how
         )
-        move(self.model, one_device("FineTuner", accelerator, devices, here=self.model.device))
+        device, count = several_devices("FineTuner", accelerator, devices, here=self.model.device)
+        if count > 1 and folder is None:
+            msg = f"devices={devices!r} wants a folder=, in which the processes find the weights that validate best."
+            raise InputValueError(msg)
+        move(self.model, device)
         self.task.to(self.model.device)
         how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
         how |= {"max_cells": batch_size, "max_tokens": budget_of(self.model, max_tokens)}
         train, validation = _split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
         target = None if folder is None else Path(folder).expanduser()
         if target is not None:
-            RunFolder(target, self._plan(how, train, validation), resume=resume, hint=AGAIN)
+            first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+            plan = self._plan(how | ({"devices": count} if count > 1 else {}), train, validation)
+            RunFolder(target, plan, resume=resume or not first, hint=AGAIN)
         self.history = fit_task(
             self.model,
             self.task,
@@ -225,6 +233,7 @@ class FineTuner:
             folder=target,
             resume=resume,
             seed=self._seed,
+            devices=count,
             **how,
         )
         best = self.history["validation"].min()

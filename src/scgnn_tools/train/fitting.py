@@ -1,9 +1,9 @@
 """Train the head of a task and what is not frozen of a network, on tokens that are there already."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from scgnn_tools.nn.lora import merge_lora
 from scgnn_tools.train.arguments import given_or_temporary
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.signals import handed_back
-from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run
+from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run, several
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -71,12 +71,19 @@ class CellFeed(Feed):
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(value)
 
-    def batches(self, epoch: int, rank: int, ranks: int) -> Sequence[np.ndarray]:
-        """Return this epoch's batches, in random order."""
-        rng = np.random.default_rng([self.seed, 0, epoch])
+    def place(self, device: torch.device) -> None:
+        """Let the model know the device of this process, where there are several."""
+        if torch.distributed.is_initialized():
+            self.model.device = device
+
+    def batches(self, epoch: int, rank: int, ranks: int) -> Sequence[Any]:
+        """Return this epoch's batches, in random order. Each of several processes has its part of batches that are as many times larger."""
+        rng, most = np.random.default_rng([self.seed, 0, epoch]), self.max_cells and self.max_cells * ranks
         if self.strata is not None:
-            return stratified_batches(self.cells["train"], self.strata, rng, self.max_cells or 32)
-        return random_batches(self.cells["train"], self.lengths, rng, self.max_tokens, self.max_cells)
+            whole = stratified_batches(self.cells["train"], self.strata, rng, most or 32 * ranks)
+        else:
+            whole = random_batches(self.cells["train"], self.lengths, rng, self.max_tokens * ranks, most)
+        return whole if ranks == 1 else [part_of(batch, rank, ranks) for batch in whole]
 
     def validation(self) -> Sequence[Any]:
         """Return the validation batches with their numbers."""
@@ -84,8 +91,12 @@ class CellFeed(Feed):
         batches = length_batches(self.lengths[cells], max_tokens=self.max_tokens, max_cells=self.max_cells)
         return [(i, cells[b]) for i, b in enumerate(batches)]
 
-    def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, int]:
+    def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, float]:
         """Return the loss of a batch; the masks of the validation cells are the same each time."""
+        if place is not None and isinstance(batch, Part):
+            # a process without a cell takes part with one that counts nothing
+            value, _ = self.loss(batch.cells if len(batch.cells) else batch.batch[:1], place)
+            return batch.weight(self.task.mass) * value, len(batch.batch) / batch.ranks
         number, cells = (place[1], batch) if place is not None else batch
         draw = [self.seed, 2, int(number)] if place is None else [self.seed, 1, *place]
         if self.task.training:
@@ -94,6 +105,26 @@ class CellFeed(Feed):
                     part.eval()  # a cell's vector depends on that cell alone, in training too
         some = np.asarray(cells)
         return self.task.loss(self.model, self.tokens.select(some), some, np.random.default_rng(draw)), len(some)
+
+
+class Part(NamedTuple):
+    """What one of several processes has of a batch: its cells, all of them, and how many processes there are."""
+
+    cells: np.ndarray
+    batch: np.ndarray
+    ranks: int
+
+    def weight(self, mass: Callable[[np.ndarray], float]) -> float:
+        """Return the weight of the mean loss of the part's cells.
+
+        Gradients are averaged over processes: with these weights that is the gradient of the mean over all cells of the batch.
+        """
+        return mass(self.cells) * self.ranks / mass(self.batch) if len(self.cells) else 0.0
+
+
+def part_of(batch: np.ndarray, rank: int, ranks: int) -> Part:
+    """Return the part of a batch that one of several processes has."""
+    return Part(batch[rank::ranks], batch, ranks)
 
 
 def fit_task(
@@ -115,6 +146,7 @@ def fit_task(
     seed: int = 0,
     decay: bool = False,
     strata: np.ndarray | None = None,
+    devices: int = 1,
 ) -> pd.DataFrame:
     """Train, and leave the weights that validate best in the network and the task, frozen and in evaluation mode.
 
@@ -142,6 +174,8 @@ def fit_task(
         Whether the learning rate falls in a straight line over ``max_epochs``.
     strata
         Code of each cell: a batch, of ``max_cells`` cells, then holds every code in proportion. None makes batches of cells of like length.
+    devices
+        GPUs, or processes on the CPU, of which each has ``max_tokens`` and ``max_cells``.
 
     Returns
     -------
@@ -152,6 +186,7 @@ def fit_task(
     cells = {"train": train, "validation": validation}
     feed = CellFeed(model, task, tokens, cells, max_tokens=budget, max_cells=max_cells, seed=seed, strata=strata)
     epoch = int(feed.lengths[train].sum() // budget) if strata is None else round(len(train) / (max_cells or 32))
+    epoch //= devices
     steps = max_epochs * max(1, epoch)
     module = Module(
         nn.ModuleDict({"network": model.network, "task": task}),
@@ -161,7 +196,7 @@ def fit_task(
     )
     try:
         with handed_back(), given_or_temporary(folder) as at:
-            interrupted = _epochs(module, at, max_epochs=max_epochs, patience=patience, resume=resume)
+            interrupted = _epochs(module, at, max_epochs=max_epochs, patience=patience, resume=resume, devices=devices)
     except SgtError:  # nothing was trained
         raise
     except BaseException:
@@ -185,7 +220,7 @@ def _settle(model: "NetworkModel", task: "Task") -> None:
         part.to(model.device).eval().requires_grad_(False)
 
 
-def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | None, resume: bool) -> bool:
+def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | None, resume: bool, devices: int) -> bool:
     """Train, put the weights that are kept into the module, and tell whether Ctrl-C ended it."""
     model = module.feed.model  # type: ignore[attr-defined]
     stop: list[Callback] = [] if patience is None else [EarlyStopping("validation", patience=patience)]
@@ -207,6 +242,7 @@ def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | No
             max_epochs=max_epochs,
             enable_progress_bar=shows_bars(),
             reload_dataloaders_every_n_epochs=1,
+            **several(devices),
         )
     except KeyboardInterrupt:
         interrupted = True

@@ -29,7 +29,7 @@ class Feed(ABC):
         """Return the validation batches, the same each time."""
 
     @abstractmethod
-    def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, int]:
+    def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, float]:
         """Return the loss of a batch and its number of cells; ``place`` is (epoch, index) in training and None in validation."""
 
     def state(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Module(lightning.LightningModule):
     def validation_step(self, batch: Any, index: int) -> None:
         """Log the loss on validation cells."""
         value, n = self.feed.loss(batch, None)
-        self.log("validation", value, batch_size=n, prog_bar=True)
+        self.log("validation", value, batch_size=int(n), prog_bar=True)
 
     def on_validation_epoch_end(self) -> None:
         """Keep the figures."""

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -26,7 +25,7 @@ from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.plans import leave, model_parts, start_of
 from scgnn_tools.train.trainer import LAST as STATE
-from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run
+from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run, several
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -279,13 +278,11 @@ def _run(
         precision=precision or precision_of(model.dtype),
         resume=resume,
         max_steps=schedule.steps,
-        devices=devices,
-        strategy=_strategy(devices),
+        **several(devices),
         accumulate_grad_batches=schedule.accumulate,
         enable_progress_bar=False,
         val_check_interval=min(every, schedule.steps) * schedule.accumulate,
         check_val_every_n_epoch=None,
-        use_distributed_sampler=False,
     )
 
 
@@ -293,14 +290,6 @@ def _usable(tokens: Tokens) -> Tokens:
     """Return the cells with at least two genes, longest first: like lengths stand together, which attention is quicker on."""
     order = np.argsort(-tokens.lengths, kind="stable")
     return tokens.select(order[tokens.lengths[order] > 2])
-
-
-def _strategy(devices: int) -> str:
-    if devices == 1 and int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return "auto"
-    # a notebook has no script that could be started a second time
-    kind = "ddp_notebook" if hasattr(sys, "ps1") or "ipykernel" in sys.modules else "ddp"
-    return f"{kind}_find_unused_parameters_true"
 
 
 def _plan(

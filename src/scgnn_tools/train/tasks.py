@@ -23,6 +23,10 @@ class Task(nn.Module):
         """Return the loss of a batch; ``cells`` are its positions in the object."""
         raise NotImplementedError
 
+    def mass(self, cells: np.ndarray) -> float:
+        """Return what the loss of a batch, which is a mean, was divided by."""
+        return float(len(cells))
+
 
 class Classification(Task):
     """Cross-entropy of the classes of cells.
@@ -60,6 +64,10 @@ class Classification(Task):
         """Return the cross-entropy."""
         truth = torch.as_tensor(self.codes[cells], device=self.weight.device)
         return F.cross_entropy(self(model, tokens).float(), truth, weight=self.weight)
+
+    def mass(self, cells: np.ndarray) -> float:
+        """Return the weights of the cells' classes, added up."""
+        return float(self.weight.cpu().numpy()[self.codes[cells]].sum())
 
 
 class Expression(Task):

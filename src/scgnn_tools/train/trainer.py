@@ -1,6 +1,8 @@
 """How the one Lightning module is run: quietly, resumed from a state that is looked at first, interrupted without harm."""
 
 import logging
+import os
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -81,6 +83,16 @@ def run(
         )
         trainer.fit(module, ckpt_path=str(last) if again else None, weights_only=True)
     return trainer
+
+
+def several(devices: int) -> dict[str, Any]:
+    """Return what Lightning is told to train on several devices; nothing for one."""
+    if devices == 1 and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return {}
+    # a notebook has no script that could be started a second time
+    kind = "ddp_notebook" if hasattr(sys, "ps1") or "ipykernel" in sys.modules else "ddp"
+    strategy = f"{kind}_find_unused_parameters_true"
+    return {"devices": devices, "strategy": strategy, "use_distributed_sampler": False}
 
 
 def precision_of(dtype: torch.dtype) -> str:
