@@ -137,22 +137,23 @@ def infer(
     )
     evaluation["calibration"] = kept.record("calibration", lambda: calibrate(inputs, method, rng=rng, options=options))
     every = cell_side(data.inputs.expression, data.inputs.genes, data.tfs, data.known, groups, rng=rng)
+    new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
+    if every is not None and not rows.all():
+        new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     side = None if every is None else every.take(np.flatnonzero(rows))
+    every = None  # of many groups it is larger than all else
     scored = networks(
         inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
         added=None if side is None else side.added(join=join), allowed=data.allowed(tfs),
     )  # fmt: skip
     edges, mean = scored.edges, scored.mean
     evaluation["controls"] = controls
-    new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
-    if every is not None and side is not None:
+    if side is not None:
         evaluation |= {"reliability": side.reliability(), "ratio": side.ratios()}
         if controls and join and mean is not None:
             evaluation |= side.controls(mean, n_top=n_top, rng=rng)
         if join and mean is not None:
             regulons = side.regulons(joined(mean, side.evidence.log_ratio()), tfs)
-        if not rows.all():
-            new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
     return Network(edges, evaluation, new, regulons, scored.interrupted, len(tfs))
