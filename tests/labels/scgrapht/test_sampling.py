@@ -67,6 +67,34 @@ def test_a_sample_is_smaller_and_right_on_average(path, sparsify, monkeypatch):
     np.testing.assert_allclose(total / 400, dense @ ones, rtol=0.15)
 
 
+def test_four_partitions_give_the_logits_of_the_whole_on_interior_nodes():
+    """A node whose neighbours, and theirs, are all in its part is answered as in the whole graph."""
+    rng, part = np.random.default_rng(4), np.arange(160) % 4
+    rates = np.where(np.arange(40)[None, :] // 10 == part[:, None], 3.0, 1.3)  # some cells lie between two parts
+    cells, vectors = sp.csr_array(rng.poisson(rates).astype(np.float32)), rng.normal(size=(160, 6)).astype(np.float32)
+    steps = parse("CC-CC")
+    network = PathwayNetwork(steps, 6, 3, width=16).eval()
+
+    def logits(rows):
+        graph = Graph(steps, sp.csr_array(cells[rows]), "row", 4)
+        assembler = Assembler(graph, first_product(graph, vectors[rows]), vectors[rows], torch.device("cpu"))
+        with torch.no_grad():
+            return network(assembler.nodes(), assembler.members(np.arange(len(rows)))).numpy(), assembler.matrix("CC")[
+                0
+            ]
+
+    whole, edges = logits(np.arange(160))
+    reach = (edges @ edges).toarray() > 0
+    n_interior = 0
+    for p in range(4):
+        rows = np.flatnonzero(part == p)
+        interior = ~reach[rows][:, part != p].any(axis=1)
+        n_interior += interior.sum()
+        own, _ = logits(rows)
+        np.testing.assert_allclose(own[interior], whole[rows][interior], atol=1e-5)
+    assert 40 < n_interior < 160
+
+
 @pytest.mark.parametrize("pathway", ["P2", "P3", "P4", "CG-GC-CG"])
 def test_mini_batches_learn_too(pathway, monkeypatch):
     monkeypatch.setattr(sampling, "CELLS", 60)

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._errors import InputValueError
+from scgnn_tools.labels.landmarks import MOST
 
 WHOLE = {
     "n_genes": 1, "n_tokens": 1, "width": 1, "n_layers": 1, "n_heads": 1, "k": 1, "n_hops": 0, "iterations": 0, "epochs_genes": 1,
-    "patience_genes": 1, "epochs_e": 1, "patience": 1, "batch_size": 1,
+    "patience_genes": 1, "epochs_e": 1, "patience": 1, "batch_size": 1, "cells_e": 1, "most_cells": 10,
 }  # fmt: skip
 """Whole numbers, and the least that each can be."""
 
@@ -44,6 +45,8 @@ class Config:
     epochs_genes: int = 20  # most epochs of the gene-level network before EM
     patience_genes: int = 5  # of these without a better validation loss
     epochs_e: int = 5  # most epochs of an E-step
+    cells_e: int = 5_000  # most cells of an epoch of an E-step, drawn anew each time; paper: all
+    most_cells: int = MOST  # most cells of the graph; others are attached to it when they ask. Paper: all
     patience: int = 20  # epochs of an M-step without a better validation loss
     dropout: float = 0.1
     gene_dropout: float = 0.3  # share of the genes that the cell-level network does not see in a step of training

@@ -188,7 +188,7 @@ class Steps:
         log_p = self._tensor(last.log_p)
 
         def losses(q: nn.Module) -> Iterator[Tensor]:
-            for batch in self._batches(np.arange(len(last.h))):
+            for batch in self._batches(np.arange(len(last.h)), c.cells_e):
                 known, rest = batch[batch < n], batch[batch >= n]
                 logits = self._q(q, np.concatenate([known, rest]))
                 said = pseudo_labels(log_p[self._tensor(rest)], sample=c.sample)
@@ -241,9 +241,9 @@ class Steps:
         log_q = gene_level(cast("GeneNetwork", q), x, self.plan.device)[1]
         return float(-log_q[np.arange(len(log_q)), self.nodes.validation_labels].mean())
 
-    def _batches(self, cells: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield batches in random order; from PyTorch's generator, which a resumed run finds as it was."""
-        order = cells[torch.randperm(len(cells)).numpy()]
+    def _batches(self, cells: np.ndarray, most: int | None = None) -> Iterator[np.ndarray]:
+        """Yield batches in random order, of ``most`` cells; from PyTorch's generator, which a resumed run finds as it was."""
+        order = cells[torch.randperm(len(cells)).numpy()[:most]]
         for i in range(0, len(order), self.config.batch_size):
             yield order[i : i + self.config.batch_size]
 

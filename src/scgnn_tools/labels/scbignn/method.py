@@ -13,8 +13,10 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels._registry import TRAIN_SIZE
+from scgnn_tools.labels.landmarks import landmarks
 from scgnn_tools.labels.scbignn.cell_graph import Attach
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import PAPER, Config
@@ -96,7 +98,18 @@ class ScBiGNN:
         unlabeled: Cells | None = None,
         rng: RNG = 0,
     ) -> "ScBiGNN":
-        """Train on the training cells and, without their labels, on the others; labels of the validation cells only stop and choose."""
+        """Train on the training cells and, without their labels, on the others; labels of the validation cells only stop and choose.
+
+        Of more cells than ``most_cells`` the graph holds landmarks: cells of every class first, then unlabelled ones.
+        """
+        most = self.config.most_cells
+        for_training = landmarks(train, max(most - len(validation), most // 2), labels)
+        train, labels = train.take(for_training), labels[for_training]
+        for_validation = landmarks(validation, max(most - len(train), most // 4), validation_labels)
+        validation, validation_labels = validation.take(for_validation), validation_labels[for_validation]
+        if unlabeled is not None:
+            room = max(most - len(train) - len(validation), most // 4)
+            unlabeled = unlabeled.take(landmarks(unlabeled, room))
         cells = train.beside(validation) if unlabeled is None else train.beside(validation).beside(unlabeled)
         c, n, n_validation = self.config, len(train), len(validation)
         self._genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
@@ -150,6 +163,18 @@ class ScBiGNN:
 
     def both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the log-probabilities of the gene-level and of the cell-level network, each float64 (n_cells, n_classes)."""
+        some = (
+            cells if len(cells) <= CHUNK else cells.take(np.arange(i, min(i + CHUNK, len(cells))))
+            for i in range(0, len(cells), CHUNK)
+        )
+        parts = [self._both(c) for c in some]
+        empty = np.zeros((0, self._log_q.shape[1]))
+        return (
+            np.concatenate([empty, *(q for q, _ in parts)]),
+            np.concatenate([empty, *(p for _, p in parts)]),
+        )
+
+    def _both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         z, log_q, at = self._asked(cells)
         with torch.no_grad():
             log_p = torch.log_softmax(self._p.logits(z), dim=1).cpu().numpy()

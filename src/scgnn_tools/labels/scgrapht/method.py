@@ -16,6 +16,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.landmarks import MOST, landmarks
 from scgnn_tools.labels.mixture import rarity
 from scgnn_tools.labels.scgrapht import fusion, options
 from scgnn_tools.labels.scgrapht.assemble import Assembler
@@ -46,7 +47,8 @@ class ScGraPhT:
         labelled cells. Options that are given beside it hold in its place.
     pathway
         "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", …. None is "CG", the best in our
-        measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol.
+        measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol. Under the
+        protocol "clean" a graph of cells (CC) has at most 20,000 landmarks, of every class; other cells are attached when they ask.
     scheme
         "graph": the graph alone; "embedding": the cells' vectors go in where cells come first; "embedding+logits": fused with a classifier
         besides; "joint": a fine-tuned foundation model is trained on with it, through its logits. The paper's names GO, EO, EL and JT do.
@@ -202,6 +204,13 @@ class ScGraPhT:
         other = self._beside()
         if isinstance(other, Experts):
             other.fit(train, labels, validation, validation_labels)
+        if (
+            o.protocol == "clean" and "CC" in self.steps
+        ):  # a graph of cells has landmarks; others are attached when they ask
+            some = landmarks(train, MOST, labels)
+            train, labels = train.take(some), labels[some]
+            if unlabeled is not None:
+                unlabeled = unlabeled.take(landmarks(unlabeled, max(MOST - len(train), MOST // 2)))
         # the published protocols have every cell in the graph; else only if cells without labels are given to be looked at
         whole = o.protocol != "clean" or unlabeled is not None
         members = [train, validation, *([] if unlabeled is None else [unlabeled])]
