@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+import time
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -60,3 +65,27 @@ def test_bad_input_is_a_line(file, tmp_path, capsys, words, says):
     assert says in error
     assert "Traceback" not in error
     assert not (tmp_path / "out.h5ad").exists()
+
+
+@pytest.mark.slow  # a process of its own, which imports all
+@pytest.mark.parametrize(
+    ("number", "status", "says"),
+    [(signal.SIGINT, 130, "sgt: interrupted\n"), (signal.SIGTERM, 143, "sgt: terminated\n")],
+)
+@pytest.mark.parametrize("word", ["integrate", "annotate"])
+def test_a_signal_ends_the_command_with_its_status_and_nothing_half_written(file, tmp_path, word, number, status, says):
+    words = {
+        "integrate": ["--batch-key", "donor", "--method", "scvi", "--max-epochs", "2000"],
+        "annotate": ["--reference", str(file), "--labels", "bulk_labels", "--method", "auto"],
+    }[word]
+    code = "import sys; from scgnn_tools.cli import main; print('ready', flush=True); sys.exit(main())"
+    paths = ["--save", str(tmp_path / "kept"), "--output", str(tmp_path / "out.h5ad")]
+    command = [sys.executable, "-c", code, word, str(file), *words, *paths]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(2)
+        child.send_signal(number)
+        _, error = child.communicate(timeout=120)
+    assert child.returncode == status
+    assert error.endswith(says)
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.h5ad"]

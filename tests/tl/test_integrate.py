@@ -1,3 +1,4 @@
+import json
 import sys
 
 import anndata as ad
@@ -292,3 +293,27 @@ def test_a_saved_integration_is_whole_and_sealed(two_donors, tmp_path):
         with pytest.raises(WeightsError, match=r"damaged or was changed|no JSON"):
             Integrator.load(tmp_path / "atlas")
         path.write_bytes(sound)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format": 2}, "another version of scgnn_tools .format 2; this one reads 1"),
+        ({"genes": None}, "holds no integration"),
+        ({"genes": []}, "holds no integration"),
+        ({"genes": ["GENE1"]}, "holds no integration"),
+        ({"batches": 3}, "holds no integration"),
+        ({"use_rep": None}, "holds no integration"),
+        ({"method": "combat"}, "holds no integration"),
+        ({"shapes": {}}, "holds no integration|shapes|tensor"),
+    ],
+    ids=str,
+)
+def test_a_folder_that_was_changed_and_sealed_again_is_refused(two_donors, tmp_path, changes, says):
+    from scgnn_tools.fm import saves
+
+    Integrator.fit(two_donors, "donor", method="center", n_comps=5).save(tmp_path / "a")
+    about = json.loads((tmp_path / "a" / "config.json").read_text()) | changes
+    saves.seal(tmp_path / "a", about)
+    with pytest.raises(WeightsError, match=says):
+        Integrator.load(tmp_path / "a")

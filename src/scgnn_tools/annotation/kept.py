@@ -128,20 +128,28 @@ def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
     if len(genes) and not (genes.min() >= 0 and genes.max() < vocabulary and (np.diff(genes) > 0).all()):
         msg = "its genes are no positions in the vocabulary"
         raise ValueError(msg)
+    experiments, called = arrays["experiments"], about["experiment_names"]
+    if not isinstance(called, list) or not (experiments.min() >= 0 and experiments.max() < len(called)):
+        msg = "its experiments have no names"
+        raise ValueError(msg)
     counts.check_format(full_check=True)
     return KnownCells(
         counts,
         genes,
         np.array(about["labels"])[arrays["labels"]],
         names,
-        arrays["experiments"],
-        tuple(about["experiment_names"]),
+        experiments,
+        tuple(called),
         bool(about["are_counts"]),
         arrays.get("vectors"),
     )
 
 
 def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: Settings) -> Labeller:
+    told, temperature = about["classes"], about["temperature"]
+    if not isinstance(told, list) or not isinstance(temperature, int | float) or not 0 < temperature < np.inf:
+        msg = "its classes are no list, or its temperature is no positive number"
+        raise ValueError(msg)
     made: Any = label_method(settings.method, **settings.made_with)
     arrays, config = _part(tensors, METHOD), about["method"]
     made.restore(arrays, config) if config else made.restore(arrays)
@@ -149,13 +157,12 @@ def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: S
     if settings.coverage is not None:
         sets = ConformalSets(settings.coverage, settings.conformal)  # type: ignore[arg-type]
         sets.thresholds = _part(tensors, SETS)["thresholds"]
-    told = about["report"]
+    classes, told = np.array(told), about["report"]
     tables = {t: _from_json(told[t]) for t in TABLES}
     report = Report(**tables, verdict=told["verdict"], conformal=told["conformal"], held_out=told["held_out"])
     novelty = Novelty().restore(_part(tensors, NOVELTY)) if settings.reject else None
-    classes = np.array(about["classes"])
     return Labeller(
-        classes, settings.method, made, float(about["temperature"]), sets, novelty, report, bool(about["interrupted"])
+        classes, settings.method, made, float(temperature), sets, novelty, report, bool(about["interrupted"])
     )
 
 

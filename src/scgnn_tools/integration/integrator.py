@@ -30,6 +30,9 @@ UNSAVED = ("model", "checkpoint", "folder", "resume")
 
 SPACE, METHOD, NETWORK = "space.", "method.", "network"
 
+FORMAT = 1
+"""Of the folder; one that a later version writes in another way is refused by name."""
+
 
 class Integrator:
     """An integration that new cells can be mapped into: ``Integrator.fit(atlas, "batch").map_query(new)``.
@@ -209,7 +212,13 @@ class Integrator:
         arrays = {SPACE + "mean": self.space.mean, SPACE + "axes": self.space.axes}
         arrays |= {METHOD + k: np.asarray(v) for k, v in self.method.state().items()}  # type: ignore[attr-defined]
         shapes = {k: list(v.shape) for k, v in arrays.items()}
-        about = {**self.about, "genes": self.space.genes.tolist(), "batches": self.batches.tolist(), "shapes": shapes}
+        about = {
+            **self.about,
+            "format": FORMAT,
+            "genes": self.space.genes.tolist(),
+            "batches": self.batches.tolist(),
+            "shapes": shapes,
+        }
         if entry(self.about["method"]).network:
             beside = cast("TunedNetwork", self.method).save_network
             saves.save(folder, arrays, about, beside=lambda part: beside(part / NETWORK), overwrite=overwrite)
@@ -227,9 +236,16 @@ class Integrator:
         """
         folder = as_path("folder", folder)
         about = saves.read_raw(folder)
+        if about.get("format", FORMAT) != FORMAT:
+            msg = (
+                f"{folder} was written by another version of scgnn_tools (format {printable(about['format'])}; this one reads {FORMAT}). "
+                "Fit it again: Integrator.fit(adata, batch_key).save(folder, overwrite=True)."
+            )
+            raise WeightsError(msg)
         try:
+            _check_about(about)
             arrays, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
-            names, batches = about.pop("genes"), about.pop("batches")
+            names, batches, _ = about.pop("genes"), about.pop("batches"), about.pop("format", FORMAT)
             space = StreamedPCA(np.array(names, dtype=object))
             space.mean, space.axes = arrays[SPACE + "mean"], arrays[SPACE + "axes"]
             options = dict(about["options"])
@@ -243,3 +259,14 @@ class Integrator:
             msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {printable(error)})."
             raise WeightsError(msg) from error
         return cls(made, space, np.array(batches, dtype=object), about)
+
+
+def _check_about(about: dict[str, Any]) -> None:
+    """Refuse a description of other types than :meth:`Integrator.save` writes; as any that lacks an entry, it is said where it is read."""
+    lists = [about["genes"], about["batches"]]
+    if not all(isinstance(x, list) and x and all(isinstance(v, str) for v in x) for x in lists):
+        msg = "genes and batches are lists of names"
+        raise TypeError(msg)
+    if len(about["genes"]) != about["shapes"][SPACE + "mean"][0] or not isinstance(about["use_rep"], str):
+        msg = "the genes are not those of the components, or use_rep is no text"
+        raise ValueError(msg)
