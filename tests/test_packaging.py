@@ -16,14 +16,11 @@ import scgnn_tools as sgt
 ROOT = Path(__file__).parents[1]
 SRC = Path(sgt.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTION = {"gears": "cell-gears", "sklearn": "scikit-learn", "scvi": "scvi-tools"}
+DISTRIBUTION = {"sklearn": "scikit-learn", "scvi": "scvi-tools"}
 """Distributions that are not called as what is imported from them."""
 
 THROUGH_OTHERS = {"dask"}
 """Extras that another package imports: AnnData hands us its arrays."""
-
-PROGRAMS = {"cell-gears"}
-"""Other people's programs, which stand beside our methods where they are installed; the error of such a method says how."""
 
 BY_TESTS = {"scib-metrics"}
 """Extras that only a test imports, which compares our numbers with theirs where they are installed."""
@@ -66,14 +63,14 @@ def imported():
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported(imported):
-    assert set(imported) - CORE - EXTRAS == PROGRAMS
+    assert set(imported) - CORE - EXTRAS == set()
     assert CORE - set(imported) == set()
     assert EXTRAS - set(imported) - THROUGH_OTHERS == BY_TESTS
 
 
 def test_extras_are_imported_where_they_are_used(imported):
     """Else the package does not import without them."""
-    assert [(d, path) for d in (EXTRAS | PROGRAMS) - CORE for path, on_use in imported[d] if not on_use] == []
+    assert [(d, path) for d in EXTRAS - CORE for path, on_use in imported[d] if not on_use] == []
 
 
 def test_the_house_is_as_contributing_shows_it():
