@@ -48,7 +48,8 @@ class ScGraPhT:
     pathway
         "P1" (GG-CG), "P2" (GC-CG), "P3" (CG-CC), "P4" (CC-CC), or any steps that fit: "CG", "CG-GC-CG", …. None is "CG", the best in our
         measurements when fused, and P2, the best in the paper's, where vectors have to go in ("embedding", "joint") and for its protocol.
-        Under the protocol "clean" a graph of cells (CC) has at most 20,000 landmarks, of every class; other cells are attached when they ask.
+        Under the protocol "clean" a graph of cells (CC) has at most 20,000 landmarks, of every class; other cells are attached when they
+        ask.
     scheme
         "graph": the graph alone; "embedding": the cells' vectors go in where cells come first; "embedding+logits": fused with a classifier
         besides; "joint": a fine-tuned foundation model is trained on with it, through its logits. The paper's names GO, EO, EL and JT do.
