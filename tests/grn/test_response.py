@@ -60,3 +60,9 @@ def test_cells_without_a_change_give_chance(cells):
     )
     assert 0.25 < same["auroc"].item() < 0.75
     assert same["p"].item() > 0.05
+
+
+def test_a_network_of_one_factor_cannot_be_rewired(cells):
+    alone = asked(cells, {"n": Regulons(np.zeros(20, dtype=np.int64), TARGETS)})
+    assert alone["auroc"].item() > 0.9
+    assert alone[["rewired", "p"]].isna().all().all()

@@ -64,8 +64,9 @@ def response(
     DataFrame
         A row a network and factor that has 5 targets: ``network``, ``factor``, ``n_cells``, ``n_targets``; ``auroc``, the share of other
         genes of like expression that a target moves further than (Welch's t, without its sign); ``rewired``, its mean in rewired
-        networks, and ``p``, the share of these that reach it; ``e_distance`` between perturbed and control cells over the targets,
-        ``e_others``, its mean over as many other genes of like expression.
+        networks, and ``p``, the share of these that reach it (both NaN for a network of one factor, which cannot be rewired);
+        ``e_distance`` between perturbed and control cells over the targets, ``e_others``, its mean over as many other genes of like
+        expression.
     """
     rng = generator(rng)
     level = _levels(np.asarray(x[control].mean(axis=0)).ravel())
@@ -76,7 +77,8 @@ def response(
         edges = Regulons(edges.factor[apart], edges.target[apart])
         told = [f for f in perturbed if len(edges.of(f)) >= LEAST_TARGETS]
         null: dict[int, list[float]] = {f: [] for f in told}
-        for _ in range(n_shuffles if told else 0):
+        alone = len(np.unique(edges.factor)) < 2  # there is nothing to swap its targets with
+        for _ in range(n_shuffles if told and not alone else 0):
             other = Regulons(*rewired(*edges, rng=rng))
             for f in told:
                 null[f].append(_outranked(moved[f], other.of(f), level, own[f]))
@@ -87,7 +89,7 @@ def response(
             rows.append({
                 "network": name, "factor": f, "n_cells": len(perturbed[f]), "n_targets": len(targets), "auroc": auroc,
                 "rewired": float(np.nanmean(rest)) if len(rest) else np.nan,
-                "p": (1 + int((rest >= auroc).sum())) / (1 + len(rest)), "e_distance": near, "e_others": far,
+                "p": (1 + int((rest >= auroc).sum())) / (1 + len(rest)) if len(rest) else np.nan, "e_distance": near, "e_others": far,
             })  # fmt: skip
     columns = ["network", "factor", "n_cells", "n_targets", "auroc", "rewired", "p", "e_distance", "e_others"]
     return pd.DataFrame(rows, columns=columns)

@@ -75,8 +75,8 @@ class Perturbed:
         return Regulons(self._factors.get_indexer(here["tf"]), here["column"].to_numpy(dtype=np.int64))
 
     def _coexpressed(self, own: np.ndarray, most: int) -> Regulons:
-        """Return the genes that go with each perturbed factor in control cells, as far as it is measured."""
-        factors = np.array([f for f in self._perturbed if own[f] >= 0], dtype=np.int64)
+        """Return the genes that go with each measured factor in control cells; also of those that nobody perturbed, to be rewired with."""
+        factors = np.flatnonzero(own >= 0)
         if not len(factors):
             return Regulons(factors, factors)
         r = np.abs(correlations(self._x[self._control], own[factors], np.arange(len(self._genes))))
@@ -87,8 +87,11 @@ class Perturbed:
 def _said(table: pd.DataFrame) -> str:
     if table.empty:
         return f"perturbed cells: no perturbed factor has {LEAST_TARGETS} targets among the genes"
-    parts = [
-        f"{name} {t['auroc'].mean():.3f} (rewired {t['rewired'].mean():.3f}; {int((t['p'] < 0.05).sum())} of {len(t)} factors above)"
-        for name, t in table.groupby("network", sort=False)
-    ]
+    parts = [f"{name} {t['auroc'].mean():.3f} ({_rewired(t)})" for name, t in table.groupby("network", sort=False)]
     return "perturbed cells: targets move further than other genes of like expression (AUROC): " + ", ".join(parts)
+
+
+def _rewired(part: pd.DataFrame) -> str:
+    if part["p"].isna().all():
+        return "one factor, which cannot be rewired"
+    return f"rewired {part['rewired'].mean():.3f}; {int((part['p'] < 0.05).sum())} of {len(part)} factors above"
