@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scgnn_tools._errors import InputScaleError, InputValueError, LabelError, MissingExtraError
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, LabelError, MissingExtraError
 from scgnn_tools.integration import METHODS, Batches, integration_method
 from scgnn_tools.metrics import integration
 
@@ -121,6 +121,9 @@ def test_center_does_not_know_a_new_batch():
 BAD = [
     (lambda: integration_method("bbknn"), InputValueError, "no integration method 'bbknn'; the methods are none, center"),
     (lambda: integration_method("harmony", thetta=1), InputValueError, "harmony has no option 'thetta'; its options are: theta"),
+    (lambda: integration_method("scvi", max_epochs=-3), InputValueError, "max_epochs is a positive integer"),
+    (lambda: integration_method("cgc", graph="x"), InputValueError, "graph is True or False"),
+    (lambda: integration_method("cgc", folder=3), InputTypeError, "folder is a path; got 3"),
     (lambda: integration_method("scvi").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), InputScaleError, "want raw counts"),
     (lambda: integration_method("scanvi").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), LabelError, "learns from labels"),
     (lambda: integration_method("combat").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), InputValueError, "vectors only"),

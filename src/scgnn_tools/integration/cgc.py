@@ -10,7 +10,7 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from scgnn_tools._choices import integer
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._random import torch_random
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.model import MASK_VALUE
@@ -80,6 +80,8 @@ class CGCBatches(TunedNetwork):
             integer(name, value)
         integer("max_length", max_length, least=2)
         integer("n_graph_layers", n_graph_layers, least=0)
+        choice("graph", graph, (True, False))
+        choice("pretrain", pretrain, (True, False))
         super().__init__(
             "cgc",
             cgc.CGCModel,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm.scgpt.model import MASK_VALUE, ScGPT
@@ -74,7 +75,7 @@ class ScGPTBatches(TunedNetwork):
             folder=folder,
             resume=resume,
         )
-        self.dsbn = dsbn
+        self.dsbn = choice("dsbn", dsbn, (True, False))
         self._norm: DomainNorm | None = None
 
     def state(self) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
+from scgnn_tools._write import as_path
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.integration._protocol import Batches
@@ -76,7 +77,7 @@ class TunedNetwork:
         }
         self.name, self._given, self._checkpoint, self._device = name, model, checkpoint, resolve_device(device)
         self.dar_schedule = dar_schedule
-        self.folder = None if folder is None else Path(folder).expanduser()
+        self.folder = None if folder is None else as_path("folder", folder).expanduser()
         self.resume = choice("resume", resume, (True, False))
         self.model: Any = None
         self.history: pd.DataFrame | None = None
