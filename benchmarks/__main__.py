@@ -14,7 +14,7 @@ TOPICS = {
     "cgc": ["ablations cgc --folds 2", "cgc_mini --scvi 100 --transformer 150", "cgc"],
     "embedding": ["probe", "embed", "models --cells 64", "memory"],
     "annotation": [
-        "annotation --quiet --runs 5", "shifts --runs 1", "fusion", "unknown", "ablations annotation --folds 2",
+        "annotation --quiet --runs 5", "shifts --runs 1", "fusion", "unknown", "ablations annotation --folds 2", "papers",
         "ablations.scbignn --choose", "scgrapht_speed",
     ],
     "grn": [
