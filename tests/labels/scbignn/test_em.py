@@ -177,7 +177,9 @@ def test_resumed_step_by_step_it_ends_where_it_would_have(problem, tmp_path, mon
 
 
 def test_wrong_options_are_told_before_any_work():
-    with pytest.raises(InputValueError, match=r"scbignn has no option 'heads'; its options are: protocol, read_out, .*n_heads"):
+    with pytest.raises(
+        InputValueError, match=r"scbignn has no option 'heads'; its options are: protocol, read_out, .*n_heads"
+    ):
         label_method("scbignn", heads=2)
     with pytest.raises(InputValueError, match="read_out is 'p', 'q' or 'both'; got 'z'"):
         label_method("scbignn", read_out="z")
