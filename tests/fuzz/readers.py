@@ -298,7 +298,7 @@ def integrator(folder: Path) -> None:
     space.mean, space.axes = np.zeros(40, np.float32), rng.normal(size=(40, 4)).astype(np.float32)
     method = integration_method("center")
     method.fit(Batches(rng.normal(size=(30, 4)).astype(np.float32), np.arange(30) % 2), rng=0)
-    about = {"method": "center", "options": {}, "organism": "human"}
+    about = {"method": "center", "options": {}, "organism": "human", "use_rep": "pca"}
     Integrator(method, space, np.array(["a", "b"], dtype=object), about).save(folder)
 
 

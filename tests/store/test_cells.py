@@ -92,6 +92,9 @@ def test_a_server_that_fails_now_and_then(cells, once, tmp_path, monkeypatch, ki
     assert got.attrs["sgt_store"]["finished"]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:zarr v3 autosharding", "ignore::zarr.errors.ZarrUserWarning"
+)  # of what is to come in them
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_cells_of_both_formats_of_zarr(cells, once, tmp_path, zarr_format):
     with ad.settings.override(zarr_write_format=zarr_format):
