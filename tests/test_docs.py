@@ -71,6 +71,20 @@ def test_the_gallery_shows_every_figure():
         assert f"sgt.pl.{name}(" in lines.strip().splitlines()[-1]
 
 
+def test_every_concept_has_a_drawing_and_it_is_what_the_script_draws():
+    from docs._drawings import DRAWINGS, FOLDER
+
+    assert (
+        set(DRAWINGS) == {p.stem for p in (ROOT / "docs/concepts").glob("*.md")} == {p.stem for p in FOLDER.glob("*")}
+    )
+    for name, draw in DRAWINGS.items():
+        assert (FOLDER / f"{name}.svg").read_text(encoding="utf-8") == draw(), "run python docs/_drawings.py"
+        sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', draw())]
+        assert min(sizes) >= 10  # of 400: what a phone still shows
+        page = (ROOT / "docs/concepts" / f"{name}.md").read_text(encoding="utf-8")
+        assert re.search(rf"^!\[.+\]\(\.\./_static/concepts/{name}\.svg\)$", page, re.M)
+
+
 MADE = {"_build", "gallery", "generated", "tutorials"}
 PAGES = [p for p in sorted((ROOT / "docs").rglob("*.md")) if not MADE & set(p.relative_to(ROOT).parts)]
 
