@@ -1,9 +1,11 @@
 """What all tests share: the folder of real data, small real objects, and quiet progress bars."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import scgnn_tools as sgt
@@ -44,6 +46,16 @@ def _pbmc68k():
 def pbmc68k(_pbmc68k):
     """700 real cells that ship inside scanpy: scaled X, log-normalised raw, 765 genes."""
     return _pbmc68k.copy()
+
+
+@pytest.fixture
+def quick_umap(monkeypatch):
+    """Take the first two columns for a UMAP: what UMAP compiles at its first call takes most of a minute."""
+    from scgnn_tools import pl  # noqa: F401 (what draws a map has to be there)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("scgnn_tools.pl.") and inspect.isfunction(getattr(module, "umap", None)):
+            monkeypatch.setattr(module, "umap", lambda vectors, rng: np.asarray(vectors)[:, :2])
 
 
 @pytest.fixture

@@ -119,11 +119,8 @@ def labelled_pairs() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("example", [pytest.param(e, id=e.name) for e in EXAMPLES])
-def test_the_example_runs(example, prepared, tmp_path, monkeypatch):
+def test_the_example_runs(example, prepared, tmp_path, monkeypatch, quick_umap):
     monkeypatch.chdir(tmp_path)
-    # what UMAP compiles at its first call takes a quarter of a minute
-    for figure in ("_integration", "_embedding_report"):
-        monkeypatch.setattr(f"scgnn_tools.pl.{figure}.umap", lambda vectors, rng: vectors[:, :2])
     example.globs = {"sgt": sgt, "np": np, "pd": pd} | {name: cells.copy() for name, cells in prepared.items()}
     said = []
     with warnings.catch_warnings(), sgt.settings.override(cache_dir=tmp_path / "cache"):

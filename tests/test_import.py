@@ -37,6 +37,19 @@ def test_rooms_of_arrays_or_of_names_do_without_torch():
     assert out.stdout.strip() == "False"
 
 
+def test_what_is_at_hand_at_the_first_use_is_let_go():
+    """PyTorch's import keeps the frames that led to it, and a file that one of them holds stays open."""
+    code = (
+        "import gc, weakref, scgnn_tools as sgt\n"
+        "class Held: ...\n"
+        "gc.disable()\n"
+        "def use(held): sgt.tl; return weakref.ref(held)\n"
+        "print(use(Held())())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "None"
+
+
 def test_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'typo'"):
         sgt.typo  # noqa: B018

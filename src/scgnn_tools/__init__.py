@@ -3,6 +3,8 @@
 The import is lazy (PEP 562): nothing heavy is loaded before the first use of a name.
 """
 
+import gc
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +64,13 @@ _ROOMS = frozenset(__all__) - {"print_versions", "settings"}
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
+        fresh = "torch" not in sys.modules
+        room = import_module(f"{__name__}.{name}")
+        if (
+            fresh and "torch" in sys.modules
+        ):  # its import keeps the frames of who asked, and with them open files, until they are collected
+            gc.collect()
+        return room
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 

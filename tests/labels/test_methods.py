@@ -22,7 +22,7 @@ def new(name):
     """The method as it is, or in less time where that is enough for so small a problem."""
     quick = {
         "scanvi": {"max_epochs": 25, "max_epochs_scanvi": 10}, "scbignn": {"epochs_genes": 8, "iterations": 1},
-        "forest_genes": {"n_trees": 30},
+        "forest_genes": {"n_trees": 30}, "cgc": {"max_epochs": 4},
     }  # fmt: skip
     return label_method(name, **quick.get(name, {}))
 

@@ -13,7 +13,10 @@ def integrated(_pbmc68k):
     return adata
 
 
-def test_a_row_a_method_and_the_cells_by_batch_and_label(integrated):
+@pytest.mark.parametrize("flat", ["quick_umap", pytest.param("umap", marks=pytest.mark.slow)])
+def test_a_row_a_method_and_the_cells_by_batch_and_label(integrated, request, flat):
+    if flat == "quick_umap":
+        request.getfixturevalue(flat)
     figure = sgt.pl.integration(integrated)
     bars, squares, by_batch, by_label = [ax for part in figure.subfigs for ax in part.axes]
     names = [t.get_text() for t in bars.get_yticklabels()]
