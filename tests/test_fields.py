@@ -126,10 +126,30 @@ def test_a_column_of_the_user_is_not_replaced(adata, key, record, refused):
 
 def test_what_a_result_has_written_is_known_by_its_version_after_a_file_too(adata, tmp_path):
     write(adata, {"uns": {"mine": {"params": {"a": 1}}, "n": "not a result"}}, copy=False)
-    assert adata.uns["mine"]["params"] == {"a": 1, "scgnn_tools": sgt.__version__}
+    assert adata.uns["mine"]["params"] == {"a": 1, "scgnn_tools": sgt.__version__, "written": "uns/mine\nuns/n"}
     assert adata.uns["n"] == "not a result"
     adata.write_h5ad(tmp_path / "a.h5ad")
     assert check_own(ad.read_h5ad(tmp_path / "a.h5ad"), IntegrationKeys("mine")) is None
+
+
+@pytest.mark.parametrize("suffix", [None, "h5ad", "zarr"])
+def test_a_result_of_another_kind_does_not_make_a_users_entry_ours(adata, tmp_path, suffix):
+    """An integration called "own" has not written ``obs["own"]``, nor has an annotation that wrote no majority ``obs["own_majority"]``."""
+    integration, labels = IntegrationKeys("own"), LabelKeys("own")
+    adata.obs["own"] = adata.obs["own_majority"] = "mine"
+    vectors = np.ones((adata.n_obs, 2))
+    write(adata, {"obsm": {integration.obsm: vectors}, "uns": {integration.uns: {"params": {}}}}, copy=False)
+    if suffix is not None:
+        getattr(adata, f"write_{suffix}")(tmp_path / f"a.{suffix}")
+        adata = getattr(ad, f"read_{suffix}")(tmp_path / f"a.{suffix}")
+    assert check_own(adata, integration) is None
+    with pytest.raises(InputValueError, match=r"obs\['own'\], obs\['own_majority'\], uns\['own'\] is there already"):
+        check_own(adata, labels)
+    write(adata, {"obs": {labels.obs: "B"}, "uns": {labels.uns: {"params": {}}}}, copy=False)
+    with pytest.raises(InputValueError, match=r"^obs\['own_majority'\] is there already"):
+        check_own(adata, labels)
+    del adata.obs["own_majority"]
+    assert check_own(adata, labels) is None
 
 
 CALLS = {

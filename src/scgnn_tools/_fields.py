@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._keys import ROOT, WRITER, EmbeddingKeys, Written
+from scgnn_tools._keys import ROOT, WRITER, WRITTEN, EmbeddingKeys, Written
 from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, inside
 
@@ -36,8 +36,8 @@ def check_writable(data: "AnnData | MuData", *, copy: bool, mod: str = RNA) -> N
 def check_own(adata: "AnnData", keys: Any, fields: Written | None = None) -> None:
     """Refuse to replace what is the user's: entries that no result called ``keys.key`` of this package has written.
 
-    Our own earlier result is replaced. Names that begin with "sgt", "_sgt" or "X_sgt" are the package's; they are replaced after an
-    ``anndata.concat``, too, which leaves ``uns`` out.
+    Our own earlier result of the same kind is replaced, what it wrote and nothing beside it. Names that begin with "sgt", "_sgt" or
+    "X_sgt" are the package's; they are replaced after an ``anndata.concat``, too, which leaves ``uns`` out.
 
     Parameters
     ----------
@@ -53,15 +53,12 @@ def check_own(adata: "AnnData", keys: Any, fields: Written | None = None) -> Non
     InputValueError
         The message names the entries, and ``key_added``.
     """
-    if _is_ours(adata, keys):
-        return
-    fields = keys.fields if fields is None else fields
-    theirs = [
-        (where, name)
-        for where, names in fields.items()
-        for name in names
-        if name in getattr(adata, where) and not name.startswith(OURS)
-    ]
+    taken = list(_named(keys.fields if fields is None else fields))
+    before = _written_before(adata, keys)
+    own = set(taken) if before is None else before
+    if any((w, n) not in taken for w, n in own if w != "uns"):  # a result of another kind, which keeps its record
+        own = set()
+    theirs = [(w, n) for w, n in taken if n in getattr(adata, w) and not n.startswith(OURS) and (w, n) not in own]
     if theirs:
         shown = ", ".join(f"{where}[{printable(name)!r}]" for where, name in theirs)
         msg = (
@@ -71,22 +68,31 @@ def check_own(adata: "AnnData", keys: Any, fields: Written | None = None) -> Non
         raise InputValueError(msg)
 
 
-def _is_ours(adata: "AnnData", keys: Any) -> bool:
-    """Return whether a result of that name was written by this package."""
+def _named(fields: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, str]]:
+    return ((where, name) for where, names in fields.items() for name in names)
+
+
+def _written_before(adata: "AnnData", keys: Any) -> set[tuple[str, str]] | None:
+    """Return what a result of that name wrote; nothing if there is none of this package, None for one that does not say."""
     if isinstance(keys, EmbeddingKeys):
-        return keys.uns in root(adata)
+        return None if keys.uns in root(adata) else set()
     before = adata.uns.get(keys.uns)
     params = before.get("params") if isinstance(before, Mapping) else None
-    return isinstance(params, Mapping) and WRITER in params
+    if not isinstance(params, Mapping) or WRITER not in params:
+        return set()
+    told = params.get(WRITTEN)
+    return None if told is None else {(w, n) for w, _, n in (x.partition("/") for x in str(told).split("\n"))}
 
 
-def _signed(where: str, value: Any) -> Any:
-    """Return an entry of ``uns`` with the version that writes it among its parameters."""
+def _signed(where: str, value: Any, fields: Fields) -> Any:
+    """Return an entry of ``uns`` with, in its parameters, the version that writes it and all that it writes under a user's name."""
     if where != "uns" or not isinstance(value, Mapping) or "params" not in value:
         return value
     from scgnn_tools import __version__
 
-    return {**value, "params": {**value["params"], WRITER: __version__}}
+    written = "\n".join(f"{w}/{n}" for w, n in _named(fields) if not n.startswith(OURS))
+    told = {WRITTEN: written} if written else {}
+    return {**value, "params": {**value["params"], WRITER: __version__, **told}}
 
 
 def write(
@@ -121,7 +127,7 @@ def write(
                     note(where, key)
                     # what another thread has put there since the value was made stays
                     shared = where == "uns" and key == ROOT
-                    getattr(adata, where)[key] = {**root(adata), **value} if shared else _signed(where, value)
+                    getattr(adata, where)[key] = {**root(adata), **value} if shared else _signed(where, value, fields)
     return data if copy else None
 
 

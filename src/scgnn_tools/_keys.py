@@ -58,6 +58,9 @@ SETUP_LINKS = {"scregnet": "setup_scregnet", "sctransnet": "setup_sctransnet"}
 WRITER = "scgnn_tools"
 """Entry of the ``params`` of every result in ``uns``: the version of the package that wrote it, by which its results are known."""
 
+WRITTEN = "written"
+"""Entry of the ``params`` of a result whose name does not begin with "sgt": all that it wrote, "obs/name" a line."""
+
 MATRIX = "_sgt_matrix"
 """Entry of ``uns`` of objects that the package makes for itself: what ``X`` holds. Never written into an object of the user."""
 IN_ROOT = (GENES, SETUP, SETUP_SCNETFORMER, *SETUP_LINKS.values())
