@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
-from scgnn_tools.annotation.sources import check_labels, experiments_of
+from scgnn_tools.annotation.sources import _named, check_labels, experiments_of
 
 
 def cells(**columns):
@@ -25,6 +25,11 @@ def test_batches_donors_and_both():
         experiments_of(cells(run=list("xyxy"), donor=[1, 1, 2, 2]), "", ALL, "run", "donor")
     with pytest.raises(MissingKeyError, match="batch_key='batch' is no column of obs"):
         experiments_of(adata, "", ALL, "batch", None)
+
+
+def test_no_reference_takes_the_place_of_another():
+    with pytest.raises(InputValueError, match="reference= names two objects '1'"):
+        _named({1: cells(), "1": cells()}, "rna")
 
 
 def test_one_experiment_is_refused_and_a_class_of_one_is_told_of():

@@ -12,6 +12,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools._errors import (
     InputScaleError,
+    InputTypeError,
     InputValueError,
     LabelError,
     MissingExtraError,
@@ -278,6 +279,30 @@ def test_what_cannot_be_mapped_is_said(two_donors, tmp_path):
     sgt.fm.load("corpus-svd").save(tmp_path / "other")
     with pytest.raises(WeightsError, match="holds no integration"):
         Integrator.load(tmp_path / "other")
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_columns_of_one_name_are_one_gene_of_the_new_cells(two_donors):
+    model = Integrator.fit(two_donors, "donor", method="none", n_comps=5)
+    low, rest = two_donors.copy(), two_donors.copy()
+    low.X = (low.X / 2).floor() if sp.issparse(low.X) else np.floor(low.X / 2)
+    rest.X = rest.X - low.X
+    twice = ad.concat([low, rest], axis=1, merge="same")
+    np.testing.assert_allclose(model.transform(twice), model.transform(two_donors), atol=1e-4)
+    with pytest.raises(InputValueError, match=r"have a name that another has too \(.*\): .*var_names_make_unique"):
+        Integrator.fit(twice, "donor", method="none", n_comps=5)
+
+
+def test_an_integrator_says_what_it_takes(two_donors, tmp_path):
+    for wrong in (None, "cells.h5ad", two_donors.to_df()):
+        with pytest.raises(InputTypeError, match="adata is an AnnData; got"):
+            Integrator.fit(wrong, "donor", method="none")
+    adata = two_donors.copy()
+    adata.obsm["X_own"] = np.random.default_rng(0).normal(size=(240, 6))
+    Integrator.fit(adata, "donor", method="center", use_rep="X_own").save(tmp_path / "own")
+    adata.obsm["X_own"] = adata.obsm["X_own"][:, :4]
+    with pytest.raises(InputValueError, match=r"obsm\['X_own'\] has 4 columns, and that of the fit had 6"):
+        Integrator.load(tmp_path / "own").transform(adata, "donor")
 
 
 def test_a_saved_integration_is_whole_and_sealed(two_donors, tmp_path):

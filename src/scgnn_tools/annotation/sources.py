@@ -219,7 +219,13 @@ def _named(reference: Reference, mod: str) -> "dict[str, AnnData]":
         msg = f"reference={reference!r} holds no object. Pass an AnnData, or a list or dict of them; or leave it out."
         raise InputValueError(msg)
     named = reference.items() if isinstance(reference, Mapping) else enumerate(reference)
-    return {str(k): _opened(one, mod, f"reference[{printable(repr(k))}]") for k, one in named}
+    out: dict[str, AnnData] = {}
+    for k, one in named:
+        if str(k) in out:
+            msg = f"reference= names two objects {printable(str(k))!r}, one as a text. Give each a name of its own."
+            raise InputValueError(msg)
+        out[str(k)] = _opened(one, mod, f"reference[{printable(repr(k))}]")
+    return out
 
 
 def _opened(one: object, mod: str, name: str) -> "AnnData":

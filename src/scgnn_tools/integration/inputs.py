@@ -256,9 +256,10 @@ class NewCells:
     to_fit: sp.csr_array
 
     def rows(self) -> Any:
-        """Yield log-normalised rows over the genes of the fit."""
+        """Yield log-normalised rows over the genes of the fit; counts of columns of one name are added up, not their logarithms."""
+        apart = np.bincount(self.to_fit.indices, minlength=1).max() < 2
         for _, block in self.expression.lognorm_rows():
-            yield sp.csr_array(block @ self.to_fit)
+            yield sp.csr_array(block @ self.to_fit) if apart else sp.csr_array((block.expm1() @ self.to_fit).log1p())
 
     def stacked(self) -> sp.csr_array:
         """Return all of them."""

@@ -11,6 +11,7 @@ from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._html import boxed
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
 from scgnn_tools._log import as_text, printable, say
+from scgnn_tools._modality import modality, only_anndata
 from scgnn_tools._random import RNG
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
@@ -102,6 +103,7 @@ class Integrator:
         **options: Any,
     ) -> "Integrator":
         """Fit a method; the parameters are those of :func:`scgnn_tools.tl.integrate`."""
+        adata = modality(only_anndata(adata))
         if not entry(method).inductive:
             able = ", ".join(n for n, e in METHODS.items() if e.inductive)
             msg = f"{method} cannot map cells that it was not fitted on; these can: {able}. Or call tl.integrate on all cells together."
@@ -124,9 +126,11 @@ class Integrator:
             n_top_genes=n_top_genes,
             expression=entry(method).needs != "vectors",
         )
+        _check_unique(inputs.space.genes)
         vectors = fit(made, method, inputs.cells, labels, inputs.order, rng)
         options = {k: v for k, v in options.items() if not (entry(method).network and k in UNSAVED)}
         about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
+        about |= {"width": inputs.cells.vectors.shape[1]} if use_rep else {}
         return cls(made, inputs.space, batch.names, about, vectors)
 
     def transform(
@@ -148,6 +152,7 @@ class Integrator:
         layer, gene_key
             As in :func:`scgnn_tools.tl.embed`.
         """
+        adata = modality(only_anndata(adata))
         codes = np.full(adata.n_obs, -1, dtype=np.int64)
         if batch_key is not None:
             values = as_text(column_of(adata.obs, batch_key, "batch_key"))
@@ -155,7 +160,14 @@ class Integrator:
                 codes[values == name] = code
         rep = self.about["use_rep"]
         if rep:
-            return self.method.transform(Batches(representation(adata, rep), codes))
+            vectors = representation(adata, rep)
+            if vectors.shape[1] != (width := self.about.get("width", vectors.shape[1])):
+                msg = (
+                    f"obsm[{printable(rep)!r}] has {vectors.shape[1]} columns, and that of the fit had {width}. "
+                    "Make it as it was made there."
+                )
+                raise InputValueError(msg)
+            return self.method.transform(Batches(vectors, codes))
         found = new_cells(adata, self.space.genes, layer=layer, gene_key=gene_key)
         if entry(self.about["method"]).needs == "vectors":
             return self.method.transform(Batches(self.space.project(found.rows()), codes))
@@ -259,6 +271,18 @@ class Integrator:
             msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {printable(error)})."
             raise WeightsError(msg) from error
         return cls(made, space, np.array(batches, dtype=object), about)
+
+
+def _check_unique(genes: np.ndarray) -> None:
+    """Refuse genes of one name: which of them a gene of new cells is could not be told."""
+    names, counts = np.unique(genes.astype(str), return_counts=True)
+    if (counts > 1).any():
+        twice = [printable(x) for x in names[counts > 1][:3]]
+        msg = (
+            f"{int((counts > 1).sum())} of the variable genes have a name that another has too ({', '.join(twice)}): new cells could not "
+            "be mapped by it. Call adata.var_names_make_unique(), or pass gene_key= with a column of unique names."
+        )
+        raise InputValueError(msg)
 
 
 def _check_about(about: dict[str, Any]) -> None:
