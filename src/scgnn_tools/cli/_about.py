@@ -28,7 +28,9 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     p.add_argument(
         "--accept-license", action="store_true", help="you have read the licence of the weights and may use them"
     )
-    words.add_parser("info", help="versions, devices, settings, and the weights that are here")
+    words.add_parser(
+        "info", help="versions, devices, settings, and the weights that are here", epilog="example: sgt info"
+    )
     for word in ("models", "download", "info"):
         words.choices[word].set_defaults(run=lambda args: print(run(args)))
 

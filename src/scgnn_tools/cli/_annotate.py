@@ -81,5 +81,5 @@ def _label(adata: "AnnData | Path", args: argparse.Namespace, given: dict[str, A
     training |= {k: v for k, v in given.items() if k != "organism"}
     annotator = sgt.annotation.Annotator.fit(args.reference, **training)
     annotator.save(args.save, overwrite=args.overwrite)
-    print(f"{args.save} written")
+    _cells.written(args, args.save)
     annotator.annotate(adata, majority=args.majority, **of_query, **place)

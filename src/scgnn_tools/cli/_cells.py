@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _files
+from scgnn_tools.cli import _files, _json
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,7 +35,6 @@ def add(
     output: str = "a new .h5ad file",
     required: bool = True,
     organism: bool = True,
-    device: bool = True,
 ) -> None:
     """Add the shared arguments."""
     p.add_argument("input", type=Path, help=INPUT)
@@ -45,8 +44,7 @@ def add(
     p.add_argument("--gene-key", help="column of var that holds the gene names (default: var_names)")
     if organism:
         p.add_argument("--organism", choices=["human", "mouse"], help="default: found out from the gene names")
-    if device:
-        p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default: auto)")
 
 
 def add_store(p: argparse.ArgumentParser, what: str) -> None:
@@ -64,9 +62,15 @@ def _shard(text: str) -> tuple[int, int]:
     return int(index), int(n)
 
 
+def written(args: argparse.Namespace, path: Path | str, more: str = "") -> None:
+    """Say that a file was written."""
+    print(f"{path} written{more}")
+    args.report.setdefault("written", []).append(str(path))
+
+
 def print_store(args: argparse.Namespace) -> None:
     """Say that a store, or a part of it, was written."""
-    print(f"{args.store} written" + (f", part {args.shard[0]} of {args.shard[1]}" if args.shard else ""))
+    written(args, args.store, f", part {args.shard[0]} of {args.shard[1]}" if args.shard else "")
 
 
 def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -84,13 +88,14 @@ def work(args: argparse.Namespace, do: "Callable[[AnnData], object]", *, tables:
     if args.output.suffix == ".csv" and not tables:
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise InputValueError(msg)
-    if getattr(args, "device", None):
-        resolve_device(args.device)
+    resolve_device(args.device)
     adata = _files.read(args.input)
     _files.check_space(args.output, adata)
+    before = dict(adata.uns)
     do(adata)
+    args.report["results"] = _json.results(before, adata.uns)
     if args.output.suffix != ".csv":
         _files.check_space(args.output, adata)
         write_whole(args.output, adata.write_h5ad)
-        print(f"{args.output} written")
+        written(args, args.output)
     return adata

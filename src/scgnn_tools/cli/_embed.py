@@ -18,7 +18,7 @@ EXAMPLES = """  sgt embed cells.h5ad --output embedded.h5ad
 def add(words: "Words") -> None:
     """Add the command to the parser."""
     p = _cells.command(words, "embed", "add cell and gene vectors of a foundation model", EXAMPLES)
-    _cells.add(p, required=False, device=False)
+    _cells.add(p, required=False)
     p.add_argument("--model", default="auto", help="name of a model, see `sgt models` (default: the best bundled)")
     p.add_argument("--checkpoint", type=Path, help="weights, in a published format or as this package saves them")
     _cells.add_store(p, "vectors")
@@ -31,6 +31,8 @@ def run(args: argparse.Namespace) -> None:
 
     how = _cells.given(args, "model", "checkpoint")
     _files.check_place(args.word, args.output, args.store, args.shard)
+    if args.model != "auto":
+        sgt.fm.card(args.model)  # a wrong name is an error before any file is read
     if _workers.spread(args):
         return
     if args.store is None:

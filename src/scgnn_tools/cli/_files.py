@@ -87,6 +87,11 @@ def check_export(path: Path, *, overwrite: bool) -> None:
     _check(path, (".graphml", ".cyjs", ".csv", ".tsv", ".gmt", ".parquet", ".html"), "--export", overwrite=overwrite)
 
 
+def check_figure(path: Path, *, overwrite: bool) -> None:
+    """Refuse a figure that could not or should not be written, before any work is done."""
+    _check(path, (".png", ".pdf", ".svg"), "--figure", overwrite=overwrite)
+
+
 def check_save(save: Path | None, output: Path, *, overwrite: bool = False, hint: str = "") -> None:
     """Refuse a folder of ``--save`` that could not or should not be written, before any work is done."""
     if save is None:

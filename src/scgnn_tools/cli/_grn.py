@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> None:
     if args.output.suffix == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
         write_whole(args.output, lambda part: edges.to_csv(part, index=False))
-        print(f"{args.output} written")
+        _cells.written(args, args.output)
     for path in args.export:
         if path.suffix == ".html":
             sgt.pl.grn(adata, interactive=True, save=path)
         else:
             sgt.tl.export_grn(adata, path, overwrite=True)
-        print(f"{path} written")
+        _cells.written(args, path)

@@ -14,23 +14,44 @@ from types import FrameType
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import SgtError
-from scgnn_tools.cli import _about, _annotate, _embed, _files, _grn, _integrate, _perturb, _pretrain, _report
+from scgnn_tools.cli import (
+    _about,
+    _annotate,
+    _completion,
+    _embed,
+    _explain,
+    _files,
+    _grn,
+    _integrate,
+    _json,
+    _perturb,
+    _pretrain,
+    _report,
+)
 
-COMMANDS = (_embed, _annotate, _grn, _integrate, _perturb, _report, _pretrain, _about)
+COMMANDS = (_embed, _annotate, _explain, _grn, _integrate, _perturb, _report, _pretrain, _about, _completion)
 """Files of the commands; each adds its words to the parser, with the function that does them as ``run``."""
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the arguments of the command and of all its words."""
     parser = argparse.ArgumentParser(prog="sgt", description=sgt.__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"scgnn_tools {sgt.__version__}")
     parser.add_argument("--quiet", action="store_true", help="no notices, no progress bars")
     words = parser.add_subparsers(dest="word", required=True, metavar="command")
 
-    demo = words.add_parser("demo", help="embed, annotate, infer a network and plot, on real cells, offline")
+    demo = words.add_parser(
+        "demo",
+        help="embed, annotate, infer a network and plot, on real cells, offline",
+        epilog="example: sgt demo --output demo",
+    )
     demo.add_argument("--output", type=Path, default=Path("demo"), help="folder of the results (default: demo)")
     demo.set_defaults(run=_demo)
     for command in COMMANDS:
         command.add(words)
+    for p in words.choices.values():
+        p.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help="no notices, no progress bars")
+        _json.add(p)
     return parser
 
 
@@ -51,34 +72,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no ü gets an escape, not an error
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     args.argv = list(sys.argv[1:] if argv is None else argv)
+    args.report = {}
+    return _json.report(args, _status) if args.json else _status(args)
+
+
+def _status(args: argparse.Namespace) -> int:
+    """Do what was asked; return the exit status."""
     try:
         # a training ends as the signal asks, with what is resumable on disk; other commands take away what they have half written
         with nullcontext() if args.word == "pretrain" else _terminable():
             _run(args)
             sys.stdout.flush()
     except SgtError as error:
-        _complain(f"sgt: {error}")
+        _complain(args, str(error))
         return 1
     except BrokenPipeError:
         _mute()
         return 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
     except OSError as error:
         _mute()
-        _complain(f"sgt: {_files.reason(error)}")
+        _complain(args, _files.reason(error))
         return 1
     except KeyboardInterrupt:
-        print("sgt: interrupted", file=sys.stderr)
+        _end(args, "interrupted")
         return 128 + signal.SIGINT
     except _Terminated:
-        print("sgt: terminated", file=sys.stderr)
+        _end(args, "terminated")
         return 128 + signal.SIGTERM
     return 0
 
 
-def _complain(text: str) -> None:
+def _end(args: argparse.Namespace, error: str) -> None:
+    """Say that a signal ended the command."""
+    args.report["error"] = error
+    print(f"sgt: {error}", file=sys.stderr)
+
+
+def _complain(args: argparse.Namespace, error: str) -> None:
     """Print an error; in red on a terminal, where rich is installed."""
+    args.report["error"], text = error, f"sgt: {error}"
     if not sys.stderr.isatty() or find_spec("rich") is None:
         print(text, file=sys.stderr)
         return

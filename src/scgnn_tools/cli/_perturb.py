@@ -39,4 +39,4 @@ def run(args: argparse.Namespace) -> None:
     if args.output.suffix == ".csv":
         found = adata.uns[PerturbationKeys().uns]["predictions"]
         write_whole(Path(args.output), lambda part: found.to_csv(part))
-        print(f"{args.output} written")
+        _cells.written(args, args.output)

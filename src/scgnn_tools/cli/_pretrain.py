@@ -14,7 +14,9 @@ BULK_LENGTH = 2049
 def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
     p = words.add_parser(
-        "pretrain", help="pretrain a Cell-Graph Compass on your own cells; goes on where it was stopped"
+        "pretrain",
+        help="pretrain a Cell-Graph Compass on your own cells; goes on where it was stopped",
+        epilog="example: sgt pretrain cells/ --output run --steps 20000",
     )
     p.add_argument("input", type=Path, nargs="+", help=".h5ad files, .zarr folders, or folders of these")
     p.add_argument("--output", type=Path, required=True, help="folder of the state, the losses and the model")

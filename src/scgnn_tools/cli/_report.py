@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from scgnn_tools.cli import _files
+from scgnn_tools.cli import _cells, _files
 
 
 def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> None:
 
     adata = _files.read(args.input)
     report(adata, args.output, title=args.title or args.input.stem, overwrite=args.overwrite)
-    print(f"{args.output} written")
+    _cells.written(args, args.output)

@@ -31,7 +31,11 @@ def spread(args: argparse.Namespace) -> bool:
     index, n = args.shard or (0, 1)
     parts = [f"{index * args.devices + i}/{n * args.devices}" for i in range(args.devices)]
     command = [sys.executable, "-c", ENTRY, *args.argv, "--devices", "1", "--shard"]
-    workers = [subprocess.Popen([*command, part], env=_environment(i, args.devices)) for i, part in enumerate(parts)]
+    out = sys.__stderr__ if args.json else None  # stdout is the report's alone
+    workers = [
+        subprocess.Popen([*command, part], env=_environment(i, args.devices), stdout=out)
+        for i, part in enumerate(parts)
+    ]
     try:
         _wait(workers, parts)
     finally:

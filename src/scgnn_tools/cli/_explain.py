@@ -1,0 +1,56 @@
+"""``sgt explain``: which genes the labels of the cells of a file rest on."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scgnn_tools._keys import ExplainKeys
+from scgnn_tools._write import write_whole
+from scgnn_tools.cli import _cells, _files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scgnn_tools.cli._cells import Words
+
+EXAMPLES = """  sgt explain cells.h5ad --labels cell_type --output explained.h5ad
+  sgt explain cells.h5ad --labels cell_type --method logreg_pca --output genes.csv --figure genes.png
+  sgt explain cells.h5ad --reference atlas.h5ad --labels cell_type --how gradcam --pathway P2 --output explained.h5ad"""
+
+
+def add(words: "Words") -> None:
+    """Add the command to the parser."""
+    p = _cells.command(words, "explain", "find the genes that the labels rest on", EXAMPLES)
+    _cells.add(p, output="a new .h5ad file, or .csv for the table of genes alone")
+    p.add_argument("--labels", "--labels-key", dest="labels_key", help="column of obs that holds the known labels")
+    p.add_argument("--reference", help="labelled cells, in any kind of file (default: bundled, without --labels)")
+    p.add_argument("--method", help="see the documentation of sgt.tl.explain (default: scgrapht)")
+    p.add_argument("--how", help="occlusion, gradcam or integrated_gradients (default: occlusion)")
+    p.add_argument("--pathway", help="of scgrapht: gradcam wants one that ends in genes, as P2")
+    p.add_argument("--n-cells", type=int, help="cells of each class that are asked about (default: 30)")
+    p.add_argument("--n-genes", type=int, help="genes that are asked about with occlusion (default: 300)")
+    p.add_argument("--figure", type=Path, help="draw the genes of each class too: .png, .pdf or .svg")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Explain, and write the table and the figure."""
+    import scgnn_tools as sgt
+
+    how = _cells.given(args, "labels_key", "reference", "method", "how", "pathway", "n_cells", "n_genes")
+    if args.figure:
+        _files.check_figure(args.figure, overwrite=args.overwrite)
+        _files.check_distinct([args.output, args.figure], "--output and --figure")
+    adata = _cells.work(args, lambda adata: sgt.tl.explain(adata, **how), tables=True)
+    if args.output.suffix == ".csv":
+        genes = _genes(adata.uns[ExplainKeys().uns])
+        write_whole(args.output, lambda part: genes.to_csv(part))
+        _cells.written(args, args.output)
+    if args.figure:
+        sgt.pl.explain(adata, save=args.figure)
+        _cells.written(args, args.figure)
+
+
+def _genes(entry: dict[str, Any]) -> "pd.DataFrame":
+    """Return the importances, genes × classes, under the classes' own names."""
+    return entry["genes"].set_axis(list(entry["classes"]), axis=1).rename_axis("gene")
