@@ -24,7 +24,7 @@ def file(pbmc68k, tmp_path):
 def test_a_report_holds_the_files_the_notices_and_the_tables_with_the_baselines(file, tmp_path, capsys):
     out = tmp_path / "net.h5ad"
     handlers = list(logging.getLogger("scgnn_tools").handlers)
-    assert main(["grn", str(file), "--output", str(out), "--method", "degree", "--n-runs", "1", "--json"]) == 0
+    assert main(["grn", str(file), "--output", str(out), "--method", "degree", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["command"], said["status"], said["error"], said["written"]) == ("grn", 0, None, [str(out)])
     assert said["seconds"] > 0

@@ -273,10 +273,20 @@ def test_the_table_of_models_fits_and_a_card_says_all(capsys):
     assert max(map(len, out.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", [["models", "scGPT"], ["download", "scGPT"]])
+@pytest.mark.parametrize(
+    "command",
+    [["models", "scGPT"], ["download", "scGPT"], ["embed", "nowhere.h5ad", "--model", "scGPT", "-o", "new.h5ad"]],
+)
 def test_a_model_that_is_misspelt_is_guessed(command, capsys):
     assert main(command) == 1
     assert "Did you mean 'scgpt'?" in capsys.readouterr().err
+
+
+def test_a_model_without_its_weights_names_the_download(file, tmp_path, capsys):
+    assert main(["embed", str(file), "--model", "scgpt", "-o", str(tmp_path / "o.h5ad")]) == 1
+    assert "`sgt download scgpt` fetches its weights" in capsys.readouterr().err
+    assert main(["embed", str(file), "-o", str(tmp_path / "o.h5ad"), "--device", "none"]) == 1
+    assert "Device 'none' is not available" in capsys.readouterr().err
 
 
 def test_a_download_says_licence_and_size_first(capsys, monkeypatch, tmp_path):

@@ -77,9 +77,7 @@ def add(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the script."""
-    from scgnn_tools.cli._main import parser
-
-    print(SHELLS[args.shell](_commands(parser())), end="")
+    print(SHELLS[args.shell](_commands(args.parser)), end="")
 
 
 def _commands(parser: argparse.ArgumentParser) -> list[_Command]:

@@ -48,7 +48,10 @@ def results(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
     new = {k: v for k, v in after.items() if isinstance(v, Mapping) and before.get(k) is not v}
     found = {}
     for key, entry in new.items():
-        tables = {t: _records(entry[t]) for t in TABLES if isinstance(entry.get(t), pd.DataFrame)}
+        parts = {
+            t: p.get("table") if isinstance(p := entry.get(t), Mapping) else p for t in TABLES
+        }  # a network's has more
+        tables: dict[str, Any] = {t: _records(p) for t, p in parts.items() if isinstance(p, pd.DataFrame)}
         if isinstance(entry.get("verdict"), str):
             tables["verdict"] = entry["verdict"]
         found[key] = tables

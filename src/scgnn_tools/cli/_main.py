@@ -72,9 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no ü gets an escape, not an error
-    args = parser().parse_args(argv)
-    args.argv = list(sys.argv[1:] if argv is None else argv)
-    args.report = {}
+    whole = parser()
+    args = whole.parse_args(argv)
+    args.argv, args.parser, args.report = list(sys.argv[1:] if argv is None else argv), whole, {}
     return _json.report(args, _status) if args.json else _status(args)
 
 

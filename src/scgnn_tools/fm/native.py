@@ -17,6 +17,7 @@ from scgnn_tools._errors import WeightsError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.fm import drafts
 from scgnn_tools.fm._fetched import check_file
+from scgnn_tools.fm._sources import SOURCES
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -110,7 +111,12 @@ def _odd(tensor: "Tensor") -> str | None:
 def needs_checkpoint(checkpoint: Path | None, card: "ModelCard", what: str) -> Path:
     """Return the path, or say where the weights are to be had."""
     if checkpoint is None:
-        msg = f"{card.title} is not bundled (licence: {card.licence}). Get its weights ({card.weights}) and pass checkpoint=: {what}."
+        how = (
+            f"`sgt download {card.name}` fetches its weights; or get them from"
+            if card.name in SOURCES
+            else "Get its weights:"
+        )
+        msg = f"{card.title} is not bundled (licence: {card.licence}). {how} {card.weights}, and pass checkpoint=: {what}."
         raise WeightsError(msg)
     if not checkpoint.exists():
         msg = f"There is no {checkpoint}. Pass checkpoint=: {what}."
