@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -28,6 +29,8 @@ def report(args: argparse.Namespace, do: Callable[[argparse.Namespace], int]) ->
     begun, printed = time.perf_counter(), io.StringIO()
     with _notices() as said, redirect_stdout(printed):
         status = do(args)
+    if int(os.environ.get("LOCAL_RANK", 0)):
+        return status  # the first process of a training reports for all
     whole = {
         "command": args.word,
         "version": sgt.__version__,

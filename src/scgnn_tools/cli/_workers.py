@@ -43,6 +43,7 @@ def spread(args: argparse.Namespace) -> bool:
             worker.terminate()
         for worker in workers:
             worker.wait()
+    args.report["written"] = [str(args.store)]
     return True
 
 
