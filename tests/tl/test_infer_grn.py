@@ -25,6 +25,7 @@ COLUMNS = [
     "target",
     "score",
     "probability",
+    "is_tf",
     "known",
     "stability",
     "sign",
@@ -96,6 +97,19 @@ def test_known_edges_carry_the_sign_of_the_prior(pbmc68k):
         if mode == "Repression":
             assert (e.sign, e.sign_from) == (-1.0, "prior")
     assert not pd.MultiIndex.from_frame(edges[~edges["known"]][["source", "target"]]).isin(prior.index).any()
+
+
+def test_sources_of_the_prior_that_are_no_transcription_factors_are_told(pbmc68k, caplog):
+    kinase = pd.DataFrame({"source": "CD4", "target": ["LYZ", "CST3"]})  # a receptor, as TRRUST's EIF2AK2 is a kinase
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, pd.concat([SOME, kinase]), controls=False, **QUICK)
+    is_tf = pbmc68k.uns["sgt_grn"]["edges"].drop_duplicates("source").set_index("source")["is_tf"]
+    assert is_tf.dtype == bool
+    assert is_tf["SPI1"]
+    assert not is_tf["CD4"]
+    assert (
+        f"{is_tf.sum()} of {len(is_tf)} sources are on the list of transcription factors; column is_tf" in caplog.text
+    )
 
 
 @pytest.mark.parametrize("write", ["h5ad", "zarr"])

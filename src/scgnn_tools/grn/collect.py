@@ -45,6 +45,8 @@ class Data:
         Pairs that can be edges, ``source``, ``target``; None where all can.
     cells
         Rows of the AnnData that the expression holds, sorted; None for all.
+    listed
+        All genes that the bundled list of the organism calls transcription factors, cofactors too.
     """
 
     inputs: LinkInputs
@@ -54,6 +56,7 @@ class Data:
     params: dict[str, Any]
     mask: pd.DataFrame | None = None
     cells: np.ndarray | None = None
+    listed: frozenset[str] = frozenset()
 
     def allowed(self, tfs: np.ndarray) -> np.ndarray | None:
         """Return which pairs can be edges, bool (n_tfs, n_genes); None for all."""
@@ -123,6 +126,7 @@ def collect(
         raise GraphError(msg)
 
     factors = None if tfs is None else set(to_symbol(given_factors(tfs)))
+    long_list = frozenset(to_symbol(genes.transcription_factors(organism, curated=False).astype(object)))
     if factors is None:
         listed = set(to_symbol(genes.transcription_factors(organism).astype(object)))
         factors = listed | _proteins(set(edges["source"]) & set(column_of.index), listed, organism)
@@ -143,7 +147,7 @@ def collect(
     if cells is not None:
         params["n_cells"] = len(cells)
         say(f"infer_grn: {len(cells):,} of {adata.n_obs:,} cells are drawn, by what they hold; most_cells= takes more")
-    data = Data(inputs, known_edges(edges), here, column_of, params, possible, cells)
+    data = Data(inputs, known_edges(edges), here, column_of, params, possible, cells, long_list)
     allowed = data.allowed(here)
     if allowed is not None and not allowed.any():
         msg = (

@@ -248,7 +248,8 @@ def _described(
     chance = probability(before, method, evaluation["calibration"], data.inputs.pairs["tf"].unique())
     if join:
         chance = joined(chance, np.nan_to_num(edges["log_ratio"].to_numpy()))
-    out = pd.concat([edges[EDGE].assign(probability=chance), edges[OF_RUNS], told, seen], axis=1)
+    is_tf = edges["tf"].isin(data.listed)
+    out = pd.concat([edges[EDGE].assign(probability=chance, is_tf=is_tf), edges[OF_RUNS], told, seen], axis=1)
     new = [c for c in edges.columns.drop("mode") if c not in out]
     return pd.concat([out, _sources(edges, data.known), edges[new]], axis=1)
 

@@ -23,6 +23,7 @@ EXPLAINED = {
     "score": "What edges are ranked by: the probability of the edge, or what the method makes.",
     "known": "The prior has this edge.",
     "new": "The prior does not have this edge: it is a prediction.",
+    "is_tf": "Yes if the source is on the list of transcription factors and their cofactors; a source of the prior may not be.",
     "probability": "How likely an edge is that scores like this one, by known edges that were held out.",
     "prior_score": "What the method says from known edges alone, without these cells.",
     "data_score": "What these cells say alone: how the two genes go together, against permuted cells, shrunk by its reliability.",

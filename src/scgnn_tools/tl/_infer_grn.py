@@ -131,6 +131,7 @@ def infer_grn(
         DataFrame, best first: ``group`` (with ``groupby``), ``source``, ``target`` (of ``var_names``); ``score``: of a method that learns
         probabilities from the prior, those with the evidence of the cells in them, else what the method makes; ``probability`` (the same,
         calibrated on held-out pairs of the prior, apart for factors that the prior knows and others; NaN if too few are held out);
+        ``is_tf`` (the source is on the bundled list of transcription factors and their cofactors, bool; a source of the prior may not be);
         ``known`` (in the prior); ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one run);
         ``sign`` (1 or -1 by the prior's mode, else by the correlation where permuted cells make it sure, else NaN), ``sign_from``
         ("prior", "data", ""), ``sign_conflict`` (the two differ). Then the evidence: ``correlation`` over the cells (of the group),
@@ -226,9 +227,19 @@ def infer_grn(
         f"transcription factors{new} × {len(data.inputs.genes):,} genes scored, the {n_top} best targets of each and known ones kept: "
         f"{len(network.edges):,} edges{per} -> uns['{key_added}'], varp['{key_added}']"
     )
+    say(f"infer_grn: {_on_the_list(network.edges)}")
     say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
     say(f"infer_grn: {network.evaluation['cells']}")
     return changed
+
+
+def _on_the_list(edges: pd.DataFrame) -> str:
+    """Say how many sources of the edges are transcription factors by the bundled list."""
+    is_tf = edges.drop_duplicates("tf")["is_tf"]
+    if is_tf.all():
+        return f"all {len(is_tf):,} sources are on the list of transcription factors"
+    told = f"{int(is_tf.sum()):,} of {len(is_tf):,} sources are on the list of transcription factors"
+    return f"{told}; column is_tf tells them apart, tfs= leaves the others out"
 
 
 def _by_name(method_options: Mapping[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:
