@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools.grn.candidates import PER_EDGE, labelled_pairs
-from scgnn_tools.grn.evaluate import evaluate, verdict
+from scgnn_tools.grn.evaluate import evaluate, short, verdict
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.metrics import grn
 
@@ -26,7 +26,17 @@ def test_every_baseline_stands_beside_the_method(inputs):
     assert out["status"] == "ok"
     assert list(out["table"].index) == ["scregnet", "degree", "collaborative", "cosine", "pcc"]
     assert out["table"]["n"].nunique() == 1  # all methods on the same pairs
-    assert out["verdict"].split()[1] in {"beats", "ties", "loses"}
+    word = out["verdict"].split()[1]
+    assert word in {"beats", "ties", "loses"}
+    table = out["table"]
+    assert (table["auprc_low"] <= table["auprc_high"]).all()
+    assert table.loc["scregnet", ["difference", "difference_low", "difference_high"]].isna().all()
+    best = table.drop(index="scregnet")["auprc"].idxmax()
+    low, high = table.loc[best, ["difference_low", "difference_high"]]
+    assert word == ("beats" if low > 0 else "loses" if high < 0 else "ties")
+    assert table.loc[best, "difference"] == pytest.approx(table.loc["scregnet", "auprc"] - table.loc[best, "auprc"])
+    told = f"(difference {short(table.loc[best, 'difference'])}, 95 % {short(low)} to {short(high)})"
+    assert told in out["verdict"]
 
 
 def test_too_few_edges_are_said_and_do_no_harm(inputs):

@@ -45,6 +45,8 @@ def test_the_evaluation_of_an_object(pbmc68k):
     named = [t.get_text() for t in figure.axes[0].get_yticklabels()]
     assert named == table.index[table["auprc"].notna()].tolist()
     assert figure.axes[0].patches[0].get_width() == pytest.approx(table["auprc"].dropna().iloc[0])
+    ends = figure.axes[0].collections[-1].get_segments()[0][:, 0]  # the interval of the first bar
+    assert ends.tolist() == pytest.approx(table[["auprc_low", "auprc_high"]].dropna().iloc[0].tolist())
     assert len(sgt.pl.grn_evaluation(pbmc68k, rows=["degree"]).axes[0].patches) == 1
     sgt.tl.grn_from_edges(pbmc68k, {"SPI1": ["LYZ"]}, key_added="own")
     with pytest.raises(MissingKeyError, match="was not evaluated"):

@@ -22,6 +22,12 @@ from scgnn_tools.splits import audit_pairs, split_pairs
 MIN_POSITIVE = 20
 """Fewer edges than that in a test set are not worth a number that others would quote."""
 
+DRAWS = 200
+"""Draws of factors for an interval."""
+
+DIFFERENCE = ("difference", "difference_low", "difference_high")
+"""Columns of how much higher the AUPRC of the method is than that of a row, with its 95 % interval over factors."""
+
 PERMUTED, CONTROL = "permuted cells", "control"
 """The row of a method that learnt from cells whose genes are permuted, and its kind."""
 
@@ -43,8 +49,10 @@ def evaluate(
     Returns
     -------
     dict
-        ``table`` (DataFrame, a row a method; ``coverage`` is the share of the pairs that it scores), ``status`` ("ok", or what is missing),
-        ``split``, ``candidates``, ``verdict``.
+        ``table`` (DataFrame, a row a method; ``coverage`` is the share of the pairs that it scores; the metrics of
+        :func:`scgnn_tools.metrics.grn`, each with its 95 % interval over factors ``…_low``, ``…_high``; ``difference``,
+        ``difference_low``, ``difference_high``: how much higher the AUPRC of the method is than that of the row), ``status`` ("ok", or
+        what is missing), ``split``, ``candidates``, ``verdict``.
     """
     options = options or {}
     out: dict[str, Any] = {"split": split, "candidates": STATED, "status": "ok"}
@@ -75,11 +83,25 @@ def evaluate(
         scores[shown], coverage = _everywhere(score, rng)
         few = int(label[np.isfinite(score)].sum())
         enough = few >= MIN_POSITIVE  # of expression: pairs of which the data hold both genes may be few
-        metrics = grn_metrics(label, scores[shown] if enough else np.full(len(test), np.nan), tf)
+        judged = scores[shown] if enough else np.full(len(test), np.nan)
+        metrics = grn_metrics(label, judged, tf, bootstrap=DRAWS, rng=rng)
         told = {"coverage": coverage, "status": "ok" if enough else f"{few} edges with a score: too few"}
         rows[shown] = {**row, **told, **metrics}
-    out["table"] = pd.DataFrame.from_dict(rows, orient="index")
-    out["verdict"] = verdict(out["table"], method, out["status"], label, scores, tf)
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    out["table"] = table.join(_differences(table, method, label, scores, tf))
+    out["verdict"] = f"{verdict(out['table'], method, out['status'], label, scores, tf)} (split {split})"
+    return out
+
+
+def _differences(
+    table: pd.DataFrame, method: str, label: np.ndarray, scores: Mapping[str, np.ndarray], tf: np.ndarray
+) -> pd.DataFrame:
+    """Return how much higher the AUPRC of the method is than that of each other row, with a 95 % interval over factors."""
+    out = pd.DataFrame(np.nan, index=table.index, columns=list(DIFFERENCE))
+    judged = table["auprc"].notna()
+    for name in table.index[judged & (table.index != method)] if judged[method] else []:
+        interval = auprc_difference(label, scores[method], scores[name], tf, bootstrap=DRAWS)
+        out.loc[name] = [table.loc[method, "auprc"] - table.loc[name, "auprc"], *interval]
     return out
 
 
@@ -127,10 +149,16 @@ def verdict(
     if others.empty or np.isnan(own):
         return f"{method}: {table.loc[method, 'status']}"
     best = others.idxmax()
-    fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
-    low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine])
+    if DIFFERENCE[0] in table:
+        low, high = table.loc[best, list(DIFFERENCE[1:])]
+    else:
+        fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
+        low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine], bootstrap=DRAWS)
     word = "beats" if low > 0 else "loses to" if high < 0 else "ties with"
-    told = f"AUPRC {short(own)}, {best} {short(others[best])}, chance {short(table.loc[method, 'density'])}"
+    interval = f"difference {short(own - others[best])}, 95 % {short(low)} to {short(high)}"
+    told = (
+        f"AUPRC {short(own)}, {best} {short(others[best])} ({interval}), chance {short(table.loc[method, 'density'])}"
+    )
     out = f"{method} {word} the best baseline: {told}"
     if PERMUTED in table.index and np.isfinite(table.loc[PERMUTED, "auprc"]):
         out += f", permuted cells {short(table.loc[PERMUTED, 'auprc'])}"

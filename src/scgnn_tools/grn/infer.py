@@ -20,8 +20,8 @@ from scgnn_tools.grn.columns import of_data
 from scgnn_tools.grn.estimate import estimate, of_cells
 from scgnn_tools.grn.evaluate import evaluate
 from scgnn_tools.grn.given import IN
-from scgnn_tools.grn.joined import RELIABLE
 from scgnn_tools.grn.runs import joins
+from scgnn_tools.grn.said import cells_said, predicts
 from scgnn_tools.grn.score import Group, is_by_group, joined, networks, run_names
 from scgnn_tools.grn.signs import signs
 from scgnn_tools.links import PREDICTORS, link_predictor
@@ -152,6 +152,7 @@ def infer(
         evaluation |= {"reliability": side.reliability(), "ratio": side.ratios()}
         if controls and join and mean is not None:
             evaluation |= side.controls(mean, n_top=n_top, rng=rng)
+            evaluation["verdict"] += f"; {predicts(evaluation['held_out'])}"
         if join and mean is not None:
             regulons = side.regulons(joined(mean, side.evidence.log_ratio()), tfs)
     evaluation["cells"] = cells_said(evaluation, join=join)
@@ -260,36 +261,3 @@ def _sources(edges: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     told = known.set_index(["tf", "target"])[of]
     told = told[~told.index.duplicated()].reindex(pd.MultiIndex.from_frame(edges[["tf", "target"]]), fill_value=False)
     return told.set_index(edges.index)
-
-
-def cells_said(evaluation: dict[str, Any], *, join: bool) -> str:
-    """Say in a few sentences what the cells add, and what the controls found."""
-    if "reliability" not in evaluation:
-        return "the cells say nothing: there is no expression to measure, or there are too few cells or genes"
-    reliability, ratio = evaluation["reliability"], evaluation["ratio"]
-    said = [f"halves of the cells agree by {reliability['halves'].iloc[0]:.2f} (Spearman; permuted cells about 0)"]
-    if join:
-        total = float(ratio["slope"].sum())
-        said.append(
-            "the cells make no edge likelier, so the network is that of the prior" if not total > 0 else
-            "a standard deviation of evidence makes an edge " + ", ".join(f"{np.exp(v):.2f}" for v in ratio["slope"]) + " times likelier ("
-            + ", ".join(map(str, ratio.index)) + ")"
-        )  # fmt: skip
-    if not evaluation["controls"]:
-        said.append("controls were left out (controls=False)")
-    if "recovery" in evaluation and len(evaluation["recovery"]):
-        told = ", ".join(f"{n} {v:.3f}" for n, v in evaluation["recovery"]["auroc"].items())
-        said.append(f"known edges outrank others at equal degree (AUROC): {told}")
-    if "held_out" in evaluation:
-        joined = evaluation["held_out"].loc["joined"]
-        said.append(
-            f"factors explain {joined['network']:.3f} of their targets' variance in held-out cells, those of rewired networks "
-            f"{joined['rewired']:.3f}"
-        )
-    poor = [str(n) for n in reliability.index[1:] if not reliability["own"].loc[n]]
-    if poor:
-        said.append(
-            f"within {len(poor)} of {len(reliability) - 1} groups halves agree by less than {RELIABLE} ({', '.join(poor[:4])}"
-            f"{', …' if len(poor) > 4 else ''}): their networks are the pooled one, seen through what the group expresses"
-        )
-    return "; ".join(said)

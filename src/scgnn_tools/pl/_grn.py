@@ -115,7 +115,7 @@ def grn(
         msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(every['source'].unique()[:5])}, …"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})
-    verdict = f"{evaluation['verdict']} (split {evaluation.get('split', '?')})" if evaluation.get("verdict") else ""
+    verdict = str(evaluation.get("verdict", ""))
     title = "Gene regulatory network" + (f" of {group}" if group is not None else "")
     if interactive:
         shown = best_of_each(edges, n_edges or PAGE)

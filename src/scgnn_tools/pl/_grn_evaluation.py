@@ -49,7 +49,7 @@ def grn_evaluation(
     ----------
     evaluation
         Of :func:`scgnn_tools.tl.evaluate_grn`; or an object that :func:`scgnn_tools.tl.infer_grn` was called on, whose own evaluation
-        is drawn: a bar a method, without the curves, which need the scores of the pairs.
+        is drawn: a bar a method with its 95 % interval over transcription factors, without the curves, which need the scores of the pairs.
     key
         Name of the network in an object.
     rows
@@ -127,14 +127,23 @@ def _bars(
         for ax, (column, title) in zip(panels, titles.items(), strict=True):
             values = table.loc[names, column].to_numpy(dtype=float)
             ax.barh(y, np.nan_to_num(values), color=[colour[n] for n in names], height=0.62)
-            for at, value in zip(y, values, strict=True):
-                ax.text(np.nan_to_num(value) + 0.012, at, short(value), va="center", fontsize=8.5, color=style.INK)
+            low, high = (_end(table, names, f"{column}_{side}", values) for side in ("low", "high"))
+            ax.hlines(y, low, high, color="white", lw=3.2)  # seen on a dark bar
+            ax.hlines(y, low, high, color=style.INK, lw=1.4)
+            for at, value, end in zip(y, values, high, strict=True):
+                ax.text(np.nan_to_num(end) + 0.012, at, short(value), va="center", fontsize=8.5, color=style.INK)
             ax.axvline(chance[column], color=style.INK, ls=":", lw=1.2)
             ax.set(xlim=(0, 1), xlabel=f"chance {short(chance[column])}")
             ax.set_title(title, **style.TITLE)
             style.open_frame(ax, grid=False, left=False)
             ax.tick_params(labelsize=9, left=False)
         panels[0].set_yticks(y, [style.text(n) for n in names])
+
+
+def _end(table: pd.DataFrame, names: list[str], column: str, values: np.ndarray) -> np.ndarray:
+    """Return one end of the interval of each value, the value itself where there is none."""
+    end = table.loc[names, column].to_numpy(dtype=float) if column in table else np.full(len(names), np.nan)
+    return np.where(np.isfinite(end), end, values)
 
 
 def _curves(curve: "Axes", roc: "Axes", evaluation: "GrnEvaluation", names: list[str], colour: dict[str, str]) -> None:

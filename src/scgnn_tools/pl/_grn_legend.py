@@ -1,5 +1,6 @@
 """The three lines above a network, and its legend: what is known, what is new, what the colours say."""
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
 BROKEN = (0, (4, 2.2))
+
+PER_INCH = 16
+"""Characters of the verdict that an inch holds, at most."""
 
 
 def legend(figure: "FigureBase", edges: pd.DataFrame, *, bands: bool = False) -> None:
@@ -41,13 +45,14 @@ def legend(figure: "FigureBase", edges: pd.DataFrame, *, bands: bool = False) ->
 
 
 def heading(figure: "FigureBase", title: str, subtitle: str, verdict: str) -> None:
-    """Put the three lines at the top left."""
+    """Put title, subtitle and verdict at the top left; a verdict that is wider than the figure goes on in a second line."""
     width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi  # type: ignore[attr-defined]
-    lines = (
+    said = textwrap.wrap(style.text(verdict, limit=400), max(40, int(PER_INCH * (width - 0.5))), max_lines=2)
+    lines = [
         (title, 15, "bold", style.INK, 0.32),
         (subtitle, 9.5, "normal", style.INK, 0.57),
-        (verdict, 8.5, "normal", style.TF, 0.77),
-    )
+        *((line, 8.5, "normal", style.TF, 0.77 + 0.15 * i) for i, line in enumerate(said)),
+    ]
     for text, size, weight, colour, down in lines:
         at = (0.3 / width, 1 - down / height)
         figure.text(*at, style.text(text, limit=200), fontsize=size, fontweight=weight, color=colour, va="center")

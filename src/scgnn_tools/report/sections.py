@@ -165,7 +165,8 @@ def _network(adata: "AnnData", key: str, entry: Mapping[str, Any]) -> Iterator[S
     if "known" in edges:
         new = edges[~edges["known"].astype(bool)].sort_values("score", ascending=False)
         tables.append(("The best edges that the prior does not know", _some(new, EDGE_COLUMNS).set_index("source")))
-    said = [evaluation[k] for k in ("verdict", "cells") if isinstance(evaluation.get(k), str)]
+    texts = [evaluation[k] for k in ("verdict", "cells") if isinstance(evaluation.get(k), str)]
+    said = [line for text in texts for line in text.splitlines()]
     figures: list[Drawing] = [("The network", lambda: pl.grn(adata, key=key, return_fig=True))]
     yield Section(
         "Gene regulatory network", f"uns[{GrnKeys(key).uns!r}]", said, entry.get("params", {}), tables, figures
@@ -174,7 +175,17 @@ def _network(adata: "AnnData", key: str, entry: Mapping[str, Any]) -> Iterator[S
 
 LABEL_COLUMNS = ("kind", "n", "accuracy", "macro_f1", "balanced_accuracy", "ece", "difference", "standard_error")
 INTEGRATION_COLUMNS = ("kind", "total", "bio", "batch", "ari_kmeans", "asw_label", "ilisi", "graph_connectivity")
-GRN_COLUMNS = ("kind", "n", "n_positive", "coverage", "auroc", "auprc", "auprc_low", "auprc_high")
+GRN_COLUMNS = (
+    "kind",
+    "n",
+    "auroc",
+    "auprc",
+    "auprc_low",
+    "auprc_high",
+    "difference",
+    "difference_low",
+    "difference_high",
+)
 EDGE_COLUMNS = ("source", "target", "group", "score", "prior_score", "data_score", "stability", "sign")
 CONTROLS = {
     "reliability": "How well halves of the cells agree: below .3 a group's network is the one of all cells",

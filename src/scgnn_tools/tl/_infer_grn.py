@@ -143,11 +143,13 @@ def infer_grn(
         other known targets of the factor); with ``groupby`` ``own_score`` (of the group's cells alone) and ``contrast`` (how much more
         of both genes there is than in other cells); and what the method says of its own.
     ``adata.uns[key_added]["evaluation"]``
-        dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs; ``status``; ``split``; ``candidates``;
-        ``calibration`` (of ``probability``); ``verdict``; ``cells``, what the cells add, in words; ``reliability`` (how well halves of the
-        cells agree, by group) and ``ratio`` (what a standard deviation of evidence is worth); with ``controls`` ``recovery`` (known edges
-        against others at equal degree: joined, prior, cells, permuted cells) and ``held_out`` (expression of held-out cells by the
-        network, by rewired ones, by components).
+        dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs: each metric with its 95 % interval over
+        transcription factors (``auprc_low``, ``auprc_high``, …), and ``difference``, ``difference_low``, ``difference_high``, how much
+        higher the AUPRC of the method is than that of the row; ``status``; ``split``; ``candidates``; ``calibration`` (of
+        ``probability``); ``verdict``, a tie inside the interval; ``cells``, what the cells add, a line a question; ``reliability``
+        (how well halves of the cells agree, by group) and ``ratio`` (what a standard deviation of evidence is worth); with ``controls``
+        ``recovery`` (known edges against others at equal degree: joined, prior, cells, permuted cells) and ``held_out`` (expression of
+        held-out cells by the network, by rewired ones, by components).
     ``adata.uns[key_added]["regulons"]``
         With ``groupby``, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much more active the factor's targets are
         than in other cells, the factor left out, in standard deviations), ``expression`` (the factor's own).
@@ -228,8 +230,9 @@ def infer_grn(
         f"{len(network.edges):,} edges{per} -> uns['{key_added}'], varp['{key_added}']"
     )
     say(f"infer_grn: {_on_the_list(network.edges)}")
-    say(f"infer_grn: {network.evaluation['verdict']} (split {split})")
-    say(f"infer_grn: {network.evaluation['cells']}")
+    say(f"infer_grn: {network.evaluation['verdict']}")
+    for line in network.evaluation["cells"].splitlines():
+        say(f"infer_grn: {line}")
     return changed
 
 
