@@ -49,7 +49,15 @@ def test_groups_differ_where_they_do(adata, replicate_key):
     assert factors.loc["F1", "jaccard"] == pytest.approx(4 / 6)
     assert c.control.loc["groups", "edges"] > 3 > c.control.loc["random groups", "edges"]
     assert "10 edges are in both, 2 in stim alone" in repr(c)
-    assert len(sgt.pl.grn_difference(c).axes) == 3
+    for table in (c.edges, c.factors):  # what differs first, by the size of the difference
+        differs = table["differs"].to_numpy()
+        assert not np.any(differs[1:] & ~differs[:-1])
+        assert table.loc[differs, "difference"].abs().is_monotonic_decreasing
+    figure = sgt.pl.grn_difference(c, n_shown=3)
+    assert len(figure.axes) == 3
+    shown = {t.get_text() for t in figure.axes[2].get_yticklabels()}
+    assert shown == set(c.edges["source"].head(3) + " → " + c.edges["target"].head(3))
+    assert f"more active in stim: {c.factors['source'][0]}" in c.verdict
 
 
 def test_networks_of_the_same_cells_and_a_truth(adata):

@@ -26,11 +26,12 @@ class GrnComparison:
     edges
         ``source``, ``target``, ``score_a``, ``score_b``, ``rank_a``, ``rank_b`` (share of the network's edges that are better; NaN where
         it has none), ``found`` ("both", "a", "b"), ``true`` (with a truth); with two groups of cells ``correlation_a``,
-        ``correlation_b``, ``difference`` (of Fisher's z, a less b), ``low``, ``high``, ``p``, ``padj``, ``differs``.
+        ``correlation_b``, ``difference`` (of Fisher's z, a less b), ``low``, ``high``, ``p``, ``padj``, ``differs``. Those that differ
+        come first, the largest difference at the top; of two networks of the same cells the best edges do.
     factors
         ``source``, ``n_a``, ``n_b``, ``n_both``, ``jaccard``; with two groups ``activity_a``, ``activity_b`` (mean of its targets, in
         standard deviations of the cells, the factor left out), ``difference``, ``low``, ``high``, ``p``, ``padj``, ``differs``, and
-        ``expression``, the difference of the factor itself.
+        ``expression``, the difference of the factor itself. In the order of ``edges``.
     found
         A row for "both", "a", "b": ``n``, and with a truth ``n_true`` and ``precision``.
     control
@@ -142,6 +143,13 @@ def with_difference(table: pd.DataFrame, found: Difference, names: tuple[str, st
         "p": found.p,
     }
     return table.assign(**told, padj=padj, differs=padj < FDR)
+
+
+def largest_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of :func:`by_cells` with the rows that differ first, each part by the size of the difference."""
+    size = table["difference"].abs()
+    keys = pd.DataFrame({"differs": ~table["differs"], "size": -size}).sort_values(["differs", "size"], kind="stable")
+    return table.loc[keys.index].reset_index(drop=True)
 
 
 def by_cells(

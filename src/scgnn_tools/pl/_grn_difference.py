@@ -91,9 +91,8 @@ def _found(ax: "Axes", comparison: "GrnComparison", a: str, b: str) -> None:
 
 
 def _intervals(ax: "Axes", table: pd.DataFrame, names: pd.Series, n_shown: int, title: str) -> None:
-    """Draw the differences that are surest, sorted, those that are no discovery in grey."""
-    some = table.assign(name=names)[np.isfinite(table["p"])]
-    some = some.sort_values("p", kind="stable").head(n_shown).sort_values("difference")
+    """Draw the first of the table that have an interval, sorted; those that are no discovery in grey."""
+    some = table.assign(name=names)[np.isfinite(table["p"])].head(n_shown).sort_values("difference")
     for y, row in enumerate(some.itertuples()):
         colour = style.PALE if not row.differs else style.UP if row.difference > 0 else style.DOWN
         ax.plot([row.low, row.high], [y, y], color=colour, lw=2, solid_capstyle="butt")

@@ -17,7 +17,7 @@ from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.compare import GrnComparison, by_cells, counted, overlaps, side_by_side
+from scgnn_tools.grn.compare import GrnComparison, by_cells, counted, largest_first, overlaps, side_by_side
 from scgnn_tools.grn.given import given_networks, merged
 from scgnn_tools.grn.jackknife import Parts, parts_of, random_parts
 from scgnn_tools.grn.names import GeneNames, names_of, shown_names
@@ -82,7 +82,9 @@ def compare_grn(
     Returns
     -------
     GrnComparison
-        ``edges``, ``factors``, ``found``, ``control``, ``verdict``; :func:`scgnn_tools.pl.grn_difference` draws it.
+        :class:`scgnn_tools.grn.compare.GrnComparison`, whose help explains every column: tables ``edges``, ``factors`` (what differs
+        first, the largest difference at the top), ``found``, ``control``, and the text ``verdict``, which is what was printed.
+        :func:`scgnn_tools.pl.grn_difference` draws it.
 
     Raises
     ------
@@ -212,7 +214,7 @@ def _by_cells(
     random = by_cells(edges, factors, x, genes, _dealt(parts, rng))
     rows = {n: {"edges": int(e["differs"].sum()), "factors": int(f["differs"].sum())} for n, (e, f) in
             (("groups", told), ("random groups", random))}  # fmt: skip
-    return *told, pd.DataFrame.from_dict(rows, orient="index")
+    return largest_first(told[0]), largest_first(told[1]), pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _dealt(parts: Parts, rng: np.random.Generator) -> Parts:
@@ -276,7 +278,7 @@ def _verdict(
 
 
 def _most(factors: pd.DataFrame, a: str, b: str) -> str:
-    sure = factors[factors["differs"]].sort_values("difference")
-    up, down = sure[sure["difference"] > 0]["source"][::-1].head(5), sure[sure["difference"] < 0]["source"].head(5)
+    sure = factors[factors["differs"]]  # the largest difference first, as in the figure
+    up, down = (sure[sign * sure["difference"] > 0]["source"].head(5) for sign in (1, -1))
     told = [f"in {w}: {', '.join(map(printable, names))}" for w, names in ((a, up), (b, down)) if len(names)]
     return f"more active {'; '.join(told)}" if told else ""
