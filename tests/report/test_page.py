@@ -47,7 +47,10 @@ class Page(HTMLParser):
 def done():
     adata = annotated(["A"])
     adata.uns["sgt_grn"] = network(["A"]).uns["sgt_grn"]
-    adata.uns["sgt_grn"]["edges"]["known"] = False
+    edges = adata.uns["sgt_grn"]["edges"]
+    edges["known"] = False
+    edges["probability"] = np.linspace(0.1, 0.9, len(edges))
+    edges["data_score"] = np.where(np.arange(len(edges)) < 3, 2.5, 1.0)
     adata.uns["mine"] = {"edges": "not a table", "confusion": 3}
     return adata
 
@@ -64,6 +67,18 @@ def test_every_result_has_its_section_and_nothing_comes_from_elsewhere(done, tmp
     assert "The network" in read.pictures
     assert not re.search(r"url\(|@import|<script", text)
     assert (list(done.obs), list(done.uns), list(done.obsm)) == before
+
+
+def test_new_edges_that_the_cells_support_have_their_own_table(done, tmp_path):
+    text = report(done, tmp_path / "r.html").read_text()
+    best, supported = (t.split("</table>")[0] for t in text.split("<table>") if '<th scope="col">source</th>' in t)
+    assert best.count("<tr>") > 4
+    assert supported.count("<tr>") == 1 + 3
+    assert '<th scope="col" class="n">probability</th>' in supported
+    first = done.uns["sgt_grn"]["edges"].iloc[2]  # the likeliest of the three
+    assert supported.split("<tbody>")[1].startswith(
+        f'<tr><th scope="row">{first["source"]}</th><td>{first["target"]}</td>'
+    )
 
 
 def test_names_are_text_and_numbers_are_short():

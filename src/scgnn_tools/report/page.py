@@ -132,14 +132,16 @@ def _table(table: pd.DataFrame) -> str:
     shown = table.head(ROWS)
     right = [' class="n"' if getattr(kind, "kind", "O") in "iuf" else "" for kind in shown.dtypes]
     names = [_text(str(c).replace("_", " ")) for c in shown.columns]
-    head = "".join(f'<th scope="col"{side}>{name}</th>' for side, name in zip(right, names, strict=True))
+    first = "" if table.index.name is None else _text(str(table.index.name).replace("_", " "))
+    head = f'<th scope="col">{first}</th>' if first else "<th></th>"
+    head += "".join(f'<th scope="col"{side}>{name}</th>' for side, name in zip(right, names, strict=True))
     rows = "".join(
         f'<tr><th scope="row">{_text(i)}</th>{"".join(map(_cell, row))}</tr>'
         for i, row in zip(shown.index, shown.itertuples(index=False, name=None), strict=True)
     )
     more = len(table) - len(shown)
     rest = f'<p class="rest">{more:,} more rows in the object</p>' if more else ""
-    return f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
 
 
 def _cell(value: Any) -> str:

@@ -165,6 +165,13 @@ def _network(adata: "AnnData", key: str, entry: Mapping[str, Any]) -> Iterator[S
     if "known" in edges:
         new = edges[~edges["known"].astype(bool)].sort_values("score", ascending=False)
         tables.append(("The best edges that the prior does not know", _some(new, EDGE_COLUMNS).set_index("source")))
+        supported = (
+            new[new["data_score"] > SUPPORTED] if {"data_score", "probability"} <= set(new.columns) else new.head(0)
+        )
+        if len(supported):
+            caption = f"Of these the edges that the cells support (data_score above {SUPPORTED}), the likeliest first"
+            likeliest = supported.sort_values("probability", ascending=False, kind="stable")
+            tables.append((caption, _some(likeliest, EDGE_COLUMNS).set_index("source")))
     texts = [evaluation[k] for k in ("verdict", "cells") if isinstance(evaluation.get(k), str)]
     said = [line for text in texts for line in text.splitlines()]
     figures: list[Drawing] = [("The network", lambda: pl.grn(adata, key=key, return_fig=True))]
@@ -186,7 +193,10 @@ GRN_COLUMNS = (
     "difference_low",
     "difference_high",
 )
-EDGE_COLUMNS = ("source", "target", "group", "score", "prior_score", "data_score", "stability", "sign")
+EDGE_COLUMNS = ("source", "target", "group", "score", "probability", "prior_score", "data_score", "stability", "sign")
+SUPPORTED = 2
+"""Standard deviations of permuted cells from which the report says that the cells support an edge."""
+
 CONTROLS = {
     "reliability": "How well halves of the cells agree: below .3 a group's network is the one of all cells",
     "recovery": "Known edges against others of like degree (.5 is chance), beside cells whose genes were permuted",
