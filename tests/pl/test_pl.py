@@ -8,6 +8,7 @@ import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools.grn.table import pooled
+from scgnn_tools.pl._grn import _counted
 from scgnn_tools.pl._grn_modules import REST, modules
 from scgnn_tools.pl._layout import best_of_each, choose_edges, rings
 
@@ -150,11 +151,22 @@ def test_the_choice_of_edges():
     assert set(chosen["source"]) == {"A", "B"}
 
 
+def test_pairs_and_edges_are_told_apart():
+    edges = pd.DataFrame({"source": ["A", "A"], "target": ["x", "y"]})
+    assert _counted(edges, edges).startswith("2 of 2 edges, 1 ")
+    assert _counted(edges, edges.assign(group="b")).startswith("2 of 2 pairs, ")
+    groups = pd.concat([edges.assign(group=g) for g in "bc"])
+    assert _counted(edges, groups).startswith("2 of 4 edges (pair × group), ")
+
+
 def test_no_network_and_no_edge(network, pbmc68k):
     with pytest.raises(MissingKeyError, match=r"uns\['sgt_grn'\] holds no network\. Run sgt\.tl.infer_grn"):
         sgt.pl.grn(pbmc68k)
     with pytest.raises(InputValueError, match="There is no edge to draw"):
         sgt.pl.grn(network, tfs=["NOSUCH"])
+    there = network.uns["sgt_grn"]["edges"]["source"].iloc[0]
+    with pytest.raises(InputValueError, match=f"There is no edge to draw .*Did you mean '{there}'"):
+        sgt.pl.grn(network, tf=there.lower())
     with pytest.raises(InputValueError, match="Pass one of them"):
         sgt.pl.grn(network, tfs=["SPI1"], tf="SPI1")
 

@@ -214,6 +214,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
     ("kwargs", "error", "says"),
     [
         ({"tfs": ["NOSUCH1"]}, GraphError, "No transcription factor is among the 765 genes"),
+        ({"tfs": ["spl1"]}, GraphError, "Did you mean 'SPI1'"),
         ({"prior": pd.DataFrame({"source": ["X1"], "target": ["X2"]})}, GraphError, "shares no gene with the data"),
         ({"prior": "nosuch"}, MissingKeyError, "neither a file, nor bundled, nor in varp; there is: trrust"),
         ({"prior": pd.DataFrame({"a": [1]})}, GraphError, "source, target is missing"),

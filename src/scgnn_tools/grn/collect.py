@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools._choices import did_you_mean
 from scgnn_tools._choices import listed as listed_names
 from scgnn_tools._errors import GraphError
 from scgnn_tools._log import printable, say
@@ -134,9 +135,11 @@ def collect(
     scored = np.sort(column_of.index[column_of.index.isin(has_vector)].to_numpy(dtype=object))
     here = scored[np.isin(scored, list(factors))]
     if len(here) == 0:
+        there = [str(n) for n in scored if n in long_list] or list(map(str, scored))
+        near = did_you_mean(sorted(factors)[0], there) if tfs is not None else ""
         msg = (
             f"No transcription factor is among the {adata.n_vars:,} genes of the data (looked for {len(factors):,}, such as "
-            f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=."
+            f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=.{near}"
         )
         raise GraphError(msg)
     strata = None if groupby is None else pd.factorize(adata.obs[groupby])[0]

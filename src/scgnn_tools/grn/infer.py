@@ -75,13 +75,15 @@ class Network:
         return boxed("Network", facts, {name: table for name, table in folded.items() if len(table)})
 
     def _sizes(self) -> dict[str, int]:
-        """Return how many edges, factors and targets there are, and groups where there are several."""
+        """Return how many edges, factors and targets there are, and pairs and groups where there are several groups."""
+        groups = self.edges["group"].nunique()
+        pairs = {"pairs": len(self.edges.drop_duplicates(["tf", "target"]))} if groups > 1 else {}
         out = {
-            "edges": len(self.edges),
+            "edges (pair × group)" if groups > 1 else "edges": len(self.edges),
+            **pairs,
             "transcription factors": self.edges["tf"].nunique(),
             "targets": self.edges["target"].nunique(),
         }
-        groups = self.edges["group"].nunique()
         return out | ({"groups": groups} if groups > 1 else {})
 
 

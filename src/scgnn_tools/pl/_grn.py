@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scgnn_tools._choices import integer, listed, sequence
+from scgnn_tools._choices import did_you_mean, integer, listed, sequence
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import GRN
@@ -112,7 +112,9 @@ def grn(
     edges = every if wanted is None else every[every["source"].isin(list(wanted))]
     if edges.empty:
         asked = "" if wanted is None else f" from {listed(wanted)}"
-        msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(every['source'].unique()[:5])}, …"
+        there = every["source"].unique()
+        near = did_you_mean(next(iter(wanted or [])), there)
+        msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(there[:5])}, ….{near}"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})
     verdict = str(evaluation.get("verdict", ""))
@@ -165,4 +167,6 @@ def _network(
 
 def _counted(shown: pd.DataFrame, every: pd.DataFrame) -> str:
     n = shown["source"].nunique()
-    return f"{len(shown):,} of {len(every):,} edges, {n:,} transcription factor{'s' * (n > 1)}, {shown['target'].nunique():,} targets"
+    multiplied = "group" in every and every.duplicated(["source", "target"]).any()
+    what = "edges (pair × group)" if multiplied else "pairs" if "group" in every else "edges"
+    return f"{len(shown):,} of {len(every):,} {what}, {n:,} transcription factor{'s' * (n > 1)}, {shown['target'].nunique():,} targets"

@@ -221,7 +221,8 @@ def infer_grn(
     if given:
         params["options"] = {k: str(v) for k, v in given.items()}
     changed = write(adata, _fields(target, keys, network, data.column_of, params), copy=copy, mod=mod)
-    per = f" in {len(groups)} groups" if groupby is not None else ""
+    n_pairs = len(network.edges.drop_duplicates(["tf", "target"]))
+    per = f" (pair × group: {n_pairs:,} pairs in {len(groups)} groups)" if groupby is not None else ""
     more = len(data.tfs) - network.n_scored
     new = f" ({more:,} more that the prior does not know: uns['{key_added}']['new_factors'])" if more else ""
     say(

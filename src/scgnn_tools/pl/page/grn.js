@@ -48,7 +48,7 @@
     state.factors = 1; state.largest = 1;
     for (let i = 0; i < n; i++) if (nodes.factor[i] && state.degree[i]) { state.factors++; state.largest = Math.max(state.largest, state.degree[i]); }
     at("least").textContent = number(state.least); at("most").textContent = state.top >= deepest ? "all" : state.top;
-    at("shown").textContent = `${count.toLocaleString("en")} of ${(group < 0 ? ofPair.size : m).toLocaleString("en")} edges`;
+    at("shown").textContent = `${count.toLocaleString("en")} of ${(group < 0 ? ofPair.size : m).toLocaleString("en")} ${!groups.length ? "edges" : group < 0 ? "pairs" : "edges (pair × group)"}`;
     if (specific) at("unspecific").textContent = state.specific <= narrow[0] ? "any" : number(state.specific);
     details();
     draw();
