@@ -22,6 +22,7 @@ def test_by_hand():
     np.testing.assert_allclose(found["mse"], (0.25 * change**2).mean(axis=1))
     np.testing.assert_allclose(found["mae"], np.abs(0.5 * change).mean(axis=1))
     np.testing.assert_allclose(found["pearson_delta"], 1)
+    np.testing.assert_allclose(found["slope"], 0.5)
     np.testing.assert_allclose(found[["direction_3", "overlap_3", "centroid"]], 1)
     assert not found["shared_control"].any()
 
@@ -29,7 +30,7 @@ def test_by_hand():
 def test_a_prediction_without_change_scores_nothing():
     control, change = draws()
     found = perturbation(control + change, np.tile(control, (5, 1)), control, top=(3,), significant=np.abs(change) > 1)
-    assert (found[["pearson_delta", "direction_3", "overlap_3", "precision_3"]] == 0).all().all()
+    assert (found[["pearson_delta", "slope", "direction_3", "overlap_3", "precision_3"]] == 0).all().all()
     np.testing.assert_allclose(found["auprc_de"], found["auprc_de_base"])
     assert found["centroid"].mean() == pytest.approx(0.5)
     assert found["shared_control"].all()

@@ -56,7 +56,7 @@ def test_knowledge_of_genes_beats_the_mean(small_screen):
     assert table.loc["kernel", "mse"] < 0.6 * table.loc["shrunken_mean", "mse"]
     assert table.loc["kernel", "pearson_delta"] > table.loc["mean", "pearson_delta"] + 0.2
     assert table.loc["ceiling", "pearson_delta"] > 0.9
-    assert out["verdict"].startswith("kernel beats the best baseline by mse")
+    assert out["verdict"].startswith("On all 8: kernel beats the best baseline by mse")
     assert (out["paired"]["mse_high"] < 0).all()
     assert out["predictions"].shape == (8, 60)  # of the held-out ones
     assert set(out["top"]["condition"]) == {*RECEPTORS, *KINASES}
@@ -238,10 +238,12 @@ def test_the_line_says_what_chance_and_the_ceiling_reach(small_screen, effect, c
         adata.obs["gene"] = np.random.default_rng(1).permutation(adata.obs["gene"])
     with caplog.at_level("INFO", logger="scgnn_tools"):
         sgt.tl.perturb(adata, "gene", batch_key="batch", n_halves=1)
-    (line,) = [m for m in caplog.messages if m.startswith("perturb: kernel")]
-    assert "(other half of the cells)" in line
+    (line,) = [m for m in caplog.messages if m.startswith("perturb: ")]
+    assert line.count(". On all 8: kernel") == 1
+    assert ("of the true change (ceiling " in line) == effect
+    assert len(re.findall("other half", line)) == 1  # what the ceiling is; elsewhere it has its name
     own, chance = map(
         float, re.search(r"changed genes found \(AUPRC\) ([\d.]+), chance ([\d.]+), ceiling", line).groups()
     )
     assert (own > 1.5 * chance) == effect
-    assert ("no condition has a signal" in line) != effect
+    assert ("none of these numbers tells a method from chance" in line) != effect

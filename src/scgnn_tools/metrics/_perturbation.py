@@ -66,7 +66,8 @@ def perturbation(
     -------
     DataFrame
         ``mse``, ``mae``, ``rmse`` of the changes; ``pearson_delta``, the correlation of predicted and true change (0 for a prediction
-        that changes nothing); for each k of ``top``: ``mse_k``, ``pearson_delta_k``, ``direction_k`` (share of equal signs),
+        that changes nothing); ``slope``, of predicted on true change: 0.2 for a prediction a fifth as large as the truth, 0 for none, and
+        below 1 for noise in the truth alone; for each k of ``top``: ``mse_k``, ``pearson_delta_k``, ``direction_k`` (share of equal signs),
         ``overlap_k`` (share of the k that are among the k of the largest predicted change), with ``error`` ``direction3_k`` (up, none,
         down; a change below its standard error is none). ``centroid`` and ``centroid_l1``: share of the other conditions' truths that are
         farther from the prediction than its own (chance .5; ties count half). With ``others`` ``pearson_delta_ref`` (Systema), where a
@@ -121,6 +122,13 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(x @ y / size) if size > 1e-12 else 0.0
 
 
+def slope(made: np.ndarray, true: np.ndarray) -> float:
+    """Return the slope of the line through predicted (y) over true (x) changes, 0 where the true ones do not vary."""
+    x = true - true.mean()
+    size = float(x @ x)
+    return float(x @ (made - made.mean())) / size if size > 1e-24 else 0.0
+
+
 def _changes(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
     off = made - true
     mse = float((off**2).mean())
@@ -129,6 +137,7 @@ def _changes(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
         "mae": float(np.abs(off).mean()),
         "rmse": float(np.sqrt(mse)),
         "pearson_delta": correlation(made, true),
+        "slope": slope(made, true),
     }
 
 

@@ -285,7 +285,5 @@ def verdict(summed: pd.DataFrame, differences: pd.DataFrame, own: str) -> str:
         mine, theirs = (form.format(summed.loc[m, metric]) for m in (own, best))
         between = f"{form.format(differences.loc[best, metric])}, 95 % {form.format(low)} to {form.format(high)}"
         words.append(f"{word} the best baseline by {name}: {mine}, {best} {theirs} (difference {between})")
-    text = f"{own} {words[0]}; it {words[1]}"
-    return text + (
-        f". The other half of the cells: {summed.loc[CEILING, 'pearson_delta']:.3f}" if CEILING in summed.index else ""
-    )
+    most = f"; ceiling {summed.loc[CEILING, 'pearson_delta']:.3f}" if CEILING in summed.index else ""
+    return f"On all {int(summed.loc[own, 'n']):,}: {own} {words[0]}; it {words[1]}{most}"

@@ -19,24 +19,30 @@ if TYPE_CHECKING:
 
 
 def line(method: str, found: "Evaluated | None", query: list[Condition], keys: "PerturbationKeys") -> str:
-    """Return what was found in one line: the method, its best baselines, no change, the ceiling, and how many conditions have a signal."""
+    """Return what was found in one line: the conditions with a signal first, then all; each with baselines and the ceiling."""
     where = f"uns['{keys.uns}']" + (f", varm['{keys.varm}']" if query else "")
     asked = f"{len(query)} predicted -> {where}" if query else f"-> {where}"
     if found is None:
         return f"perturb: {method}, not scored, {asked}"
+    return f"perturb: {_scored(method, found)}. {found.verdict}. {asked}"
+
+
+def _scored(method: str, found: "Evaluated") -> str:
+    """Say what was reached on the conditions that have a signal, or on all where all have one or none has."""
     table = found.evaluation if found.with_signal is None else found.with_signal
     n, of = int(found.signal["has_signal"].sum()), len(found.signal)
     best = table.index[(table["kind"] == "baseline") & (table.index != method)]
     best = table.loc[best, "pearson_delta"].idxmax()
-    delta = table["pearson_delta"]
+    delta, size = table["pearson_delta"], table["slope"]
     words = [f"{method} {delta[method]:.3f} Pearson Δ", f"{best} {delta[best]:.3f} (best baseline)"]
     words += ["no change 0"] if best != "no_change" else []
-    words.append(f"ceiling {delta[CEILING]:.3f} (other half of the cells)")
-    which = f"{n} of {of} conditions have a signal" + ("" if found.with_signal is None else ", these are scored here")
+    words.append(f"ceiling {delta[CEILING]:.3f} (what the other half of the cells says)")
+    text = f"{', '.join(words)}{_changed_genes(table, method)}"
     if n == 0:
-        which = "no condition has a signal, so none of these numbers tells a method from chance"
-    found_genes = _changed_genes(table, method)
-    return f"perturb: {', '.join(words)}{found_genes}; {which}. {found.verdict}. {asked}"
+        return f"None of {of:,} has a signal: {text}; none of these numbers tells a method from chance"
+    which = f"On the {n:,} of {of:,} with a signal" if n < of else f"On all {of:,}, which have a signal"
+    sized = f"the prediction is about {size[method]:.1g} of the true change (ceiling {size[CEILING]:.1g})"
+    return f"{which}: {text}; {sized}"
 
 
 def _changed_genes(table: "pd.DataFrame", method: str) -> str:

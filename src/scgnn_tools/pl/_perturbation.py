@@ -129,7 +129,7 @@ def _scores(ax: "Axes", table: pd.DataFrame, own: str) -> None:
     ax.barh(y, value, xerr=errors, color=colours, height=0.6, error_kw={"lw": 0.8})
     for at in ceiling["pearson_delta"]:
         ax.axvline(at, color=style.INK, lw=1, ls="--")
-        ax.text(at, len(table) - 0.4, "other half\nof the cells", fontsize=7, ha="right", va="bottom", color=style.INK)
+        ax.text(at, len(table) - 0.4, "ceiling", fontsize=7, ha="right", va="bottom", color=style.INK)
     ax.set_yticks(y, table.index, fontsize=8)
     ax.set_xlabel(f"Pearson Δ, {int(table['n'].iloc[0])} conditions", fontsize=8)
     ax.set_ylim(-0.6, len(table) + 0.4)
