@@ -1,4 +1,5 @@
 import json
+import re
 import warnings
 
 import anndata as ad
@@ -109,7 +110,7 @@ def test_nothing_of_an_earlier_call_is_left(halves):
     assert set(query.obsm) == {"sgt_label_proba"}
 
 
-def test_an_ensemble_says_how_many_members_agree_and_is_weighed_by_experiments(halves):
+def test_an_ensemble_says_how_many_members_agree_and_is_weighed_by_experiments(halves, caplog, tmp_path):
     reference, query = halves
     reference = reference[~reference.obs["cell_type"].isin(["Dendritic cell", "FCGR3A+ monocyte"])].copy()
     reference.obs["third"] = np.arange(reference.n_obs) % 3  # of two experiments none is held out for the weights
@@ -121,17 +122,24 @@ def test_an_ensemble_says_how_many_members_agree_and_is_weighed_by_experiments(h
     parts = table[table["kind"] == "part"]
     assert list(parts.index) == ["auto: centroid", "auto: logreg_pca"]
     assert (parts["n"] == table.loc["auto", "n"]).all()
-    agreement = ann.annotate(query, copy=True).obs["sgt_label_agreement"]
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        agreement = ann.annotate(query, copy=True).obs["sgt_label_agreement"]
+        ann.annotate(query, store=tmp_path / "labels.zarr")
+    assert caplog.text.count(f"all 2 methods agree on {(agreement == 1).sum()} of {len(query)} cells") == 2
     assert set(agreement.unique()) <= {0.0, 0.5, 1.0}
     assert agreement.dtype == np.float32
 
 
-def test_a_query_of_fewer_genes_is_labelled_over_those_that_both_have(halves, made):
+def test_a_query_of_fewer_genes_is_labelled_over_those_that_both_have(halves, made, caplog):
     reference, query = halves
     some = query[:, 400:].copy()
     called = sgt.tl.annotate(some, "cell_type", reference=reference, copy=True, **QUICK)
     same(called, made.annotate(some, copy=True))
-    assert made.annotate(some, copy=True).uns["sgt_label"]["params"]["trained_for_this_query"]
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        assert made.annotate(some, copy=True).uns["sgt_label"]["params"]["trained_for_this_query"]
+    (line,) = [m for m in caplog.messages if "trained again" in m]
+    share = 1 - reference.X[:, 400:].sum() / reference.X.sum()
+    assert re.search(r"on [\d,]+ shared genes: the query lacks (\d+) %", line)[1] == f"{100 * share:.0f}"
     total = np.asarray(reference.X.sum(axis=0)).ravel()
     most = query[:, total > np.quantile(total, 0.02)].copy()
     kept_as_it_is = made.annotate(most, copy=True)

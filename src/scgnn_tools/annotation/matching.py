@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scgnn_tools._errors import LabelError
-from scgnn_tools._log import printable
+from scgnn_tools._log import printable, say
 from scgnn_tools.annotation.asked import Asked
 from scgnn_tools.annotation.inputs import shared_genes, vectors_of
 from scgnn_tools.annotation.known import KnownCells
@@ -100,6 +100,8 @@ def fit_on(
     else:
         genes, used = shared, known.take(np.flatnonzero(~same)) if same.any() else known
         seen = unlabeled.query(shared, model).whole() if settings.transductive and unlabeled is not None else None
+        if ready is not None:
+            say(f"annotate: trained again on {len(shared):,} shared genes: {_why(known, shared, same)}")
         left = trained(used, shared, settings, model, seen)
     params: dict[str, Any] = {
         "labels": f"{name} ({len(used):,} cells{_twice(known, same, left_out=used is not known)})",
@@ -117,8 +119,19 @@ def _fits(known: KnownCells, shared: np.ndarray, same: np.ndarray, *, retrain: L
         return True
     if retrain is True or same.any():
         return False
-    total = known.counts.sum()
-    return bool(known.over(shared).sum() >= (1 - LOST) * total)
+    return _lost(known, shared) <= LOST
+
+
+def _lost(known: KnownCells, shared: np.ndarray) -> float:
+    """Return the share of the reference's counts on genes that a query lacks."""
+    return float(1 - known.over(shared).sum() / known.counts.sum())
+
+
+def _why(known: KnownCells, shared: np.ndarray, same: np.ndarray) -> str:
+    """Say why a trained method does not fit a query."""
+    if same.any():
+        return f"{int(same.sum()):,} cells of the reference are cells of the query and were left out"
+    return f"the query lacks {100 * _lost(known, shared):.2g} % of the reference's counts"
 
 
 def _twice(known: KnownCells, same: np.ndarray, *, left_out: bool) -> str:

@@ -114,5 +114,5 @@ def verdict(evaluation: pd.DataFrame, method: str, held_out: str = "cells") -> s
     where = "cells, within one experiment" if held_out == "cells" else "cells of experiments that it had not seen"
     return (
         f"{method} {words} the best baseline on {int(own['n']):,} held-out labelled {where}: accuracy {own['accuracy']:.3f}, "
-        f"{best} {others.loc[best, 'accuracy']:.3f} (difference {gain:+.3f} ± {CERTAIN * error:.3f})"
+        f"{best} {others.loc[best, 'accuracy']:.3f} (difference {gain:+.3f}, 95 % ± {CERTAIN * error:.3f})"
     )

@@ -27,7 +27,7 @@ from scgnn_tools.annotation.naming import NOTHING, WHY, Namer
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.same_cells import both, fingerprints
 from scgnn_tools.annotation.settings import Settings
-from scgnn_tools.annotation.writing import distance, entry_of, params_of, warn_of
+from scgnn_tools.annotation.writing import agreed, distance, entry_of, params_of, warn_of
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import METHODS
 from scgnn_tools.store import CellStore, Field, digest, make_chunks, plan_of_cells, whole_of
@@ -163,7 +163,7 @@ def label_to_store(
     done = make_chunks(store, shard, asked.expression, cells, make, what="annotate", resume=resume)
     say(f"annotate: {settings.method}, labels of {params['labels']}: {done.said(store, shard)}")
     if not done.missing:
-        _tell(store, namer, fitted.labeller, whole.shift, keys)
+        _tell(store, namer, fitted.labeller, (whole.shift, params), keys)
 
 
 def _learnt(labeller: Labeller) -> str:
@@ -226,14 +226,21 @@ def _rest(
     return ad.AnnData(obs=pd.DataFrame(index=cells), var=pd.DataFrame(index=genes), uns={keys.uns: entry})
 
 
-def _tell(store: CellStore, namer: Namer, labeller: Labeller, shift: Shift | None, keys: LabelKeys) -> None:
+def _tell(
+    store: CellStore, namer: Namer, labeller: Labeller, query: tuple[Shift | None, dict[str, Any]], keys: LabelKeys
+) -> None:
     """Say of a finished store what :func:`scgnn_tools.tl.annotate` says of an object."""
-    unknown, n = len(namer.categories) - 1, 0
-    for chunk in range(store.n_chunks):
-        values = store.read(chunk)
-        n += 0 if values is None else int((values[0] == unknown).sum())
+    (shift, params), unknown, n = query, len(namer.categories) - 1, 0
+    at = [field.key for field in store.fields].index(keys.agreement) if METHODS[labeller.name].ensemble else None
+    agreement = []
+    for values in map(store.read, range(store.n_chunks)):
+        if values is not None:
+            n += int((values[0] == unknown).sum())
+            agreement += [] if at is None else [values[at]]
     say(f"annotate: {n:,} of {store.n_obs:,} cells {namer.categories[unknown]} -> obs['{keys.obs}']")
     if shift is not None:
-        say(f"annotate: {distance(shift)}")
+        say(f"annotate: {distance(params)}")
+    if agreement:
+        say(f"annotate: {agreed(np.concatenate(agreement), labeller.report)}")
     say(f"annotate: {labeller.report.verdict}")
     warn_of(n, store.n_obs, shift, keys)

@@ -1,5 +1,6 @@
 """What is written into an AnnData once its cells are labelled, and the lines that say so."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +58,9 @@ def finish(
         f"{n_unknown:,} of {len(cells):,} cells {UNKNOWN} -> obs['{keys.obs}']"
     )
     if shift is not None and params.get("trained_for_this_query") is not None:  # a reference of another experiment
-        say(f"annotate: {distance(shift)}")
+        say(f"annotate: {distance(params)}")
+    if result.agreement is not None:
+        say(f"annotate: {agreed(fields['obs'][keys.agreement], result.report)}")
     say(f"annotate: {result.report.verdict}")
     warn_of(n_unknown, len(cells), shift, keys)
     return changed
@@ -77,7 +80,7 @@ def params_of(
     if shift is not None:
         params["query_distance"], params["query_likeness"] = shift.distance, shift.likeness
         params["query_shift"] = float(shift.away.sum())
-        params["query_shift_taken_out"] = shift.taken_out
+        params["query_shift_taken_out"], params["query_unlike"] = shift.taken_out, shift.far
     params["options"] = resolved(settings.method, fitted, settings.made_with)
     return params
 
@@ -88,16 +91,26 @@ def _by_cluster(keys: LabelKeys, labels: pd.Categorical, clusters: np.ndarray) -
     return {keys.majority: pd.Categorical(label, categories=labels.categories), keys.majority_share: share}
 
 
-def distance(shift: Shift) -> str:
-    """Say how far a query lies from the reference."""
+def distance(params: Mapping[str, Any]) -> str:
+    """Say how far a query lies from the reference, from what :func:`params_of` recorded."""
     what = (
         "what its cells have in common was taken out before they were judged"
-        if shift.taken_out
+        if params["query_shift_taken_out"]
         else "it is unlike the reference as a whole, and nothing was taken out"
-        if shift.far
+        if params["query_unlike"]
         else "each cell was judged by itself"
     )
-    return f"the query lies {shift.distance:.2f} spreads from the reference (blood of two laboratories: 0.1 to 1.3); {what}"
+    spreads = f"{params['query_distance']:.2f} spreads from the reference (blood of two laboratories: 0.1 to 1.3)"
+    return f"the query lies {spreads}; {what}"
+
+
+def agreed(agreement: np.ndarray, report: "Report") -> str:
+    """Say on how many cells all members of an ensemble agree: which labels to look at first where no score can be trusted."""
+    n = int((report.evaluation["kind"] == "part").sum())
+    return (
+        f"all {n or ''} methods agree on {int((agreement > 1 - 1e-6).sum()):,} of {len(agreement):,} cells; look at these first when "
+        "the reference is from another laboratory"
+    ).replace("  ", " ")
 
 
 def warn_of(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) -> None:

@@ -180,7 +180,7 @@ def annotate(
         - ``conformal``: what the sets promise, and what they did on held-out cells.
         - ``params``: how it was made, with ``query_distance`` (of the query from the reference, in spreads of the reference; above 1.5
           the query is unlike it as a whole), ``query_likeness`` (how alike the classes of both differ from each other, at most 1),
-          ``query_shift`` (by how much all cells of the query are stranger), and ``query_shift_taken_out``.
+          ``query_shift`` (by how much all cells of the query are stranger), ``query_shift_taken_out``, and ``query_unlike`` (as a whole).
 
     Raises
     ------
