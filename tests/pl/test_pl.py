@@ -190,3 +190,11 @@ def test_annotation_without_what_it_needs(pbmc68k):
         sgt.pl.annotation(pbmc68k, basis="X_tsne")
     with pytest.raises(MissingKeyError, match="labels_key='truth' is no column"):
         sgt.pl.annotation(pbmc68k, labels_key="truth")
+    del pbmc68k.obsm["X_umap"]
+    with pytest.raises(MissingKeyError, match=r"no vectors 'X_cgc-mini' to make one of\. Run sgt.tl.embed"):
+        sgt.pl.annotation(pbmc68k)
+    pbmc68k.obsm["mine"] = pbmc68k.obsm["X_pca"][:, :5]
+    pbmc68k.uns["sgt_label"]["params"]["vectors"] = "mine"
+    first, again = (sgt.pl.annotation(pbmc68k).axes[0].collections[0].get_offsets() for _ in range(2))
+    assert len(np.unique(first, axis=0)) > 1
+    np.testing.assert_array_equal(first, again)

@@ -51,6 +51,9 @@ def done():
     edges["known"] = False
     edges["probability"] = np.linspace(0.1, 0.9, len(edges))
     edges["data_score"] = np.where(np.arange(len(edges)) < 3, 2.5, 1.0)
+    adata.obs["l_reason"] = ["unlike every cell of the reference"] + [""] * (adata.n_obs - 1)
+    far = {"query_distance": 0.4, "query_shift_taken_out": True, "query_unlike": False}
+    adata.uns["l"]["params"] |= far | {"trained_for_this_query": False}
     adata.uns["mine"] = {"edges": "not a table", "confusion": 3}
     return adata
 
@@ -64,7 +67,9 @@ def test_every_result_has_its_section_and_nothing_comes_from_elsewhere(done, tmp
     assert "Ours <b>" in read.headings
     assert {"Labels of cells", "Gene regulatory network"} <= set(read.headings)
     assert any("best edges that the prior does not know" in h for h in read.headings)
-    assert "The network" in read.pictures
+    assert {"The network", "Predicted against true labels of held-out cells of the reference"} <= set(read.pictures)
+    assert "Why cells are Unknown" in read.headings
+    assert "the query lies 0.40 spreads from the reference" in text
     assert not re.search(r"url\(|@import|<script", text)
     assert (list(done.obs), list(done.uns), list(done.obsm)) == before
 

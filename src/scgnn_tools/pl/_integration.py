@@ -13,7 +13,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
-from scgnn_tools.pl._umap import some_cells, umap
+from scgnn_tools.pl._umap import map_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -83,10 +83,9 @@ def integration(
         raise MissingKeyError(msg)
     table, params = entry["evaluation"], entry["params"]
     shown = [c for c in (params["batch_key"], params["labels_key"]) if c and c in adata.obs]
-    cells = some_cells(adata.n_obs, rng)
+    cells, flat = map_of(adata, None, keys.obsm, rng)
     of = {column: style.named(adata.obs[column].iloc[cells]) for column in shown}
     colour = {column: style.colours_of(adata, column, palette) for column in shown}
-    flat = umap(np.asarray(adata.obsm[keys.obsm])[cells], rng)
     verdict = textwrap.wrap(entry["verdict"], 145)
     heights = [0.34 * len(table) + 0.75 + 0.16 * len(verdict), 3.6]
     with canvas.panels(figsize or (10.5, sum(heights))) as figure:

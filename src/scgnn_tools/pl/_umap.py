@@ -1,10 +1,14 @@
 """Two dimensions of vectors, for figures that are given none."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scgnn_tools._random import RNG, generator, seed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 MOST_CELLS = 20_000
 """Cells that are drawn, at most."""
@@ -28,3 +32,11 @@ def umap(vectors: np.ndarray, rng: RNG) -> np.ndarray:
         sc.pp.neighbors(cells, n_neighbors=min(15, len(vectors) - 1), use_rep="X", random_state=number)
         sc.tl.umap(cells, random_state=number, key_added="flat")
     return np.asarray(cells.obsm["flat"])
+
+
+def map_of(adata: "AnnData", basis: str | None, rep: str, rng: RNG) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cells that are drawn and where, (n_cells, 2): all by ``obsm[basis]``, or some by a UMAP of ``obsm[rep]``."""
+    if basis is not None:
+        return np.arange(adata.n_obs), np.asarray(adata.obsm[basis])[:, :2]
+    cells = some_cells(adata.n_obs, rng)
+    return cells, umap(np.asarray(adata.obsm[rep])[cells], rng)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scgnn_tools import pl
-from scgnn_tools._keys import ROOT, EmbeddingKeys, GrnKeys, IntegrationKeys, LabelKeys, PerturbationKeys, ProgramKeys
+from scgnn_tools._keys import (
+    ROOT,
+    UNKNOWN,
+    EmbeddingKeys,
+    GrnKeys,
+    IntegrationKeys,
+    LabelKeys,
+    PerturbationKeys,
+    ProgramKeys,
+)
+from scgnn_tools.annotation.writing import distance
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -91,13 +101,23 @@ def _labels(adata: "AnnData", key: str, entry: Mapping[str, Any]) -> Iterator[Se
             _some(entry["evaluation"], LABEL_COLUMNS),
         ),
     ]
-    maps = [k for k in ("X_umap", "X_tsne") if k in adata.obsm][:1]
+    why = adata.obs[LabelKeys(key).reason].value_counts() if LabelKeys(key).reason in adata.obs else counts[:0]
+    why = why[(why > 0) & (why.index != "")]
+    if len(why):
+        tables.insert(1, (f"Why cells are {UNKNOWN}", why.rename("cells").to_frame()))
+    params = entry.get("params", {})
+    of_reference = "query_unlike" in params and "trained_for_this_query" in params
+    said = [*([distance(params)] if of_reference else []), *_said(entry)]
+    basis = next((k for k in ("X_umap", "X_tsne") if k in adata.obsm), None)
     figures: list[Drawing] = [
-        *(("Labels on a map of the cells", partial(pl.annotation, adata, key, basis=k, return_fig=True)) for k in maps),
-        ("Predicted against true labels of held-out cells", lambda: pl.confusion(adata, key, return_fig=True)),
+        ("Labels on a map of the cells", partial(pl.annotation, adata, key, basis=basis, return_fig=True)),
+        (
+            "Predicted against true labels of held-out cells of the reference",
+            lambda: pl.confusion(adata, key, return_fig=True),
+        ),
         ("How often labels of each confidence are right", lambda: pl.calibration(adata, key, return_fig=True)),
     ]
-    yield Section("Labels of cells", f"obs[{key!r}]", _said(entry), entry.get("params", {}), tables, figures)
+    yield Section("Labels of cells", f"obs[{key!r}]", said, params, tables, figures)
 
 
 def _integration(adata: "AnnData", key: str, entry: Mapping[str, Any]) -> Iterator[Section]:
