@@ -56,6 +56,12 @@ def test_the_best_baseline_may_differ_by_the_measure():
     assert "worse of bio and batch: 0.400, center 0.600" in said
 
 
+def test_the_verdict_says_in_short_what_became_of_types_and_batches():
+    text = verdict(evaluation(own=(0.7, 0.9, 0.9), pca=(0.7, 0.7, 0.7)), "own")
+    words = "types stay apart as well as before (bio 0.700, pca 0.700); batches mix better than before (batch 0.900"
+    assert text.startswith(f"own in short: {words}, pca 0.700). own ")
+
+
 def test_what_cannot_be_scored_is_said():
     assert "nothing to score" in verdict(None, "own")
     assert "no baseline" in verdict(evaluation(own=(0.7, 0.6, 0.9)), "own")

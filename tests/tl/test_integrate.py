@@ -234,19 +234,30 @@ MAPS = [("none", {}), ("center", {}), ("scvi", {"max_epochs": 2}), ("cgc", SMALL
 
 
 @pytest.mark.parametrize(("method", "how"), MAPS)
-def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, scgpt, tmp_path, method, how):
+def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, scgpt, tmp_path, caplog, method, how):
     old, new = two_donors[::2].copy(), two_donors[1::2][:, ::-1].copy()
     how = how | ({"checkpoint": scgpt} if method == "scgpt" else {})
     model = Integrator.fit(old, "donor", method=method, n_comps=5, **how)
     np.testing.assert_allclose(model.transform(old, "donor"), model.vectors, atol=1e-4)
     before = new.copy()
-    model.map_query(new, "donor")
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        model.map_query(new, "donor")
     assert changed(before, new) == {"obsm['X_sgt_integrated']", "uns['sgt_integrated']"}
+    assert "did not see" not in caplog.text
     alone = model.transform(new[3:4].copy(), "donor")
     np.testing.assert_allclose(alone[0], new.obsm["X_sgt_integrated"][3], atol=1e-4)
     model.save(tmp_path / "atlas")
     again = Integrator.load(tmp_path / "atlas")
     np.testing.assert_allclose(again.transform(new, "donor"), new.obsm["X_sgt_integrated"], atol=1e-4)
+
+
+def test_batches_that_a_fit_did_not_see_are_named(two_donors, caplog):
+    model = Integrator.fit(two_donors, "donor", method="none", n_comps=5)
+    new = two_donors.copy()
+    new.obs["donor"] = ["mouse9"] * 3 + [*new.obs["donor"].astype(str)[3:]]
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        model.map_query(new, "donor")
+    assert "1 batch that the fit did not see: mouse9" in caplog.text
 
 
 def test_each_batch_of_scgpt_has_a_norm_of_its_own(two_donors, scgpt):

@@ -15,6 +15,9 @@ EVALUATED = 5_000
 
 HALVES = 5
 AGGREGATES = ("paper", "bio", "batch", "mixing", "total", "total_mixing")
+BEFORE = "pca"
+"""Row of what nobody corrected."""
+
 FEW = 10
 """A label with fewer cells is not scored: it says more of chance than of the method."""
 
@@ -141,7 +144,19 @@ def verdict(found: Evaluation | None, own: str) -> str:
         text += (
             f". Without PCR, which subtracting means wins by construction, it {word} {best}: {mine:.3f}, {theirs:.3f}"
         )
-    return text + (_advice(found, own, others, winner) if losses == 2 else "")
+    return _plain(found, own) + text + (_advice(found, own, others, winner) if losses == 2 else "")
+
+
+def _plain(found: Evaluation, own: str) -> str:
+    """Say what became of types and batches since the components that nobody corrected."""
+    if own == BEFORE or BEFORE not in found.halves:
+        return ""
+    words = []
+    for measure, what in (("bio", "types stay apart"), ("batch", "batches mix")):
+        mine, _, before, word = _against(found, own, [BEFORE], measure)
+        how = {"beats": "better than before", "ties with": "as well as before", "loses to": "worse than before"}[word]
+        words.append(f"{what} {how} ({measure} {mine:.3f}, {BEFORE} {before:.3f})")
+    return f"{own} in short: {'; '.join(words)}. "
 
 
 def _advice(found: Evaluation, own: str, others: list[str], winner: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from scgnn_tools._choices import listed
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -148,7 +149,8 @@ class Integrator:
         adata
             New cells; genes of the fit that they lack count as not expressed.
         batch_key
-            Column of ``obs`` that says of which batch they are; None, and names that the fit did not see, are a new batch.
+            Column of ``obs`` that says of which batch they are; None, and names that the fit did not see, are a new batch; a line says
+            which these are.
         layer, gene_key
             As in :func:`scgnn_tools.tl.embed`.
         """
@@ -158,6 +160,9 @@ class Integrator:
             values = as_text(column_of(adata.obs, batch_key, "batch_key"))
             for code, name in enumerate(self.batches):
                 codes[values == name] = code
+            new = np.unique(values[codes < 0])
+            if len(new):
+                say(f"{len(new):,} batch{'es' if len(new) > 1 else ''} that the fit did not see: {listed(new)}")
         rep = self.about["use_rep"]
         if rep:
             vectors = representation(adata, rep)

@@ -11,10 +11,9 @@ from scgnn_tools._errors import InputValueError, LabelError, MissingExtraError, 
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._protocol import Batches, IntegrationMethod
 from scgnn_tools.integration._registry import METHODS, entry, integration_method
+from scgnn_tools.integration.evaluation import BEFORE as PCA
 from scgnn_tools.integration.evaluation import Evaluation, evaluate, verdict
 from scgnn_tools.integration.inputs import Column, Inputs
-
-PCA = "pca"
 
 
 @dataclass(frozen=True)
