@@ -1,4 +1,6 @@
 import io
+import re
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -308,3 +310,28 @@ def test_info_names_versions_settings_and_weights(capsys, monkeypatch, tmp_path)
     out = capsys.readouterr().out
     assert f"weights in {tmp_path}: scgpt/whole-human" in out
     assert "progress=" in out
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("annotate", sgt.labels.METHODS),
+        ("grn", sgt.links.PREDICTORS),
+        ("perturb", sgt.perturbation.METHODS),
+        ("integrate", sgt.integration.METHODS),
+        ("report", ["self-contained"]),
+    ],
+)
+def test_help_names_what_there_is(word, names, capsys):
+    with pytest.raises(SystemExit):
+        main([word, "--help"])
+    said = re.split(r"[\s,]+", capsys.readouterr().out)
+    assert set(names) <= set(said)
+
+
+def test_the_package_is_the_command(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["scgnn_tools", "info"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("scgnn_tools", run_name="__main__")
+    assert ended.value.code == 0
+    assert sgt.__version__ in capsys.readouterr().out

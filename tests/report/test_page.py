@@ -137,3 +137,6 @@ def test_the_command(done, tmp_path, capsys):
     assert "<title>done</title>" in (tmp_path / "r.html").read_text()
     assert main(args) == 1
     assert "exists" in capsys.readouterr().err
+    ad.AnnData(np.ones((3, 2), dtype=np.float32)).write_h5ad(tmp_path / "bare.h5ad")
+    assert main(["report", str(tmp_path / "bare.h5ad"), "-o", str(tmp_path / "b.html")]) == 1
+    assert "Run sgt embed, annotate, grn, integrate or perturb first" in capsys.readouterr().err

@@ -18,12 +18,19 @@ EXAMPLES = """  sgt annotate cells.h5ad --output labelled.h5ad
   sgt annotate others.h5ad --reference atlas/ --output labelled.h5ad
   sgt annotate large.h5ad --reference atlas/ --store labels.zarr --shard 3/16"""
 
+METHODS = (
+    "auto, scgrapht, scbignn, logreg_pca, centroid, knn_pca, logreg_rep, knn_rep, sgd_genes, "
+    "logreg_genes, svm_genes, spearman_genes, lda_pca, forest_genes, gcn_pca, celltypist, singler, "
+    "mlp, scanvi, cgc"
+)
+"""Written out, since the package is not imported for the help; a test compares them."""
+
 
 def add(words: "Words") -> None:
     """Add the command to the parser."""
     p = _cells.command(words, "annotate", "label the cells", EXAMPLES)
     _cells.add(p, required=False)
-    p.add_argument("--method", help="see the documentation of sgt.tl.annotate (default: auto)")
+    p.add_argument("--method", help=f"{METHODS} (default: auto)")
     p.add_argument(
         "--reference", help="labelled cells, in any kind of file, or the folder of a saved annotator (default: bundled)"
     )

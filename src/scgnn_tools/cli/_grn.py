@@ -15,12 +15,18 @@ EXAMPLES = """  sgt grn cells.h5ad --output network.h5ad
   sgt grn cells.h5ad --output network.csv --tfs SPI1
   sgt grn cells.h5ad --output network.h5ad --groupby cell_type --store runs/ --export network.graphml --export network.html"""
 
+METHODS = (
+    "sgt, scregnet, sctransnet, degree, collaborative, cosine, pcc, spearman, mi, gne, cnnc, "
+    "deepdrim, genie3, genelink, gnnlink, grnboost2"
+)
+"""Written out, since the package is not imported for the help; a test compares them."""
+
 
 def add(words: "Words") -> None:
     """Add the command to the parser."""
     p = _cells.command(words, "grn", "infer a gene regulatory network", EXAMPLES)
     _cells.add(p, output="a new .h5ad file, or .csv for the edges alone")
-    p.add_argument("--method", help="see the documentation of sgt.tl.infer_grn (default: sgt)")
+    p.add_argument("--method", help=f"{METHODS} (default: sgt)")
     p.add_argument("--split", help="how the evaluation holds edges back (default: unseen_tf_matched)")
     p.add_argument(
         "--prior",

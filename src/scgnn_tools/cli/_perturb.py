@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 EXAMPLES = """  sgt perturb screen.h5ad --perturbation-key target --output scored.h5ad
   sgt perturb screen.h5ad --perturbation-key target --query STAT2 --query JAK2+STAT1 --output changes.csv"""
 
+METHODS = "kernel, no_change, mean, shrunken_mean, matching_mean, additive, linear, cgc, scgpt, gears"
+"""Written out, since the package is not imported for the help; a test compares them."""
+
 
 def add(words: "Words") -> None:
     """Add the command to the parser."""
@@ -24,7 +27,7 @@ def add(words: "Words") -> None:
     p.add_argument("--perturbation-key", required=True, help="column of obs that holds what was done to each cell")
     p.add_argument("--control", help="name of the untreated cells in that column (default: found out)")
     p.add_argument("--query", action="append", help="a perturbation to predict, as A or A+B; may be repeated")
-    p.add_argument("--method", help="see the documentation of sgt.tl.perturb (default: kernel)")
+    p.add_argument("--method", help=f"{METHODS} (default: kernel)")
     p.add_argument("--batch-key", help="column of obs: replicates, whose differences are taken off")
     p.add_argument("--split", help="what is held out for the score (default: one perturbation at a time)")
     p.set_defaults(run=run)
