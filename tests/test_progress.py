@@ -56,6 +56,19 @@ def test_a_file_gets_a_line_every_ten_minutes(monkeypatch, clock, caplog):
     assert caplog.messages[1] == "embed: 4,100 of 10,000 cells, about 15 min left"
 
 
+@pytest.mark.parametrize(("total", "first"), [(4, 2), (100, 5)])
+def test_the_time_left_is_told_once_it_can_be_known(screen, clock, capsys, caplog, total, first):
+    told = []
+    with counter(total, what="training", unit="epoch") as advance:
+        for _ in range(first):
+            before = caplog.text + capsys.readouterr().err
+            clock[0] += 700
+            with caplog.at_level(logging.INFO, logger="scgnn_tools"):
+                advance(1)
+            told.append(re.search(r"<\d|left", (caplog.text + capsys.readouterr().err).removeprefix(before)) is not None)
+    assert told == [False] * (first - 1) + [True]
+
+
 def test_nobody_else_draws_bars():
     """One place decides whether a bar can move; where none can, no other package leaves its states behind."""
     texts = {path: path.read_text(encoding="utf-8") for path in Path(sgt.__file__).parent.rglob("*.py")}

@@ -14,6 +14,9 @@ T = TypeVar("T")
 DELAY, EVERY = 2.0, 600.0
 """Seconds until something is shown, and between two lines where there is no screen."""
 
+SOON = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+"""A bar without the time left."""
+
 
 def progress(items: Iterable[T], *, total: int | None = None, what: str = "", unit: str = "it") -> Iterator[T]:
     """Yield ``items`` and show how far it is from the third second on, unless ``settings.progress`` is off."""
@@ -34,8 +37,11 @@ def counter(total: int | None, *, what: str, unit: str) -> Iterator[Callable[[in
         from tqdm.auto import tqdm
 
         with tqdm(total=total, desc=what, unit=unit, delay=DELAY, leave=False, dynamic_ncols=True) as bar:
+            bar.bar_format = SOON if total else None
 
             def advance(n: int) -> None:
+                if total and _is_telling(bar.n + n, total):
+                    bar.bar_format = None
                 bar.update(n)
 
             yield advance
@@ -58,15 +64,15 @@ class _Lines:
         if now < self.due or (self.total is not None and self.done >= self.total):
             return
         self.due = now + EVERY
-        of, left = "", ""
-        if self.total:
-            of = f" of {self.total:,}"
-            left = (
-                f", about {duration((now - self.begun) / self.done * (self.total - self.done))} left"
-                if self.done
-                else ""
-            )
+        of, left = f" of {self.total:,}" if self.total else "", ""
+        if self.total and _is_telling(self.done, self.total):
+            left = f", about {duration((now - self.begun) / self.done * (self.total - self.done))} left"
         say(f"{self.what}: {self.done:,}{of} {self.unit}s{left}")
+
+
+def _is_telling(done: int, total: int) -> bool:
+    """Tell whether the time left can be known: the first step is slower than the others, and a few of many say little."""
+    return done >= 2 and done >= total / 20
 
 
 def shows_bars() -> bool:
