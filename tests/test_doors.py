@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from matplotlib import pyplot as plt
 
 import scgnn_tools as sgt
-from scgnn_tools._doors import door, door_of_arrays
+from scgnn_tools._doors import arguments_of_calls, door, door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
 
 DRAWS = np.random.default_rng(0)
@@ -241,3 +241,20 @@ def test_a_flag_that_is_none_is_refused_before_any_work(room, value):
             needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
             with pytest.raises(InputTypeError, match="copy is True or False"):
                 call(**dict.fromkeys(needed, CELLS), copy=value)
+
+
+@pytest.mark.parametrize(
+    ("call", "option", "meant"),
+    [
+        (lambda a, **o: sgt.tl.annotate(a, **o), "refrence", "reference"),
+        (lambda a, **o: sgt.tl.annotate(a, method="knn_pca", **o), "n_neighbrs", "n_neighbors"),
+        (lambda a, **o: sgt.tl.annotate(a, method="scbignn", **o), "lables_key", "labels_key"),
+        (lambda a, **o: sgt.tl.integrate(a, "batch", method="center", **o), "use_repp", "use_rep"),
+        (lambda a, **o: sgt.tl.perturb(a, "guide", **o), "batchkey", "batch_key"),
+    ],
+)
+def test_a_misspelt_argument_of_a_call_that_takes_options_is_recognised(call, option, meant):
+    adata = ad.AnnData(np.ones((4, 3), dtype=np.float32))
+    with pytest.raises(InputValueError, match=f"has no option '{option}'.*Did you mean '{meant}'"):
+        call(adata, **{option: 1})
+    assert arguments_of_calls() == ()

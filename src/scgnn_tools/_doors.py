@@ -7,6 +7,7 @@ argument. The annotations say what was wanted, so that one place can say so for 
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import wraps
 from numbers import Integral, Real
 from os import PathLike
@@ -25,6 +26,14 @@ FOREIGN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, 
 """What wrong arguments raise in the libraries below."""
 
 
+_of_calls: ContextVar[tuple[str, ...]] = ContextVar("_of_calls", default=())
+
+
+def arguments_of_calls() -> tuple[str, ...]:
+    """Return the named arguments of the calls under way that take options too: a wrong option may be one of them, misspelt."""
+    return _of_calls.get()
+
+
 def door(call: F) -> F:
     """Say which argument was of a wrong kind, by the annotations of ``call``, where it breaks; flags are looked at before."""
     return _guarded(call, _nothing)
@@ -39,6 +48,15 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
     signature = inspect.signature(call)
     wanted = {n: _text(p.annotation) for n, p in signature.parameters.items() if _is_named(p)}
     flags = [n for n, kind in wanted.items() if kind == "bool"]
+    takes_options = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+
+    @wraps(call)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        token = _of_calls.set((*_of_calls.get(), *wanted))
+        try:
+            return inner(*args, **kwargs)
+        finally:
+            _of_calls.reset(token)
 
     @wraps(call)
     def inner(*args: Any, **kwargs: Any) -> Any:
@@ -58,7 +76,7 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
             otherwise(call.__name__, given, error)
             raise
 
-    return inner  # type: ignore[return-value]
+    return outer if takes_options else inner  # type: ignore[return-value]
 
 
 def _nothing(name: str, given: dict[str, Any], error: Exception) -> None:

@@ -1,12 +1,14 @@
 """Methods by their names: what every registry of them does with a name and with options."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from scgnn_tools._choices import did_you_mean
+from scgnn_tools._doors import arguments_of_calls
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 
@@ -42,10 +44,15 @@ def known(methods: Mapping[str, E], what: str, name: Any) -> E:
     return methods[name]
 
 
-def check_options(name: str, options: Iterable[str], has: list[str]) -> None:
-    """Refuse an option that a method lacks."""
-    for option in (o for o in options if o not in has):
-        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}."
+def check_options(
+    name: str, options: Iterable[str], has: Sequence[str], of_others: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
+    """Refuse an option that neither a method has nor ``of_others``, by name; it may be an argument of the call, misspelt."""
+    able = [*has, *(o for theirs in of_others.values() for o in theirs)]
+    more = "".join(f", and those of {n}: {', '.join(theirs)}" for n, theirs in of_others.items() if theirs)
+    for option in (o for o in options if o not in able):
+        meant = did_you_mean(option, [*able, *arguments_of_calls()])
+        msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}{more}.{meant}"
         raise InputValueError(msg)
 
 

@@ -335,3 +335,9 @@ def test_the_package_is_the_command(capsys, monkeypatch):
         runpy.run_module("scgnn_tools", run_name="__main__")
     assert ended.value.code == 0
     assert sgt.__version__ in capsys.readouterr().out
+
+
+def test_a_misspelt_command_is_recognised(capsys):
+    with pytest.raises(SystemExit):
+        main(["embedd", "a.h5ad"])
+    assert "Did you mean 'embed'?" in capsys.readouterr().err

@@ -239,9 +239,12 @@ def _opened(one: object, mod: str, name: str) -> "AnnData":
 def _published(called: str, name: str) -> Path:
     """Return the file of a reference that was downloaded; what it is called is no file."""
     if called not in published.PUBLISHED:
+        folder = Path(called).expanduser().parent
+        files = [str(folder / p.name) for p in folder.iterdir()] if folder.is_dir() else []
+        meant = did_you_mean(called, [IMMUNE, *published.PUBLISHED, *files])
         msg = (
             f"{name}={printable(repr(called))} is no file and no bundled reference; there is: {IMMUNE}, and to be downloaded "
-            f"{', '.join(published.PUBLISHED)}.{did_you_mean(called, [IMMUNE, *published.PUBLISHED])} Pass a path of cells, for example "
+            f"{', '.join(published.PUBLISHED)}.{meant} Pass a path of cells, for example "
             "'atlas.h5ad'."
         )
         raise InputValueError(msg)

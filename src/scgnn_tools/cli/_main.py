@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,8 +12,10 @@ from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import scgnn_tools as sgt
+from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import SgtError
 from scgnn_tools.cli import (
     _about,
@@ -33,9 +36,19 @@ COMMANDS = (_embed, _annotate, _explain, _grn, _integrate, _perturb, _report, _p
 """Files of the commands; each adds its words to the parser, with the function that does them as ``run``."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says which name was probably meant; Python does from 3.14 on, if it is asked to."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and end, as argparse does."""
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)$", message)
+        hint = did_you_mean(found[1], re.findall(r"[\w-]+", found[2])) if found else ""
+        super().error(message + hint)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the arguments of the command and of all its words."""
-    parser = argparse.ArgumentParser(prog="sgt", description=sgt.__doc__.split("\n")[0])
+    parser = _Parser(prog="sgt", description=sgt.__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"scgnn_tools {sgt.__version__}")
     parser.add_argument("--quiet", action="store_true", help="no notices, no progress bars")
     words = parser.add_subparsers(dest="word", required=True, metavar="command")

@@ -8,6 +8,7 @@ import numpy as np
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
+from scgnn_tools._methods import check_options
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod
@@ -250,8 +251,5 @@ def _checked(members: Sequence[str]) -> tuple[str, ...]:
 
 def _checked_options(options: dict[str, Any], members: tuple[str, ...]) -> dict[str, Any]:
     able = [o for o in method_options(GRAPH) or [] if o not in ("device", "checkpoint")] if GRAPH in members else []
-    for option in (o for o in options if o not in able):
-        more = f", and those of {GRAPH}: {', '.join(able)}" if able else ""
-        msg = f"auto has no option {printable(option)!r}; its options are: members, weights, device{more}."
-        raise InputValueError(msg)
+    check_options("auto", options, ["members", "weights", "device"], {GRAPH: able})
     return options

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from scgnn_tools._choices import did_you_mean
-from scgnn_tools._doors import door
+from scgnn_tools._doors import arguments_of_calls, door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._methods import Place
@@ -150,6 +150,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     unknown = set(options) - known - {"rng", "device"}
     if unknown:
         there = ", ".join(sorted(known)) or "none"
-        msg = f"{name} has no option {', '.join(map(printable, sorted(unknown)))}; its options are: {there}."
+        meant = did_you_mean(min(unknown), [*known, *arguments_of_calls()])
+        msg = f"{name} has no option {', '.join(map(printable, sorted(unknown)))}; its options are: {there}.{meant}"
         raise InputValueError(msg)
     return cls(**{k: v for k, v in options.items() if k in known})

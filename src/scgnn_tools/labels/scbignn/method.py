@@ -10,8 +10,7 @@ import torch
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._device import resolve_device
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._methods import check_options
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.labels._protocol import Cells
@@ -73,10 +72,7 @@ class ScBiGNN:
         **options: Any,
     ) -> None:
         known = [f.name for f in fields(Config)]
-        for name in (o for o in options if o not in known):
-            own = ["protocol", "read_out", "max_epochs", "patience", "device"]
-            msg = f"scbignn has no option {printable(name)!r}; its options are: {', '.join(own + known)}."
-            raise InputValueError(msg)
+        check_options("scbignn", options, ["protocol", "read_out", "max_epochs", "patience", "device", *known])
         choice("protocol", protocol, tuple(PROTOCOLS))
         read_out = read_out or ("p" if protocol == "paper" else "both")
         choice("read_out", read_out, READ_OUTS)
