@@ -65,7 +65,9 @@ def test_the_time_left_is_told_once_it_can_be_known(screen, clock, capsys, caplo
             clock[0] += 700
             with caplog.at_level(logging.INFO, logger="scgnn_tools"):
                 advance(1)
-            told.append(re.search(r"<\d|left", (caplog.text + capsys.readouterr().err).removeprefix(before)) is not None)
+            told.append(
+                re.search(r"<\d|left", (caplog.text + capsys.readouterr().err).removeprefix(before)) is not None
+            )
     assert told == [False] * (first - 1) + [True]
 
 
