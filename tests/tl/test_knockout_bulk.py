@@ -50,6 +50,14 @@ def test_it_writes_what_is_documented_and_nothing_else(samples, tmp_path):
         np.testing.assert_array_equal(again["changes"]["values"], found["changes"]["values"])
 
 
+def test_the_order_of_the_samples_decides_nothing(samples):
+    rows = np.random.default_rng(1).permutation(samples.n_obs)
+    one, moved = (
+        sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"]["evaluation"] for a in (samples, samples[rows].copy())
+    )
+    pd.testing.assert_frame_equal(one, moved, rtol=1e-6)
+
+
 def test_counting_is_above_the_frequency_and_hardly_goes_the_opposite_way(samples):
     out = sgt.tl.knockout_bulk(samples, copy=True).uns["sgt_knockout"]
     table = out["evaluation"]

@@ -50,6 +50,18 @@ def test_it_writes_what_is_documented_and_nothing_else(small_screen, tmp_path):
         assert set(again) == set(found)
 
 
+def test_the_order_of_the_cells_decides_nothing_and_an_old_query_goes(small_screen):
+    how = {"batch_key": "batch", "n_halves": 1, "copy": True}
+    rows = np.random.default_rng(1).permutation(small_screen.n_obs)
+    one, moved = (sgt.tl.perturb(a, "gene", query="STAT1", **how) for a in (small_screen, small_screen[rows].copy()))
+    for table in ("evaluation", "predictions"):
+        pd.testing.assert_frame_equal(
+            *(a.uns["sgt_perturb"][table].drop(columns="seconds", errors="ignore") for a in (one, moved)), rtol=1e-4
+        )
+    assert "sgt_perturb_change" in one.varm
+    assert "sgt_perturb_change" not in sgt.tl.perturb(one, "gene", **how).varm
+
+
 def test_knowledge_of_genes_beats_the_mean(small_screen):
     out = sgt.tl.perturb(small_screen, "gene", batch_key="batch", n_halves=2, copy=True).uns["sgt_perturb"]
     table = out["evaluation"]

@@ -15,6 +15,7 @@ from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.conditions import Condition, condition_name, find_control, parse_conditions
+from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.genes import gene_names
 
 if TYPE_CHECKING:
@@ -107,6 +108,15 @@ def screen(
     strata = np.unique(_joined(batch[cells], cell_type[cells]), return_inverse=True)[1]
     condition = np.array([code[parsed[i]] for i in cells], dtype=np.int64)  # type: ignore[index]
     expression, scaled_to = _read(opened, cells)
+    order = sorted_by(
+        content_keys(expression), condition, strata
+    )  # the order of the object decides no half and no draw
+    expression, cells, condition, strata = (
+        sp.csr_array(expression[order]),
+        cells[order],
+        condition[order],
+        strata[order],
+    )
     if n_genes is not None and n_genes < len(names):
         columns = _most_variable(expression[condition == CONTROL], names, conditions, n_genes)
         expression, names = sp.csr_array(expression[:, columns]), names[columns]

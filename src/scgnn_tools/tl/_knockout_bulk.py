@@ -208,7 +208,7 @@ def knockout_bulk(
         aligned = table.reindex(gene_names(inner.var, gene_key=gene_key)).set_axis(inner.var_names, axis=0)
         fields["varm"] = {keys.varm: aligned}
     record["params"] = params
-    changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod)
+    changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod, stale={"varm": [keys.varm]})
     said = result.verdict if result is not None else f"{method}, not scored"
     say(
         f"knockout_bulk: {len(of):,} experiments, {params['share_changed']:.1%} of genes changed; {said} -> uns['{keys.uns}']"

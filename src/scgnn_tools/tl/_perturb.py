@@ -195,7 +195,7 @@ def perturb(
             record["history"] = fitted.history
         fields["varm"] = {keys.varm: _aligned(table, inner, gene_key)}
     record["params"] = params
-    changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod)
+    changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod, stale={"varm": [keys.varm]})
     say(line(method, found, wanted, keys))
     return changed
 

@@ -118,7 +118,11 @@ def tf_activity(
     tables = {keys.obsm: scores} | ({} if adjusted is None else {keys.padj: adjusted})
     tables = {k: t.set_axis(safe_names(t.columns), axis=1).set_index(target.obs_names) for k, t in tables.items()}
     changed = write(
-        adata, {"obsm": tables, "uns": {keys.uns: {"params": params, "factors": factors}}}, copy=copy, mod=mod
+        adata,
+        {"obsm": tables, "uns": {keys.uns: {"params": params, "factors": factors}}},
+        copy=copy,
+        mod=mod,
+        stale={"obsm": [keys.padj]},
     )
     say(f"tf_activity: {method} of {scores.shape[1]:,} factors on {expression.name} -> obsm['{keys.obsm}']")
     return changed

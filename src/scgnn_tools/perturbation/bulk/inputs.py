@@ -13,6 +13,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import describe_matrix
+from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.genes import gene_names, match, prior
 from scgnn_tools.perturbation.bulk._protocol import CLASSES, STRONG
 
@@ -179,6 +180,8 @@ def _of_samples(
             f"Bulk samples are counts, TPM or FPKM; for a table of log2 fold changes leave obs[{printable(role_key)!r}] out."
         )
         raise InputValueError(msg)
+    order = sorted_by(content_keys(sp.csr_array(x)))  # which replicates make a half
+    adata, x = adata[order], x[order]
     pair, role = _column(adata, pair_key, "pair_key"), _column(adata, role_key, "role_key")
     target, study = _column(adata, target_key, "target_key"), _study(adata, study_key)
     is_control = role == control
