@@ -333,6 +333,21 @@ def test_of_many_cells_some_are_drawn_and_small_groups_stay_whole(pbmc68k):
         sgt.tl.infer_grn(pbmc68k, SOME, most_cells=0)
 
 
+def test_the_order_of_the_cells_does_not_decide_which_group_gives_one_more(pbmc68k):
+    pbmc68k.obs["half"] = np.repeat(["x", "y"], 350)
+    how = dict.fromkeys(["tfs", "use_rep", "layer", "gene_key", "organism"])
+    drawn = []
+    for adata in (pbmc68k, pbmc68k[::-1].copy()):
+        data = sgt.grn.collect(adata, SOME, rng=0, most_cells=301, groupby="half", **how)
+        drawn.append(set(adata.obs_names[data.cells]))
+    assert drawn[0] == drawn[1]
+
+
+def test_a_store_is_a_path_that_a_system_can_hold(pbmc68k):
+    with pytest.raises(InputValueError, match="store=.* holds a null character"):
+        sgt.tl.infer_grn(pbmc68k, SOME, store="a\0b", **QUICK)
+
+
 def test_a_modality_of_a_mudata(pbmc68k):
     import mudata
 

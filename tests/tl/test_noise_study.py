@@ -31,6 +31,7 @@ def test_the_table_and_its_figure(pbmc68k):
         ({"methods": ["degre"]}, InputValueError, "degree"),
         ({"methods": []}, InputValueError, "at least one value"),
         ({"shares": [0.6]}, InputValueError, "shares"),
+        ({"shares": None}, InputTypeError, "shares"),
         ({"n_draws": 0}, InputValueError, "n_draws"),
         ({"split": "other"}, InputValueError, "split"),
     ],

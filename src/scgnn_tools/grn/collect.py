@@ -11,7 +11,7 @@ from scgnn_tools import fm, genes
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._choices import listed as listed_names
 from scgnn_tools._errors import GraphError
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import as_text, printable, say
 from scgnn_tools.genes.result import WARN
 from scgnn_tools.genes.tables import noncoding
 from scgnn_tools.graph.prior import check_edges
@@ -142,7 +142,7 @@ def collect(
             f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=.{near}"
         )
         raise GraphError(msg)
-    strata = None if groupby is None else pd.factorize(adata.obs[groupby])[0]
+    strata = None if groupby is None else pd.factorize(as_text(adata.obs[groupby]), sort=True)[0]
     expression, cells = log_expression(adata, layer, of_data, gene_key, most_cells=most_cells, strata=strata)
     inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
     params = {"prior": prior_name, "n_edges": len(edges), "organism": organism, "vectors": vectors, "n_tfs": len(here)}

@@ -16,6 +16,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
+from scgnn_tools._write import as_path
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
 from scgnn_tools.grn.collect import MOST_CELLS
 from scgnn_tools.grn.imported import score_matrix
@@ -186,7 +187,7 @@ def infer_grn(
         check_apart([keys.varp] if prior in target.varp else [], prior=prior)
     check_own(target, keys)
     check_groups(target, groupby, min_expressed)
-    folder = None if store is None else Path(store)
+    folder = None if store is None else as_path("store", store)
     check_folder(folder)
     n_top, n_runs = integer("n_top", n_top), integer("n_runs", n_runs)
     method, given = predictor_name(method), _by_name(method_options, options)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, number, sequence
+from scgnn_tools._doors import door
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 
+@door
 @by_size
 def noise_study(
     adata: "AnnData | MuData",
@@ -96,7 +98,7 @@ def noise_study(
     if idle := [m for m in names if not PREDICTORS[m].learns]:
         msg = f"{idle[0]} learns nothing from labels, so turned ones do nothing to it. Leave it out of methods=."
         raise InputValueError(msg)
-    parts = [number("shares", s, least=0, most=0.5) for s in shares]
+    parts = [number("shares", s, least=0, most=0.5) for s in sequence("shares", shares)]
     if not names or not parts:
         msg = "methods= and shares= hold at least one value each."
         raise InputValueError(msg)
