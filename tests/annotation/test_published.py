@@ -11,7 +11,7 @@ import pytest
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
-from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools._errors import InputTypeError, InputValueError, WeightsError
 from scgnn_tools.annotation import published
 
 
@@ -78,3 +78,20 @@ def test_what_cannot_be_had_is_said(server, accept, monkeypatch):
         sgt.annotation.download("lungs", accept_license=True)
     assert not published.path_of("lung-human").exists()
     assert {"labels_key", "licence", "megabytes"} <= set(sgt.annotation.list())
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "says"),
+    [
+        ({"folder": "file"}, InputValueError, "cannot be written"),
+        ({"folder": "a\0b"}, InputValueError, "null character"),
+        ({"folder": 3}, InputTypeError, "folder is a path"),
+        ({"mirror": 3}, InputTypeError, "mirror"),
+        ({"accept_license": "yes"}, InputTypeError, "accept_license is True or False"),
+    ],
+)
+def test_where_to_and_whence_are_looked_at_before_anything_is_fetched(server, tmp_path, monkeypatch, how, error, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(error, match=says):
+        sgt.annotation.download("pancreas-human", **{"accept_license": True, "mirror": server[1], **how})

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from scgnn_tools._choices import did_you_mean
+from scgnn_tools._choices import did_you_mean, text
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, say
 from scgnn_tools._settings import settings
+from scgnn_tools._write import as_path, check_possible
 from scgnn_tools.fm.fetching import RemoteFile, addresses, fetch
 
 FOLDER = "references"
@@ -80,6 +82,7 @@ def path_of(name: str) -> Path:
     return settings.cache_dir / FOLDER / of(name).file.name
 
 
+@door
 def download(
     name: str, *, folder: str | Path | None = None, mirror: str | None = None, accept_license: bool = False
 ) -> Path:
@@ -122,7 +125,9 @@ def download(
             f"sgt.annotation.download({name!r}, accept_license=True)."
         )
         raise InputValueError(msg)
-    target = path_of(name).parent if folder is None else Path(folder).expanduser()
+    target = path_of(name).parent if folder is None else as_path("folder", folder)
+    mirror = text("mirror", mirror, or_none=True)
+    check_possible(target / about.file.name)
     target.mkdir(parents=True, exist_ok=True)
     path = fetch(about.file, addresses(about.file, mirror.rstrip("/") if mirror else None), target)
     columns = f"labels in obs['{about.labels_key}'], experiments in obs['{about.batch_key}']"
