@@ -344,7 +344,7 @@ def test_the_order_of_the_cells_does_not_decide_which_group_gives_one_more(pbmc6
 
 
 def test_a_store_is_a_path_that_a_system_can_hold(pbmc68k):
-    with pytest.raises(InputValueError, match="store=.* holds a null character"):
+    with pytest.raises(InputValueError, match=r"store=.* holds a null character"):
         sgt.tl.infer_grn(pbmc68k, SOME, store="a\0b", **QUICK)
 
 
