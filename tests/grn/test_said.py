@@ -50,7 +50,13 @@ def test_the_figures_of_each_question():
 
 @pytest.mark.parametrize(
     ("network", "words"),
-    [(0.06, "better than its"), (0.04, "no better than its"), (0.03, "worse than its"), (np.nan, "no target is there")],
+    [
+        (0.06, "better than its"),
+        (0.04, "no better than its"),
+        (0.03, "worse than its"),
+        (-0.002, "it does not predict held-out cells"),
+        (np.nan, "no target is there"),
+    ],
 )
 def test_held_out_cells_against_rewired_copies(network, words):
     held = pd.DataFrame({"network": network, "low": 0.038, "high": 0.044}, index=["joined"])

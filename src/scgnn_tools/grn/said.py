@@ -14,6 +14,8 @@ def predicts(held_out: pd.DataFrame) -> str:
     network, low, high = held_out.loc["joined", ["network", "low", "high"]]
     if not np.isfinite(network):
         return "no target is there to predict in held-out cells"
+    if network <= 0:
+        return "it does not predict held-out cells"
     word = "better than" if network > high else "worse than" if network < low else "no better than"
     return f"it predicts held-out cells {word} its rewired copies"
 
@@ -51,7 +53,7 @@ def _agreement(reliability: pd.DataFrame) -> list[str]:
     if poor:
         said.append(
             f"within {len(poor)} of {len(reliability) - 1} groups halves agree by less than {RELIABLE} ({', '.join(poor[:4])}"
-            f"{', …' if len(poor) > 4 else ''}): their networks are the pooled one, seen through what the group expresses"
+            f"{', …' if len(poor) > 4 else ''}): there a network is the pooled one, seen through what the group expresses"
         )
     return said
 
@@ -81,7 +83,5 @@ def _prediction(held_out: pd.DataFrame) -> str:
     network, rewired, low, high = held_out.loc["joined", ["network", "rewired", "low", "high"]]
     if not np.isfinite(network):
         return predicts(held_out)
-    return (
-        f"in held-out cells the network explains {network:.3f} of the variance of its targets, rewired copies {rewired:.3f} "
-        f"({low:.3f} to {high:.3f})"
-    )
+    share, copies, least, most = (f"{round(v, 3) + 0.0:.3f}" for v in (network, rewired, low, high))  # no -0.000
+    return f"in held-out cells the network explains {share} of the variance of its targets, rewired copies {copies} ({least} to {most})"
