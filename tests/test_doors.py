@@ -246,7 +246,7 @@ def test_a_flag_that_is_none_is_refused_before_any_work(room, value):
 @pytest.mark.parametrize(
     ("call", "option", "meant"),
     [
-        (lambda a, **o: sgt.tl.annotate(a, **o), "refrence", "reference"),
+        (lambda a, **o: sgt.tl.annotate(a, **o), "reference_", "reference"),
         (lambda a, **o: sgt.tl.annotate(a, method="knn_pca", **o), "n_neighbrs", "n_neighbors"),
         (lambda a, **o: sgt.tl.annotate(a, method="scbignn", **o), "lables_key", "labels_key"),
         (lambda a, **o: sgt.tl.integrate(a, "batch", method="center", **o), "use_repp", "use_rep"),

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
-from scgnn_tools.annotation.sources import _named, check_labels, experiments_of
+from scgnn_tools.annotation.sources import _named, _published, check_labels, experiments_of
 
 
 def cells(**columns):
@@ -44,3 +44,10 @@ def test_labels_that_differ_by_case_or_blanks_are_told_of():
     with pytest.warns(SgtWarning, match="'B cell' and 'b_cell' and 'b  cell'|'B cell' and 'b  cell' and 'b_cell'"):
         check_labels(np.array(["B cell", "b_cell", "T cell", "b  cell"]), None, None, None)
     check_labels(np.array(["CD4+ T", "CD4- T", "T"]), None, None, None)
+
+
+def test_a_file_near_a_wrong_reference_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zheng_ann.h5ad").touch()
+    with pytest.raises(InputValueError, match=r"Did you mean 'zheng_ann\.h5ad'\?"):
+        _published("zheng_an", "reference")

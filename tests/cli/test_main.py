@@ -339,5 +339,5 @@ def test_the_package_is_the_command(capsys, monkeypatch):
 
 def test_a_misspelt_command_is_recognised(capsys):
     with pytest.raises(SystemExit):
-        main(["embedd", "a.h5ad"])
+        main(["embedx", "a.h5ad"])
     assert "Did you mean 'embed'?" in capsys.readouterr().err
