@@ -76,7 +76,7 @@ def test_slurm(tmp_path):
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     env |= {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "16"}
     done = subprocess.run(["bash", "-c", recipe("SLURM")], capture_output=True, text=True, check=True, env=env)
-    from scgnn_tools.cli._main import _parser
+    from scgnn_tools.cli._main import parser
 
-    args = _parser().parse_args(done.stdout.split("\n")[:-1])
+    args = parser().parse_args(done.stdout.split("\n")[:-1])
     assert (args.shard, args.store, str(args.input), args.model) == ((3, 16), "vectors.zarr", "atlas.h5ad", "scgpt")

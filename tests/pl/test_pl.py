@@ -182,7 +182,7 @@ def test_annotation(pbmc68k, tmp_path):
     assert "macro-F1" in words
 
 
-def test_annotation_without_what_it_needs(pbmc68k):
+def test_annotation_without_what_it_needs(pbmc68k, quick_umap):
     with pytest.raises(MissingKeyError, match=r"holds no annotation\. Run sgt.tl.annotate"):
         sgt.pl.annotation(pbmc68k)
     sgt.tl.annotate(pbmc68k, "bulk_labels", method="knn_pca")
