@@ -97,7 +97,7 @@ def test_a_server_that_fails_now_and_then(cells, once, tmp_path, monkeypatch, ki
 )  # of what is to come in them
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_cells_of_both_formats_of_zarr(cells, once, tmp_path, zarr_format):
-    with ad.settings.override(zarr_write_format=zarr_format):
-        cells.write_zarr(tmp_path / "cells.zarr")
+    zarr = pytest.importorskip("zarr")
+    ad.io.write_elem(zarr.open_group(tmp_path / "cells.zarr", mode="w", zarr_format=zarr_format), "/", cells)
     sgt.tl.embed(tmp_path / "cells.zarr", store=tmp_path / "x.zarr")
     assert bits(tmp_path / "x.zarr") == once
