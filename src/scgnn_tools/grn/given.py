@@ -60,7 +60,7 @@ def given_networks(
         if _empty(given, argument) and all(_is_targets(v) for v in given.values()):
             return {"the given regulons": _regulons(given)}
         parts = {str(k): given_networks(v, **how) for k, v in given.items()}
-        return {k: _one(k, v) for k, v in parts.items()}
+        return {k: as_one(v) for k, v in parts.items()}
     if isinstance(given, list | tuple) and _empty(given, argument):
         if all(isinstance(e, list | tuple) and len(e) in (2, 3) and all(map(_is_scalar, e)) for e in given):
             return {
@@ -204,7 +204,8 @@ def _empty(given: Any, argument: str) -> bool:
     return True
 
 
-def _one(name: str, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def as_one(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return several tables merged, each checked; a single one as it is."""
     return next(iter(tables.values())) if len(tables) == 1 else merged({n: check_edges(t) for n, t in tables.items()})
 
 

@@ -13,7 +13,7 @@ from scgnn_tools._log import as_text, printable
 from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, unfolded
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import numbers
-from scgnn_tools.grn.given import given_networks, merged
+from scgnn_tools.grn.given import as_one, given_networks, merged
 from scgnn_tools.grn.names import GeneNames
 from scgnn_tools.grn.signs import MODES
 
@@ -47,12 +47,12 @@ def imported(
     """
     how: dict[str, Any] = {"organism": organism, "adata": adata, "names": names, "argument": "table"}
     if groupby is not None and isinstance(table, Mapping):
-        parts = {str(g): _one(given_networks(t, **how)) for g, t in table.items()}
+        parts = {str(g): as_one(given_networks(t, **how)) for g, t in table.items()}
         edges = pd.concat([in_one_form(t).assign(group=g) for g, t in parts.items()], ignore_index=True)
         called = "the given tables"
     else:
         tables = given_networks(table, **how)
-        called, edges = ", ".join(tables), in_one_form(_one(tables), groupby)
+        called, edges = ", ".join(tables), in_one_form(as_one(tables), groupby)
     to_symbol = GeneNames(names, organism)
     column = pd.Series(np.arange(len(names)), index=to_symbol(names))
     column = column[~column.index.duplicated()]
@@ -73,10 +73,6 @@ def imported(
     out["known"] = _known(out, prior, adata, names, organism, to_symbol, column)
     first = [c for c in OWN if c in out]
     return out[[*first, *out.columns.drop(first)]], called, int((~there).sum())
-
-
-def _one(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    return next(iter(tables.values())) if len(tables) == 1 else merged({n: check_edges(t) for n, t in tables.items()})
 
 
 def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame:

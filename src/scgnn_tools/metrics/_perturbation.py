@@ -11,9 +11,6 @@ from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import as_text, printable
 
-LOSSES = ("mse", "mae", "rmse")
-"""What is better when it is less; of ``mse_20`` and the like the same holds."""
-
 
 @door_of_arrays
 def perturbation(
