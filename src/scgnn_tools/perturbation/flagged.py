@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import choice, integer, number
@@ -14,11 +15,14 @@ from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
 from scgnn_tools.fm.given import borrowed, check_given
 from scgnn_tools.store import RunFolder
 from scgnn_tools.train import weights_digest
+from scgnn_tools.train.fitting import fit_task
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.plans import model_parts
 
 PUBLISHED_RATE = 1e-4
 ALL = 10**9
+HELD = 0.1
+"""Share of what was perturbed that chooses the epoch."""
 NO_COUNT = ("patience",)
 FLAGS = ("residual", "cell_token")
 SMALL = {"dim": 64, "heads": 4, "hidden": 128, "n_layers": 2, "dropout": 0.0, "lr": 3e-3}
@@ -36,6 +40,7 @@ class FlaggedNetwork:
     small: ClassVar[dict[str, Any]]
     paper: ClassVar[dict[str, Any]]
     model: Any
+    history: pd.DataFrame | None = None
 
     def _take(
         self,
@@ -110,6 +115,30 @@ class FlaggedNetwork:
         c = self.model.sizes
         return (int(c.cls_id), float(c.cls_value)) if self._chosen["cell_token"] else None
 
+    def _train(
+        self,
+        task: Any,
+        tokens: Any,
+        train: np.ndarray,
+        validation: np.ndarray,
+        *,
+        seen: str,
+        draw: int,
+        more: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Train all weights, and return notes; ``seen`` is the digest of the data, ``more`` what else decides the weights."""
+        self._trained = task.to(self.model.device)
+        self.model.network.requires_grad_(True)
+        how = self._how(len(train), draw)
+        folder = self._run(seen, {**how, **(more or {})})
+        self.history = fit_task(
+            self.model, task, tokens, train, validation, folder=folder, resume=self.resume, decay=True, **how
+        )
+        if self.history.attrs["interrupted"]:
+            raise KeyboardInterrupt
+        weights = "random" if self._fresh else "given"
+        return {"weights": weights, "best_epoch": int(self.history["validation"].argmin())}
+
     def _how(self, n_cells: int, draw: int) -> dict[str, Any]:
         """Return the options of the training."""
         c = self._chosen
@@ -133,6 +162,11 @@ class FlaggedNetwork:
     def _words(self) -> dict[str, Any]:
         """Return the options that decide the weights, for the plan."""
         return {"cell_token": self._chosen["cell_token"], "pretrain": self.pretrain}
+
+
+def choosing(order: np.ndarray) -> np.ndarray:
+    """Return the first tenth of what is in random order, at least one: it chooses the epoch."""
+    return order[: max(1, round(HELD * len(order)))]
 
 
 class CGCParts(FlaggedNetwork):

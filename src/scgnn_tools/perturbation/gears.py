@@ -22,13 +22,12 @@ from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data.conditions import Condition
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
+from scgnn_tools.perturbation.flagged import choosing
 from scgnn_tools.perturbation.inputs import CONTROL
 from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
 
 PACKAGE = "gears"
 CTRL = "ctrl"
-HELD = 0.1
-"""Share of the training conditions that choose the epoch."""
 
 
 class Gears:
@@ -81,7 +80,7 @@ class Gears:
                 )
                 raise InputValueError(msg)
             order = np.random.default_rng(draw).permutation(len(usable))
-            held = {usable[i] for i in order[: max(1, round(HELD * len(usable)))]} if len(usable) > 1 else set(usable)
+            held = {usable[i] for i in choosing(order)}
             _split(data, [n for n in usable if n not in held] or usable, sorted(held))
             data.get_dataloader(batch_size=self.batch_size, test_batch_size=self.batch_size)
             self._model = gears.GEARS(data, device=str(self._device))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
@@ -17,11 +16,7 @@ from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.inputs import CONTROL
 from scgnn_tools.perturbation.shrunken_mean import shrunken_mean
 from scgnn_tools.store import digest
-from scgnn_tools.train.fitting import fit_task
 from scgnn_tools.train.response_task import EveryGene, Head, Response
-
-HELD = 0.1
-"""Share of the training conditions that choose the epoch."""
 
 SMALL = {
     **flagged.SMALL, "residual": True, "n_genes": 1000, "cells_per_condition": 48, "n_controls": 32, "max_epochs": 10, "patience": 3,
@@ -107,7 +102,6 @@ class ResponseNetwork(flagged.FlaggedNetwork):
             folder=folder,
             resume=resume,
         )
-        self.history: pd.DataFrame | None = None
 
     def fit(self, seen: Effects, *, rng: RNG = 0) -> None:
         """Train on the perturbed cells of the training conditions."""
@@ -120,29 +114,13 @@ class ResponseNetwork(flagged.FlaggedNetwork):
         self._begin(seen, seen.cells, draw)
         cells, held = self._cells(seen, seen.cells, draw)
         task = self._task(seen, seen.cells, cells, draw)
-        self.model.network.requires_grad_(True)
         train, validation = np.flatnonzero(~held), np.flatnonzero(held)
-        how = self._how(len(train), draw)
-        seen_of_it = (
-            task.cells.data,
-            task.cells.indices,
-            task.cells.indptr,
-            task.controls.data,
-            task.flags,
-            task.stratum,
-        )
-        folder = self._run(digest(*seen_of_it, held), how)
-        tokens: Any = EveryGene(task.shape.ids, task.shape.first, len(cells))
-        self.history = fit_task(
-            self.model, task, tokens, train, validation, folder=folder, resume=self.resume, decay=True, **how
-        )
-        if self.history.attrs["interrupted"]:
-            raise KeyboardInterrupt
-        self._trained = task
-        self.notes: dict[str, Any] = {
-            "weights": "random" if self._fresh else "given", "n_tokens": len(self._names), "n_cells": len(train),
+        rows = task.cells
+        looked_at = digest(rows.data, rows.indices, rows.indptr, task.controls.data, task.flags, task.stratum, held)
+        tokens = EveryGene(task.shape.ids, task.shape.first, len(cells))
+        self.notes: dict[str, Any] = self._train(task, tokens, train, validation, seen=looked_at, draw=draw) | {
+            "n_tokens": len(self._names), "n_cells": len(train),
             "n_conditions_without_a_token": sum(not self._tokens_of(k) for k in seen.conditions),
-            "best_epoch": int(self.history["validation"].argmin()),
         }  # fmt: skip
 
     def predict(self, conditions: Sequence[Condition]) -> np.ndarray:
@@ -207,7 +185,7 @@ class ResponseNetwork(flagged.FlaggedNetwork):
             raise InputValueError(msg)
         own = [draws.permutation(np.flatnonzero(cells.item == i))[:most] for i in marked]
         order = draws.permutation(marked)
-        chooses = set(order[: max(1, round(HELD * len(order)))].tolist()) if len(order) > 1 else set()
+        chooses = set(flagged.choosing(order).tolist()) if len(order) > 1 else set()
         untouched = draws.permutation(self._controls)[: sum(map(len, own))]  # as many without a flag
         some = np.concatenate([*own, untouched])
         held = np.isin(cells.item[some], list(chooses))
@@ -229,8 +207,7 @@ class ResponseNetwork(flagged.FlaggedNetwork):
         rows, dim = self._over_tokens(cells.expression[some]), int(self.model.config["dim"])
         given = (dim, self._shape, self._rows, rows, partners, cells.stratum[some], flags, measured)
         with torch_random(draw):
-            task = Response(*given, head=self.head, residual=self._chosen["residual"])
-        return task.to(self.model.device)
+            return Response(*given, head=self.head, residual=self._chosen["residual"])
 
     def _words(self) -> dict[str, Any]:
         return super()._words() | {"residual": self._chosen["residual"]}

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import torch
 
@@ -19,11 +18,7 @@ from scgnn_tools.perturbation.bulk.frequency import Frequency
 from scgnn_tools.perturbation.bulk.rates import class_centres
 from scgnn_tools.perturbation.bulk.two_step import classes
 from scgnn_tools.store import digest
-from scgnn_tools.train.fitting import fit_task
 from scgnn_tools.train.two_step_task import Loss, TwoStep
-
-HELD = 0.1
-"""Share of the training targets that choose the epoch."""
 
 SMALL = {
     **flagged.SMALL, "n_genes": 512, "max_epochs": 40, "patience": 10, "max_cells": 4, "warmup": 20, "gamma": 2.0, "negatives": 9.0,
@@ -127,7 +122,6 @@ class KnockoutNetwork(flagged.FlaggedNetwork):
         )
         self._chosen |= {k: v for k, v in weights.items() if v is not None}
         self.direction = number("direction", direction, least=0)
-        self.history: pd.DataFrame | None = None
 
     def fit(self, seen: Experiments, *, rng: RNG = 0) -> None:
         """Train on the experiments whose target has a token."""
@@ -155,24 +149,15 @@ class KnockoutNetwork(flagged.FlaggedNetwork):
                 loss,
                 negatives=negatives,
             )
-        self._trained = task.to(self.model.device)
-        self.model.network.requires_grad_(True)
-        how = self._how(len(train), draw)
         t = packed.tokens
         data = digest(t.ids, t.values, t.offsets, label, packed.flags, train, validation)
-        extra = {"loss": str(loss), "negatives": str(negatives)}
-        folder = self._run(data, {**how, **extra})
-        self.history = fit_task(
-            self.model, task, t, train, validation, folder=folder, resume=self.resume, decay=True, **how
-        )
-        if self.history.attrs["interrupted"]:
-            raise KeyboardInterrupt
+        more = {"loss": str(loss), "negatives": str(negatives)}
+        trained = self._train(task, t, train, validation, seen=data, draw=draw, more=more)
         change, _ = self._logits(packed)
         own = label >= 0
         self._shift = calibrated(change[own], float((label[own] != seen.middle).mean()))
-        self.notes: dict[str, Any] = {
-            "weights": "random" if self._fresh else "given", "n_tokens": int(t.lengths.max()), "n_experiments": len(train),
-            "n_without_a_token_of_the_target": int(len(seen) - len(usable)), "best_epoch": int(self.history["validation"].argmin()),
+        self.notes: dict[str, Any] = trained | {
+            "n_tokens": int(t.lengths.max()), "n_experiments": len(train), "n_without_a_token_of_the_target": int(len(seen) - len(usable)),
             "gamma": loss.gamma, "alpha": loss.alpha, "shift": self._shift,
         }  # fmt: skip
 
@@ -285,7 +270,7 @@ def _classes(p: np.ndarray, way: np.ndarray, n_classes: int) -> np.ndarray:
 def _split(target: np.ndarray, usable: np.ndarray, draw: int) -> tuple[np.ndarray, np.ndarray]:
     """Return experiments that train, and those of a tenth of the targets, which choose the epoch; of one target, some of its own."""
     draws, names = np.random.default_rng(draw), np.unique(target[usable])
-    held = np.isin(target[usable], draws.permutation(names)[: max(1, round(HELD * len(names)))])
+    held = np.isin(target[usable], flagged.choosing(draws.permutation(names)))
     if held.all():
         held = np.arange(len(usable)) % 10 == 0
     return (usable[~held], usable[held]) if (~held).any() else (usable, usable)
