@@ -37,9 +37,10 @@ class Place:
 
 
 def known(methods: Mapping[str, E], what: str, name: Any) -> E:
-    """Return the entry of a method; an unknown name is an error with the names that there are."""
+    """Return the entry of a method, or of a "link predictor"; an unknown name is an error with the names that there are."""
     if not isinstance(name, str) or name not in methods:
-        msg = f"There is no {what} method {printable(name)!r}; the methods are {', '.join(methods)}.{did_you_mean(name, methods)}"
+        every = f"the {what.rsplit(maxsplit=1)[-1]}s are {', '.join(methods)}"
+        msg = f"There is no {what} {printable(name)!r}; {every}.{did_you_mean(name, methods)}"
         raise InputValueError(msg)
     return methods[name]
 

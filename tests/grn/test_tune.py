@@ -42,7 +42,7 @@ def test_what_cannot_be_searched(network, monkeypatch):
     train, _, vectors, _ = network
     with pytest.raises(InputValueError, match="tune searches options of scregnet, sctransnet; got 'degree'"):
         tune("degree", train)
-    with pytest.raises(InputValueError, match="has no option hiden"):
+    with pytest.raises(InputValueError, match="has no option 'hiden'"):
         tune("scregnet", train, embedding=vectors, hiden=3)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'scgnn_tools\[tune\]'"):

@@ -80,7 +80,9 @@ def test_one_kind_of_label_is_refused(name, network):
 
 
 def test_a_typo_names_the_predictors():
-    with pytest.raises(InputValueError, match="no link predictor 'genie4'; there are scregnet, sctransnet, degree"):
+    with pytest.raises(
+        InputValueError, match="no link predictor 'genie4'; the predictors are scregnet, sctransnet, degree"
+    ):
         sgt.models.link_predictor("genie4")
 
 
@@ -104,7 +106,7 @@ def test_who_is_restored_scores_the_same(name, network):
 
 
 def test_an_option_that_is_none_names_those_that_are():
-    with pytest.raises(InputValueError, match="scregnet has no option hiden; its options are: backbone, batch_size"):
+    with pytest.raises(InputValueError, match="scregnet has no option 'hiden'; its options are: backbone, batch_size"):
         link_predictor("scregnet", hiden=3)
     link_predictor("degree", rng=0, device="cpu")  # nothing is drawn, nothing computed with PyTorch
 

@@ -193,7 +193,7 @@ def test_bad_input(cls, adata, prior):
     with pytest.raises(GraphError, match="target is missing, there is: source"):
         cls.setup_anndata(adata, prior=prior[["source"]])
     cls.setup_anndata(adata, prior=prior, use_rep="own")
-    with pytest.raises(InputValueError, match="has no option hiden"):
+    with pytest.raises(InputValueError, match="has no option 'hiden'"):
         cls(adata, hiden=3)
     with pytest.raises(GraphError, match="No transcription factor is among"):
         cls(adata, tfs=["none"])

@@ -74,7 +74,7 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    return known(METHODS, "integration", name)
+    return known(METHODS, "integration method", name)
 
 
 @door

@@ -117,14 +117,14 @@ def label_method(name: str, **options: Any) -> LabelMethod:
 @door
 def train_size(name: str, options: Mapping[str, Any]) -> float:
     """Return the share of the labelled cells that a method made with these options trains on; the others validate."""
-    resolves = known(METHODS, "annotation", name).resolves
+    resolves = known(METHODS, "annotation method", name).resolves
     return cast("Resolved", label_method(name, **options)).train_size if resolves else TRAIN_SIZE
 
 
 @door
 def resolved(name: str, method: LabelMethod, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return every option as it held for a method that was made with some, in a form that any file can hold."""
-    if known(METHODS, "annotation", name).resolves:
+    if known(METHODS, "annotation method", name).resolves:
         return plain(cast("Resolved", method).params)
     taken = inspect.signature(_cls(name)).parameters.values()
     return plain({p.name: options.get(p.name, p.default) for p in taken if p.kind is not p.VAR_KEYWORD})
@@ -146,4 +146,4 @@ def plain(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cls(name: str) -> type:
-    return known(METHODS, "annotation", name).load()
+    return known(METHODS, "annotation method", name).load()

@@ -6,13 +6,16 @@ import scipy.sparse as sp
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means, correlation, telling_genes
+from scgnn_tools.labels.saving import Kept
 
 
-class Centroid:
+class Centroid(Kept):
     """Baseline: Pearson correlation with the class means, over the 500 genes that tell the classes apart.
 
     Correlation does not see the depth of a cell and has nothing to fit to one experiment.
     """
+
+    kept = ("genes", "means")
 
     def __init__(self, n_genes: int = 500) -> None:
         self.n_genes = n_genes
@@ -36,12 +39,3 @@ class Centroid:
     def scores(self, cells: Cells) -> np.ndarray:
         """Return correlations times 20, so that temperatures near 1 fit, (n_cells, n_classes)."""
         return 20.0 * correlation(sp.csr_array(cells.expression[:, self._genes]), self._means)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the arrays that :meth:`restore` needs."""
-        return {"genes": self._genes, "means": self._means}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> "Centroid":
-        """Become the model that :meth:`state` was asked of."""
-        self._genes, self._means = arrays["genes"], arrays["means"]
-        return self

@@ -7,14 +7,13 @@ from scgnn_tools._choices import integer
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import column_variance
-from scgnn_tools.labels.saving import State
+from scgnn_tools.labels.saving import Kept
 
 BLOCK = 512
 """Cells that go down the trees at once."""
-ARRAYS = ("genes", "roots", "feature", "threshold", "children", "share")
 
 
-class ForestGenes:
+class ForestGenes(Kept):
     """Baseline: the mean vote of trees on bootstraps of the training cells.
 
     Parameters
@@ -24,6 +23,8 @@ class ForestGenes:
     n_trees
         Number of trees.
     """
+
+    kept = ("genes", "roots", "feature", "threshold", "children", "share")
 
     def __init__(self, *, n_genes: int = 2000, n_trees: int = 100) -> None:
         self.n_genes, self.n_trees = integer("n_genes", n_genes), integer("n_trees", n_trees)
@@ -77,13 +78,3 @@ class ForestGenes:
             if (after == node).all():
                 return node
             node = after
-
-    def state(self) -> State:
-        """Return the arrays that :meth:`restore` needs."""
-        return {name: getattr(self, f"_{name}") for name in ARRAYS}
-
-    def restore(self, arrays: State) -> "ForestGenes":
-        """Become the model that :meth:`state` was asked of."""
-        for name in ARRAYS:
-            setattr(self, f"_{name}", arrays[name])
-        return self

@@ -7,11 +7,10 @@ import numpy as np
 from scgnn_tools._choices import integer, number
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.saving import State, nested, part
-from scgnn_tools.labels.scaled import Linear, ScaledGenes
+from scgnn_tools.labels.scaled import Linear, OnScaledGenes, ScaledGenes
 
 
-class SvmGenes:
+class SvmGenes(OnScaledGenes):
     """Baseline: a linear support vector machine, one class against the others, on scaled genes.
 
     The first of a comparison of 22 classifiers (Abdelaal et al., Genome Biology 2019) is a linear SVM. Its margins become probabilities
@@ -57,15 +56,6 @@ class SvmGenes:
         """Return margins, made into log-probabilities, (n_cells, n_classes)."""
         logits = self._linear(self._scaled(cells.expression))
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-
-    def state(self) -> State:
-        """Return the arrays that :meth:`restore` needs."""
-        return nested(genes=self._scaled.state(), linear=self._linear.state())
-
-    def restore(self, arrays: State) -> "SvmGenes":
-        """Become the model that :meth:`state` was asked of."""
-        self._scaled, self._linear = ScaledGenes().restore(part(arrays, "genes")), Linear(**part(arrays, "linear"))
-        return self
 
 
 class LogRegGenes(SvmGenes):

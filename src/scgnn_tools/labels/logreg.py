@@ -8,7 +8,7 @@ import numpy as np
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import OnEmbedding, OnPCA
-from scgnn_tools.labels.saving import State
+from scgnn_tools.labels.saving import Kept, State
 
 
 class LogRegRep(OnEmbedding):
@@ -52,8 +52,10 @@ MANY = 1000
 """Classes from which on a fit is cut short."""
 
 
-class LinearHead:
+class LinearHead(Kept):
     """Logistic regression on standardised vectors."""
+
+    kept = ("mean", "scale", "weight", "bias")
 
     def fit(self, x: np.ndarray, labels: np.ndarray) -> "LinearHead":
         """Fit on vectors (n_cells, d) with labels 0, 1, …, n_classes - 1."""
@@ -76,13 +78,3 @@ class LinearHead:
         """Return log-probabilities, (n_cells, n_classes)."""
         logits = np.einsum("nd,kd->nk", (x - self._mean) / self._scale, self._weight) + self._bias
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return the arrays that :meth:`restore` needs."""
-        return {"mean": self._mean, "scale": self._scale, "weight": self._weight, "bias": self._bias}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> "LinearHead":
-        """Become the head that :meth:`state` was asked of."""
-        self._mean, self._scale = arrays["mean"], arrays["scale"]
-        self._weight, self._bias = arrays["weight"], arrays["bias"]
-        return self

@@ -15,15 +15,14 @@ from scgnn_tools._errors import MissingExtraError
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means
-from scgnn_tools.labels.saving import State
+from scgnn_tools.labels.saving import Kept, State
 from scgnn_tools.labels.spearman import STEEP, pair_genes
 
 BLOCK = 2048
 """Cells that are dense in memory at once."""
-ARRAYS = ("genes", "mean", "scale", "weight", "bias")
 
 
-class CellTypist:
+class CellTypist(Kept):
     """Baseline: CellTypist (Domínguez Conde et al., Science 2022), trained by its own ``celltypist.train``.
 
     It trains by stochastic gradient descent. ``sgd_genes`` is the same idea without the package.
@@ -33,6 +32,8 @@ class CellTypist:
     feature_selection, top_genes
         Train twice, the second time on so many genes of each class.
     """
+
+    kept = ("genes", "mean", "scale", "weight", "bias")
 
     def __init__(self, *, feature_selection: bool = False, top_genes: int = 300) -> None:
         self._package = installed("celltypist", instead="sgd_genes")
@@ -73,16 +74,6 @@ class CellTypist:
             parts.append(-np.logaddexp(0, -(x @ self._weight.T + self._bias)))
         own = np.concatenate(parts)
         return own - np.logaddexp.reduce(own, axis=1, keepdims=True)
-
-    def state(self) -> State:
-        """Return the arrays that :meth:`restore` needs."""
-        return {name: getattr(self, f"_{name}") for name in ARRAYS}
-
-    def restore(self, arrays: State) -> "CellTypist":
-        """Become the model that :meth:`state` was asked of."""
-        for name in ARRAYS:
-            setattr(self, f"_{name}", arrays[name])
-        return self
 
 
 class SingleR:

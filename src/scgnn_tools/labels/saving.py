@@ -1,11 +1,27 @@
-"""States of parts under names of their own: ``{"pca.genes": …, "head.weight": …}``."""
+"""What a model is restored from: arrays by name, those of a part under a name of their own, as ``{"pca.genes": …, "head.weight": …}``."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 State = dict[str, np.ndarray]
+
+
+class Kept:
+    """A model that is the arrays that ``kept`` names, each in the attribute of that name after an underscore."""
+
+    kept: ClassVar[tuple[str, ...]]
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        return {name: getattr(self, f"_{name}") for name in self.kept}
+
+    def restore(self, arrays: State) -> Self:
+        """Become the model that :meth:`state` was asked of."""
+        for name in self.kept:
+            setattr(self, f"_{name}", arrays[name])
+        return self
 
 
 def nested(**parts: Mapping[str, np.ndarray]) -> State:

@@ -1,9 +1,12 @@
 """Genes on one scale, and linear models of them: what the baselines on genes share."""
 
+from typing import Self
+
 import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools.labels.pca import column_variance
+from scgnn_tools.labels.saving import State, nested, part
 
 CLIP = 10.0
 """Most that a scaled value can be, in standard deviations; CellTypist's."""
@@ -77,3 +80,19 @@ class Linear:
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that make it again."""
         return {"weight": self.weight, "bias": self.bias}
+
+
+class OnScaledGenes:
+    """What a linear model of scaled genes is restored from."""
+
+    _scaled: ScaledGenes
+    _linear: Linear
+
+    def state(self) -> State:
+        """Return the arrays that :meth:`restore` needs."""
+        return nested(genes=self._scaled.state(), linear=self._linear.state())
+
+    def restore(self, arrays: State) -> Self:
+        """Become the model that :meth:`state` was asked of."""
+        self._scaled, self._linear = ScaledGenes().restore(part(arrays, "genes")), Linear(**part(arrays, "linear"))
+        return self

@@ -5,11 +5,10 @@ import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.saving import State, nested, part
-from scgnn_tools.labels.scaled import Linear, ScaledGenes
+from scgnn_tools.labels.scaled import Linear, OnScaledGenes, ScaledGenes
 
 
-class SgdGenes:
+class SgdGenes(OnScaledGenes):
     """Baseline: one-against-all logistic regression on scaled genes, trained by SGD.
 
     As CellTypist (Domínguez Conde et al., Science 2022) trains its models: log1p of counts per 10,000, genes scaled to unit variance and
@@ -67,12 +66,3 @@ class SgdGenes:
         """Return the log of each class's own probability, made to sum to one, (n_cells, n_classes)."""
         own = -np.logaddexp(0, -self._linear(self._scaled(cells.expression)))
         return own - np.logaddexp.reduce(own, axis=1, keepdims=True)
-
-    def state(self) -> State:
-        """Return the arrays that :meth:`restore` needs."""
-        return nested(genes=self._scaled.state(), linear=self._linear.state())
-
-    def restore(self, arrays: State) -> "SgdGenes":
-        """Become the model that :meth:`state` was asked of."""
-        self._scaled, self._linear = ScaledGenes().restore(part(arrays, "genes")), Linear(**part(arrays, "linear"))
-        return self

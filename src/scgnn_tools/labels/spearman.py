@@ -7,7 +7,7 @@ from scgnn_tools._choices import integer, number
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means
-from scgnn_tools.labels.saving import State
+from scgnn_tools.labels.saving import Kept
 
 BLOCK = 512
 """Cells whose ranks are in memory at once."""
@@ -15,7 +15,7 @@ STEEP = 20.0
 """A difference of correlations times this is one of log-probabilities; temperatures near 1 then fit."""
 
 
-class SpearmanGenes:
+class SpearmanGenes(Kept):
     """Baseline: the class whose mean the cell correlates with most, by ranks, over the genes that tell two classes apart.
 
     As SingleR (Aran et al., Nature Immunology 2019): for each pair of classes the genes that are higher in one of them; Spearman's
@@ -29,6 +29,8 @@ class SpearmanGenes:
     tune
         How far a class may be behind the best one to stay in the next round; 0 does not tune.
     """
+
+    kept = ("genes", "higher", "means")
 
     def __init__(self, *, n_genes: int | None = None, tune: float = 0.05) -> None:
         self.n_genes, self.tune = integer("n_genes", n_genes, or_none=True), number("tune", tune, least=0)
@@ -81,15 +83,6 @@ class SpearmanGenes:
         """Return Spearman's correlation with the means of some classes, over their genes, (n_cells, n_of_these)."""
         genes = np.unique(self._higher[np.ix_(classes, classes)])
         return _standard(x[:, genes]) @ _standard(self._means[np.ix_(classes, genes)]).T
-
-    def state(self) -> State:
-        """Return the arrays that :meth:`restore` needs."""
-        return {"genes": self._genes, "higher": self._higher, "means": self._means}
-
-    def restore(self, arrays: State) -> "SpearmanGenes":
-        """Become the model that :meth:`state` was asked of."""
-        self._genes, self._higher, self._means = arrays["genes"], arrays["higher"], arrays["means"]
-        return self
 
 
 def pair_genes(means: np.ndarray, n_genes: int | None = None) -> np.ndarray:

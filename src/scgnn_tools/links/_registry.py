@@ -5,11 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scgnn_tools._choices import did_you_mean
-from scgnn_tools._doors import arguments_of_calls, door
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
-from scgnn_tools._methods import Place
+from scgnn_tools._doors import door
+from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.links._protocol import LinkPredictor
 
 EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
@@ -111,10 +108,8 @@ def predictor_name(name: str) -> str:
     InputValueError
         If there is none; the message says which was probably meant.
     """
-    found = name.lower() if isinstance(name, str) else name
-    if not isinstance(found, str) or found not in PREDICTORS:
-        msg = f"There is no link predictor {printable(name)!r}; there are {', '.join(PREDICTORS)}.{did_you_mean(name, PREDICTORS)}"
-        raise InputValueError(msg)
+    found = name.lower() if isinstance(name, str) and name.lower() in PREDICTORS else name
+    known(PREDICTORS, "link predictor", found)
     return found
 
 
@@ -146,11 +141,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     """
     name = predictor_name(name)
     cls = PREDICTORS[name].load()
-    known = set(inspect.signature(cls).parameters)
-    unknown = set(options) - known - {"rng", "device"}
-    if unknown:
-        there = ", ".join(sorted(known)) or "none"
-        meant = did_you_mean(min(unknown), [*known, *arguments_of_calls()])
-        msg = f"{name} has no option {', '.join(map(printable, sorted(unknown)))}; its options are: {there}.{meant}"
-        raise InputValueError(msg)
-    return cls(**{k: v for k, v in options.items() if k in known})
+    has = sorted(inspect.signature(cls).parameters)
+    given = {k: v for k, v in options.items() if k in has or k not in ("rng", "device")}
+    check_options(name, given, has)
+    return cls(**given)

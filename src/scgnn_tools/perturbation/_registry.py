@@ -48,7 +48,7 @@ METHODS = {
 
 def entry(name: str) -> Entry:
     """Return what is known of a method."""
-    return known(METHODS, "perturbation", name)
+    return known(METHODS, "perturbation method", name)
 
 
 @door

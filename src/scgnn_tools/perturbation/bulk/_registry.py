@@ -21,4 +21,4 @@ METHODS = {
 
 def knockout_method(name: str, **options: Any) -> KnockoutMethod:
     """Return a new, unfitted method by its name; an option that the method lacks is an error."""
-    return cast("KnockoutMethod", make(known(METHODS, "knock-out", name).load(), name, options))
+    return cast("KnockoutMethod", make(known(METHODS, "knock-out method", name).load(), name, options))
