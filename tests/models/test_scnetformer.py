@@ -79,7 +79,7 @@ def test_a_tissue_gets_its_graph(cells, edges):
     sgt.models.ScNetFormer.setup_anndata(cells, tissue_key="tissue")
     graphs = {"heart": edges[:150], "lung": edges[150:]}
     net = sgt.models.ScNetFormer(cells, graph=graphs, masked_layers="all", graph_layers=0, **SIZES)
-    tokens = net._tokens(cells, {}, "tissue")
+    tokens = net._setup.tokens(net.model, cells)
     np.testing.assert_array_equal(tokens.groups, np.where(np.arange(60) % 2, 0, -1))
     heart = sgt.models.ScNetFormer(cells, graph=edges[:150], masked_layers="all", graph_layers=0, **SIZES)
     close = np.isclose(net.get_latent_representation(), heart.get_latent_representation(), atol=1e-6).all(axis=1)

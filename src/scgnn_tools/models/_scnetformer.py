@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,12 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data import Tokens, length_batches, open_expression
+from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
-from scgnn_tools.fm.masking import draw
-from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
 from scgnn_tools.genes import gene_names
-from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models._graph_cells import Edges, Setup, graph_of, split, validation_losses
+from scgnn_tools.models._recorded import is_recorded, record
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import RunFolder, digest
@@ -35,8 +34,6 @@ from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-Edges: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 class ScNetFormer:
@@ -106,9 +103,8 @@ class ScNetFormer:
         rng: RNG = 0,
         **options: Any,
     ) -> None:
-        self._names = recorded(adata, SETUP_SCNETFORMER, "ScNetFormer")
-        self._tissue_key = self._names.pop("tissue_key", None)
-        self._seed, self.adata, self.history = seed(rng), adata, pd.DataFrame()
+        self._setup, self._seed = Setup.of(adata), seed(rng)
+        self.adata, self.history = adata, pd.DataFrame()
         if isinstance(model, scnetformer.ScNetFormer):
             if graph is not None or contrast_graph is not None or options:
                 msg = "A scNetFormer has its graphs and sizes; pass model= alone, or a Geneformer."
@@ -123,7 +119,7 @@ class ScNetFormer:
         number("contrast_threshold", contrast_threshold, or_none=True)
         own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
         if model is None:
-            model = untrained_geneformer(adata, rng=self._seed, **self._names, **options)
+            model = untrained_geneformer(adata, rng=self._seed, **self._setup.names, **options)
         elif options:
             msg = f"A loaded model has its sizes; leave out {', '.join(options)}."
             raise InputValueError(msg)
@@ -131,12 +127,12 @@ class ScNetFormer:
         other = None
         if contrast and (contrast_graph is not None or contrast_threshold is not None):
             cut = threshold if contrast_threshold is None else contrast_threshold
-            other = _graph(edges if contrast_graph is None else contrast_graph, model, cut)
+            other = graph_of(edges if contrast_graph is None else contrast_graph, model, cut)
         blocks, heads = range(model.sizes.n_layers), range(model.sizes.heads)
         self.model = scnetformer.ScNetFormer.of(
             model,
             scnetformer.card(),
-            graph=_graph(edges, model, threshold),
+            graph=graph_of(edges, model, threshold),
             contrast_graph=other,
             seed=self._seed,
             n_graph_layers=graph_layers,
@@ -252,8 +248,8 @@ class ScNetFormer:
         )  # fmt: skip
         check_share("share", share)
         move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
-        tokens = self._tokens(self.adata, self._names, self._tissue_key)
-        train, validation = self._split(tokens)
+        tokens = self._setup.tokens(self.model, self.adata)
+        train, validation = split(self.model, tokens, self._seed)
         budget = budget_of(self.model, max_tokens)
         steps = max_epochs * max(1, int(tokens.lengths[np.r_[train, validation]].sum() // budget))
         how: dict[str, Any] = {
@@ -290,6 +286,7 @@ class ScNetFormer:
         contrast: Sequence[float] = (0.0, 0.03, 0.1, 0.3),
         max_epochs: int = 1,
         train: Mapping[str, Any] | None = None,
+        rng: RNG = 0,
         **options: Any,
     ) -> "tuple[ScNetFormer, pd.DataFrame]":
         """Train with each pair of weights from the same start, and keep what tells masked genes of the validating cells best.
@@ -302,6 +299,8 @@ class ScNetFormer:
             Weights that are tried, all pairs of them.
         max_epochs, train
             Of each training, and further arguments of :meth:`train`.
+        rng
+            Seed of all of them.
         options
             Further arguments of the class.
 
@@ -321,10 +320,10 @@ class ScNetFormer:
         if not pairs:
             msg = "There is no weight to try: masking= and contrast= are lists of numbers."
             raise InputValueError(msg)
-        best, rows = None, []
+        best, rows, start = None, [], seed(rng)
         for m, c in progress(pairs, total=len(pairs), what="choose weights", unit="training"):
-            net = cls(adata, masking=m, contrast=c, **options).train(max_epochs, **(train or {}))
-            masked, other = net._validation_losses()
+            net = cls(adata, masking=m, contrast=c, rng=start, **options).train(max_epochs, **(train or {}))
+            masked, other = validation_losses(net.model, Setup.of(adata).tokens(net.model, adata), start)
             if best is None or masked < min(r["masked"] for r in rows):
                 best = net
             rows.append({"masking": m, "contrast": c, "masked": masked, "contrastive": other})
@@ -335,35 +334,11 @@ class ScNetFormer:
         )
         return best, table  # type: ignore[return-value]
 
-    def _validation_losses(self, share: float = 0.15) -> tuple[float, float]:
-        """Return the masked and the contrastive loss in the cells that validate, without their weights; NaN for what has none."""
-        tokens, draws = self._tokens(self.adata, self._names, self._tissue_key), np.random.default_rng(self._seed)
-        held = tokens.select(self._split(tokens)[1])
-        masked, other = [], []
-        for cell in range(held.n_cells):
-            one = held.select(np.array([cell]))
-            with self.model.computing():
-                a, b = self.model.losses(one, draw(self.model.is_gene(one), share, draws), draws)
-            masked.append(float(a))
-            other.append(float("nan") if b is None else float(b))
-        return float(np.mean(masked)), float(np.mean(other))
-
-    def _split(self, tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cells that train, and a twentieth that validates."""
-        usable = np.flatnonzero(tokens.lengths > 2 + 2 * self.model.sizes.ends)
-        if len(usable) < 10:
-            msg = f"{len(usable)} cells can be trained on; at least 10 are wanted, with known genes."
-            raise InputValueError(msg)
-        drawn, n = np.random.default_rng(self._seed).permutation(usable), max(1, len(usable) // 20)
-        return np.sort(drawn[n:]), np.sort(drawn[:n])
-
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
-        names, tissue_key, adata_ = self._names, self._tissue_key, self.adata if adata is None else adata
-        if adata is not None and is_recorded(adata, SETUP_SCNETFORMER):
-            names = recorded(adata, SETUP_SCNETFORMER, "ScNetFormer")
-            tissue_key = names.pop("tissue_key", None)
-        tokens = self._tokens(adata_, names, tissue_key)
+        other = adata is not None and is_recorded(adata, SETUP_SCNETFORMER)
+        setup = Setup.of(adata) if other else self._setup
+        tokens = setup.tokens(self.model, self.adata if adata is None else adata)
         out = np.zeros((tokens.n_cells, self.model.card.dimension), dtype=np.float32)
         full = np.flatnonzero(tokens.lengths > 0)
         for batch in length_batches(tokens.lengths[full], max_tokens=self.model.max_tokens):
@@ -383,24 +358,6 @@ class ScNetFormer:
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
         return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
-
-    def _tokens(self, adata: "AnnData", names: dict[str, Any], tissue_key: str | None) -> Tokens:
-        """Return the tokens of all cells, with the graph of each."""
-        tokens = self.model.tokenize(adata, **names)
-        tissues = self.model.graph.tissues
-        if tissue_key is None or len(tissues) == 1:
-            return tokens
-        groups = pd.Index(tissues).get_indexer(column_of(adata.obs, tissue_key, "tissue_key").astype(str))
-        if (groups < 0).any():
-            say(f"scnetformer: {(groups < 0).sum():,} cells are of a tissue without a graph and get the union of all")
-        return Tokens(tokens.ids, tokens.values, tokens.offsets, groups.astype(np.int64))
-
-
-def _graph(edges: Edges, model: Geneformer, threshold: float) -> TokenGraph:
-    def find(names: np.ndarray) -> np.ndarray:
-        return model.match_names(names, None).index.astype(np.int64)
-
-    return token_graph(edges, find, len(model.vocabulary), threshold=threshold)
 
 
 def _all(given: "Sequence[int] | str", name: str) -> bool:
