@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
-from scgnn_tools._errors import InputValueError, LabelError, SgtWarning, WeightsError
+from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, SgtWarning, WeightsError
 from scgnn_tools.annotation import Annotator, kept
 from scgnn_tools.fm import saves
 
@@ -73,6 +73,11 @@ def test_a_kept_annotator_writes_what_the_call_writes(halves, how, tmp_path):
         same(called, Annotator.load(tmp_path / "ann").annotate(query, copy=True))
         same(called, sgt.tl.annotate(query, reference=str(tmp_path / "ann"), copy=True))
     assert json.loads((tmp_path / "ann" / "config.json").read_text())["seal"]
+
+
+def test_members_are_names(halves):
+    with pytest.raises(InputTypeError, match="members is a text or a list of them; got 3"):
+        Annotator.fit(halves[0], "cell_type", members=3)
 
 
 @pytest.mark.parametrize("member", ["scanvi", "cgc", "scbignn"])

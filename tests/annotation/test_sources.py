@@ -27,6 +27,15 @@ def test_batches_donors_and_both():
         experiments_of(adata, "", ALL, "batch", None)
 
 
+def test_names_that_read_alike_stay_two():
+    one = experiments_of(cells(run=list("bbcc")), "a", ALL, "run", None)
+    two = experiments_of(cells(run=["c"] * 4), "a: b", ALL, "run", None)
+    three = experiments_of(cells(run=["b: c"] * 4), "a", ALL, "run", None)
+    assert len({*one, *two, *three}) == 4
+    both = experiments_of(cells(run=["a", "b", "a + b", "a + b"], donor=[1, 1, 2, 2]), "", ALL, "run", "donor")
+    assert len(set(both)) == 2
+
+
 def test_no_reference_takes_the_place_of_another():
     with pytest.raises(InputValueError, match="reference= names two objects '1'"):
         _named({1: cells(), "1": cells()}, "rna")

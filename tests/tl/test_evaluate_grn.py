@@ -203,6 +203,16 @@ def test_perturbed_cells_judge_a_network_without_a_truth(screen, truth):
     assert sgt.tl.evaluate_grn(screen, truth, bootstrap=0).response is None
 
 
+def test_of_many_perturbed_cells_the_same_are_drawn_in_any_order(screen, truth, monkeypatch):
+    monkeypatch.setattr("scgnn_tools.grn.response.MOST_CELLS", 40)
+    rows = np.random.default_rng(1).permutation(screen.n_obs)
+    one, moved = (
+        sgt.tl.evaluate_grn(cells, truth, perturbation_key="guide", bootstrap=0).response
+        for cells in (screen, screen[rows].copy())
+    )
+    pd.testing.assert_frame_equal(one, moved)
+
+
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [

@@ -304,6 +304,16 @@ def test_columns_of_one_name_are_one_gene_of_the_new_cells(two_donors):
         Integrator.fit(twice, "donor", method="none", n_comps=5)
 
 
+def test_a_number_is_the_same_batch_with_or_without_a_fraction(two_donors, caplog):
+    adata = two_donors.copy()
+    adata.obs["run"] = np.arange(adata.n_obs) % 2
+    model = Integrator.fit(adata, "run", method="center", n_comps=5)
+    whole = model.transform(adata, "run")
+    adata.obs["run"] = adata.obs["run"].astype(float)
+    np.testing.assert_array_equal(model.transform(adata, "run"), whole)
+    assert "did not see" not in caplog.text
+
+
 def test_an_integrator_says_what_it_takes(two_donors, tmp_path):
     for wrong in (None, "cells.h5ad", two_donors.to_df()):
         with pytest.raises(InputTypeError, match="adata is an AnnData; got"):
@@ -322,6 +332,10 @@ def test_a_saved_integration_is_whole_and_sealed(two_donors, tmp_path):
     with pytest.raises(InputValueError, match="overwrite=True"):
         model.save(tmp_path / "atlas")
     model.save(tmp_path / "atlas", overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(InputValueError, match=r"holds what no save wrote \('config.json'\)"):
+        model.save(tmp_path / "mine", overwrite=True)
     for name in ("config.json", "model.safetensors"):
         path = tmp_path / "atlas" / name
         sound = path.read_bytes()

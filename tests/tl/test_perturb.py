@@ -50,10 +50,12 @@ def test_it_writes_what_is_documented_and_nothing_else(small_screen, tmp_path):
         assert set(again) == set(found)
 
 
-def test_the_order_of_the_cells_decides_nothing_and_an_old_query_goes(small_screen):
+def test_neither_order_nor_names_of_batches_decide_and_an_old_query_goes(small_screen):
     how = {"batch_key": "batch", "n_halves": 1, "copy": True}
     rows = np.random.default_rng(1).permutation(small_screen.n_obs)
-    one, moved = (sgt.tl.perturb(a, "gene", query="STAT1", **how) for a in (small_screen, small_screen[rows].copy()))
+    other = small_screen[rows].copy()
+    other.obs["batch"] = other.obs["batch"].map({"x": "b", "y": "a"})
+    one, moved = (sgt.tl.perturb(a, "gene", query="STAT1", **how) for a in (small_screen, other))
     for table in ("evaluation", "predictions"):
         pd.testing.assert_frame_equal(
             *(a.uns["sgt_perturb"][table].drop(columns="seconds", errors="ignore") for a in (one, moved)), rtol=1e-4

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm
-from scgnn_tools._choices import choice, integer
+from scgnn_tools._choices import choice, integer, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._html import boxed
@@ -128,7 +128,7 @@ class Annotator:
             If the method cannot be kept: it learns from the cells to label, or has nothing that a file could hold.
         """
         _check_kept(method)
-        for member in options.get("members", ()):
+        for member in sequence("members", options.get("members", ())):
             _check_kept(member, "The member ")
         settings = settings_of(
             method=method,

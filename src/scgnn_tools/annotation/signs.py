@@ -31,7 +31,7 @@ class Signs:
         labels = np.searchsorted(present, labels)
         means = class_means(train.expression, labels)
         self._genes = telling_genes(means, N_GENES)
-        self._means = means[:, self._genes]
+        self._means = np.ascontiguousarray(means[:, self._genes])  # as a file gives it back
         self._whiten, self._centres = _gaussians(train.embedding, labels)
         self._markers = _markers(self._means, self._genes)
         self._classes, self._middles = present, _means_of(train.embedding, labels)

@@ -1,6 +1,6 @@
 """Where labelled cells come from: objects, files, the reference that ships; and which of them are of one experiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -161,7 +161,7 @@ def experiments_of(
                 "be held out by both. Pass one of batch_key= and donor_key=."
             )
             raise InputValueError(msg)
-    return np.array([f"{name}: {g}" if name else g for g in groups], dtype=object)
+    return np.array([_told((name, g), ": ") if name else g for g in groups], dtype=object)
 
 
 def _joined(batch: np.ndarray, donor: np.ndarray) -> np.ndarray:
@@ -171,7 +171,7 @@ def _joined(batch: np.ndarray, donor: np.ndarray) -> np.ndarray:
     (a, batches), (b, donors) = (pd.factorize(x) for x in (batch, donor))
     n = len(batches) + len(donors)
     _, part = connected_components(sp.coo_array((np.ones(len(a)), (a, b + len(batches))), shape=(n, n)), directed=False)
-    called = pd.Series(batches).groupby(part[: len(batches)]).agg(" + ".join)
+    called = pd.Series(batches).groupby(part[: len(batches)]).agg(lambda names: _told(names, " + "))
     return called.loc[part[a]].to_numpy(dtype=object)
 
 
@@ -252,3 +252,8 @@ def _published(called: str, name: str) -> Path:
         msg = f"{name}={called!r} was not downloaded yet. Call sgt.annotation.download({called!r}) first; it tells of the licence."
         raise InputValueError(msg)
     return path
+
+
+def _told(names: Iterable[str], between: str) -> str:
+    """Return names in one text that no other names make: those that could be taken for more than one are quoted."""
+    return between.join(repr(n) if between in n or n[:1] in ("'", '"') else n for n in names)

@@ -176,11 +176,14 @@ def build(make: Callable[[T], N], config: T, raw: Mapping[str, Any], folder: Pat
 
 
 def _written(folder: Path) -> set[str]:
-    """Return the names that a save wrote, or may have written, into a folder."""
+    """Return the names that a save wrote, or may have written, into a folder; none where ``config.json`` is not its own."""
     try:
-        listed = read_json(folder / CONFIG).get(FILES, {})
+        config = read_json(folder / CONFIG)
     except (OSError, WeightsError):
-        listed = {}
+        return set()
+    if "sha256" not in config:
+        return set()
+    listed = config.get(FILES, {})
     return WRITTEN | ({str(name).split("/")[0] for name in listed} if isinstance(listed, dict) else set())
 
 

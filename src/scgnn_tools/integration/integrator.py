@@ -1,9 +1,11 @@
 """A fitted integration, kept: new cells are mapped into its space, each by itself, without another training."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 
 from scgnn_tools._choices import listed
 from scgnn_tools._columns import column_of
@@ -149,8 +151,8 @@ class Integrator:
         adata
             New cells; genes of the fit that they lack count as not expressed.
         batch_key
-            Column of ``obs`` that says of which batch they are; None, and names that the fit did not see, are a new batch; a line says
-            which these are.
+            Column of ``obs`` that says of which batch they are (1.0 is 1); None, and names that the fit did not see, are a new batch; a
+            line says which these are.
         layer, gene_key
             As in :func:`scgnn_tools.tl.embed`.
         """
@@ -158,8 +160,7 @@ class Integrator:
         codes = np.full(adata.n_obs, -1, dtype=np.int64)
         if batch_key is not None:
             values = as_text(column_of(adata.obs, batch_key, "batch_key"))
-            for code, name in enumerate(self.batches):
-                codes[values == name] = code
+            codes = self._codes(values)
             new = np.unique(values[codes < 0])
             if len(new):
                 say(f"{len(new):,} batch{'es' if len(new) > 1 else ''} that the fit did not see: {listed(new)}")
@@ -180,6 +181,13 @@ class Integrator:
         nothing = np.zeros((adata.n_obs, 0), dtype=np.float32)
         totals = found.expression.cell_totals()
         return self.method.transform(Batches(nothing, codes, expression, self.space.genes, totals))
+
+    def _codes(self, values: np.ndarray) -> np.ndarray:
+        """Return the batch of each cell, -1 for one that the fit did not see; 1 and 1.0 are one if the fit had one of them."""
+        names = self.batches.tolist()
+        code = {_whole(n): i for i, n in enumerate(names)} | {n: i for i, n in enumerate(names)}
+        which, seen = pd.factorize(values)
+        return np.array([code.get(v, code.get(_whole(v), -1)) for v in seen], dtype=np.int64)[which]
 
     def map_query(
         self,
@@ -276,6 +284,11 @@ class Integrator:
             msg = f"{folder} holds no integration that Integrator.save wrote ({type(error).__name__}: {printable(error)})."
             raise WeightsError(msg) from error
         return cls(made, space, np.array(batches, dtype=object), about)
+
+
+def _whole(name: str) -> str:
+    """Return a number without fraction as a whole one: a column of numbers in which a cell lacks its own holds 1.0 for 1."""
+    return re.sub(r"^(-?\d+)\.0$", r"\1", name)
 
 
 def _check_unique(genes: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from scgnn_tools._choices import choice
+from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._methods import check_options
@@ -239,7 +239,7 @@ def experiment_folds(
 
 
 def _checked(members: Sequence[str]) -> tuple[str, ...]:
-    names = (members,) if isinstance(members, str) else tuple(members)
+    names = tuple(sequence("members", members))
     bad = [n for n in names if not isinstance(n, str) or n not in METHODS or METHODS[n].ensemble]
     if bad or len(set(names)) < 2 or len(set(names)) < len(names):
         able = ", ".join(n for n, e in METHODS.items() if not e.ensemble)

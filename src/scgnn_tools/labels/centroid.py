@@ -33,7 +33,7 @@ class Centroid(Kept):
         """Keep the means of the training cells; nothing is learnt from the validation cells."""
         means = class_means(train.expression, labels)
         self._genes = telling_genes(means, self.n_genes)
-        self._means = means[:, self._genes]
+        self._means = np.ascontiguousarray(means[:, self._genes])  # as a file gives it back: sums depend on the layout
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:

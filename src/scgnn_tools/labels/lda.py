@@ -32,7 +32,8 @@ class LdaPCA(OnPCA):
         size = np.bincount(labels)
         means = np.stack([x[labels == c].mean(axis=0) for c in range(len(size))])
         shared, _ = ledoit_wolf(x - means[labels], assume_centered=True)
-        self._weight = np.linalg.solve(shared + 1e-9 * np.eye(len(shared)), means.T).T
+        weight = np.linalg.solve(shared + 1e-9 * np.eye(len(shared)), means.T).T
+        self._weight = np.ascontiguousarray(weight)  # as a file gives it back
         self._bias = np.log(size / len(labels)) - 0.5 * np.einsum("kd,kd->k", means, self._weight)
         return self
 

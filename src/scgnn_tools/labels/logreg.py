@@ -71,7 +71,7 @@ class LinearHead(Kept):
         weight, bias = model.coef_, model.intercept_
         if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
             weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        self._weight, self._bias = weight, bias
+        self._weight, self._bias = np.ascontiguousarray(weight), bias  # as a file gives it back
         return self
 
     def scores(self, x: np.ndarray) -> np.ndarray:

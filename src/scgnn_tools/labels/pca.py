@@ -34,7 +34,7 @@ class GenePCA:
         self._components: np.ndarray | None = None  # one training cell, one gene, or all cells equal: nothing to rotate
         if k > 0 and spread.max() > LEAST_VARIANCE:
             pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(x[:, self.genes]))
-            self._components, self._mean = pca.components_, pca.mean_
+            self._components, self._mean = np.ascontiguousarray(pca.components_), pca.mean_  # as a file gives it back
         return self
 
     def transform(self, x: sp.csr_array) -> np.ndarray:

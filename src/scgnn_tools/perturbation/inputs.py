@@ -105,18 +105,13 @@ def screen(
     code = {c: i for i, c in enumerate(conditions)} | {(): CONTROL}
     opened = open_expression(adata, layer=layer)
     names = _unique_names(opened, gene_key)
-    strata = np.unique(_joined(batch[cells], cell_type[cells]), return_inverse=True)[1]
+    strata = _joined(batch[cells], cell_type[cells])
     condition = np.array([code[parsed[i]] for i in cells], dtype=np.int64)  # type: ignore[index]
     expression, scaled_to = _read(opened, cells)
-    order = sorted_by(
-        content_keys(expression), condition, strata
-    )  # the order of the object decides no half and no draw
-    expression, cells, condition, strata = (
-        sp.csr_array(expression[order]),
-        cells[order],
-        condition[order],
-        strata[order],
-    )
+    # neither the order of the object nor the names of batches decide a half or a draw
+    order = sorted_by(content_keys(expression), condition, np.unique(strata, return_inverse=True)[1])
+    expression, cells, condition = sp.csr_array(expression[order]), cells[order], condition[order]
+    stratum = pd.factorize(strata[order])[0].astype(np.int64)
     if n_genes is not None and n_genes < len(names):
         columns = _most_variable(expression[condition == CONTROL], names, conditions, n_genes)
         expression, names = sp.csr_array(expression[:, columns]), names[columns]
@@ -129,9 +124,7 @@ def screen(
         "n_cells_left_out": int(adata.n_obs - len(cells)),
         "left_out": dropped,
     }
-    return Screen(
-        expression, names, conditions, condition, strata.astype(np.int64), batch[cells], cell_type[cells], params
-    )  # type: ignore[arg-type]
+    return Screen(expression, names, conditions, condition, stratum, batch[cells], cell_type[cells], params)  # type: ignore[arg-type]
 
 
 def _usable(
