@@ -1,10 +1,12 @@
 """Integration methods beside their baselines on four sets: bio, batch and total, and who wins.
 
-Usage: ``python -m benchmarks.integration --data ../shared/data [--sets mixology …] [--methods harmony scvi …] [--splits] [--seeds 1]``
+Usage: ``python -m benchmarks.integration --data ../shared/data [--sets mixology …] [--methods harmony …] [--networks] [--splits]``
 
 A method ``X_cgc-mini+harmony`` is Harmony on the vectors of ``sgt.tl.embed``; ``X_cgc-mini`` alone is what they are uncorrected. The labels
 of the three chemistries are frozen in ``chemistries.csv.gz`` (``scripts/label_chemistries.py``). Control rows say what a score is worth.
 ``--splits`` maps cells that a method was not fitted on (unseen cells, an unseen batch), and takes one type out of one batch.
+``--networks`` trains a small Cell-Graph Compass on the cells, with the published loss and without parts of it (``NETWORKS``), each alone
+and under Harmony.
 """
 
 import argparse
@@ -26,6 +28,14 @@ from scgnn_tools.splits import split_batches
 COLUMNS = ["paper", "bio", "batch", "total", "total_se", "mixing", "total_mixing", "ilisi", "bras", "pcr", "seconds"]
 BASELINES = ["pca", "center", "combat", "harmony", "scvi"]
 DEFAULT = [*BASELINES, "X_cgc-mini", "X_cgc-mini+harmony"]
+PLAIN = {"method": "cgc", "n_genes": 1000, "ecs": 0, "dar": 0}
+NETWORKS = {
+    "cgc": {**PLAIN, "ecs": 10, "dar": 1},
+    "cgc plain": PLAIN,
+    "cgc plain, no graph": {**PLAIN, "graph": False},
+    "cgc plain, no pretraining": {**PLAIN, "pretrain": False},
+}
+"""Options by row: the published loss; without elastic similarity and adversary ("plain"), and then without graph or without pretraining."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,13 @@ def scored(adata: ad.AnnData, one: Set, methods: list[str], seed: int) -> tuple[
     vectors, seconds = {}, {}
     for method in ["pca", *(m for m in methods if m != "pca")]:
         rep, name = parts(method)
-        if rep is not None and rep not in adata.obsm:
+        if rep in vectors:
+            adata.obsm[rep] = vectors[rep]
+        elif rep is not None and rep not in adata.obsm:
             sgt.tl.embed(adata, rep.removeprefix("X_"), genes=False)
         start = time.perf_counter()
         how = {"method": name, "use_rep": rep, "labels_key": "cell_type", "evaluate": False, "rng": seed}
-        sgt.tl.integrate(adata, one.batch_key, **how)
+        sgt.tl.integrate(adata, one.batch_key, **(how | NETWORKS.get(method, {})))
         vectors[method], seconds[method] = adata.obsm["X_sgt_integrated"], time.perf_counter() - start
     kinds = {m: "baseline" if m in BASELINES else "method" for m in vectors}
     found = evaluate(
@@ -149,9 +161,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
     parser.add_argument("--methods", nargs="*", default=DEFAULT)
+    parser.add_argument("--networks", action="store_true", help="in place of the methods: Harmony and small networks")
     parser.add_argument("--splits", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.networks:
+        args.methods = ["harmony", *(m for n in NETWORKS for m in (n, f"{n}+harmony"))]
     sgt.settings.progress = sgt.settings.verbose = False
     warnings.simplefilter("ignore")
     pd.set_option("display.width", 200, "display.max_columns", 30)

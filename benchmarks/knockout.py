@@ -1,9 +1,10 @@
 """Classes of change in bulk: pseudobulk of papalexi's screen, every method beside counting baselines and a replicate.
 
-Usage: ``python -m benchmarks.knockout --data ../shared/data [--folds 1.25 2] [--splits unseen_target …] [--methods counting …]``
+Usage: ``python -m benchmarks.knockout --data ../shared/data [--folds 2] [--splits unseen_target …] [--methods counting …] [--networks]``
 
 18 targets × 3 replicates, counts of the cells of each summed; an experiment is a target in a replicate, beside the replicate's controls. A
 pseudocount of one count in ten thousand. Few genes, few counts: what a replicate says of another is little, and no method can say more.
+``--networks`` trains small networks on the six targets with a signal, with and without their graph and their start.
 """
 
 import argparse
@@ -23,6 +24,8 @@ COLUMNS = [
     "accuracy_majority", "opposite", "direction", "mcc", "brier", "pearson_delta",
 ]  # fmt: skip
 METHODS = ["counting", "ridge"]
+NETWORKS = ["counting", "cgc", "cgc graph", "cgc pretrain", "scgpt", "scgpt pretrain"]
+EPOCHS = 20
 SIGNAL = ["BRD4", "CUL3", "IFNGR1", "IFNGR2", "IRF1", "JAK2"]
 CONTROL = "non-targeting"
 
@@ -52,8 +55,11 @@ def main() -> None:
     )
     parser.add_argument("--targets", choices=["all", "signal"], nargs="*", default=["all", "signal"])
     parser.add_argument("--splits", nargs="*", default=["unseen_target", "unseen_study", "unseen_both", "random"])
+    parser.add_argument("--networks", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.networks:
+        args.methods, args.targets = NETWORKS, ["signal"]
     sgt.settings.progress = sgt.settings.verbose = False
     warnings.simplefilter("ignore")
     pd.set_option("display.width", 250, "display.max_columns", 30)
@@ -70,14 +76,16 @@ def main() -> None:
             "split": split,
             "n_folds": 18 if split == "unseen_target" else 5,
             "pseudocount": total / 1e4,
+            "max_epochs": EPOCHS if args.networks else None,
         }
-        for label in args.methods:
-            method, *off = label.split()
+        for asked in args.methods:
+            method, *off = asked.split()
             sgt.tl.knockout_bulk(adata, method=method, rng=args.seed, **how, **dict.fromkeys(off, False))
             found = adata.uns["sgt_knockout"]
+            label = " without ".join([method, *off])
             table = found["evaluation"].rename(index={method: label})
-            rows |= {m: r for m, r in table.iterrows() if m == label or label == args.methods[0]}
-            if label == args.methods[0]:
+            rows |= {m: r for m, r in table.iterrows() if m == label or asked == args.methods[0]}
+            if asked == args.methods[0]:
                 first = found
             verdicts.append(found["verdict"])
         params = first["params"]

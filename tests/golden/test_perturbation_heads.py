@@ -8,6 +8,7 @@ from benchmarks import checkpoints
 
 import scgnn_tools as sgt
 from scgnn_tools.fm.cgc.graph import CellEdges
+from scgnn_tools.fm.given import flags_of
 from scgnn_tools.train.response_task import EveryGene, Response
 from scgnn_tools.train.two_step_task import Loss, TwoStep, two_step
 from tests.golden._weights import state
@@ -42,7 +43,16 @@ def response(record, model, head):
         [np.arange(CELLS)] * CELLS,
         np.arange(CELLS),
     )
-    task = Response(16, shape, *given, record["flags"] > 0, np.ones(GENES, dtype=bool), head=head, residual=False)
+    task = Response(
+        16,
+        shape,
+        *given,
+        record["flags"] > 0,
+        np.ones(GENES, dtype=bool),
+        head=head,
+        residual=False,
+        special=flags_of(model),
+    )
     return task.eval(), shape
 
 
@@ -67,7 +77,7 @@ def cgc(record, tmp_path):
 
     def made(name):
         w = tensors(record, name)
-        lent = {k: v for k, v in w.items() if k.split(".")[0] not in ("pert_encoder", "decoder")}
+        lent = {k: v for k, v in w.items() if k.split(".")[0] != "decoder"}
         lent["bn.num_batches_tracked"] = torch.tensor(1)
         folder = checkpoints.cgc(tmp_path / name, [f"G{i}" for i in range(37)], n_heads=2, tensors=lent)
         model = sgt.fm.load("cgc", checkpoint=folder, device="cpu")
@@ -83,7 +93,7 @@ def test_cgc_turns_a_control_cell_into_a_perturbed_one(record, cgc):
     w, model = cgc("value")
     task, shape = response(record, model, "value")
     put(task.head, w, "decoder.")
-    task.special.load_state_dict({"weight": w["pert_encoder.weight"]})
+    np.testing.assert_array_equal(task.special.weight.detach(), w["pert_encoder.weight"])  # read from the checkpoint
     tokens = shape.with_values(record["values"])
     with torch.inference_mode():
         made = task.change(model, tokens, record["flags"] > 0)

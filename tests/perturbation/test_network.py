@@ -68,6 +68,22 @@ def test_the_preset_has_the_published_sizes_and_what_is_given_beside_it_wins(scg
     assert np.isfinite(method.predict([("STAT1",)])).all()
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_a_flag_means_is_saved_with_a_tuned_network_and_read_again(tmp_path, name):
+    method = perturbation_method(name, **{**HOW, "max_epochs": 1})
+    method.fit(seen(12), rng=0)
+    method.save_network(tmp_path / "tuned")
+    table = method._trained.special.weight.detach()
+    loaded = sgt.fm.load(name, checkpoint=tmp_path / "tuned", device="cpu")
+    assert loaded.config["n_special"] == 3
+    np.testing.assert_array_equal(loaded.network.special.weight.detach(), table)
+    how = {k: HOW[k] for k in HOW if k not in ("dim", "n_layers")} | {"max_epochs": 1, "lr": 1e-12}
+    again = perturbation_method(name, checkpoint=tmp_path / "tuned", **how)
+    again.fit(seen(12), rng=1)
+    np.testing.assert_allclose(again._trained.special.weight.detach(), table, atol=1e-6)
+    assert method.model.config["n_special"] == 0  # the network in hand is as it was
+
+
 BAD = [
     ({"model": 3}, "model is an scGPT"),
     ({"model": 3, "checkpoint": "x"}, "not both"),

@@ -21,7 +21,7 @@ C = TypeVar("C")
 LARGEST = 2**31
 SPARE_LAYERS = 8
 """Layers of heads that a file may leave out."""
-NONE_AT_ALL = ("n_text", "n_graph_layers", "walk_dim", "seed", "masked_layers", "masked_heads")
+NONE_AT_ALL = ("n_special", "n_text", "n_graph_layers", "walk_dim", "seed", "masked_layers", "masked_heads")
 """What a network can have none of, and positions, which are counted from 0; all other sizes are at least 1."""
 FILLS = {"normal_", "uniform_", "fill_", "zero_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_", "constant_"}
 

@@ -14,6 +14,9 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._registry import load
 
+N_SPECIAL = 3
+"""Rows of the table of special tokens: untouched, perturbed, padding."""
+
 
 def check_given(
     model: Any, checkpoint: str | Path | None, kind: type[NetworkModel], *, name: str, needed: bool = False
@@ -44,6 +47,22 @@ def borrowed(model: Any, checkpoint: str | Path | None, device: torch.device, *,
         out.network.graph = nn.ModuleList()
         out.sizes = replace(given.sizes, n_graph_layers=0)
         out.config = {**given.config, "n_graph_layers": 0}
+    return out
+
+
+def flags_of(model: NetworkModel) -> torch.Tensor | None:
+    """Return the table of special tokens that a checkpoint held, (3, dim): what a flag means to a network that was tuned before."""
+    table = model.network.state_dict().get("special.weight")
+    return table if table is not None and len(table) == N_SPECIAL else None
+
+
+def with_flags(model: Any, table: nn.Embedding) -> Any:
+    """Return the model with this table of special tokens, so that it is saved with it."""
+    out = copy.copy(model)
+    out.sizes = replace(model.sizes, n_special=table.num_embeddings)
+    out.config = {**model.config, "n_special": table.num_embeddings}
+    out.network = copy.deepcopy(model.network)
+    out.network.special = copy.deepcopy(table)
     return out
 
 

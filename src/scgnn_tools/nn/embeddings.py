@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 LARGEST_VALUE = 512.0
+UNTOUCHED, PERTURBED, PADDING = 0, 1, 2
+"""Rows of the table of special tokens."""
 
 
 class GeneEmbedding(nn.Module):
@@ -16,6 +18,15 @@ class GeneEmbedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Return (n_tokens, dim)."""
         return self.norm(self.embedding(ids))
+
+
+def special_table(n_special: int, dim: int, start: Tensor | None = None) -> nn.Embedding:
+    """Return the table of special tokens, emb_s of Cell-Graph Compass' paper, (n_special, dim): random, or a copy of ``start``."""
+    table = nn.Embedding(n_special, dim, padding_idx=PADDING)
+    if start is not None:
+        with torch.no_grad():
+            table.weight.copy_(start)
+    return table
 
 
 class ValueEmbedding(nn.Module):

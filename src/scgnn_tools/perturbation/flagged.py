@@ -12,7 +12,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._random import torch_random
 from scgnn_tools.fm import cgc, scgpt
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
-from scgnn_tools.fm.given import borrowed, check_given
+from scgnn_tools.fm.given import borrowed, check_given, with_flags
 from scgnn_tools.store import RunFolder
 from scgnn_tools.train import weights_digest
 from scgnn_tools.train.fitting import fit_task
@@ -41,6 +41,8 @@ class FlaggedNetwork:
     paper: ClassVar[dict[str, Any]]
     model: Any
     history: pd.DataFrame | None = None
+    _trained: Any
+    """The task, with its table of special tokens and its heads, after the training."""
 
     def _take(
         self,
@@ -158,6 +160,10 @@ class FlaggedNetwork:
         at = self.folder / f"{self.name}-{data[:16]}"
         RunFolder(at, plan, resume=self.resume, hint=AGAIN)
         return at
+
+    def save_network(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the tuned network with what a flag means to it (emb_s), as ``checkpoint=`` reads it; its heads are new each time."""
+        with_flags(self.model, self._trained.special).save(folder, overwrite=overwrite)
 
     def _words(self) -> dict[str, Any]:
         """Return the options that decide the weights, for the plan."""

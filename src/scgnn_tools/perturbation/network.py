@@ -11,6 +11,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data.conditions import Condition
 from scgnn_tools.fm.cgc.small import most_variable
+from scgnn_tools.fm.given import flags_of
 from scgnn_tools.perturbation import flagged
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.inputs import CONTROL
@@ -207,7 +208,8 @@ class ResponseNetwork(flagged.FlaggedNetwork):
         rows, dim = self._over_tokens(cells.expression[some]), int(self.model.config["dim"])
         given = (dim, self._shape, self._rows, rows, partners, cells.stratum[some], flags, measured)
         with torch_random(draw):
-            return Response(*given, head=self.head, residual=self._chosen["residual"])
+            special = flags_of(self.model)
+            return Response(*given, head=self.head, residual=self._chosen["residual"], special=special)
 
     def _words(self) -> dict[str, Any]:
         return super()._words() | {"residual": self._chosen["residual"]}

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
+from scgnn_tools.nn.embeddings import PERTURBED, UNTOUCHED, special_table
 from scgnn_tools.nn.heads import AffineDecoder, ExpressionDecoder
 from scgnn_tools.train.tasks import Task
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
-UNTOUCHED, PERTURBED, PADDING = 0, 1, 2
 Head = Literal["value", "affine"]
 
 
@@ -82,6 +82,8 @@ class Response(Task):
         "value", three layers that give the value (Cell-Graph Compass), or "affine", a multiple of the control's value plus a shift (scGPT).
     residual
         See above.
+    special
+        Table of special tokens to begin with, (3, dim); None draws one.
     """
 
     def __init__(
@@ -97,11 +99,12 @@ class Response(Task):
         *,
         head: Head = "value",
         residual: bool = True,
+        special: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.shape, self.controls, self.cells, self.partners, self.stratum = shape, controls, cells, partners, stratum
         self.flags, self.measured, self.residual = flags, measured, residual
-        self.special = nn.Embedding(3, dim, padding_idx=PADDING)
+        self.special = special_table(3, dim, special)
         self.head: nn.Module = ExpressionDecoder(dim) if head == "value" else AffineDecoder(dim)
         if residual:  # it begins with no change
             parts = [self.head] if head == "value" else [self.head.shift, self.head.multiple]  # type: ignore[list-item]

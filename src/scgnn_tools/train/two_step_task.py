@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from scgnn_tools.data import Tokens
+from scgnn_tools.nn.embeddings import PERTURBED, UNTOUCHED, special_table
 from scgnn_tools.nn.heads import TwoStepDecoder
-from scgnn_tools.train.response_task import PADDING, PERTURBED, UNTOUCHED
 from scgnn_tools.train.tasks import Task
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class TwoStep(Task):
         Weights of the loss.
     negatives
         Genes that did not change which are drawn for each that did, anew each time; None takes all. Validation takes all.
+    special
+        Table of special tokens to begin with, (3, dim); None draws one.
     """
 
     def __init__(
@@ -96,11 +98,12 @@ class TwoStep(Task):
         how: Loss,
         *,
         negatives: float | None = 9,
+        special: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.label, self.flags, self.offsets = label, flags, offsets
         self.n_classes, self.how, self.negatives = n_classes, how, negatives
-        self.special = nn.Embedding(3, dim, padding_idx=PADDING)
+        self.special = special_table(3, dim, special)
         self.head = TwoStepDecoder(dim, WAYS[n_classes])
 
     def logits(self, model: "NetworkModel", tokens: Tokens, flags: np.ndarray) -> tuple[Tensor, Tensor]:

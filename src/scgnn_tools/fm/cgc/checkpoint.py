@@ -40,6 +40,7 @@ RULES = [
     (r"^value_encoder\.", "values."),
     (r"^gene_summary_encoder\.layer\.", "text.0."),
     (r"^bn\.", "batch_norm."),
+    (r"^pert_encoder\.", "special."),
     (r"^edge_encoder\.tftg_embedding\.", "edges.regulates."),
     (r"^edge_encoder\.corr_embedding\.", "edges.correlation."),
     (r"^edge_encoder\.chromo_embedding\.", "edges.distance."),
@@ -231,6 +232,7 @@ def _config(tensors: dict[str, Any], words: dict[str, int], path: Path, heads: i
         n_class_layers=3 if out is None else 1 + linear,
         n_classes=1 if out is None else len(out),
         n_text=0 if text is None else text.shape[1],
+        n_special=len(tensors.get("special.weight", ())),
         pad_id=words["<pad>"],
         cls_id=words["<cls>"],
     )

@@ -36,5 +36,10 @@ class CGCConfig:
     continuous: bool = False
     """Whether values are log1p of what is scaled to a million, and not bins: for bulk samples."""
 
-    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType({"thinning": "strongest", "continuous": False})
+    n_special: int = 0
+    """Rows of the table of special tokens (emb_s of the paper: untouched, perturbed, padding), 0 without: of tuned networks."""
+
+    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"thinning": "strongest", "continuous": False, "n_special": 0}
+    )
     """What stood for fields that earlier saves do not name."""

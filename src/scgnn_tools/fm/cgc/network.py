@@ -14,7 +14,7 @@ from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.graph import CellEdges
 from scgnn_tools.fm.cgc.messages import EdgeEmbedding, GraphLayer, PaperGraphLayer, ThreeLayers
 from scgnn_tools.nn import Encoder, Segments
-from scgnn_tools.nn.embeddings import GeneEmbedding, ValueEmbedding
+from scgnn_tools.nn.embeddings import GeneEmbedding, ValueEmbedding, special_table
 from scgnn_tools.nn.heads import CellToGene, Classifier, ExpressionDecoder
 
 
@@ -41,6 +41,8 @@ class CGCNetwork(nn.Module):
         self.text: nn.Module | None = None
         if c.n_text:
             self.text = ThreeLayers(c.n_text, c.dim) if paper else nn.Sequential(nn.Linear(c.n_text, c.dim), nn.ReLU())
+        if c.n_special:
+            self.special = special_table(c.n_special, c.dim)
         self.batch_norm: nn.Module = nn.Identity() if paper else nn.BatchNorm1d(c.dim, eps=6.1e-5)
         self.dropout = nn.Dropout(c.dropout)
         self.edges = EdgeEmbedding(c.dim, c.dropout, n_layers=3 if paper else 2)

@@ -33,6 +33,7 @@ RULES = [
     (r"^encoder\.enc_norm", "genes.norm"),
     (r"^value_encoder\.", "values."),
     (r"^bn\.", "batch_norm."),
+    (r"^pert_encoder\.", "special."),
     (r"^cls_decoder\._decoder\.", "classifier.hidden."),
     (r"^cls_decoder\.out_layer\.", "classifier.out."),
     (r"^mvc_decoder\.gene2query\.", "cell_to_gene.query."),
@@ -124,5 +125,6 @@ def _config(args: dict[str, Any], words: dict[str, int], tensors: dict[str, Any]
         pad_id=words[str(args.get("pad_token", "<pad>"))],
         cls_id=words["<cls>"],
         cls_value=float(pad_value) if isinstance(pad_value, int) else pad_value,
+        n_special=len(tensors.get("special.weight", ())),
         batch_norm=any(name.startswith("batch_norm.") for name in tensors),
     )

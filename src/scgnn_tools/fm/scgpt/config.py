@@ -1,6 +1,9 @@
 """What a scGPT network is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -25,3 +28,8 @@ class ScGPTConfig:
     """Most tokens of a cell, the cell token included."""
     batch_norm: bool = False
     """Batch norm after the embeddings: in some early private checkpoints."""
+    n_special: int = 0
+    """Rows of the table of flags (untouched, perturbed, padding), 0 without: of networks tuned on perturbations."""
+
+    BEFORE: ClassVar[Mapping[str, Any]] = MappingProxyType({"n_special": 0})
+    """What stood for fields that earlier saves do not name."""

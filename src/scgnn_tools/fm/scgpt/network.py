@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scgnn_tools.fm.scgpt.config import ScGPTConfig
 from scgnn_tools.nn import Encoder, Segments
-from scgnn_tools.nn.embeddings import GeneEmbedding, ValueEmbedding
+from scgnn_tools.nn.embeddings import GeneEmbedding, ValueEmbedding, special_table
 from scgnn_tools.nn.heads import CellToGene, Classifier, ExpressionDecoder
 
 
@@ -20,6 +20,8 @@ class ScGPTNetwork(nn.Module):
         super().__init__()
         c = config
         self.genes, self.values = GeneEmbedding(c.n_tokens, c.dim), ValueEmbedding(c.dim)
+        if c.n_special:
+            self.special = special_table(c.n_special, c.dim)
         self.batch_norm = nn.BatchNorm1d(c.dim, eps=6.1e-5) if c.batch_norm else None
         self.dropout = nn.Dropout(c.dropout)
         self.encoder = Encoder(c.n_layers, c.dim, c.heads, c.hidden, dropout=c.dropout)

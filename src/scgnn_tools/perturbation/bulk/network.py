@@ -12,6 +12,7 @@ from scgnn_tools._choices import number
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens
+from scgnn_tools.fm.given import flags_of
 from scgnn_tools.perturbation import flagged
 from scgnn_tools.perturbation.bulk._protocol import Experiments
 from scgnn_tools.perturbation.bulk.frequency import Frequency
@@ -148,6 +149,7 @@ class KnockoutNetwork(flagged.FlaggedNetwork):
                 seen.n_classes,
                 loss,
                 negatives=negatives,
+                special=flags_of(self.model),
             )
         t = packed.tokens
         data = digest(t.ids, t.values, t.offsets, label, packed.flags, train, validation)
