@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.data.conditions import condition_name, find_control, parse_conditions
+from scgnn_tools.data.conditions import at_dose, condition_name, dose_of, find_control, gene_of, parse_conditions
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,11 @@ def test_bad_conditions():
 def test_names_of_conditions():
     assert condition_name(("A", "B")) == "A+B"
     assert condition_name(()) == "control"
+
+
+def test_genes_at_a_dose():
+    dosed = at_dose(("A", "B"), 1e7)
+    assert dosed == ("A@1e07", "B@1e07")
+    assert parse_conditions([condition_name(dosed)], control="ctrl") == [dosed]  # "+" parts genes and is in no dose
+    assert [gene_of(g) for g in ("A@10", "A", "HLA@B")] == ["A", "A", "HLA@B"]
+    assert [dose_of(g) for g in (*dosed, "A", "HLA@B")] == [1e7, 1e7, None, None]

@@ -79,6 +79,15 @@ def test_the_reference_of_systema_gives_the_mean_nothing():
     assert (found["pearson_delta_ref"] == 0).all()
 
 
+def test_the_share_of_the_most_changed_genes_in_the_middle_of_the_true_cells():
+    truth, t = np.array([[1.0, 2, 3, 4]]), np.array([[4.0, 3, 2, 1]])
+    low, high = truth - 0.5, truth + 0.5
+    low[0, 1] = np.nan  # not asked for
+    given = {"central": {50: (low, high)}, "t": t, "top": (3,)}
+    out = perturbation(truth, np.array([[1.1, 9, 9, 4]]), np.zeros(4), **given)
+    assert out["in_central_50"].tolist() == [0.5]
+
+
 @pytest.mark.parametrize(
     ("error", "says", "change"),
     [

@@ -92,3 +92,16 @@ def test_bad_input():
         split_perturbations(SINGLES, "unseen_batch")
     with pytest.raises(InputValueError, match="All perturbed cells are of one cell type"):
         split_perturbations(SINGLES, "unseen_cell_type", groups=np.repeat("T", 12))
+
+
+def test_doses_of_a_drug_are_held_out_together_or_one_at_a_time():
+    doses = ["A@1", "A@10", "B@1", "B@10", "C@100", "control"]
+    for _, fold in split_perturbations(doses, "leave_one_out").groupby("fold"):
+        parts = {p: {c.split("@")[0] for c in own["condition"]} for p, own in fold.groupby("part")}
+        assert not parts["train"] & parts["test"]
+    found = split_perturbations(doses, "unseen_dose")
+    assert set(found["fold"]) == {0, 1}  # C was given at 100 alone
+    test = found[found["part"] == "test"]
+    assert set(test["condition"]) == {"A@1", "A@10", "B@1", "B@10"}
+    with pytest.raises(InputValueError, match="No gene or drug was given at two doses"):
+        split_perturbations(["A@1", "B@10"], "unseen_dose")

@@ -64,6 +64,23 @@ def test_neither_order_nor_names_of_batches_decide_and_an_old_query_goes(small_s
     assert "sgt_perturb_change" not in sgt.tl.perturb(one, "gene", **how).varm
 
 
+def test_quantiles_of_predicted_cells_and_the_share_in_the_middle_of_the_true_ones(small_screen, tmp_path):
+    out = sgt.tl.perturb(
+        small_screen, "gene", batch_key="batch", query=["STAT1", "CDK6"], quantiles=(0.75, 0.25), n_halves=1, copy=True
+    )
+    table = out.uns["sgt_perturb"]["quantiles"]
+    assert table["condition"].tolist() == ["STAT1", "STAT1", "CDK6", "CDK6"]
+    assert table["quantile"].tolist() == [0.25, 0.75, 0.25, 0.75]
+    low, high = (table[table["quantile"] == q].drop(columns=["condition", "quantile"]).to_numpy() for q in (0.25, 0.75))
+    assert (low <= high).all()
+    assert (low >= 0).all()
+    within = out.uns["sgt_perturb"]["evaluation"][["in_central_10", "in_central_20", "in_central_50"]]
+    assert (within.diff(axis=1).iloc[:, 1:] >= 0).all().all()  # a wider middle holds more
+    assert within.loc["ceiling", "in_central_50"] > 0.5 > within.loc["no_change", "in_central_50"]
+    out.write_h5ad(tmp_path / "a.h5ad")
+    assert ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_perturb"]["quantiles"].shape == (4, 62)
+
+
 def test_knowledge_of_genes_beats_the_mean(small_screen):
     out = sgt.tl.perturb(small_screen, "gene", batch_key="batch", n_halves=2, copy=True).uns["sgt_perturb"]
     table = out["evaluation"]
@@ -133,6 +150,66 @@ def test_a_cell_type_is_held_out_where_one_thing_was_done(small_screen):
     assert list(out["signal"].index) == ["stim (B)", "stim (NK)", "stim (T)"]
     assert out["evaluation"].loc["matching_mean", "pearson_delta"] > 0.7
     assert out["evaluation"].loc["kernel", "pearson_delta"] > 0.7
+
+
+@pytest.fixture(scope="module")
+def dosed(small_screen):
+    """A drug at three doses whose effect grows with their logarithm, and another one that does the contrary."""
+    adata, rng = small_screen.copy(), np.random.default_rng(3)
+    n = np.arange(900)
+    drug = np.where(n < 300, "DMSO", np.where(n % 2, "up", "down"))
+    dose = np.where(n < 300, 0, np.array([1, 10, 100])[n // 2 % 3]).astype(float)
+    size = np.where(n < 300, 0, np.where(n % 2, 1, -1)) * (1 + np.log10(np.maximum(dose, 1))) / 3
+    rate = np.exp(np.linspace(-0.5, 1, 60) + 1.5 * size[:, None] * (np.arange(60) < 30))
+    adata.X, adata.obs["drug"], adata.obs["dose"] = sp.csr_matrix(rng.poisson(rate).astype(np.float32)), drug, dose
+    adata.obs.loc[n < 300, "dose"] = np.nan  # of control cells nobody asks
+    return adata
+
+
+def test_a_dose_that_nobody_gave_lies_between_its_neighbours(dosed):
+    out = sgt.tl.perturb(
+        dosed,
+        "drug",
+        dose_key="dose",
+        features="none",
+        split="unseen_dose",
+        query=["up@30", "down@5.0"],
+        n_halves=1,
+        copy=True,
+    )
+    found = out.uns["sgt_perturb"]
+    assert list(found["predictions"].index) == ["up@30", "down@5"]
+    assert set(found["split"]["condition"]) == {f"{d}@{x}" for d in ("up", "down") for x in (1, 10, 100)}
+    top = found["top"].groupby("condition")["kernel"].mean()
+    assert top["up@10"] > 0.2 > -0.2 > top["down@10"]
+    said = found["predictions"].to_numpy()[0, :30].mean()
+    true = [out[(out.obs["drug"] == "up") & (out.obs["dose"] == d)].X[:, :30].mean() for d in (1, 10, 100)]
+    assert true[0] < true[1] < true[2]
+    assert said > 0.3
+    assert "matching_mean" in found["evaluation"].index  # the nearest dose
+    assert found["evaluation"].loc["matching_mean", "pearson_delta"] > 0.8
+    alone = sgt.tl.perturb(
+        dosed[dosed.obs["drug"] != "down"].copy(), "drug", dose_key="dose", features="none", n_halves=1, copy=True
+    )
+    assert alone.uns["sgt_perturb"]["params"]["split"] == "unseen_dose"
+
+
+DOSES = [
+    ({"dose_key": "gene"}, InputValueError, r"obs\['gene'\] is no positive number in 600 perturbed cells"),
+    ({"dose_key": "dosis"}, MissingKeyError, "dose_key='dosis' is no column of obs"),
+    (
+        {"dose_key": "dose", "query": "up"},
+        InputValueError,
+        "query='up' names no dose, and dose_key= does. Ask for one, such as up@10",
+    ),
+    ({"split": "unseen_dose"}, InputValueError, "0 doses among the conditions; kind='unseen_dose' wants two"),
+]
+
+
+@pytest.mark.parametrize(("how", "error", "says"), DOSES)
+def test_doses_that_are_none_are_refused(dosed, how, error, says):
+    with pytest.raises(error, match=says):
+        sgt.tl.perturb(dosed, "drug", n_halves=1, features="none", **how)
 
 
 def test_the_seed_decides_and_the_order_of_cells_does_not_matter_to_a_prediction(small_screen):
@@ -208,6 +285,8 @@ BAD = [
     (nothing, {"features": "gene2vec"}, WRONG, "features='gene2vec' is none of 'go', 'prior', 'vectors'"),
     (nothing, {"features": EMPTY}, WRONG, "features is a table of finite numbers"),
     (nothing, {"query": ["non-targeting"]}, WRONG, "names no perturbed gene"),
+    (nothing, {"quantiles": [0.5]}, WRONG, "no query= asks for any"),
+    (nothing, {"quantiles": [50], "query": "STAT1"}, WRONG, "quantiles is a number"),
     (nothing, {"control": "NT"}, WRONG, "control='NT' is no condition"),
     (nothing, {"method": "scgen"}, WRONG, "no perturbation method 'scgen'"),
     (nothing, {"centre": 3}, WRONG, "centre is 'control' or 'mean'; got 3"),

@@ -1,4 +1,4 @@
-"""What was done to a cell, out of the names that people give it: "A", "A+ctrl", "B,A", ["A", "B"], "non-targeting"."""
+"""What was done to a cell, out of the names that people give it: "A", "A+ctrl", "B,A", ["A", "B"], "non-targeting"; at a dose "A@10"."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -33,6 +33,32 @@ CONTROLS = frozenset(
 
 NONE = frozenset({"", "nan", "none", "na", "n/a", "unknown", "unassigned"})
 """Names of a cell of which nobody knows what was done to it, in lower case."""
+
+
+DOSED = re.compile(r"^(.+)@([0-9.]+(?:e-?[0-9]+)?)$")
+"""A gene or drug at a dose, "A@10"."""
+
+
+def gene_of(name: str) -> str:
+    """Return the gene or drug of "A@10", or of "A"."""
+    found = DOSED.match(name)
+    return found[1] if found else name
+
+
+def dose_of(name: str) -> float | None:
+    """Return the dose of "A@10"; None without one."""
+    found = DOSED.match(name)
+    return float(found[2]) if found else None
+
+
+def genes_of(condition: Iterable[str]) -> Condition:
+    """Return the genes or drugs of a condition, whatever their dose."""
+    return tuple(gene_of(g) for g in condition)
+
+
+def at_dose(condition: Condition, dose: float) -> Condition:
+    """Return the condition at a dose: each of its genes is "A@dose"."""
+    return tuple(f"{g}@{dose:g}".replace("e+", "e") for g in condition)
 
 
 def condition_name(condition: Condition) -> str:

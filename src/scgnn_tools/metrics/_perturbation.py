@@ -1,6 +1,6 @@
 """How well is the change that a perturbation makes predicted?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import as_text, printable
+from scgnn_tools.data.conditions import genes_of
 
 
 @door_of_arrays
@@ -25,6 +26,7 @@ def perturbation(
     error: np.ndarray | None = None,
     significant: np.ndarray | None = None,
     others: np.ndarray | None = None,
+    central: "Mapping[int, tuple[np.ndarray, np.ndarray]] | None" = None,
     top: Sequence[int] = (20, 50, 100),
     exclude_target: bool = True,
 ) -> pd.DataFrame:
@@ -54,6 +56,9 @@ def perturbation(
         Whether each true change is, bool; for the recovery of changed genes.
     others
         Mean log values of the other perturbations as the prediction knew them, (n_genes,) or (n_conditions, n_genes).
+    central
+        By a share in percent, 10 for the central tenth: the two quantiles of the true cells that it lies between, (n_conditions, n_genes)
+        each; a gene that is NaN there is not asked for.
     top
         Numbers of most changed genes.
     exclude_target
@@ -70,7 +75,8 @@ def perturbation(
         farther from the prediction than its own (chance .5; ties count half). With ``others`` ``pearson_delta_ref`` (Systema), where a
         prediction without any change can score high: never alone. With ``significant`` ``auprc_de``, ``auprc_de_base`` (the share of the
         genes that change) and ``auprc_de_chance`` (what a random order reaches on the mean, which is more where few genes change), all
-        NaN where no gene changes; ``precision_k`` and ``spearman_de``. ``pearson``, of the means themselves, is .99 for no change and
+        NaN where no gene changes; ``precision_k`` and ``spearman_de``. With ``central`` ``in_central_10``: share of the most changed genes
+        (the first number of ``top``) whose predicted mean lies in the central tenth of the true cells. ``pearson``, of the means themselves, is .99 for no change and
         says nothing. ``shared_control``.
 
     Raises
@@ -93,6 +99,7 @@ def perturbation(
     given = {"t": t, "error": error, "significant": significant}
     found = {k: None if v is None else _like(v, y.shape, k) for k, v in given.items()}
     top = [integer("top", k) for k in top]
+    within = {k: tuple(_like(q, y.shape, "central", nan=True) for q in v) for k, v in (central or {}).items()}
     keep = _kept(names, columns, y.shape) if exclude_target else np.ones(y.shape, dtype=bool)
     true, made = y - base, p - start
     rows = []
@@ -105,6 +112,13 @@ def perturbation(
         row |= {f"centroid{k}": v for k, v in _centroids(made[i, own], true[:, own], i).items()}
         picks = {k: None if v is None else v[i, own] for k, v in found.items()}
         row |= _top(made[i, own], true[i, own], top, **picks)
+        if within:
+            rank = np.abs(true[i, own] if found["t"] is None else found["t"][i, own])
+            first = np.flatnonzero(own)[np.argsort(-rank, kind="stable")[: top[0]]]
+            row |= {
+                f"in_central_{k}": _inside(p[i, first], low[i, first], high[i, first])
+                for k, (low, high) in within.items()
+            }
         row["pearson"] = correlation(p[i, own], y[i, own])
         rows.append(row)
     table = pd.DataFrame(rows, index=pd.Index(names, name="condition"))
@@ -181,6 +195,12 @@ def _top(
     return out
 
 
+def _inside(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Return the share of values between two others, of those where these are known; NaN where none is."""
+    known = np.isfinite(low) & np.isfinite(high)
+    return float(((value >= low) & (value <= high))[known].mean()) if known.any() else float("nan")
+
+
 def _recovery(made: np.ndarray, true: np.ndarray, significant: np.ndarray) -> dict[str, float]:
     from scipy.stats import rankdata
 
@@ -254,12 +274,12 @@ def _matrix(x: Any, name: str) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _like(x: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+def _like(x: Any, shape: tuple[int, ...], name: str, *, nan: bool = False) -> np.ndarray:
     values = np.asarray(x, dtype=np.float64)
     if values.shape not in ((shape[1],), shape):
         msg = f"{name} has the shape {values.shape}; {(shape[1],)} or {shape} is wanted, as truth is."
         raise InputValueError(msg)
-    if not np.isfinite(values).all():
+    if not nan and not np.isfinite(values).all():
         msg = f"{name} holds NaN or infinity; finite numbers are wanted."
         raise InputValueError(msg)
     return np.broadcast_to(values, shape)
@@ -269,5 +289,5 @@ def _kept(names: list[str], genes: np.ndarray | None, shape: tuple[int, ...]) ->
     keep = np.ones(shape, dtype=bool)
     if genes is not None:
         for i, name in enumerate(names):
-            keep[i] = ~np.isin(genes, name.split("+"))
+            keep[i] = ~np.isin(genes, genes_of(name.split("+")))
     return keep

@@ -2,6 +2,7 @@
 
 from scgnn_tools.links import link_predictor
 from scgnn_tools.models._cgc import CGC
+from scgnn_tools.models._perturb import Perturb
 from scgnn_tools.models._scbignn import ScBiGNN
 from scgnn_tools.models._scgrapht import ScGraPhT
 from scgnn_tools.models._scnetformer import ScNetFormer
@@ -12,6 +13,7 @@ from scgnn_tools.train import FineTuner
 __all__ = [
     "CGC",
     "FineTuner",
+    "Perturb",
     "ScBiGNN",
     "ScGraPhT",
     "ScNetFormer",

@@ -133,6 +133,14 @@ class PerturbationMethod(Protocol):
         ...
 
 
+class GivingCells(PerturbationMethod, Protocol):
+    """``Entry.gives_cells``: it changes each cell in its own way."""
+
+    def predict_cells(self, condition: Condition, controls: sp.csr_array) -> np.ndarray:
+        """Return the change of each control cell, (n_cells, n_genes)."""
+        ...
+
+
 class Judging(PerturbationMethod, Protocol):
     """``Entry.judges``: it knows what is unlike all that it saw."""
 

@@ -22,6 +22,8 @@ class Entry(Place):
         "means" for a method that learns from mean changes, "cells" for a network that learns from cells.
     when
         What has to be there for it to differ from ``mean``: "combinations", or conditions "seen" in other groups; "" for nothing.
+    gives_cells
+        ``predict_cells(condition, controls)`` changes each control cell in its own way; of other methods all change alike.
     judges
         ``unrelated(conditions)`` says of which conditions it knows nothing that is like them.
     """
@@ -29,6 +31,7 @@ class Entry(Place):
     kind: Literal["method", "baseline"] = "baseline"
     needs: Literal["means", "cells"] = "means"
     when: Literal["", "combinations", "seen"] = ""
+    gives_cells: bool = False
     judges: bool = False
 
 
@@ -40,8 +43,8 @@ METHODS = {
     "additive": Entry("scgnn_tools.perturbation.additive", "Additive", when="combinations"),
     "linear": Entry("scgnn_tools.perturbation.linear", "Linear"),
     "kernel": Entry("scgnn_tools.perturbation.kernel", "Kernel", "method", judges=True),
-    "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells"),
-    "scgpt": Entry("scgnn_tools.perturbation.scgpt", "ScGPTResponse", "method", needs="cells"),
+    "cgc": Entry("scgnn_tools.perturbation.cgc", "CGCResponse", "method", needs="cells", gives_cells=True),
+    "scgpt": Entry("scgnn_tools.perturbation.scgpt", "ScGPTResponse", "method", needs="cells", gives_cells=True),
     "gears": Entry("scgnn_tools.perturbation.gears", "Gears", "method", needs="cells"),
 }
 

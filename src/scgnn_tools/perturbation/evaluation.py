@@ -23,6 +23,9 @@ DRAWS = 2_000
 INTERVALS = ("mse", "pearson_delta", "pearson_delta_20", "centroid")
 """Metrics that get an interval."""
 
+CENTRAL, RANKED = (10, 20, 50), 20
+"""Percent of the true cells in whose middle a predicted mean should lie, and most changed genes that are asked for."""
+
 LESS_IS_BETTER = ("mse", "mae", "rmse")
 
 
@@ -155,7 +158,7 @@ def held_out(
             seen = effects(a, of, cells.genes, relations, inside)
             made, others = _predict(seen, of, methods, number, notes, histories)
             made[CEILING] = a.change[tested]
-            truth = _truth(b, of, cells.genes)
+            truth = _truth(b, of, cells.genes) | {"central": central(cells, of, b, ~first if own == 0 else first)}
             for name, change in made.items():
                 parts.append(_scored(name, change, others, a.control[tested], truth, of))
                 if name in sums:
@@ -207,6 +210,22 @@ def _truth(b: Changes, of: Items, genes: np.ndarray) -> dict[str, Any]:
         "error": true.error,
         "significant": true.significant(),
     }
+
+
+def central(cells: Screen, of: Items, found: Changes, use: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return between which values the central tenth, fifth and half of the true cells lie, of each tested item's most changed genes.
+
+    By percent: two arrays, float64 (n_tested, n_genes), NaN for genes that are not among the most changed.
+    """
+    tested = of.tested
+    out = np.full((2 * len(CENTRAL), len(tested), len(cells.genes)), np.nan)
+    shares = [0.5 + side * k / 200 for k in CENTRAL for side in (-1, 1)]
+    for row, item in enumerate(tested):
+        own = np.flatnonzero(use & (of.code == item))
+        if len(own):
+            genes = np.argsort(-np.abs(found.t[item]), kind="stable")[: RANKED + len(of.conditions[item])]
+            out[:, row, genes] = np.quantile(cells.expression[own][:, genes].toarray(), shares, axis=0)
+    return {k: (out[2 * i], out[2 * i + 1]) for i, k in enumerate(CENTRAL)}
 
 
 def _scored(

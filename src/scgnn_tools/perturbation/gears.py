@@ -20,7 +20,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._random import RNG, seed, torch_random
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, genes_of
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.flagged import choosing
 from scgnn_tools.perturbation.inputs import CONTROL
@@ -98,9 +98,10 @@ class Gears:
         """Return its predicted means less those of the control cells, (n_conditions, n_genes)."""
         out = np.tile(self._fallback, (len(conditions), 1))
         for row, condition in enumerate(conditions):
-            if set(condition) <= self._known:
+            genes = genes_of(condition)
+            if set(genes) <= self._known:
                 with _lent(self._draw):
-                    found = self._model.predict([list(condition)])
+                    found = self._model.predict([list(genes)])
                 out[row] = np.asarray(next(iter(found.values())), dtype=np.float64) - self._base
         return out
 
@@ -119,7 +120,8 @@ def as_gears(seen: Effects, cells: PerturbedCells) -> Any:
 
 
 def _name(condition: Condition) -> str:
-    return "+".join(condition if len(condition) > 1 else (*condition, CTRL))
+    genes = genes_of(condition)
+    return "+".join(genes if len(genes) > 1 else (*genes, CTRL))
 
 
 def _split(data: Any, train: list[str], held: list[str]) -> None:

@@ -14,7 +14,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
-from scgnn_tools.data.conditions import Condition, condition_name, find_control, parse_conditions
+from scgnn_tools.data.conditions import Condition, at_dose, condition_name, find_control, gene_of, parse_conditions
 from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.genes import gene_names
 
@@ -84,6 +84,7 @@ def screen(
     control: str = "auto",
     batch_key: str | None = None,
     cell_type_key: str | None = None,
+    dose_key: str | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
     n_genes: int | None = None,
@@ -97,6 +98,8 @@ def screen(
     text = values.astype(object).where(values.notna(), "").to_numpy()
     found = find_control(text, control)
     parsed = parse_conditions(text, control=found)
+    if dose_key is not None:
+        parsed = _dosed(adata, dose_key, parsed)
     batch, cell_type = (
         _column(adata, key, name) for key, name in ((batch_key, "batch_key"), (cell_type_key, "cell_type_key"))
     )
@@ -179,6 +182,22 @@ def _column(adata: "AnnData", key: str | None, name: str) -> np.ndarray:
     return as_text(values)
 
 
+def _dosed(adata: "AnnData", key: str, parsed: list[Condition | None]) -> list[Condition | None]:
+    """Return the conditions at the doses of a column; of control cells nobody asks."""
+    values, shown = column_of(adata.obs, key, "dose_key"), f"obs[{printable(key)!r}]"
+    doses = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=np.float64)
+    own = np.array([bool(c) for c in parsed])
+    bad = own & ~(np.isfinite(doses) & (doses > 0))
+    if bad.any():
+        seen = listed(dict.fromkeys(as_text(values[bad])))
+        msg = (
+            f"{shown} is no positive number in {int(bad.sum()):,} perturbed cells ({seen}); dose_key= names a column of doses in one unit. "
+            f"Make it one: adata.obs[{printable(key)!r}].astype(float)."
+        )
+        raise InputValueError(msg)
+    return [at_dose(c, d) if c else c for c, d in zip(parsed, doses, strict=True)]
+
+
 def _joined(batch: np.ndarray, cell_type: np.ndarray) -> np.ndarray:
     return np.array([f"{b}\t{c}" for b, c in zip(batch, cell_type, strict=True)], dtype=object)
 
@@ -223,5 +242,5 @@ def _most_variable(controls: sp.csr_array, names: np.ndarray, conditions: list[C
     mean = np.asarray(controls.mean(axis=0)).ravel()
     spread = np.asarray(controls.multiply(controls).mean(axis=0)).ravel() - mean**2
     chosen = set(np.argsort(-spread, kind="stable")[:n].tolist())
-    perturbed = {g for c in conditions for g in c}
+    perturbed = {gene_of(g) for c in conditions for g in c}
     return np.array(sorted(chosen | {i for i, g in enumerate(names) if g in perturbed}))

@@ -11,7 +11,7 @@ import numpy as np
 
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._random import RNG
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, gene_of
 from scgnn_tools.perturbation._protocol import Effects
 
 
@@ -66,8 +66,8 @@ class Linear:
         return out, known
 
     def _own(self, seen: Effects) -> dict[str, np.ndarray]:
-        perturbed = set(seen.relations.genes)
-        return {g: self._a[i] for i, g in enumerate(seen.genes) if g in perturbed}
+        at = {g: i for i, g in enumerate(seen.genes)}
+        return {g: self._a[at[gene_of(g)]] for g in seen.relations.genes if gene_of(g) in at}
 
     def _related(self, seen: Effects) -> dict[str, np.ndarray]:
         for name, kernel in seen.relations.kernels.items():

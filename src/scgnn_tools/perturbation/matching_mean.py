@@ -1,4 +1,4 @@
-"""``matching_mean``: the mean of the training perturbations that share the condition, or its genes."""
+"""``matching_mean``: the mean of the training perturbations that share the condition, its nearest dose, or its genes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._random import RNG
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, dose_of, genes_of
 from scgnn_tools.perturbation._protocol import Effects
 
 
 class MatchingMean:
-    """Baseline: the same condition where other groups saw it; else the mean of its single perturbations; else the mean of all."""
+    """Baseline: the same condition where other groups saw it, or its nearest dose; else the mean of its single ones; else of all."""
 
     history = None
 
@@ -28,8 +28,15 @@ class MatchingMean:
     def _one(self, condition: Condition) -> np.ndarray:
         if condition in self._of:
             return self._of[condition]
+        others = [c for c in self._of if genes_of(c) == genes_of(condition)]
+        if others:  # at another dose
+            return self._of[min(others, key=lambda c: abs(np.log(_dose(c) / _dose(condition))))]
         singles = [self._of[(g,)] for g in condition if (g,) in self._of]
         return np.mean(singles, axis=0) if singles else self._mean
+
+
+def _dose(condition: Condition) -> float:
+    return dose_of(condition[0]) or 1.0
 
 
 def by_condition(seen: Effects) -> dict[Condition, np.ndarray]:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, genes_of
 from scgnn_tools.fm.cgc.small import most_variable
 from scgnn_tools.fm.given import flags_of
 from scgnn_tools.perturbation import flagged
@@ -136,22 +136,38 @@ class ResponseNetwork(flagged.FlaggedNetwork):
                 out[row, self._columns] = self._mean_change(x, flags) - plain
         return out
 
+    def predict_cells(self, condition: Condition, controls: sp.csr_array) -> np.ndarray:
+        """Return the change of each control cell, (n_cells, n_genes); cells over all genes of the fit are given."""
+        out = np.tile(self._fallback, (controls.shape[0], 1))
+        if at := self._tokens_of(condition):
+            x = np.asarray(self._over_tokens(controls).todense())
+            flags = np.zeros(x.shape, dtype=bool)
+            plain = self._changes(x, flags)
+            flags[:, at] = True
+            out[:, self._columns] = self._changes(x, flags) - plain
+        return out
+
     def _tokens_of(self, condition: Condition) -> list[int]:
-        return [self._at[g] for g in condition if g in self._at]
+        return [self._at[g] for g in genes_of(condition) if g in self._at]
 
     def _mean_change(self, x: np.ndarray, flags: np.ndarray) -> np.ndarray:
         """Return what the network says of cells with these flags, mean over the cells, of the measured genes."""
-        size, total = max(1, self.model.max_tokens // x.shape[1]), np.zeros(x.shape[1])
+        out: np.ndarray = self._changes(x, flags).mean(axis=0, dtype=np.float64)
+        return out
+
+    def _changes(self, x: np.ndarray, flags: np.ndarray) -> np.ndarray:
+        """Return what the network says of each cell with these flags, of the measured genes, float32 (n_cells, n_measured)."""
+        size, parts = max(1, self.model.max_tokens // x.shape[1]), []
         with self.model.computing():
             for i in range(0, len(x), size):
                 tokens = self._trained.shape.with_values(x[i : i + size])
                 made = self._trained.change(self.model, tokens, flags[i : i + size])
-                total += made.float().cpu().numpy().sum(axis=0)
-        return (total / len(x))[: len(self._columns)]
+                parts.append(made.float().cpu().numpy()[:, : len(self._columns)])
+        return np.concatenate(parts)
 
     def _begin(self, seen: Effects, cells: PerturbedCells, draw: int) -> None:
         """Set the model and its tokens: genes that vary most in control cells, and the perturbed genes, measured or not."""
-        perturbed = set(seen.relations.genes)
+        perturbed = set(genes_of(seen.relations.genes))
         names = np.array([*seen.genes, *sorted(perturbed - set(seen.genes))], dtype=object)
         index = np.arange(len(names)) if self._fresh else self._known(names)
         usable = index >= 0

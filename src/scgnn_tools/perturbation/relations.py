@@ -10,8 +10,11 @@ import scipy.sparse as sp
 
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._html import boxed
-from scgnn_tools.data.conditions import Condition
+from scgnn_tools.data.conditions import Condition, dose_of, gene_of
 from scgnn_tools.genes import gene_ontology, match, prior
+
+DECADES = 1.0
+"""Of a dose: at ten times more or less a drug is like itself by exp(-1/2)."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Relations:
         return self._members(one) @ kernel @ self._members(other).T
 
     def identity(self) -> np.ndarray:
-        """Return the kernel of those who know nothing: a gene is like itself."""
-        return np.eye(len(self.genes))
+        """Return the kernel of those who know nothing: a gene is like itself, less so at another dose."""
+        plain, column = np.unique([gene_of(g) for g in self.genes], return_inverse=True)
+        return _at_doses(np.eye(len(plain)), column, self.genes)
 
     def _members(self, conditions: Sequence[Condition]) -> np.ndarray:
         at = {g: i for i, g in enumerate(self.genes)}
@@ -73,6 +77,8 @@ def relations(
     vectors: "dict[str, pd.DataFrame] | None" = None,
 ) -> Relations:
     """Return how alike the genes of some conditions are.
+
+    A gene (or drug) at a dose, "A@10", is as like another one as "A" is, times a normal curve of the decades between the two doses.
 
     Parameters
     ----------
@@ -94,14 +100,22 @@ def relations(
     ['go', 'prior']
     """
     genes = np.array(sorted({g for c in conditions for g in c}), dtype=object)
+    plain, column = np.unique(np.array([gene_of(g) for g in genes], dtype=object), return_inverse=True)
     kernels, known = {}, {}
     for source in sources:
         if vectors is not None and source in vectors:
-            kernel, there = _cosine(_rows_of(genes, vectors[source], organism))
+            kernel, there = _cosine(_rows_of(plain, vectors[source], organism))
         else:
-            kernel, there = _shared_sets(genes, source, organism)
-        kernels[source], known[source] = kernel, there
+            kernel, there = _shared_sets(plain, source, organism)
+        kernels[source], known[source] = _at_doses(kernel, column, genes), there[column]
     return Relations(genes, kernels, known)
+
+
+def _at_doses(kernel: np.ndarray, column: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return the kernel of genes at doses from that of genes; ``column`` says which gene each name is."""
+    log = np.array([np.nan if (d := dose_of(n)) is None else np.log10(d) for n in names], dtype=np.float64)
+    apart = np.nan_to_num(log[:, None] - log) / DECADES
+    return kernel[np.ix_(column, column)] * np.exp(-(apart**2) / 2)
 
 
 @cache

@@ -12,7 +12,7 @@ from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import Condition, parse_conditions
+from scgnn_tools.data.conditions import Condition, at_dose, dose_of, genes_of, parse_conditions
 from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
 from scgnn_tools.perturbation.changes import Changes, changes
@@ -70,8 +70,10 @@ def chosen_split(cells: Screen, split: str) -> str:
     choice("split", split, ("auto", *KINDS))
     if split != "auto":
         return split
-    genes = {g for c in cells.conditions for g in c}
+    genes = {g for c in cells.conditions for g in genes_of(c)}
     if len(genes) < 2:
+        if len(cells.conditions) > 1:
+            return "unseen_dose"
         return "unseen_cell_type" if len(set(cells.cell_type)) > 1 else "unseen_batch"
     if any(len(c) > 1 for c in cells.conditions):
         return "simulation"
@@ -95,7 +97,7 @@ def make_split(cells: Screen, kind: str, rng: RNG) -> pd.DataFrame:
 
 def baselines(cells: Screen, kind: str) -> list[str]:
     """Return the baselines that differ from each other here."""
-    combos, seen = any(len(c) > 1 for c in cells.conditions), kind in OVER_GROUPS
+    combos, seen = any(len(c) > 1 for c in cells.conditions), kind in (*OVER_GROUPS, "unseen_dose")
     there = {"": True, "combinations": combos, "seen": combos or seen}
     return [name for name, e in METHODS.items() if e.kind == "baseline" and there[e.when]]
 
@@ -165,7 +167,7 @@ def _top(
     """Return the most changed genes of each tested item, the perturbed ones left out, and what each method said of them."""
     parts = []
     for row, (name, i) in enumerate(zip(names, tested, strict=True)):
-        rank = np.abs(found.t[i]) * ~np.isin(genes, conditions[i])
+        rank = np.abs(found.t[i]) * ~np.isin(genes, genes_of(conditions[i]))
         some = np.argsort(-rank, kind="stable")[:TOP]
         about = {"condition": name, "gene": genes[some], "change": found.change[i, some], "error": found.error[i, some]}
         about |= {m: x[row, some] for m, x in scores.predicted.items()}
@@ -173,8 +175,8 @@ def _top(
     return pd.concat(parts, ignore_index=True)
 
 
-def asked(query: "str | Sequence[Any] | None", control: str) -> list[Condition]:
-    """Return the conditions that a user asks for, each once."""
+def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = False) -> list[Condition]:
+    """Return the conditions that a user asks for, each once; ``dosed`` ones say how much, "A@10"."""
     if query is None:
         return []
     values = sequence("query", query)
@@ -183,6 +185,11 @@ def asked(query: "str | Sequence[Any] | None", control: str) -> list[Condition]:
         if not condition:
             msg = f"query={printable(repr(value))} names no perturbed gene. Pass genes, or combinations such as 'A+B'."
             raise InputValueError(msg)
+        if dosed and any(dose_of(g) is None for g in condition):
+            msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {printable(condition[0])}@10."
+            raise InputValueError(msg)
+    if dosed:  # "A@10.0" is "A@10"
+        out = [tuple(sorted(at_dose(genes_of((g,)), dose_of(g) or 0)[0] for g in c or ())) for c in out]
     return list(dict.fromkeys(c for c in out if c))
 
 

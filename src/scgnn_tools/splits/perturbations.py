@@ -11,10 +11,12 @@ from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError, LeakageError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._random import RNG, generator
-from scgnn_tools.data.conditions import Condition, condition_name, find_control, parse_conditions
+from scgnn_tools.data.conditions import Condition, condition_name, dose_of, find_control, genes_of, parse_conditions
 
-PerturbationSplit = Literal["unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_type", "unseen_batch"]
-KINDS = ("unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_type", "unseen_batch")
+PerturbationSplit = Literal[
+    "unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_type", "unseen_batch", "unseen_dose"
+]
+KINDS = ("unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_type", "unseen_batch", "unseen_dose")
 OVER_GROUPS = ("unseen_cell_type", "unseen_batch")
 
 
@@ -40,6 +42,8 @@ def split_perturbations(
         "leave_one_out": a gene at a time. "unseen_combo": combinations in folds, single genes are all seen.
         "simulation": that of GEARS, one fold: ``train_share`` of the genes are seen, their single perturbations and as many of the
         combinations of two seen genes train. "unseen_cell_type", "unseen_batch": a group at a time; its conditions were seen in others.
+        "unseen_dose": of conditions "A@10" a dose at a time, of genes or drugs that were seen at others. In every other kind all doses of
+        a gene are held out together.
     control
         Name of the control; "auto" finds it, and no control is no error.
     groups
@@ -77,6 +81,8 @@ def split_perturbations(
     draws = generator(rng)
     if kind in OVER_GROUPS:
         table = _by_group(named, groups, kind)
+    elif kind == "unseen_dose":
+        table = _by_dose(sorted({c for c in named if c}))
     else:
         found = sorted({c for c in named if c})
         tests = _tests(found, kind, n_folds, train_share, draws)
@@ -107,7 +113,7 @@ def audit_perturbations(split: pd.DataFrame) -> None:
     for fold, own in split.groupby("fold"):
         train, test = own[own["part"] == "train"], own[own["part"] == "test"]
         seen = {(tuple(sorted(c.split("+"))), g) for c, g in zip(train["condition"], train["group"], strict=True)}
-        genes = {g for c, _ in seen for g in c}
+        genes = {g for c, _ in seen for g in genes_of(c)}
         for name, group, subgroup in zip(test["condition"], test["group"], test["subgroup"], strict=True):
             condition = tuple(sorted(name.split("+")))
             if (condition, group) in seen or subgroup not in ("seen", subgroup_of(condition, genes)):
@@ -117,9 +123,10 @@ def audit_perturbations(split: pd.DataFrame) -> None:
 
 def subgroup_of(condition: Condition, seen: "set[str]") -> str:
     """Return GEARS' name for a condition by how many of its genes are in training."""
-    if len(condition) == 1:
-        return "unseen_single" if condition[0] not in seen else "seen"
-    return f"combo_seen{min(2, sum(g in seen for g in condition))}"
+    genes = genes_of(condition)
+    if len(genes) == 1:
+        return "unseen_single" if genes[0] not in seen else "seen"
+    return f"combo_seen{min(2, sum(g in seen for g in genes))}"
 
 
 def _without_control(conditions: Sequence[Any] | np.ndarray, control: str) -> list[Condition | None]:
@@ -136,7 +143,7 @@ def _tests(
     found: list[Condition], kind: str, n_folds: int, train_share: float, draws: np.random.Generator
 ) -> list[set[Condition]]:
     """Return the conditions that each fold tests."""
-    genes = sorted({g for c in found for g in c})
+    genes = sorted({g for c in found for g in genes_of(c)})
     combos = [c for c in found if len(c) > 1]
     if kind == "unseen_combo":
         if len(combos) < 2:
@@ -155,22 +162,22 @@ def _tests(
     n = len(genes) if kind == "leave_one_out" else min(n_folds, len(genes))
     order = np.arange(len(genes)) if kind == "leave_one_out" else draws.permutation(len(genes))
     held = [{genes[i] for i in part} for part in np.array_split(order, n)]
-    return [{c for c in found if set(c) & h} for h in held]
+    return [{c for c in found if set(genes_of(c)) & h} for h in held]
 
 
 def _simulation(
     found: list[Condition], genes: list[str], train_share: float, draws: np.random.Generator
 ) -> set[Condition]:
     seen = {genes[i] for i in draws.permutation(len(genes))[: round(train_share * len(genes))]}
-    both = [c for c in found if len(c) > 1 and set(c) <= seen]
+    both = [c for c in found if len(c) > 1 and set(genes_of(c)) <= seen]
     train = {both[i] for i in draws.permutation(len(both))[: round(train_share * len(both))]}
-    train |= {c for c in found if len(c) == 1 and set(c) <= seen}
+    train |= {c for c in found if len(c) == 1 and set(genes_of(c)) <= seen}
     return set(found) - train
 
 
 def _fold(number: int, found: list[Condition], test: "set[Condition]", kind: str) -> pd.DataFrame:
     train = [c for c in found if c not in test]
-    seen = {g for c in train for g in c}
+    seen = {g for c in train for g in genes_of(c)}
     rows = [
         (number, condition_name(c), "", "test" if c in test else "train", subgroup_of(c, seen) if c in test else "")
         for c in found
@@ -195,6 +202,26 @@ def _by_group(named: list[Condition | None], groups: Sequence[Any] | np.ndarray 
             part = "train" if g != held else "test" if c in elsewhere else "left out"
             rows.append((i, condition_name(c), g, part, "seen" if part == "test" else ""))
     return _table(rows)
+
+
+def _by_dose(found: list[Condition]) -> pd.DataFrame:
+    """Return a fold a dose; what is tested was seen at another one, and what was not is left out."""
+    doses = sorted({d for c in found for g in c if (d := dose_of(g)) is not None})
+    if len(doses) < 2:
+        msg = f"{len(doses)} doses among the conditions; kind='unseen_dose' wants two at least, as 'A@1' and 'A@10'. Pass dose_key=."
+        raise InputValueError(msg)
+    rows = []
+    for i, held in enumerate(doses):
+        at = {c for c in found if held in {dose_of(g) for g in c}}
+        elsewhere = {genes_of(c) for c in found if c not in at}
+        for c in found:
+            part = "train" if c not in at else "test" if genes_of(c) in elsewhere else "left out"
+            rows.append((i, condition_name(c), "", part, "seen" if part == "test" else ""))
+    tested = {r[0] for r in rows if r[3] == "test"}
+    if not tested:
+        msg = "No gene or drug was given at two doses; kind='unseen_dose' wants one at least. Take kind='unseen'."
+        raise InputValueError(msg)
+    return _table([r for r in rows if r[0] in tested])
 
 
 def _table(rows: list[tuple]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._doors import door
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import PERTURB, PerturbationKeys, check_key, safe_names
 from scgnn_tools._log import say
@@ -15,6 +16,7 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
+from scgnn_tools.perturbation.cells import check_quantiles, quantiles_of
 from scgnn_tools.perturbation.features import check_features, collect_relations
 from scgnn_tools.perturbation.inputs import screen
 from scgnn_tools.perturbation.run import Evaluated, asked, check, chosen_split, predict, unrelated
@@ -42,6 +44,7 @@ def perturb(
     query: "str | Sequence[Any] | None" = None,
     batch_key: str | None = None,
     cell_type_key: str | None = None,
+    dose_key: str | None = None,
     split: str = "auto",
     layer: str | None = None,
     gene_key: str | None = None,
@@ -50,6 +53,7 @@ def perturb(
     n_genes: int | None = None,
     evaluate: bool = True,
     n_halves: int | None = None,
+    quantiles: Sequence[float] | None = None,
     max_epochs: int | None = None,
     mod: str = RNA,
     key_added: str = PERTURB,
@@ -79,9 +83,13 @@ def perturb(
         Perturbations to predict that were never seen: names of genes, or "A+B"; None only evaluates.
     batch_key, cell_type_key
         Columns of ``obs``; a perturbed cell is compared with control cells of its batch and cell type.
+    dose_key
+        Column of ``obs`` with the dose of each perturbed cell, positive numbers in one unit. A condition is then "A@10", also in ``query``,
+        which may ask for a dose that nobody gave. Doses are alike by the decades between them. Networks see the gene, not its dose.
     split
         How conditions are held out, as in :func:`scgnn_tools.splits.split_perturbations`; "auto" takes "simulation" where there are
-        combinations, "leave_one_out" up to 30 genes, "unseen" above, "unseen_cell_type" or "unseen_batch" where one gene was perturbed.
+        combinations, "leave_one_out" up to 30 genes, "unseen" above; where one gene was perturbed "unseen_dose", "unseen_cell_type" or
+        "unseen_batch".
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     model
@@ -96,6 +104,9 @@ def perturb(
         Whether to hold conditions out and score.
     n_halves
         Times that the cells are halved; None takes 6, and 1 for a network.
+    quantiles
+        Such as (0.25, 0.5, 0.75): between which values the cells of the ``query`` lie, predicted from up to 500 control cells.
+        :class:`scgnn_tools.models.Perturb` gives the cells themselves.
     max_epochs
         Passes over the cells, for methods that are trained; None takes the method's own.
     mod
@@ -132,6 +143,8 @@ def perturb(
         - ``top``: the 20 most changed genes of each condition, and what each method said.
         - ``split``: the fold of each condition.
         - ``verdict``: the method against the best baseline, in words.
+        - ``quantiles``: DataFrame with the columns ``condition`` and ``quantile``, then log values of the genes of ``predictions``. Only
+          networks change each cell in its own way; other methods move all control cells alike, none below 0.
         - ``history``: of a method that is trained.
         - ``params``: how it was made.
 
@@ -163,6 +176,7 @@ def perturb(
     check_own(inner, keys)
     make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
     check_features(features, inner)
+    between = check_quantiles(quantiles)
     n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)
     cells = screen(
         inner,
@@ -170,14 +184,21 @@ def perturb(
         control=control,
         batch_key=batch_key,
         cell_type_key=cell_type_key,
+        dose_key=dose_key,
         layer=layer,
         gene_key=gene_key,
         n_genes=n_genes,
     )
-    wanted = asked(query, cells.params["control"])
+    wanted = asked(query, cells.params["control"], dosed=dose_key is not None)
     known = collect_relations(inner, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
     params = cells.params | {"method": method, "perturbation_key": perturbation_key, "features": list(known.kernels)}
     params |= {"batch_key": batch_key or "", "cell_type_key": cell_type_key or "", "layer": layer or ""}
+    params |= {"dose_key": dose_key or ""}
+    if between and not wanted:
+        msg = (
+            "quantiles= are of predicted cells, and no query= asks for any. Pass query=, the perturbations to predict."
+        )
+        raise InputValueError(msg)
     record, found = {}, None
     if evaluate:
         kind = chosen_split(cells, split)
@@ -190,6 +211,11 @@ def perturb(
         warn_unknown(cells, known, wanted, unrelated(method, fitted, wanted))
         table = pd.DataFrame(change.astype(np.float32), index=_names(wanted), columns=cells.genes)
         record["predictions"] = _narrow(table)
+        if between:
+            made = quantiles_of(cells, method, fitted, wanted, between, rng=rng)
+            columns = record["predictions"].columns
+            named = made.set_axis([*made.columns[:2], *safe_names(made.columns[2:])], axis=1)
+            record["quantiles"] = named[["condition", "quantile", *columns]]
         params["chosen"] = dict(fitted.notes)
         if fitted.history is not None:
             record["history"] = fitted.history
