@@ -101,6 +101,15 @@ FIGURES = [
         )
         sgt.pl.grn_noise(study)
     """),
+    ("gene_classes", "", "Classes of genes", "Do gene vectors tell ribosomal from mitochondrial genes? ROC curves and the areas under them.", """
+        model = sgt.fm.load("cgc-mini")
+        classes = {
+            "ribosomal": [g for g in model.vocabulary if g.startswith(("RPL", "RPS"))],
+            "mitochondrial": [g for g in model.vocabulary if g.startswith(("NDUF", "ATP5", "COX", "UQCR"))],
+        }
+        table = sgt.tl.classify_genes(None, classes, model=model, n_trees=100)
+        sgt.pl.gene_classes(table)
+    """),
     ("training", "", "A training", "The loss on the cells of training and on those held back.", """
         counts = adata.raw.to_adata()
         sgt.models.ScBiGNN.setup_anndata(counts, labels_key="bulk_labels")

@@ -30,7 +30,13 @@ ON_ANNDATA = [
     for room in (sgt.tl, sgt.pp, sgt.pl)
     for name in room.__all__
     if name
-    not in {"training", "grn_evaluation", "grn_difference", "grn_noise"}  # of a table, an evaluation, a comparison
+    not in {
+        "training",
+        "grn_evaluation",
+        "grn_difference",
+        "grn_noise",
+        "gene_classes",
+    }  # of a table, an evaluation, a comparison
 ]
 
 

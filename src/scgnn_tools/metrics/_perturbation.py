@@ -76,7 +76,8 @@ def perturbation(
         prediction without any change can score high: never alone. With ``significant`` ``auprc_de``, ``auprc_de_base`` (the share of the
         genes that change) and ``auprc_de_chance`` (what a random order reaches on the mean, which is more where few genes change), all
         NaN where no gene changes; ``precision_k`` and ``spearman_de``. With ``central`` ``in_central_10``: share of the most changed genes
-        (the first number of ``top``) whose predicted mean lies in the central tenth of the true cells. ``pearson``, of the means themselves, is .99 for no change and
+        (the first number of ``top``) whose predicted mean lies in the central tenth of the true cells.
+        ``pearson``, of the means themselves, is .99 for no change and
         says nothing. ``shared_control``.
 
     Raises

@@ -30,10 +30,8 @@ def predicted_cells(name: str, fitted: PerturbationMethod, condition: Condition,
     controls
         Log-normalised, CSR (n_cells, n_genes).
     """
-    if entry(name).gives_cells:
-        change = cast("GivingCells", fitted).predict_cells(condition, controls)
-    else:
-        change = fitted.predict([condition])
+    each = entry(name).gives_cells
+    change = cast("GivingCells", fitted).predict_cells(condition, controls) if each else fitted.predict([condition])
     return np.maximum(controls.toarray() + change, 0).astype(np.float32)
 
 

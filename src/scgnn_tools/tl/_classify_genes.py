@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice, integer
+from scgnn_tools._choices import choice, integer, sequence
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
@@ -28,6 +28,12 @@ Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]
 CLASSIFIERS = ("logistic regression", "SVM")
 """On the same vectors beside the forest: is it the vectors, or what reads them?"""
 
+GRID = np.linspace(0, 1, 101)
+"""False positives at which curves are kept."""
+
+CURVES = "curves"
+"""Entry of ``attrs`` of the table: ``fpr``, and ``tpr`` of each row, for :func:`scgnn_tools.pl.gene_classes`."""
+
 LEAST = 10
 """Genes that the smaller class of a task needs."""
 
@@ -40,7 +46,7 @@ def classify_genes(
     *,
     method: Literal["forest", "finetune"] = "forest",
     model: "FoundationModel | None" = None,
-    use_rep: str | None = None,
+    use_rep: "str | Sequence[str] | None" = None,
     n_folds: int = 5,
     n_trees: int = 500,
     n_cells: int = 500,
@@ -55,7 +61,7 @@ def classify_genes(
 ) -> pd.DataFrame:
     """Score how well gene vectors tell classes of genes apart, as in the gene tasks of Geneformer and Cell-Graph Compass.
 
-    Nothing is written into the object: the table is the result.
+    Nothing is written into the object: the table is the result, and :func:`scgnn_tools.pl.gene_classes` draws it.
 
     Parameters
     ----------
@@ -70,7 +76,8 @@ def classify_genes(
     model
         A loaded foundation model, whose gene table gives the vectors; with "finetune" the network to tune, which is left as it is.
     use_rep
-        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`; None takes the last embedding, where there is no ``model``.
+        Key of ``varm``, written by :func:`scgnn_tools.tl.embed`, or several, which are scored beside the first on the genes that all of
+        them know: Gene2vec or BioBERT, if you put their vectors there. None takes the last embedding, where there is no ``model``.
     n_folds
         Folds of the cross-validation, stratified.
     n_trees
@@ -96,7 +103,8 @@ def classify_genes(
         A row a kind of vectors, with "finetune" the tuned network first: ``auc`` (mean area under the ROC curve over the folds; one class
         against the rest, averaged, where there are more than two), ``sd`` over the folds, ``spread`` (standard deviation of ``auc`` over
         the draws of random vectors, NaN for all others), ``difference`` of the first row to this one with ``standard_error``, paired over
-        the folds, ``n_genes`` and ``n_lost`` (genes of the classes that have no vector).
+        the folds, ``n_genes`` and ``n_lost`` (genes of the classes that have no vector). ``attrs["curves"]`` holds the mean ROC curve of
+        each row, which :func:`scgnn_tools.pl.gene_classes` draws.
 
     Raises
     ------
@@ -131,18 +139,21 @@ def classify_genes(
     integer("n_folds", n_folds, least=2)
     integer("n_trees", n_trees)
     number, tuned = seed(rng), None
+    peers: dict[str, np.ndarray] = {}
+    keys = [use_rep] if use_rep is None or isinstance(use_rep, str) else sequence("use_rep", use_rep)
     if method == "finetune":
         tuned = _Contexts(adata, model, n_cells, layer, gene_key, number)
         key, vectors, names = tuned.vectors()
     else:
-        key, vectors, names = _vectors(adata, model, use_rep, gene_key)
-    label, at, n_lost = _with_vectors(_labels(classes), vectors, names)
-    y, tables = label.to_numpy(), {key: [vectors[at]]}
+        key, vectors, names = _vectors(adata, model, keys[0], gene_key)
+        peers |= {k: _vectors(adata, model, k, gene_key)[1] for k in keys[1:]}
+    label, at, n_lost = _with_vectors(_labels(classes), np.hstack([vectors, *peers.values()]), names)
+    y, tables = label.to_numpy(), {key: [vectors[at]], **{k: [x[at]] for k, x in peers.items()}}
     if baselines:
         tables["random"] = random_vectors(len(at), vectors.shape[1], number)
     if baselines and adata is not None:
         tables |= {name: [table[at]] for name, table in cell_baselines(adata, layer=layer).items()}
-    folds = {}
+    folds: dict[str, list[Folds]] = {}
     if tuned is not None:
         how: dict[str, Any] = {"adapt": adapt, "max_epochs": max_epochs, "lr": lr}
         folds[f"{key}, tuned"] = [_auc(y, n_folds, number, partial(tuned.probabilities, at, y, **how))]
@@ -196,17 +207,28 @@ def _with_vectors(label: pd.Series, vectors: np.ndarray, names: np.ndarray) -> t
     return label, at, n_lost
 
 
-def _table(folds: dict[str, list[np.ndarray]]) -> pd.DataFrame:
-    """Return a row a kind of vectors from the areas of its folds, an array a draw; the first row is compared with all."""
-    first, rows = np.mean(next(iter(folds.values())), axis=0), []
-    for name, draws in folds.items():
+class Folds(NamedTuple):
+    """Area under the ROC curve of each fold, and the mean curve over the folds at :data:`GRID`."""
+
+    auc: np.ndarray
+    curve: np.ndarray
+
+
+def _table(folds: dict[str, list[Folds]]) -> pd.DataFrame:
+    """Return a row a kind of vectors from its folds, one a draw; the first row is compared with all."""
+    first, rows = np.mean([d.auc for d in next(iter(folds.values()))], axis=0), []
+    for name, scored in folds.items():
+        draws = [d.auc for d in scored]
         auc = np.mean(draws, axis=0)
         paired = first - auc
         line = {"vectors": name, "auc": auc.mean(), "sd": auc.std(ddof=1)}
         line["spread"] = np.std([d.mean() for d in draws], ddof=1) if len(draws) > 1 else np.nan
         line |= {"difference": paired.mean(), "standard_error": paired.std(ddof=1) / np.sqrt(len(auc))}
         rows.append(line)
-    return pd.DataFrame(rows).set_index("vectors")
+    out = pd.DataFrame(rows).set_index("vectors")
+    curves = {name: np.mean([d.curve for d in scored], axis=0).tolist() for name, scored in folds.items()}
+    out.attrs[CURVES] = {"fpr": GRID.tolist(), "tpr": curves}
+    return out
 
 
 def _labels(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
@@ -226,17 +248,20 @@ def _labels(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
     return table[~table.index.duplicated(keep=False)]
 
 
-def _auc(y: np.ndarray, n_folds: int, seed: int, fold: "Fold") -> np.ndarray:
+def _auc(y: np.ndarray, n_folds: int, seed: int, fold: "Fold") -> Folds:
     """Return the area under the ROC curve of each fold; ``fold`` gives the classes' probabilities of its test genes."""
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import roc_auc_score, roc_curve
     from sklearn.model_selection import StratifiedKFold
 
-    out = []
+    out, curves, names = [], [], np.unique(y)
     for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(y, y):
         proba = fold(train, test)
         binary = proba.shape[1] == 2
-        out.append(roc_auc_score(y[test], proba[:, 1] if binary else proba, multi_class="ovr", labels=np.unique(y)))
-    return np.array(out)
+        out.append(roc_auc_score(y[test], proba[:, 1] if binary else proba, multi_class="ovr", labels=names))
+        for i in [1] if binary else range(len(names)):
+            fpr, tpr, _ = roc_curve(y[test] == names[i], proba[:, i])
+            curves.append(np.interp(GRID, fpr, tpr))
+    return Folds(np.array(out), np.mean(curves, axis=0))
 
 
 def _forest(x: np.ndarray, y: np.ndarray, n_trees: int, seed: int, train: np.ndarray, test: np.ndarray) -> np.ndarray:
