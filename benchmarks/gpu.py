@@ -24,6 +24,8 @@ import torch
 
 import scgnn_tools as sgt
 from benchmarks import checkpoints
+from benchmarks.tasks import Steps
+from benchmarks.tasks import rows as task_rows
 from scgnn_tools.fm.estimate import matmul_rate
 from scgnn_tools.nn import Propagation, Segments, symmetric_normalized
 from scgnn_tools.nn.attention import BACKENDS, attention
@@ -52,6 +54,8 @@ class Sizes:
     attention: tuple[int, int, int, int]
     """Cells, longest, heads, width of a head."""
     tuned: int
+    steps: Steps
+    """Of the networks for integration, perturbations and knock-outs."""
     nodes: int
     neighbours: int
     width: int
@@ -81,6 +85,7 @@ WHOLE = Sizes(
     compared=6,
     attention=(32, 2048, 8, 64),
     tuned=512,
+    steps=Steps(),
     nodes=1_000_000,
     neighbours=15,
     width=64,
@@ -100,7 +105,8 @@ def tiny() -> Sizes:
             Shape("scfoundation", "scFoundation", lambda f: checkpoints.scfoundation(f, genes, n_heads=4, **small, **decoder), 24),
             Shape("cgc", "Cell-Graph Compass", lambda f: checkpoints.cgc(f, genes, n_layers=2, dim=64), 24),
         ),
-        genes_a_cell=60, compared=4, attention=(4, 40, 2, 16), tuned=24, nodes=500, neighbours=5, width=8,
+        genes_a_cell=60, compared=4, attention=(4, 40, 2, 16), tuned=24, steps=Steps(16, 2, 1, 30, 4, 2),
+        nodes=500, neighbours=5, width=8,
     )  # fmt: skip
 
 
@@ -230,6 +236,11 @@ def tuning(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
             yield {**row, "of rate": flops / clock.seconds / rate, "peak GB": clock.peak}
 
 
+def tasks(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
+    """Cells a second and memory of a few hundred steps of each network for integration, perturbations and knock-outs in bulk."""
+    yield from task_rows(sizes.steps, device, rate, lambda: Clock(device), both=False)
+
+
 def products(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
     """Milliseconds of an epoch of two graph convolutions over a graph of cells, forward and backward."""
     rng, n, k = np.random.default_rng(0), sizes.nodes, sizes.neighbours
@@ -251,7 +262,7 @@ def products(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
     yield {**row, "note": f"{gathered:,.0f} GB/s gathered"}
 
 
-PARTS = {"models": models, "attention": attention_kernels, "tuning": tuning, "products": products}
+PARTS = {"models": models, "attention": attention_kernels, "tuning": tuning, "products": products, "tasks": tasks}
 
 
 def table(sizes: Sizes, device: torch.device, *, only: list[str] | None = None, budget: float = 480.0) -> pd.DataFrame:

@@ -18,6 +18,9 @@ def test_every_part_runs_in_tiny_shapes():
         assert by_name.loc[f"{shape.title}, batch halved", "cosine"] == pytest.approx(1, abs=1e-5)
     assert by_name.loc["attention sdpa", "ms"] > 0
     assert "cannot run here" in by_name.loc["attention flash", "note"]
+    for kind in ("integrate", "perturb", "knockout_bulk"):
+        for name in ("cgc", "scgpt"):
+            assert by_name.loc[f"{kind}, {name}, 1x16", "cells/s"] != 0
     assert by_name.filter(like="graph convolution", axis=0)["ms"].notna().all()
     assert by_name.filter(like="epoch of tuning", axis=0)["cells/s"].notna().all()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from benchmarks import checkpoints
 
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, LabelError, MissingExtraError
 from scgnn_tools.integration import METHODS, Batches, integration_method
@@ -176,24 +177,32 @@ def test_cgc_tunes_a_copy_of_a_network_that_it_is_given():
 
 TUNE = """
 import sys
-from tests.integration.test_methods import SMALL, batches
+from tests.integration.test_methods import batches, small
 from scgnn_tools.integration import integration_method
-integration_method("cgc", folder=sys.argv[1], **SMALL).fit(batches(), rng=1)
+integration_method(sys.argv[1], folder=sys.argv[2], **small(sys.argv[1], sys.argv[3])).fit(batches(), rng=1)
 """
 SMALL = {"dim": 8, "n_layers": 1, "n_genes": 20, "max_length": 16, "max_epochs": 6, "device": "cpu"}
 
 
+def small(name, folder):
+    """Return the options of a small network: a new Cell-Graph Compass, or the scGPT in a folder."""
+    return SMALL if name == "cgc" else {"max_epochs": 6, "device": "cpu", "checkpoint": folder}
+
+
 @pytest.mark.slow
-def test_a_tuning_that_was_killed_goes_on_and_another_one_is_refused(tmp_path):
-    whole = integration_method("cgc", **SMALL).fit(batches(), rng=1)
+@pytest.mark.parametrize("name", ["cgc", "scgpt"])
+def test_a_tuning_that_was_killed_goes_on_and_another_one_is_refused(tmp_path, name):
+    weights = checkpoints.scgpt(tmp_path / "scgpt", list(batches().genes), n_layers=1, dim=16, n_heads=2)
+    how = small(name, weights)
+    whole = integration_method(name, **how).fit(batches(), rng=1)
     at = tmp_path / "run"
-    child = subprocess.Popen([sys.executable, "-c", TUNE, str(at)], cwd=Path(__file__).parents[2])
+    child = subprocess.Popen([sys.executable, "-c", TUNE, name, str(at), str(weights)], cwd=Path(__file__).parents[2])
     while not (at / "last.ckpt").exists() and child.poll() is None:
         time.sleep(0.02)
     child.kill()
     assert child.wait() == -signal.SIGKILL
-    np.testing.assert_allclose(integration_method("cgc", folder=at, **SMALL).fit(batches(), rng=1), whole, atol=1e-5)
+    np.testing.assert_allclose(integration_method(name, folder=at, **how).fit(batches(), rng=1), whole, atol=1e-5)
     with pytest.raises(InputValueError, match=r"ecs"):
-        integration_method("cgc", folder=at, ecs=1.0, **SMALL).fit(batches(), rng=1)
+        integration_method(name, folder=at, ecs=1.0, **how).fit(batches(), rng=1)
     with pytest.raises(InputValueError, match="cells"):
-        integration_method("cgc", folder=at, **SMALL).fit(batches(seed=1), rng=1)
+        integration_method(name, folder=at, **how).fit(batches(seed=1), rng=1)
