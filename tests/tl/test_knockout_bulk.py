@@ -181,6 +181,11 @@ def test_what_is_odd_is_said(samples):
     )
     with pytest.warns(SgtWarning, match="differ .*-fold. Were they normalised in two ways"):
         sgt.tl.knockout_bulk(scaled, evaluate=False)
+    unmeasured = samples[:, 8:].copy()
+    out = sgt.tl.knockout_bulk(unmeasured, copy=True).uns["sgt_knockout"]
+    assert out["params"]["n_target_measured"] == 0
+    single = samples[samples.obs["replicate"] == 0].copy()
+    assert "no replicate, so no ceiling" in sgt.tl.knockout_bulk(single, copy=True).uns["sgt_knockout"]["verdict"]
     silent = samples.copy()
     silent.X[:, 40:45] = 0
     out = sgt.tl.knockout_bulk(silent, copy=True).uns["sgt_knockout"]

@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import anndata as ad
 import numpy as np
@@ -302,6 +303,37 @@ def test_bad_input_is_refused_in_words_and_nothing_is_written(small_screen, spoi
     with pytest.raises(error, match=says):
         sgt.tl.perturb(adata, "gene", n_halves=1, **how)
     assert changed(before, adata) == set()
+
+
+def unused(a):
+    a.obs["gene"] = pd.Categorical(a.obs["gene"], categories=[*a.obs["gene"].unique(), "NOBODY"])
+
+
+def drugs(a):
+    a.obs["gene"] = a.obs["gene"].map(lambda g: g if g == "non-targeting" else f"drug {g[-1]}")
+
+
+TABLE = pd.DataFrame(np.eye(3), index=["drug 1", "drug 2", "drug 4"])
+ODD = [
+    (unused, {}, 8, None),  # a category without cells is no condition
+    (drugs, {"features": "none"}, 3, None),
+    (drugs, {"features": TABLE}, 3, None),
+    (drugs, {"features": "go", "query": "drug 9"}, 3, "drug 9: like no perturbation of these cells by go; the prediction is the mean"),
+]
+
+
+@pytest.mark.parametrize(("odd", "how", "n", "says"), ODD)
+def test_what_is_odd_is_taken_or_said(small_screen, odd, how, n, says):
+    adata = small_screen.copy()
+    odd(adata)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sgt.tl.perturb(adata, "gene", n_halves=1, split="unseen", **how)
+    found = adata.uns["sgt_perturb"]
+    assert found["split"]["condition"].nunique() == n
+    assert np.isfinite(found["predictions"]).all().all()
+    said = " ".join(str(w.message) for w in caught)
+    assert (said == "") if says is None else (says in said)
 
 
 @pytest.mark.slow
