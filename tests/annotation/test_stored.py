@@ -1,6 +1,7 @@
 """Labels in a store, made by any number of workers, have the bits of one run, and are those of the call."""
 
 import shutil
+import threading
 
 import anndata as ad
 import numpy as np
@@ -107,6 +108,24 @@ def test_a_damaged_chunk_is_made_again(file, folder, once, copied, name, damage)
     path.unlink() if damage == "gone" else path.write_bytes(path.read_bytes()[:-3])
     Annotator.load(folder).annotate(file, store=copied)
     assert bits(copied) == bits(once)
+
+
+def test_two_writers_at_once(file, folder, once, tmp_path):
+    errors = []
+
+    def work():
+        try:
+            Annotator.load(folder).annotate(file, store=tmp_path / "x.zarr")
+        except BaseException as error:  # noqa: BLE001 (of a thread: it would be lost)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert errors == []
+    assert bits(tmp_path / "x.zarr") == bits(once)
 
 
 def test_who_comes_later_takes_what_all_cells_have_in_common_from_the_store(file, folder, once, copied, monkeypatch):

@@ -292,6 +292,27 @@ def test_cells_without_a_known_gene_are_listed(cells, tmp_path):
     assert ad.io.read_zarr(tmp_path / "x.zarr").uns["sgt"][KEY]["empty_cells"].tolist() == [20]
 
 
+def test_a_batch_that_was_halved_is_noted_and_gives_the_same_vectors(file, once, tmp_path, monkeypatch):
+    model = sgt.fm.load(KEY)
+    real, most = type(model).cell_vectors, model.max_tokens
+
+    def small(self, tokens):
+        if len(tokens.ids) > 4000:
+            raise MemoryError
+        return real(self, tokens)
+
+    monkeypatch.setattr(type(model), "cell_vectors", small)
+    sgt.tl.embed(file, model=model, store=tmp_path / "x.zarr", shard=(0, 2))
+    sgt.tl.embed(file, model=sgt.fm.load(KEY), store=tmp_path / "x.zarr", shard=(1, 2))
+    import zarr
+
+    noted = zarr.open_group(tmp_path / "x.zarr", mode="r")[f"uns/sgt/{KEY}"].attrs["halved_to"]
+    assert noted == model.max_tokens < most
+    got, wanted = ad.io.read_zarr(tmp_path / "x.zarr"), ad.io.read_zarr(once)
+    assert np.array_equal(got.obsm[f"X_{KEY}"], wanted.obsm[f"X_{KEY}"])
+    assert "halved_to" not in zarr.open_group(once, mode="r")[f"uns/sgt/{KEY}"].attrs
+
+
 def test_an_address_of_fsspec(cells, once):
     pytest.importorskip("fsspec")
     sgt.tl.embed(cells, store="memory://sgt-test/x.zarr", shard=(0, 2))

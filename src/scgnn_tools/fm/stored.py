@@ -48,6 +48,7 @@ def chunk_maker(
     *,
     batch_size: int | None = None,
     rng: RNG = None,
+    halved: Callable[[int], None] = lambda size: None,
 ) -> "Make":
     """Return what embeds the rows of a chunk.
 
@@ -59,13 +60,17 @@ def chunk_maker(
         As in :func:`scgnn_tools.tl.embed`.
     rng
         A seed, or None: a Generator cannot be split among chunks.
+    halved
+        Is told the tokens of a batch that were left after memory ran out.
     """
     to_tokens = model.tokenizer(expression, found)
 
     def make(rows: sp.csr_array, start: int, advance: Callable[[int], None]) -> list[np.ndarray]:
-        tokens = to_tokens(rows, of_part(rng, start))
+        tokens, most = to_tokens(rows, of_part(rng, start)), model.max_tokens
         del rows
         vectors = model.embed_tokens(tokens, batch_size=batch_size, advance=advance)
+        if model.max_tokens < most:
+            halved(model.max_tokens)
         if not np.isfinite(vectors).all():
             msg = f"The model gave vectors that are not finite from cell {start} on. Pass precision='float32', or other weights."
             raise InputValueError(msg)

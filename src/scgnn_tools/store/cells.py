@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ATTRIBUTE, INPUTS, OUTPUTS, EMPTY = "sgt_store", "inputs", "outputs", "empty_cells"
 """Attribute of the group; entries of ``uns``: digests of each chunk's rows and of what was made of them, cells that have nothing."""
 
+HALVED = "halved_to"
+"""Attribute of the entry: the smallest batch that a worker was left with when its memory ran out."""
+
 UNREADABLE = (ValueError, TypeError, RuntimeError, IndexError, OverflowError)
 """What zarr and its codecs raise for a chunk that is torn, or whose checksum is another."""
 
@@ -147,6 +150,13 @@ class CellStore:
                 there[self.rows(chunk)] = value
             self._outputs[chunk] = _as_bytes(digest(*typed))
             self._inputs[chunk] = _as_bytes(inputs)
+
+    def halved(self, size: int) -> None:
+        """Note that the memory of a worker ran out, and the size of the batches with which it went on; the smallest one stays."""
+        least = self._entry.attrs.get(HALVED)
+        if least is None or size < least:
+            with _said(self.where):
+                self._entry.attrs[HALVED] = size
 
     def missing(self) -> list[int]:
         """Return the chunks that nobody has finished."""

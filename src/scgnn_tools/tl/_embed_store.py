@@ -74,7 +74,7 @@ def write_to_store(
         empty=lambda values: np.asarray(~values[0].any(axis=1)),
     )
     expression, found = of_one_organism(expression, found)
-    make = chunk_maker(model, expression, found, batch_size=batch_size, rng=rng)
+    make = chunk_maker(model, expression, found, batch_size=batch_size, rng=rng, halved=store.halved)
     done = make_chunks(store, shard, expression, obs.index, make, what="embed", resume=resume)
     say(f"embed: {model.card.name} on {expression.name} ({expression.kind.kind}): {done.said(store, shard)}")
     if not done.missing and len(store.empty_cells()):
