@@ -1,7 +1,8 @@
 """Batches of a graph that is too large for one: some nodes, and a sample of those that they hear from."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -9,26 +10,38 @@ from scgnn_tools._choices import integer
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator
+from scgnn_tools.graph.mapped import MappedGraph
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 
+@dataclass(frozen=True)
 class Senders:
     """The edges of a graph by the node that receives, to draw from.
 
-    Parameters
+    Attributes
     ----------
-    source, target
-        Ends of each edge, int (n_edges,).
-    n
-        Nodes.
+    begin
+        Where the edges into each node begin, int64 (n + 1,).
+    source
+        Where they come from, int (n_edges,); it may lie in a file.
+    edge
+        Their numbers, int (n_edges,); None where they are numbered in this order.
     """
 
-    def __init__(self, source: np.ndarray, target: np.ndarray, n: int) -> None:
-        self.edge = np.argsort(target, kind="stable")
-        self.source = source[self.edge]
-        self.begin = np.concatenate([[0], np.cumsum(np.bincount(target, minlength=n))])
+    begin: np.ndarray
+    source: np.ndarray
+    edge: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, data: "Data | MappedGraph") -> Self:
+        """Return the senders of a graph."""
+        if isinstance(data, MappedGraph):
+            return cls(data.indptr, data.indices)
+        source, target = data.edge_index.cpu().numpy()
+        edge = np.argsort(target, kind="stable")
+        return cls(np.concatenate([[0], np.cumsum(np.bincount(target, minlength=data.num_nodes))]), source[edge], edge)
 
     def draw(self, nodes: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return at most ``k`` edges into each node, without replacement: edges, their sources, positions in ``nodes`` of the targets."""
@@ -41,12 +54,12 @@ class Senders:
             keep = np.sort(order[rank < k])
             at, rank = at[keep], rank[keep]
         slot = self.begin[nodes][at] + rank
-        return self.edge[slot], self.source[slot], at
+        return slot if self.edge is None else self.edge[slot], self.source[slot].astype(np.int64), at
 
 
 @door_of_arrays
 def neighbor_batches(
-    data: "Data",
+    data: "Data | MappedGraph",
     batch_size: int = 1024,
     *,
     n_neighbors: Sequence[int] = (15, 10),
@@ -61,11 +74,12 @@ def neighbor_batches(
     Parameters
     ----------
     data
-        One graph, such as :func:`to_pyg` gives.
+        One graph, such as :func:`to_pyg` gives; or one that lies on disk (:func:`open_graph`), of which each batch reads its own part.
     batch_size
         Nodes that a batch is for.
     n_neighbors
-        Most edges that are drawn into a node, one number a layer of the network; -1 takes all.
+        Most edges that are drawn into a node, one number a layer of the network; -1 takes all. With -1 for each layer a network says of
+        the nodes of a batch what it says of them in the whole graph.
     nodes
         Nodes that batches are for, int; None takes all.
     shuffle
@@ -106,16 +120,15 @@ def neighbor_batches(
         msg = f"nodes are from 0 to {n - 1:,}; got {wanted.min():,} to {wanted.max():,}."
         raise InputValueError(msg)
     draws = generator(rng)
-    source, target = data.edge_index.cpu().numpy()
-    senders, place = Senders(source, target, n), np.full(n, -1)
+    senders, place = Senders.of(data), np.full(n, -1)
     order = draws.permutation(len(wanted)) if shuffle else np.arange(len(wanted))
-    most = [k if k > 0 else len(source) for k in hops]
+    most = [k if k > 0 else len(senders.source) for k in hops]
     parts = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
     return (_batch(data, senders, place, wanted[inputs], inputs, most, draws) for inputs in parts)
 
 
 def _batch(
-    data: "Data",
+    data: "Data | MappedGraph",
     senders: Senders,
     place: np.ndarray,
     seeds: np.ndarray,
@@ -144,13 +157,19 @@ def _batch(
     return _part(data, torch.as_tensor(n_id), torch.as_tensor(e_id), index, torch.as_tensor(inputs))
 
 
-def _part(data: "Data", n_id: Any, e_id: Any, edge_index: Any, inputs: Any) -> "Data":
+def _part(data: "Data | MappedGraph", n_id: Any, e_id: Any, edge_index: Any, inputs: Any) -> "Data":
+    import torch
     from torch import Tensor
     from torch_geometric.data import Data
 
     out = Data(
         edge_index=edge_index, num_nodes=len(n_id), n_id=n_id, e_id=e_id, input_id=inputs, batch_size=len(inputs)
     )
+    if isinstance(data, MappedGraph):
+        for key, values, at in (("edge_weight", data.weight, e_id), ("x", data.x, n_id), ("y", data.y, n_id)):
+            if values is not None:
+                out[key] = torch.as_tensor(np.asarray(values[at.numpy()]))
+        return out
     for key, value in data:
         if key in ("edge_index", "num_nodes"):
             continue
