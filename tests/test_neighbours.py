@@ -10,7 +10,8 @@ import scanpy as sc
     "how",
     [
         pytest.param({}, id="as in the README", marks=pytest.mark.slow),  # pynndescent compiles for most of a minute
-        pytest.param({"transformer": "sklearn"}, id="exact"),
+        pytest.param({"transformer": "sklearn"}, id="exact", marks=pytest.mark.slow),  # and UMAP for a quarter
+        pytest.param({"transformer": "sklearn", "method": "gauss"}, id="nothing compiled"),
     ],
 )
 def test_neighbours_of_9000_cells(how):

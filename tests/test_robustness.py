@@ -50,7 +50,7 @@ def annotate(adata):
 
 
 def infer_grn(adata):
-    sgt.tl.infer_grn(adata, known_edges(), method="degree", n_runs=1, n_top=20)
+    sgt.tl.infer_grn(adata, known_edges(), method="degree", n_runs=1, n_top=20, controls=False)
     return adata.varp["sgt_grn"].toarray()
 
 

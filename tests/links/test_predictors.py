@@ -25,9 +25,15 @@ QUICK = {
 UNTRAINED = {"cnnc", "deepdrim"}  # in one epoch; test_images.py trains them where there is more to see
 
 
-def fit(name, network, rng=0):
+def fit(name, network, rng=0, **more):
     train, _, vectors, expression = network
-    return link_predictor(name, rng=rng, **QUICK.get(name, {})).fit(train, embedding=vectors, expression=expression)
+    options = QUICK.get(name, {}) | more
+    return link_predictor(name, rng=rng, **options).fit(train, embedding=vectors, expression=expression)
+
+
+def briefly(name, network, rng=0):
+    """Train for three epochs: what holds of weights, however good they are."""
+    return fit(name, network, rng, **({"max_epochs": 3} if PREDICTORS[name].interruptible else {}))
 
 
 @pytest.fixture(scope="module", params=list(PREDICTORS))
@@ -91,12 +97,12 @@ def test_the_same_seed_the_same_scores_in_whatever_order_genes_lie(name, network
     train, some, vectors, expression = network[0].head(500), network[1].head(60), *network[2:]
     other = expression[:, np.random.default_rng(1).permutation(expression.n_vars)].copy()
     one, two = (train, some, vectors, expression), (train, some, vectors.loc[other.var_names], other)
-    np.testing.assert_array_equal(*(fit(name, given, rng=3).score(some) for given in (one, two)))
+    np.testing.assert_array_equal(*(briefly(name, given, rng=3).score(some) for given in (one, two)))
 
 
 @pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.saved])
 def test_who_is_restored_scores_the_same(name, network):
-    fitted = fit(name, (network[0].head(500), *network[1:]))
+    fitted = briefly(name, (network[0].head(500), *network[1:]))
     arrays, config = fitted.state()
     assert all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays.values())
     again = link_predictor(name, rng=0).restore(
@@ -125,7 +131,7 @@ def test_the_registry_says_what_it_is(name, network):
 @pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.messages])
 def test_messages_pass_over_training_edges_between_named_nodes(name, network):
     train = network[0]
-    predictor = fit(name, (train.head(500), *network[1:]))
+    predictor = briefly(name, (train.head(500), *network[1:]))
     graph = predictor.message_graph.tocoo()
     edges = train.head(500)[train.head(500)["label"] == 1]
     known = {frozenset(e) for e in zip(edges["tf"], edges["target"], strict=True)}

@@ -47,12 +47,12 @@ def cells(n=160, n_genes=80, *, seed=0):
     return out
 
 
-@pytest.fixture(params=["ScGraPhT", "ScBiGNN"])
+@pytest.fixture(params=["ScGraPhT", "ScBiGNN"], scope="module")
 def cls(request):
     return getattr(sgt.models, request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(cls):
     adata = cells()
     cls.setup_anndata(adata, labels_key="cell_type")
@@ -253,11 +253,11 @@ cls.setup_anndata(adata, labels_key="cell_type")
 step, calls = torch.optim.Adam.step, []
 def kill(self, *a, **k):
     calls.append(1)
-    if len(calls) == 30:
+    if len(calls) == 14:
         os.kill(os.getpid(), 9)
     return step(self, *a, **k)
 torch.optim.Adam.step = kill
-cls(adata, use_rep="X_own").train(max_epochs=45, early_stopping=False, accelerator="cpu", folder=sys.argv[2])
+cls(adata, use_rep="X_own").train(max_epochs=20, early_stopping=False, accelerator="cpu", folder=sys.argv[2])
 """
 
 
@@ -267,10 +267,10 @@ def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
     assert (tmp_path / "plan.json").is_file()
     adata = cells()
     cls.setup_anndata(adata, labels_key="cell_type")
-    how = {"max_epochs": 45, "early_stopping": False, "accelerator": "cpu"}
+    how = {"max_epochs": 20, "early_stopping": False, "accelerator": "cpu"}
     resumed = cls(adata, use_rep="X_own").train(folder=tmp_path, **how)
     undisturbed = cls(adata, use_rep="X_own").train(**how)
-    assert epochs(resumed).max() == 45
+    assert epochs(resumed).max() == 20
     pd.testing.assert_frame_equal(resumed.history, undisturbed.history, check_exact=True)
     np.testing.assert_array_equal(resumed.predict(soft=True), undisturbed.predict(soft=True))
     with pytest.raises(InputValueError, match=r"holds another run, which differs in .*labels.* Pass another folder="):

@@ -144,6 +144,7 @@ def test_a_reference_with_genes_in_another_order_and_partly_missing(pbmc68k, ref
 
 
 def test_one_cell_gets_the_answer_that_it_gets_among_many(pbmc68k, reference):
+    reference = reference[::2].copy()
     sgt.tl.annotate(pbmc68k, reference=reference)
     alone = pbmc68k[5:6].copy()
     del alone.obs["sgt_label"]

@@ -342,18 +342,32 @@ def test_the_command(file, once, tmp_path, capsys):
     assert "as in 0/16 to 15/16; got 'x'" in capsys.readouterr().err
 
 
-def test_a_process_a_device(file, tmp_path, capfd):
-    """On the CPU two processes stand for two GPUs; they make the chunks that one would."""
+@pytest.mark.slow
+def test_processes_that_stand_for_devices_make_the_chunks_that_one_would(file, once, tmp_path, monkeypatch):
     from scgnn_tools.cli import _workers
 
     entry = f"from scgnn_tools.data import expression; from scgnn_tools.store import cells; expression.CHUNK = cells.CHUNK = {CHUNK}; "
+    monkeypatch.setattr(_workers, "ENTRY", entry + _workers.ENTRY)
+    monkeypatch.setattr(_workers, "_gpus", lambda: 0)
+    assert main(["--quiet", "embed", str(file), "--store", str(tmp_path / "x.zarr"), "--devices", "2"]) == 0
+    assert bits(tmp_path / "x.zarr") == bits(once)
+
+
+def test_a_process_a_device(file, once, tmp_path, capfd):
+    """Each is told its part, which makes that part of the store; one that fails ends the others."""
+    from scgnn_tools.cli import _workers
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_workers, "ENTRY", entry + _workers.ENTRY)
         patch.setattr(_workers, "_gpus", lambda: 0)
         words = ["--quiet", "embed", str(file), "--store", str(tmp_path / "x.zarr")]
+        told = f"import pathlib, sys; pathlib.Path({str(tmp_path)!r}, sys.argv[-1][0]).write_text('\\n'.join(sys.argv[1:]))"
+        patch.setattr(_workers, "ENTRY", told)
         assert main([*words, "--devices", "2"]) == 0
-        sgt.tl.embed(file, store=tmp_path / "y.zarr")
-        assert bits(tmp_path / "x.zarr") == bits(tmp_path / "y.zarr")
+        for i in ("0", "1"):  # as each would be called
+            own = (tmp_path / i).read_text().split("\n")
+            assert own[-4:] == ["--devices", "1", "--shard", f"{i}/2"]
+            assert main(own) == 0
+        assert bits(tmp_path / "x.zarr") == bits(once)
         patch.setattr(_workers, "ENTRY", "import sys, time; sys.exit(3) if '1/2' in sys.argv else time.sleep(60)")
         begun = time.monotonic()
         assert main([*words, "--devices", "2"]) == 1

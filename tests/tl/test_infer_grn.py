@@ -16,7 +16,7 @@ import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError, SgtWarning
 
-QUICK = {"method": "degree", "n_runs": 1}
+QUICK = {"method": "degree", "n_runs": 1, "controls": False}
 # a third of the prior: enough to evaluate on, and quick
 SOME = genes.prior()
 SOME = SOME[SOME["source"].isin(SOME["source"].unique()[::3]) | SOME["source"].isin(["SPI1", "IRF8"])]
@@ -103,7 +103,7 @@ def test_known_edges_carry_the_sign_of_the_prior(pbmc68k):
 def test_sources_of_the_prior_that_are_no_transcription_factors_are_told(pbmc68k, caplog):
     kinase = pd.DataFrame({"source": "CD4", "target": ["LYZ", "CST3"]})  # a receptor, as TRRUST's EIF2AK2 is a kinase
     with caplog.at_level("INFO", logger="scgnn_tools"):
-        sgt.tl.infer_grn(pbmc68k, pd.concat([SOME, kinase]), controls=False, **QUICK)
+        sgt.tl.infer_grn(pbmc68k, pd.concat([SOME, kinase]), **QUICK)
     is_tf = pbmc68k.uns["sgt_grn"]["edges"].drop_duplicates("source").set_index("source")["is_tf"]
     assert is_tf.dtype == bool
     assert is_tf["SPI1"]
@@ -113,13 +113,18 @@ def test_sources_of_the_prior_that_are_no_transcription_factors_are_told(pbmc68k
     )
 
 
+@pytest.fixture(scope="module")
+def inferred(_pbmc68k):
+    """The network of a third of the prior, with its controls."""
+    return sgt.tl.infer_grn(_pbmc68k, SOME, copy=True, **{**QUICK, "controls": True})
+
+
 @pytest.mark.parametrize("write", ["h5ad", "zarr"])
-def test_round_trip(pbmc68k, tmp_path, write):
-    sgt.tl.infer_grn(pbmc68k, SOME, **QUICK)
+def test_round_trip(inferred, tmp_path, write):
     path = tmp_path / f"a.{write}"
-    getattr(pbmc68k, f"write_{write}")(path)
+    getattr(inferred.copy(), f"write_{write}")(path)
     back = getattr(ad.io, f"read_{write}")(path).uns["sgt_grn"]
-    entry = pbmc68k.uns["sgt_grn"]
+    entry = inferred.uns["sgt_grn"]
     for column in COLUMNS:
         assert back["edges"][column].astype(object).equals(entry["edges"][column].astype(object)) or np.allclose(
             back["edges"][column], entry["edges"][column], equal_nan=True
@@ -130,7 +135,7 @@ def test_round_trip(pbmc68k, tmp_path, write):
 
 @pytest.mark.parametrize("method", ["collaborative", "cosine", "pcc"])
 def test_every_baseline_is_a_method(pbmc68k, method):
-    sgt.tl.infer_grn(pbmc68k, SOME, method=method, n_runs=1, n_top=10)
+    sgt.tl.infer_grn(pbmc68k, SOME, method=method, n_runs=1, n_top=10, controls=False)
     edges = pbmc68k.uns["sgt_grn"]["edges"]
     assert (edges.groupby("source").size() >= 1).all()
     assert np.isfinite(edges["score"]).all()
@@ -236,7 +241,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
             InputValueError,
             "min_expressed is a number at least 0 and below 1",
         ),
-        ({"hiden": 3}, InputValueError, "no option hiden; its options are: "),
+        ({"hiden": 3}, InputValueError, "no option 'hiden'; its options are: "),
         ({"key_added": "a/b"}, InputValueError, "no file could hold it"),
         (
             {"key_added": "known", "prior": "known"},
@@ -361,10 +366,15 @@ def test_a_modality_of_a_mudata(pbmc68k):
 
 
 def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
-    options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs"}
+    options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs", "controls": False}
     sgt.tl.infer_grn(pbmc68k, n_top=20, **options)
     files = {p.name for p in (tmp_path / "runs").iterdir()}
-    assert files == {"plan.json", "run0.safetensors", "calibration.json", "evaluation-unseen_tf_matched.json"}
+    assert files == {
+        "plan.json",
+        "run0.safetensors",
+        "calibration.json",
+        "evaluation-unseen_tf_matched-without-controls.json",
+    }
     stored = sgt.tl.infer_grn(pbmc68k, n_top=30, copy=True, **options)
     fresh = sgt.tl.infer_grn(pbmc68k, n_top=30, copy=True, **{**options, "store": None})
     for name in ("edges", "evaluation"):
@@ -428,17 +438,17 @@ def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
 
 
 def test_the_same_seed_the_same_network(pbmc68k):
-    quick = {"method": "scregnet", "n_runs": 1, "max_epochs": 3}
+    quick = {"method": "scregnet", "n_runs": 1, "max_epochs": 3, "n_top": 10, "controls": False}
     a, b = (sgt.tl.infer_grn(pbmc68k, SOME, copy=True, **quick) for _ in range(2))
     pd.testing.assert_frame_equal(a.uns["sgt_grn"]["edges"], b.uns["sgt_grn"]["edges"])
     assert "sgt_grn" not in pbmc68k.uns
 
 
 def test_options_in_the_old_argument_work_for_one_release(pbmc68k):
-    quick = {"method": "spearman", "n_runs": 1}
+    quick = {"method": "spearman", "n_runs": 1, "n_top": 10, "controls": False}
     with pytest.warns(FutureWarning, match="pass the options of the method by name"):
         sgt.tl.infer_grn(pbmc68k, SOME, method_options={}, **quick)
-    for given, says in (({"hiden": 3}, "no option hiden"), ({"device": "cpu"}, "pass device= to infer_grn")):
+    for given, says in (({"hiden": 3}, "no option 'hiden'"), ({"device": "cpu"}, "pass device= to infer_grn")):
         with pytest.warns(FutureWarning), pytest.raises(InputValueError, match=says):
             sgt.tl.infer_grn(pbmc68k, SOME, method_options=given, **quick)
     with pytest.warns(FutureWarning), pytest.raises(InputValueError, match="a is given by name and in method_options"):
