@@ -1,7 +1,9 @@
 """What all tests share: the folder of real data, small real objects, and quiet progress bars."""
 
 import inspect
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,6 +31,40 @@ def test_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"real data not found at {DATA}; set SGT_TEST_DATA")
     return DATA
+
+
+FRESH = """
+import gc, json, os, sys, weakref
+import scgnn_tools as sgt
+found = {"heavy": sorted({"torch", "scanpy", "torch_geometric", "scvi", "sklearn", "matplotlib", "mudata"} & set(sys.modules))}
+found |= {"wait policy": os.environ["OMP_WAIT_POLICY"], "progress": sgt.settings.progress}
+for room in ("data", "genes", "graph", "labels", "links", "metrics", "pp", "splits"):
+    getattr(sgt, room)
+found["torch for rooms of arrays and names"] = "torch" in sys.modules
+class Held: ...
+def use(held):
+    sgt.tl
+    return weakref.ref(held)
+gc.disable()
+found["held"] = use(Held())() is not None
+gc.enable()
+import numpy as np, scipy.sparse as sp, torch
+torch.set_num_threads(1)
+found["threads"] = [torch.get_num_threads()]
+from scgnn_tools.data.binning import bin_values
+bin_values(sp.csr_array(np.eye(9)))
+found["threads"].append(torch.get_num_threads())
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="session")
+def fresh() -> dict:
+    """What a new process finds, one after the other; starting it takes longer than all of this. ``SGT_PROGRESS`` is 0 there."""
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {"SGT_PROGRESS": "0"}
+    done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")

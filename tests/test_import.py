@@ -1,6 +1,4 @@
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,8 @@ UNREACHED = {"assets", "cli", "store", "train"}
 """Rooms that ``import scgnn_tools as sgt`` does not hand out."""
 
 
-def test_import_is_lazy():
-    code = (
-        "import sys, scgnn_tools\n"
-        "heavy = {'torch', 'scanpy', 'torch_geometric', 'scvi', 'sklearn', 'matplotlib', 'mudata'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+def test_import_is_lazy(fresh):
+    assert fresh["heavy"] == []
 
 
 def test_rooms_load_on_first_use_and_are_listed():
@@ -30,24 +22,13 @@ def test_rooms_load_on_first_use_and_are_listed():
         assert getattr(sgt, room) is not None
 
 
-def test_rooms_of_arrays_or_of_names_do_without_torch():
-    light = ["data", "genes", "graph", "labels", "links", "metrics", "pp", "splits"]
-    code = f"import sys, scgnn_tools as sgt; [getattr(sgt, r) for r in {light}]; print('torch' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False"
+def test_rooms_of_arrays_or_of_names_do_without_torch(fresh):
+    assert not fresh["torch for rooms of arrays and names"]
 
 
-def test_what_is_at_hand_at_the_first_use_is_let_go():
+def test_what_is_at_hand_at_the_first_use_is_let_go(fresh):
     """PyTorch's import keeps the frames that led to it, and a file that one of them holds stays open."""
-    code = (
-        "import gc, weakref, scgnn_tools as sgt\n"
-        "class Held: ...\n"
-        "gc.disable()\n"
-        "def use(held): sgt.tl; return weakref.ref(held)\n"
-        "print(use(Held())())"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "None"
+    assert not fresh["held"]
 
 
 def test_unknown_attribute_is_an_attribute_error():

@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -54,11 +51,8 @@ def test_batch_size_auto():
     assert s.batch_size is None
 
 
-def test_environment_is_read_by_the_package():
-    code = "import scgnn_tools as sgt; print(sgt.settings.progress)"
-    env = {**os.environ, "SGT_PROGRESS": "0"}
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert out.stdout.strip() == "False"
+def test_environment_is_read_by_the_package(fresh):
+    assert fresh["progress"] is False
 
 
 @pytest.mark.parametrize(
