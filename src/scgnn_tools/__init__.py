@@ -5,7 +5,9 @@ The import is lazy (PEP 562): nothing heavy is loaded before the first use of a 
 
 import gc
 import sys
+from functools import partial
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools import _accessor as _accessor  # registers adata.sgt
@@ -70,8 +72,16 @@ def __getattr__(name: str) -> Any:
             fresh and "torch" in sys.modules
         ):  # its import keeps the frames of who asked, and with them open files, until they are collected
             gc.collect()
+        vars(room).setdefault("__getattr__", partial(_lacking, room))
         return room
-    msg = f"module {__name__!r} has no attribute {name!r}"
+    return _lacking(sys.modules[__name__], name)
+
+
+def _lacking(room: ModuleType, name: str) -> Any:
+    """Refuse a name that a room lacks, with the one that was probably meant."""
+    from scgnn_tools._choices import did_you_mean
+
+    msg = f"module {room.__name__!r} has no attribute {name!r}.{did_you_mean(name, getattr(room, '__all__', ()))}"
     raise AttributeError(msg)
 
 

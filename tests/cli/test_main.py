@@ -316,6 +316,7 @@ def test_info_names_versions_settings_and_weights(capsys, monkeypatch, tmp_path)
     ("word", "names"),
     [
         ("annotate", sgt.labels.METHODS),
+        ("explain", sgt.labels.METHODS),
         ("grn", sgt.links.PREDICTORS),
         ("perturb", sgt.perturbation.METHODS),
         ("integrate", sgt.integration.METHODS),

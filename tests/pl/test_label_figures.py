@@ -63,7 +63,11 @@ def test_a_query_is_judged_by_its_own_labels(annotated):
     n = int((annotated.obs["own"] == "B cells").sum())
     assert f"B cells  ({n})" in shown
     judged = ((annotated.obs["sgt_label"] != "Unknown") & annotated.obs["own"].notna()).sum()
-    assert f"{judged:,} cells labelled in own in 20 bins" in words(sgt.pl.calibration(annotated, labels_key="own"))
+    figure = sgt.pl.calibration(annotated, labels_key="own")
+    n_points = len(figure.axes[0].collections[-1].get_offsets())
+    assert f"{judged:,} cells labelled in own in {n_points} bins" in words(figure)
+    assert 5 <= n_points <= 20
+    assert np.diff(figure.axes[0].collections[-1].get_offsets()[:, 0]).min() > 0.005  # none lies upon another
     annotated.obs["other"] = "something else"
     assert "accuracy" not in words(sgt.pl.confusion(annotated, labels_key="other"))  # no name is on both sides
 

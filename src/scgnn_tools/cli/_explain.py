@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._keys import ExplainKeys
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import _cells, _files
+from scgnn_tools.cli._annotate import METHODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ def add(words: "Words") -> None:
     _cells.add(p, output="a new .h5ad file, or .csv for the table of genes alone")
     p.add_argument("--labels", "--labels-key", dest="labels_key", help="column of obs that holds the known labels")
     p.add_argument("--reference", help="labelled cells, in any kind of file (default: bundled, without --labels)")
-    p.add_argument("--method", help="see the documentation of sgt.tl.explain (default: scgrapht)")
+    p.add_argument("--method", help=f"{METHODS} (default: scgrapht)")
     p.add_argument("--how", help="occlusion, gradcam or integrated_gradients (default: occlusion)")
     p.add_argument("--pathway", help="of scgrapht: gradcam wants one that ends in genes, as P2")
     p.add_argument("--n-cells", type=int, help="cells of each class that are asked about (default: 30)")

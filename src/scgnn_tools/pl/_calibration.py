@@ -1,5 +1,6 @@
 """``pl.calibration``: is a confidence of 0.9 right nine times in ten?"""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 FULL = 25
 """Cells of a bin from which on its interval is narrow enough to be read alone."""
 
+SEEN = 0.01
+"""Difference of confidence that can be seen in the figure."""
+
 
 @documented
 def calibration(
@@ -39,8 +43,9 @@ def calibration(
 ) -> Any:
     """Draw how often labels of each confidence are right: a reliability diagram.
 
-    Bins hold equally many cells, 25 or more where there are enough cells. The bars are 95 % intervals of the accuracy (Wilson). On the
-    diagonal a confidence of 0.9 is right nine times in ten; below it labels are less sure than they say.
+    Bins hold equally many cells, 25 or more where there are enough cells; bins of the same confidence, to 0.01, are one. The bars are
+    95 % intervals of the accuracy (Wilson). On the diagonal a confidence of 0.9 is right nine times in ten; below it labels are less sure
+    than they say.
 
     Parameters
     ----------
@@ -77,6 +82,7 @@ def calibration(
     else:
         bins, ece = _of_query(adata, key, labels_key)
         cells = f"cells labelled in {style.text(labels_key, limit=30)}"
+    bins = _told_apart(bins)
     with canvas.axes(figsize or (4.8, 5.0)) as panel:
         _draw(panel, bins)
         panel.set_title(f"{style.text(method)}: calibration error {ece:.3f}", **style.TITLE)
@@ -117,7 +123,19 @@ def _merged(bins: pd.DataFrame) -> pd.DataFrame:
     wanted = _bins(int(bins["n"].sum()))
     if len(bins) <= wanted:
         return bins
-    parts = [bins.iloc[part] for part in np.array_split(np.arange(len(bins)), wanted)]
+    return _joined([bins.iloc[part] for part in np.array_split(np.arange(len(bins)), wanted)])
+
+
+def _told_apart(bins: pd.DataFrame) -> pd.DataFrame:
+    """Join neighbouring bins whose points would lie upon each other: as many are drawn as the figure says."""
+    starts = [0]
+    for i, confidence in enumerate(bins["confidence"]):
+        if confidence - bins["confidence"].iloc[starts[-1]] > SEEN:
+            starts.append(i)
+    return _joined([bins.iloc[a:b] for a, b in pairwise([*starts, len(bins)])])
+
+
+def _joined(parts: "list[pd.DataFrame]") -> pd.DataFrame:
     rows = [
         (np.average(p["confidence"], weights=p["n"]), np.average(p["accuracy"], weights=p["n"]), p["n"].sum())
         for p in parts
