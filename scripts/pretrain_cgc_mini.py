@@ -20,7 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from scgnn_tools._errors import SgtWarning
 from scgnn_tools.fm import saves
-from scgnn_tools.fm.cgc_mini import CGCMini, Settings
+from scgnn_tools.fm.cgc_mini import CGCMini, CGCMiniSettings
 from scgnn_tools.fm.cgc_mini import checkpoint as mini
 from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
 from scgnn_tools.genes.tables import human_of_mouse
@@ -44,7 +44,7 @@ def widen(x: sp.csr_array, symbols: np.ndarray) -> tuple[sp.csr_array, np.ndarra
     return out, every
 
 
-def train(x: sp.csr_array, source: np.ndarray, every: np.ndarray, graph: sp.csr_array, settings: Settings) -> CGCMini:
+def train(x: sp.csr_array, source: np.ndarray, every: np.ndarray, graph: sp.csr_array, settings: CGCMiniSettings) -> CGCMini:
     """Return a model of these cells."""
     how = {"dimension": mini.DIMENSION, "power": settings.power, "whitening": settings.whitening}
     vectors = gene_vectors(x, source=source, **how).astype(np.float16).astype(np.float64)
@@ -71,10 +71,10 @@ def choose(x: sp.csr_array, source: np.ndarray, every: np.ndarray, files: list[P
         labels = adata.obs[LABELS[file.stem]].astype(str).to_numpy()
         graph = coexpression_within(x[seen], source[seen], threshold=THRESHOLD, min_cells=MIN_CELLS)
         for power, whitening in itertools.product(GRID["power"], GRID["whitening"]):
-            first = Settings(step=0, power=power, whitening=whitening, weight=0)
+            first = CGCMiniSettings(step=0, power=power, whitening=whitening, weight=0)
             model = train(x[seen], source[seen], every, graph, first)
             for step, weight in itertools.product(GRID["step"], GRID["weight"]):
-                one = Settings(step=step, power=power, whitening=whitening, weight=weight)
+                one = CGCMiniSettings(step=step, power=power, whitening=whitening, weight=weight)
                 vectors = model.with_settings(one).embed_cells(adata)
                 rows.setdefault((step, power, whitening, weight), {})[file.stem] = purity(vectors, labels)
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -93,7 +93,7 @@ def main() -> None:
     print(table.round(3).head(12).to_string())
     for name in GRID:
         print(table.groupby(level=name).mean().round(3).to_string())
-    best = Settings(**dict(zip(GRID, map(float, table.index[0]), strict=True)))
+    best = CGCMiniSettings(**dict(zip(GRID, map(float, table.index[0]), strict=True)))
     graph = coexpression_within(x, source, threshold=THRESHOLD, min_cells=MIN_CELLS)
     model = train(x, source, every, graph, best)
     trained_on = f"{x.shape[0]:,} cells of {len(files)} sets: " + ", ".join(f.stem for f in files)

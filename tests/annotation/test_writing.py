@@ -10,7 +10,7 @@ from scgnn_tools._keys import LabelKeys
 from scgnn_tools.annotation.labeller import AnnotationResult
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.report import Report
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.annotation.writing import fields_of, warn_of
 
 PROBA = np.array([[0.9, 0.1, 0], [0.5, 0.45, 0.05], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [1, 0, 0]], dtype=np.float32)
@@ -35,7 +35,7 @@ RESULT = AnnotationResult(
 
 
 def reasons(result, **settings):
-    got = fields_of(LabelKeys(), result, pd.RangeIndex(5).astype(str), Settings("centroid", **settings), {})
+    got = fields_of(LabelKeys(), result, pd.RangeIndex(5).astype(str), AnnotationSettings("centroid", **settings), {})
     return list(got["obs"]["sgt_label_reason"])
 
 

@@ -8,7 +8,7 @@ import scgnn_tools as sgt
 from scgnn_tools.data import Tokens
 from scgnn_tools.perturbation.silico import network
 from scgnn_tools.perturbation.silico.editing import deleted, to_front, turned_up
-from scgnn_tools.perturbation.silico.linear import Linear, shifts
+from scgnn_tools.perturbation.silico.linear import LinearModel, shifts
 from scgnn_tools.perturbation.silico.shifts import cosines
 from scgnn_tools.perturbation.silico.statistics import of_like_genes, rank_sum, residual, table
 
@@ -63,8 +63,8 @@ def test_the_closed_form_is_that_of_perturbing_each_cell(kind, together):
     x = sp.csr_array(rng.poisson(0.8, size=(70, 12)).astype(float))
     parts = [(x, rng.normal(size=(12, 4))), (sp.csr_array(np.maximum(x.toarray() - 1, 0)), rng.normal(size=(12, 3)))]
     genes, offset, goal = np.array([1, 5, 7]), rng.normal(size=7), rng.normal(size=7)
-    found = shifts(Linear(parts, offset), genes, kind, together=together, states={"goal": goal})
-    before = Linear(parts, offset).cells()
+    found = shifts(LinearModel(parts, offset), genes, kind, together=together, states={"goal": goal})
+    before = LinearModel(parts, offset).cells()
     for i, some in enumerate([genes] if together else [[g] for g in genes]):
         new = []
         for values, w in parts:

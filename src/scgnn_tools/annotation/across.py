@@ -24,7 +24,7 @@ NEVER = -700.0
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Holdout:
     """Experiments that are held out, and what the others can be asked about them.
 
     Attributes
@@ -39,7 +39,7 @@ class HeldOut:
     asked: np.ndarray
 
 
-def holdouts(codes: np.ndarray, experiments: np.ndarray) -> list[HeldOut]:
+def holdouts(codes: np.ndarray, experiments: np.ndarray) -> list[Holdout]:
     """Return which experiments are held out in turn; none where no class is in two of them."""
     names, size = np.unique(experiments, return_counts=True)
     group_of = dict(zip(names[np.argsort(-size, kind="stable")], np.arange(len(names)) % MOST_FOLDS, strict=True))
@@ -49,14 +49,14 @@ def holdouts(codes: np.ndarray, experiments: np.ndarray) -> list[HeldOut]:
         own, others = np.flatnonzero(group == one), np.flatnonzero(group != one)
         asked = own[np.isin(codes[own], codes[others])]
         if len(asked) >= FEWEST and len(np.unique(codes[others])) > 1:
-            out.append(HeldOut(others, asked))
+            out.append(Holdout(others, asked))
     return out
 
 
 def across(
     method: str,
     fold: Fold,
-    folds: list[HeldOut],
+    folds: list[Holdout],
     options: dict[str, Any] | None,
     *,
     coverage: float | None,
@@ -118,7 +118,7 @@ def across(
 
 
 def _asked(
-    method: str, fold: Fold, one: HeldOut, options: dict[str, Any] | None, *, own: bool
+    method: str, fold: Fold, one: Holdout, options: dict[str, Any] | None, *, own: bool
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the scores of held-out cells from who was trained on the other experiments, and those of its parts, (n_asked, n_classes)."""
     classes, codes = np.unique(fold.codes[one.others], return_inverse=True)

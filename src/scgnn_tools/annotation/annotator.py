@@ -21,7 +21,7 @@ from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
 from scgnn_tools.annotation.majority import given_clusters
 from scgnn_tools.annotation.matching import fit_for, trained
-from scgnn_tools.annotation.settings import Above, Settings, settings_of
+from scgnn_tools.annotation.settings import Above, AnnotationSettings, settings_of
 from scgnn_tools.annotation.sources import Reference, gather, is_bundled
 from scgnn_tools.annotation.stored import check_stored, label_to_store
 from scgnn_tools.annotation.writing import finish
@@ -66,7 +66,9 @@ class Annotator:
     >>> atlas = sgt.annotation.Annotator.load("atlas")
     """
 
-    def __init__(self, known: KnownCells, settings: Settings, name: str, labeller: Labeller | None = None) -> None:
+    def __init__(
+        self, known: KnownCells, settings: AnnotationSettings, name: str, labeller: Labeller | None = None
+    ) -> None:
         self.known, self.settings, self.name, self.labeller = known, settings, name, labeller
 
     def __repr__(self) -> str:
@@ -340,9 +342,9 @@ def kept_annotator(reference: object, device: str) -> Annotator | None:
     return None
 
 
-def check_same(settings: Settings, annotator: Annotator, **others: object) -> None:
+def check_same(settings: AnnotationSettings, annotator: Annotator, **others: object) -> None:
     """Refuse arguments of a training that an annotator has behind it, if they are neither its own nor left out."""
-    usual, own = vars(Settings("auto")), vars(annotator.settings)
+    usual, own = vars(AnnotationSettings("auto")), vars(annotator.settings)
     given = {k: v for k, v in vars(settings).items() if k != "device" and v != usual[k] and v != own[k]}
     wrong = [{"seed": "rng"}.get(k, k) for k in given] + [k for k, v in others.items() if v is not None]
     if wrong:

@@ -17,7 +17,7 @@ from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
 from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.report import Report
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.fm import saves
 from scgnn_tools.labels import label_method
 
@@ -28,7 +28,13 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def save(
-    folder: str | Path, known: KnownCells, settings: Settings, name: str, labeller: Labeller, *, overwrite: bool
+    folder: str | Path,
+    known: KnownCells,
+    settings: AnnotationSettings,
+    name: str,
+    labeller: Labeller,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write all of an annotator; see :meth:`scgnn_tools.annotation.Annotator.save`."""
     lost = [k for k, v in settings.options.items() if not _is_plain(v)]
@@ -75,7 +81,7 @@ def learnt_of(labeller: Labeller) -> tuple[dict[str, np.ndarray], dict[str, Any]
     return {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}, config
 
 
-def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Settings, str, Labeller]:
+def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, AnnotationSettings, str, Labeller]:
     """Read what :func:`save` wrote; see :meth:`scgnn_tools.annotation.Annotator.load`."""
     folder = as_path("folder", folder)
     about = saves.read_raw(folder)
@@ -83,7 +89,7 @@ def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Setti
     try:
         tensors, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
         hierarchy = about["settings"].pop("hierarchy")
-        settings = Settings(
+        settings = AnnotationSettings(
             **{**about["settings"], "device": device}, hierarchy=None if hierarchy is None else from_json(hierarchy)
         )
         return _known(_part(tensors, KNOWN), about), settings, about["name"], _labeller(tensors, about, settings)
@@ -145,7 +151,7 @@ def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
     )
 
 
-def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: Settings) -> Labeller:
+def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: AnnotationSettings) -> Labeller:
     told, temperature = about["classes"], about["temperature"]
     if not isinstance(told, list) or not isinstance(temperature, int | float) or not 0 < temperature < np.inf:
         msg = "its classes are no list, or its temperature is no positive number"

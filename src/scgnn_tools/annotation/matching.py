@@ -14,7 +14,7 @@ from scgnn_tools.annotation.labeller import Labeller
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.run import train
 from scgnn_tools.annotation.same_cells import both, fingerprints
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells
 
@@ -23,7 +23,11 @@ LOST = 0.02
 
 
 def trained(
-    known: KnownCells, shared: np.ndarray, settings: Settings, model: FoundationModel, unlabeled: Cells | None = None
+    known: KnownCells,
+    shared: np.ndarray,
+    settings: AnnotationSettings,
+    model: FoundationModel,
+    unlabeled: Cells | None = None,
 ) -> Labeller:
     """Train on labelled cells over some of their genes."""
     return train(
@@ -39,7 +43,7 @@ def trained(
 def fit_for(
     known: KnownCells,
     asked: Asked,
-    settings: Settings,
+    settings: AnnotationSettings,
     model: FoundationModel,
     name: str,
     *,
@@ -80,7 +84,7 @@ def fit_on(
     known: KnownCells,
     shared: np.ndarray,
     same: np.ndarray,
-    settings: Settings,
+    settings: AnnotationSettings,
     model: FoundationModel,
     name: str,
     *,

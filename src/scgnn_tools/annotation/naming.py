@@ -7,7 +7,7 @@ import numpy as np
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools.annotation.hierarchy import BackOff
 from scgnn_tools.annotation.labeller import AnnotationResult
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 
 NO_COUNTS, FAR = "no counts", "unlike the reference as a whole"
 WHY = (
@@ -58,7 +58,7 @@ class Namer:
         Names of the classes, (n_classes,).
     """
 
-    def __init__(self, settings: Settings, classes: np.ndarray) -> None:
+    def __init__(self, settings: AnnotationSettings, classes: np.ndarray) -> None:
         self._least = settings.min_confidence
         self._back_off = None if settings.hierarchy is None else BackOff(settings.hierarchy, classes)
         self.names = classes if self._back_off is None else self._back_off.names

@@ -21,7 +21,7 @@ Above: TypeAlias = "pd.DataFrame | Mapping[str, str | Sequence[str]] | str | Pat
 
 
 @dataclass(frozen=True)
-class Settings:
+class AnnotationSettings:
     """Arguments of :func:`scgnn_tools.tl.annotate` that belong to the training.
 
     Attributes
@@ -102,7 +102,7 @@ def settings_of(
     device: str,
     bundled: bool,
     transductive: bool = False,
-) -> Settings:
+) -> AnnotationSettings:
     """Check arguments, and return them; ``bundled`` tells whether the labels are those of the reference that ships.
 
     Raises
@@ -119,6 +119,6 @@ def settings_of(
         hierarchy = from_json(assets.immune_hierarchy()) if bundled else None
     above = None if hierarchy is None else read_hierarchy(hierarchy)
     see = transductive or METHODS[method].transductive
-    return Settings(
+    return AnnotationSettings(
         method, options, unknown, coverage, conformal, above, min_confidence, see, use_rep, seed(rng), device
     )

@@ -26,7 +26,7 @@ from scgnn_tools.annotation.matching import Fit, fit_on
 from scgnn_tools.annotation.naming import NOTHING, WHY, Namer
 from scgnn_tools.annotation.novelty import Shift
 from scgnn_tools.annotation.same_cells import both, fingerprints
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.annotation.writing import agreed, distance, entry_of, params_of, warn_of
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import METHODS
@@ -41,7 +41,9 @@ SAMPLE = 5_000
 Retrain = Literal["auto"] | bool
 
 
-def check_stored(settings: Settings, *, majority: bool | str, copy: bool, shard: object, trained: bool) -> None:
+def check_stored(
+    settings: AnnotationSettings, *, majority: bool | str, copy: bool, shard: object, trained: bool
+) -> None:
     """Refuse, before any work, what needs all cells at once, or an object to write into."""
     entry = METHODS[settings.method]
     wrong = {
@@ -171,7 +173,7 @@ def _learnt(labeller: Labeller) -> str:
     return digest(labeller.name, labeller.classes, float(labeller.temperature), config, arrays)
 
 
-def _tree(settings: Settings, labeller: Labeller) -> Any:
+def _tree(settings: AnnotationSettings, labeller: Labeller) -> Any:
     return "" if settings.hierarchy is None else settings.hierarchy.over(labeller.classes).to_json()
 
 

@@ -15,7 +15,7 @@ from scgnn_tools.annotation.labeller import AnnotationResult
 from scgnn_tools.annotation.majority import given_clusters, overclusters, vote
 from scgnn_tools.annotation.naming import Namer, reasons
 from scgnn_tools.annotation.novelty import Shift
-from scgnn_tools.annotation.settings import Settings
+from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.labels import LabelMethod, resolved
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MANY_UNKNOWN = 0.3
 def finish(
     adata: "AnnData | MuData",
     result: AnnotationResult,
-    settings: Settings,
+    settings: AnnotationSettings,
     params: dict[str, Any],
     keys: LabelKeys,
     *,
@@ -69,7 +69,7 @@ def finish(
 def params_of(
     report: "Report",
     fitted: LabelMethod,
-    settings: Settings,
+    settings: AnnotationSettings,
     params: dict[str, Any],
     shift: Shift | None,
     *,
@@ -130,7 +130,7 @@ def warn_of(n_unknown: int, n_cells: int, shift: Shift | None, keys: LabelKeys) 
 
 
 def fields_of(
-    keys: LabelKeys, result: AnnotationResult, cells: pd.Index, settings: Settings, params: dict[str, Any]
+    keys: LabelKeys, result: AnnotationResult, cells: pd.Index, settings: AnnotationSettings, params: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
     """Return labels, confidence, reasons, probabilities, sets and what is known of them, by container and key."""
     namer = Namer(settings, result.classes)

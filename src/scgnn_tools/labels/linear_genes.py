@@ -7,7 +7,7 @@ import numpy as np
 from scgnn_tools._choices import integer, number
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.scaled import Linear, OnScaledGenes, ScaledGenes
+from scgnn_tools.labels.scaled import LinearClassifier, OnScaledGenes, ScaledGenes
 
 
 class SvmGenes(OnScaledGenes):
@@ -46,10 +46,10 @@ class SvmGenes(OnScaledGenes):
         self._scaled = ScaledGenes(self.n_genes).fit(train.expression)
         x = self._scaled(train.expression)
         if x.shape[1] == 0:
-            self._linear = Linear.constant(labels)
+            self._linear = LinearClassifier.constant(labels)
             return self
         model = self._model().fit(x, labels)
-        self._linear = Linear(model.coef_, model.intercept_)
+        self._linear = LinearClassifier(model.coef_, model.intercept_)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:

@@ -53,7 +53,7 @@ class ScaledGenes:
         return self
 
 
-class Linear:
+class LinearClassifier:
     """Weights and biases of a linear classifier, one row a class.
 
     Parameters
@@ -68,7 +68,7 @@ class Linear:
         self.weight, self.bias = weight, bias
 
     @classmethod
-    def constant(cls, labels: np.ndarray) -> "Linear":
+    def constant(cls, labels: np.ndarray) -> "LinearClassifier":
         """Return the classes as frequent as they are, for cells that have no gene that varies."""
         share = np.bincount(labels, minlength=int(labels.max()) + 1) / len(labels)
         return cls(np.zeros((len(share), 0)), np.log(share / (1 - share + 1e-9) + 1e-9))
@@ -86,7 +86,7 @@ class OnScaledGenes:
     """What a linear model of scaled genes is restored from."""
 
     _scaled: ScaledGenes
-    _linear: Linear
+    _linear: LinearClassifier
 
     def state(self) -> State:
         """Return the arrays that :meth:`restore` needs."""
@@ -94,5 +94,8 @@ class OnScaledGenes:
 
     def restore(self, arrays: State) -> Self:
         """Become the model that :meth:`state` was asked of."""
-        self._scaled, self._linear = ScaledGenes().restore(part(arrays, "genes")), Linear(**part(arrays, "linear"))
+        self._scaled, self._linear = (
+            ScaledGenes().restore(part(arrays, "genes")),
+            LinearClassifier(**part(arrays, "linear")),
+        )
         return self

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.scaled import Linear, OnScaledGenes, ScaledGenes
+from scgnn_tools.labels.scaled import LinearClassifier, OnScaledGenes, ScaledGenes
 
 
 class SgdGenes(OnScaledGenes):
@@ -50,17 +50,17 @@ class SgdGenes(OnScaledGenes):
         """Columns of the expression that are used, int (n_genes,)."""
         return self._scaled.genes
 
-    def _train(self, expression: sp.csr_array, labels: np.ndarray, number: int) -> Linear:
+    def _train(self, expression: sp.csr_array, labels: np.ndarray, number: int) -> LinearClassifier:
         from sklearn.linear_model import SGDClassifier
 
         # about a million steps a class, the number at which SGD has settled; few cells are seen more often
         epochs = int(np.clip(1e6 / len(labels), 5, 500))
         x = self._scaled(expression)
         if x.shape[1] == 0:
-            return Linear.constant(labels)
+            return LinearClassifier.constant(labels)
         model = SGDClassifier(loss="log_loss", alpha=self.alpha, max_iter=epochs, tol=1e-3, random_state=number)
         model.fit(x, labels)
-        return Linear(model.coef_, model.intercept_)
+        return LinearClassifier(model.coef_, model.intercept_)
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of each class's own probability, made to sum to one, (n_cells, n_classes)."""

@@ -13,7 +13,7 @@ from scgnn_tools._log import printable
 from scgnn_tools.data.bounds import check_csr
 from scgnn_tools.fm import drafts, saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm.cgc_mini.network import BITS, CGCMini, Settings
+from scgnn_tools.fm.cgc_mini.network import BITS, CGCMini, CGCMiniSettings
 
 WEIGHTS = Path(__file__).parent / "weights"
 DIMENSION = 64
@@ -95,9 +95,9 @@ def _read(folder: Path) -> CGCMini:
     )
 
 
-def _settings(config: dict[str, Any], folder: Path) -> Settings:
+def _settings(config: dict[str, Any], folder: Path) -> CGCMiniSettings:
     try:
-        out = Settings(**config["settings"])
+        out = CGCMiniSettings(**config["settings"])
     except (KeyError, TypeError) as error:
         msg = f"{folder / saves.CONFIG}: its settings do not fit ({printable(error)}). Fetch or save it again."
         raise WeightsError(msg) from error

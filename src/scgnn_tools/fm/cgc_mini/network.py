@@ -27,7 +27,7 @@ LEAST_CELLS, MOST_CELLS = 100, 20_000
 
 
 @dataclass(frozen=True)
-class Settings:
+class CGCMiniSettings:
     """What the training chose on labelled cells that it left out; the numbers are in the weights' ``config.json``."""
 
     step: float
@@ -61,7 +61,7 @@ class CGCMini(FoundationModel):
     graph
         Correlations, CSR (n_vocabulary, n_vocabulary).
     settings
-        See :class:`Settings`.
+        See :class:`CGCMiniSettings`.
     own
         Vectors that :meth:`adapt` made from a user's cells, float (n_vocabulary, dimension).
     """
@@ -74,7 +74,7 @@ class CGCMini(FoundationModel):
         vectors: np.ndarray,
         rarity: np.ndarray,
         graph: sp.csr_array,
-        settings: Settings,
+        settings: CGCMiniSettings,
         config: dict[str, Any],
         own: np.ndarray | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class CGCMini(FoundationModel):
         card = replace(self.card, dimension=self._trained.shape[1] + BITS + dimension)
         return self._changed(card=card, own=own)
 
-    def with_settings(self, settings: Settings) -> "CGCMini":
+    def with_settings(self, settings: CGCMiniSettings) -> "CGCMini":
         """Return the model with another step or other fixed vectors; its trained ones stay."""
         return self._changed(settings=settings)
 

@@ -41,7 +41,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutTargets:
     """What a run over the folds found.
 
     Attributes
@@ -62,7 +62,7 @@ class HeldOut:
 
 def held_out(
     cells: Experiments, split: pd.DataFrame, methods: dict[str, Callable[[], KnockoutMethod]], *, rng: RNG = 0
-) -> HeldOut:
+) -> HeldOutTargets:
     """Fit and score every method in every fold; a method calls as many genes changed as were in its training."""
     own = next(iter(methods))
     parts: dict[str, list[tuple[pd.DataFrame, np.ndarray, np.ndarray]]] = {m: [] for m in methods}
@@ -82,7 +82,7 @@ def held_out(
             parts[name].append((table.assign(experiment=test), confusion, new.target))
             if name == own:
                 probabilities[test], changes[test], notes = p, change, method.notes
-    return HeldOut({m: _joined(p) for m, p in parts.items()}, probabilities, changes, dict(notes))
+    return HeldOutTargets({m: _joined(p) for m, p in parts.items()}, probabilities, changes, dict(notes))
 
 
 def _joined(parts: list) -> Scored:

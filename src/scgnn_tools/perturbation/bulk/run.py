@@ -11,7 +11,15 @@ import pandas as pd
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.perturbation.bulk._protocol import Experiments, KnockoutMethod
 from scgnn_tools.perturbation.bulk._registry import METHODS, knockout_method
-from scgnn_tools.perturbation.bulk.evaluation import CEILING, HeldOut, ceiling, held_out, paired, summary, verdict
+from scgnn_tools.perturbation.bulk.evaluation import (
+    CEILING,
+    HeldOutTargets,
+    ceiling,
+    held_out,
+    paired,
+    summary,
+    verdict,
+)
 from scgnn_tools.perturbation.bulk.inputs import Bulk, labels, prior_edges
 from scgnn_tools.perturbation.relations import Relations, relations
 
@@ -20,7 +28,7 @@ from scgnn_tools.perturbation.relations import Relations, relations
 class Result:
     """Tables as :func:`scgnn_tools.tl.knockout_bulk` describes them."""
 
-    found: HeldOut
+    found: HeldOutTargets
     evaluation: pd.DataFrame
     paired: pd.DataFrame
     verdict: str

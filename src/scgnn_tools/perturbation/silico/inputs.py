@@ -88,7 +88,7 @@ def _some(cells: np.ndarray, n: int, draws: np.random.Generator) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Cells:
+class SilicoCells:
     """Some cells as a model sees them.
 
     Attributes
@@ -105,7 +105,7 @@ class Cells:
 
 def read(
     adata: "AnnData", cells: np.ndarray, model: "FoundationModel", layer: str | None, gene_key: str | None
-) -> Cells:
+) -> SilicoCells:
     """Read some cells, once each, in the order of ``cells``."""
     unique, at = np.unique(cells, return_inverse=True)
     whole = (
@@ -120,7 +120,7 @@ def read(
     if not log.count_nonzero():
         msg = f"{opened.name} holds no counts in the {len(unique):,} cells asked for. Pass layer= for another matrix, or other cells."
         raise InputValueError(msg)
-    return Cells(tokens.select(at), sp.csr_array(log[at]))
+    return SilicoCells(tokens.select(at), sp.csr_array(log[at]))
 
 
 def chosen_genes(genes: Any, model: "FoundationModel", detected: np.ndarray) -> np.ndarray:

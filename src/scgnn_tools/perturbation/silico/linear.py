@@ -13,7 +13,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearModel:
     """Values and vectors of genes, side by side, and what is added to every cell.
 
     Attributes
@@ -32,12 +32,14 @@ class Linear:
         v = np.hstack([x @ w for x, w in self.parts])
         return v if self.offset is None else v + self.offset
 
-    def take(self, cells: np.ndarray) -> "Linear":
+    def take(self, cells: np.ndarray) -> "LinearModel":
         """Return some of the cells."""
-        return Linear([(sp.csr_array(x[cells]), w) for x, w in self.parts], self.offset)
+        return LinearModel([(sp.csr_array(x[cells]), w) for x, w in self.parts], self.offset)
 
 
-def shifts(model: Linear, genes: np.ndarray, kind: str, *, together: bool, states: dict[str, np.ndarray]) -> Shifts:
+def shifts(
+    model: LinearModel, genes: np.ndarray, kind: str, *, together: bool, states: dict[str, np.ndarray]
+) -> Shifts:
     """Return what perturbing genes (columns of the values) does to each cell.
 
     Deleting sets a value to 0, in cells that have it; over-expressing sets it to the largest value of the cell.
@@ -67,7 +69,7 @@ def _delta(x: sp.csr_array, genes: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _each(
-    model: Linear, deltas: Sequence[np.ndarray], genes: np.ndarray, states: dict[str, np.ndarray]
+    model: LinearModel, deltas: Sequence[np.ndarray], genes: np.ndarray, states: dict[str, np.ndarray]
 ) -> dict[str | None, np.ndarray]:
     """Return the cosines of a change of one gene at a time, with products of cells, genes and states alone."""
     v = model.cells()
@@ -94,7 +96,7 @@ def _each(
 
 
 def _together(
-    model: Linear, deltas: Sequence[np.ndarray], genes: np.ndarray, states: dict[str, np.ndarray]
+    model: LinearModel, deltas: Sequence[np.ndarray], genes: np.ndarray, states: dict[str, np.ndarray]
 ) -> dict[str | None, np.ndarray]:
     """Return the cosines of a change of all genes at once, one column."""
     v = model.cells()

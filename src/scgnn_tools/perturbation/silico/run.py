@@ -11,8 +11,8 @@ from scipy.stats import spearmanr
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG
 from scgnn_tools.perturbation.silico import linear
-from scgnn_tools.perturbation.silico.inputs import Cells
-from scgnn_tools.perturbation.silico.linear import Linear
+from scgnn_tools.perturbation.silico.inputs import SilicoCells
+from scgnn_tools.perturbation.silico.linear import LinearModel
 from scgnn_tools.perturbation.silico.shifts import Shifts
 from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, residual, table
 
@@ -50,12 +50,12 @@ class Asked:
     by_gene: bool = False
 
 
-def shifts_of(model: "FoundationModel", start: Cells, states: dict[str, Cells], asked: Asked) -> Shifts:
+def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
     """Return what perturbing does in the model."""
     if model.card.kind == "linear":
         parts_of = cast("CGCMini | CorpusSVD", model).linear_parts
-        means = {s: Linear(parts_of(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
-        parts = Linear(parts_of(start.tokens))
+        means = {s: LinearModel(parts_of(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
+        parts = LinearModel(parts_of(start.tokens))
         return linear.shifts(parts, asked.genes, asked.kind, together=asked.together, states=means)
     from scgnn_tools.fm import estimate
     from scgnn_tools.perturbation.silico import network
@@ -77,7 +77,7 @@ def shifts_of(model: "FoundationModel", start: Cells, states: dict[str, Cells], 
     )
 
 
-def _sequences(start: Cells, asked: Asked) -> int:
+def _sequences(start: SilicoCells, asked: Asked) -> int:
     n = start.tokens.n_cells
     if asked.together:
         return 2 * n
@@ -88,7 +88,7 @@ def summary(
     names: np.ndarray,
     found: Shifts,
     beside: Shifts,
-    start: Cells,
+    start: SilicoCells,
     asked: Asked,
     goal: str | None,
     *,
@@ -152,7 +152,7 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     return float(spearmanr(a[own], b[own]).statistic)
 
 
-def in_components(start: Cells, states: dict[str, Cells], asked: Asked) -> Shifts:
+def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
     """Return the same perturbations in principal components of the log values of these cells: the linear baseline."""
     from sklearn.decomposition import PCA
 
@@ -161,9 +161,9 @@ def in_components(start: Cells, states: dict[str, Cells], asked: Asked) -> Shift
     pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(everything))
     axes = pca.components_.T.astype(np.float64)
     offset = -pca.mean_ @ axes
-    means = {s: Linear([(c.log, axes)], offset).cells().mean(axis=0) for s, c in states.items()}
+    means = {s: LinearModel([(c.log, axes)], offset).cells().mean(axis=0) for s, c in states.items()}
     return linear.shifts(
-        Linear([(start.log, axes)], offset), asked.genes, asked.kind, together=asked.together, states=means
+        LinearModel([(start.log, axes)], offset), asked.genes, asked.kind, together=asked.together, states=means
     )
 
 
