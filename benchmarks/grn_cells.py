@@ -17,6 +17,7 @@ import pandas as pd
 
 import scgnn_tools as sgt
 from benchmarks._cells import read
+from benchmarks.grn_negatives import negatives, trainings
 from benchmarks.grn_regulons import activities, ranks
 from scgnn_tools import genes
 from scgnn_tools.grn import collect
@@ -25,15 +26,12 @@ from scgnn_tools.grn.cells import measure
 from scgnn_tools.grn.evidence import depth_bins
 from scgnn_tools.grn.groups import groups_of
 from scgnn_tools.grn.heldout import held_out
-from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.joined import InGroup, pooled, without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.reliability import shared, spearman
-from scgnn_tools.grn.runs import Runs
-from scgnn_tools.grn.score import Added
+from scgnn_tools.grn.score import joined as join
 from scgnn_tools.grn.smoothing import canonical_order
-from scgnn_tools.store import RunFolder
 
 SETS = ["pbmc3k", "kang_ifnb", "baron_mouse"]
 KNOWN = {
@@ -63,21 +61,9 @@ def dorothea(data: Path, organism: str, symbols: np.ndarray) -> pd.DataFrame:
     return own[~here.isin(seen)]
 
 
-def without_cells(data, tfs: np.ndarray, symbols: np.ndarray, n_runs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities out of fold, and in how many runs a pair was drawn, (n_tfs, n_genes)."""
-    inputs = LinkInputs(data.inputs.pairs, data.inputs.embedding, symbols, None)
-    runs = Runs(inputs, "sgt", tfs, 0, {}, RunFolder(None, {}), "")
-    each = np.stack([runs.scores(r, unseen=True) for r in range(n_runs)])
-    with np.errstate(invalid="ignore"):
-        drawn = np.isnan(each).sum(axis=0)
-        total = np.nansum(each, axis=0) / np.maximum(n_runs - drawn, 1)
-    total[drawn == n_runs] = np.nan
-    return total, drawn
-
-
 def response(name: str, side: CellSide) -> pd.DataFrame:
     """Compare real cells with permuted ones, and halves of the real cells with each other."""
-    measured, rows = side.evidence.measured, []
+    measured, rows, apart = side.evidence.measured, [], []
     seen = np.bincount(side.x.indices, minlength=side.x.shape[1]) / side.x.shape[0]
     for kind, n_bins, least in (("all cells", 1, 0.0), ("cells of like depth", 20, 0.0), ("all cells", 1, 0.05)):
         expressed = np.isfinite(measured.z).any(axis=0) & (seen >= least)
@@ -87,23 +73,26 @@ def response(name: str, side: CellSide) -> pd.DataFrame:
         noise = measure(permuted(measured.x, n_bins=n_bins, bins=own, rng=11), side.tfs, expressed, bins=own, rng=12)
         there = np.isfinite(measured.z) & np.isfinite(noise.z)
         real, none = (np.where(there, m.score, -np.inf)[there.any(axis=1)] for m in (measured, noise))
+        if not apart or least > 0:  # the same cells and genes are measured once
+            apart = [measure(measured.x[half], side.tfs, expressed, rng=13).score for half in measured.half[2:]]
         rows.append({
             "set": name, "permuted among": kind, "factors": int(there.any(axis=1).sum()), "genes": int(expressed.sum()),
             "real and permuted": spearman(measured.score[there], noise.score[there]), "halves": measured.reliability.halves,
+            "data_score of halves": spearman(*(s[there] for s in apart)),
             "top 100, permuted": shared(real, none, 100), "top 100, halves": measured.reliability.shared,
             "permuted halves": noise.reliability.halves,
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return AUROC at equal degree on TRRUST (out of fold) and on the other collection, and the joined probabilities."""
+def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -> pd.DataFrame:
+    """Return AUROC at equal degree on TRRUST (out of fold) and on the other collection."""
     there = np.isfinite(side.evidence.measured.z)
     noise = without_signal(side.evidence, side.known, side.degree, rng=21)
     ratio = side.evidence.log_ratio()
-    joined = Added(ratio).to(prior)
+    joined = join(prior, ratio)
     scores = {"joined": joined, "prior": prior, "cells": ratio, "correlation": side.evidence.measured.r,
-              "joined, permuted": Added(noise.log_ratio()).to(prior), "permuted cells": noise.log_ratio()}  # fmt: skip
+              "joined, permuted": join(prior, noise.log_ratio()), "permuted cells": noise.log_ratio()}  # fmt: skip
     scores = {n: np.where(there, s, np.nan) for n, s in scores.items()}
     parts = [
         recovery(scores, side.known & there, np.where(there.any(axis=0), side.degree, 0), rng=0).assign(truth="TRRUST")
@@ -117,23 +106,15 @@ def recovered(name: str, side: CellSide, prior: np.ndarray, other: np.ndarray) -
             truth="DoRothEA A–C, new"
         )
     )
-    return pd.concat(parts).assign(set=name), joined
+    return pd.concat(parts).assign(set=name)
 
 
-def biology(
-    name: str,
-    side: CellSide,
-    joined: np.ndarray,
-    tfs: np.ndarray,
-    noise: CellSide,
-    noisy: np.ndarray,
-    others: dict[str, np.ndarray],
-) -> list[dict]:
+def biology(name: str, side: CellSide, tfs: np.ndarray, noise: CellSide, others: dict[str, np.ndarray]) -> list[dict]:
     """Rank textbook factors of each group by their regulons, without their own expression, by that expression, and by other tools.
 
-    ``noise`` are the same cells with permuted genes, ``noisy`` what is joined of them. ``others`` hold activities, (n_cells, n_tfs).
+    ``noise`` are the same cells with permuted genes. ``others`` hold activities, (n_cells, n_tfs).
     """
-    table, permuted_table = side.regulons(joined, tfs), noise.regulons(noisy, tfs)
+    table, permuted_table = side.regulons(tfs), noise.regulons(tfs)
     enough = pd.Series(side.known.sum(axis=1), index=tfs) >= LEAST_TARGETS
     cells = [g.cells for g in side.groups]
     ranked = {n: ranks(a, cells, tfs) for n, a in others.items()}
@@ -170,31 +151,13 @@ def held_out_by_group(side: CellSide, prior: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def of_permuted(side: CellSide, prior: np.ndarray) -> tuple[CellSide, np.ndarray]:
-    """Return the same cells with every gene permuted among cells of like depth, and what is joined of them."""
+def of_permuted(side: CellSide) -> CellSide:
+    """Return the same cells with every gene permuted among cells of like depth."""
     bins = depth_bins(side.x)
     cells = permuted(side.x, bins=bins, rng=31)
     there = np.isfinite(side.evidence.measured.z).any(axis=0)
     evidence = pooled(cells, side.tfs, there, side.known, side.degree, bins=bins, rng=32)
-    return replace(side, x=cells, evidence=evidence), Added(evidence.log_ratio()).to(prior)
-
-
-def negatives(name: str, prior: np.ndarray, drawn: np.ndarray, other: np.ndarray, degree: np.ndarray) -> dict:
-    """Return median ranks of true edges that the prior lacks, drawn as negatives or not, of targets of the same degrees."""
-    rank = pd.DataFrame(np.nan_to_num(prior, nan=-1)).rank(axis=1, ascending=False).to_numpy()
-    i, j = np.nonzero(other)
-    was = drawn[i, j] > 0
-    bins = np.digitize(degree[j], [1, 2, 3, 5, 9, 17, 33])
-    share = np.bincount(bins[was], minlength=9) / np.maximum(np.bincount(bins[~was], minlength=9), 1)
-    values, weight = rank[i, j][~was], share[bins[~was]]
-    order = np.argsort(values)
-    like = (
-        float(values[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
-        if weight.sum() > 0
-        else np.nan
-    )
-    return {"set": name, "drawn": float(np.median(rank[i, j][was])), "not drawn, of like degree": like,
-            "not drawn": float(np.median(rank[i, j][~was])), "of": prior.shape[1], "edges drawn": int(was.sum())}  # fmt: skip
+    return replace(side, x=cells, evidence=evidence)
 
 
 def main() -> None:
@@ -219,27 +182,27 @@ def main() -> None:
         tfs = symbols[np.isin(symbols, data.known["tf"].unique())]
         groups = [type(g)(g.name, g.cells, g.genes[expressed]) for g in groups]
         side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0)
-        prior, drawn = without_cells(data, tfs, symbols, args.runs)
+        trained = trainings(data, tfs, symbols, args.runs)
+        prior = trained.unseen
         new = dorothea(args.data, data.params["organism"], symbols)
         other = np.zeros(prior.shape, dtype=bool)
         i, j = pd.Index(tfs).get_indexer(new["tf"]), pd.Index(symbols).get_indexer(new["target"])
         other[i[(i >= 0) & (j >= 0)], j[(i >= 0) & (j >= 0)]] = True
         every["response"].append(response(name, side))
-        table, joined = recovered(name, side, prior, other)
-        every["recovery"].append(table)
-        noise, noisy = of_permuted(side, prior)
+        every["recovery"].append(recovered(name, side, prior, other))
+        noise = of_permuted(side)
         others = activities(args.data, data.params["organism"], side, tfs, symbols)
-        every["biology"] += biology(name, side, joined, tfs, noise, noisy, others)
+        every["biology"] += biology(name, side, tfs, noise, others)
         if "condition" in adata.obs:
             some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]
             names = [str(c) for c in adata.obs["condition"].unique()]
             apart = [type(groups[0])(n, c, np.ones(len(symbols), dtype=bool)) for n, c in zip(names, some, strict=True)]
-            nothing = [InGroup(None, None)] * len(apart)
+            nothing = [InGroup(None, None, side.evidence.measured.z)] * len(apart)
             here, there = (replace(s, groups=apart, of_group=nothing) for s in (side, noise))
-            every["biology"] += biology(name, here, joined, tfs, there, noisy, others)
+            every["biology"] += biology(name, here, tfs, there, others)
         every["held out"].append(side._held_out(prior, 50, 0).assign(set=name))
         every["held out by group"].append(held_out_by_group(side, prior).assign(set=name))
-        every["negatives"].append(negatives(name, prior, drawn, other, side.degree))
+        every["negatives"].append(negatives(trained, data.inputs.pairs, tfs, symbols, other).assign(set=name))
         every["ratio"].append(side.ratios().assign(set=name))
         print(f"{name}: {side.reliability().round(3).to_string()}\n{time.perf_counter() - start:.0f} s\n", flush=True)
         show(every)
@@ -263,8 +226,8 @@ def show(every: dict[str, list]) -> None:
     print("\nExpression of held-out cells\n" + pd.concat(every["held out"]).round(4).to_string())
     print("\nWithin groups\n" + pd.concat(every["held out by group"]).round(4).to_string(index=False))
     print(
-        "\nNegatives: median rank of edges that the prior lacks\n"
-        + pd.DataFrame(every["negatives"]).round(0).to_string(index=False),
+        "\nNegatives: median rank of pairs that the prior lacks, drawn as negatives or as likely to be drawn\n"
+        + pd.concat(every["negatives"]).round(2).to_string(index=False),
         flush=True,
     )
 

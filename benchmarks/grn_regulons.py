@@ -9,12 +9,12 @@ import scipy.sparse as sp
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
-from scgnn_tools.grn.cell_side import REGULON, CellSide
+from scgnn_tools.grn.cell_side import CellSide
 from scgnn_tools.grn.contrast import differences
 from scgnn_tools.grn.evidence import moments
 
-TARGETS, CELLS, LEAST = 400, 800, 5
-"""Targets, the most variable, and drawn cells that GRNBoost2's algorithm is run on (all would take hours); least targets of a regulon."""
+TARGETS, CELLS, REGULON, LEAST = 400, 800, 50, 5
+"""Targets, the most variable, and drawn cells that GRNBoost2's algorithm is run on (all would take hours); most and least of a regulon."""
 
 
 def activities(

@@ -10,7 +10,7 @@ from scgnn_tools.grn.cell_side import aligned, cell_side
 from scgnn_tools.grn.joined import without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.reliability import spearman
-from scgnn_tools.grn.score import Group, joined
+from scgnn_tools.grn.score import Group
 
 
 def make(x, edges, names, groups=None, known_share=0.7):
@@ -99,9 +99,11 @@ def test_groups_have_scores_of_their_own(world):
     mine = edges[0]
     assert high.columns["contrast"][0, mine].min() > 1 > -1 > low.columns["contrast"][0, mine].max()
     assert (high.log_ratio[0, mine] > low.log_ratio[0, mine] + 1).all()
-    table = side.regulons(joined(np.full(edges.shape, 0.1), side.evidence.log_ratio()), names[: planted.N_TFS])
+    table = side.regulons(names[: planted.N_TFS])
     best = table[table["group"] == "high"].sort_values("specificity", ascending=False)
     assert best["tf"].iloc[0] == "T00"
+    assert (best["n_targets"] <= 100).all()
+    assert np.isnan(side.evidence.measured.score[0, 0])  # no factor is in its own regulon
     assert set(side.reliability().index) == {"all cells", "high", "low"}
     told = side.added(join=False)[0]
     assert told.log_ratio is None

@@ -35,13 +35,17 @@ def test_an_edge_needs_both_of_its_genes(factor, target, sign, wanted):
     assert found.tolist() == [wanted]
 
 
-def test_a_regulon_is_scored_without_its_factor(cells):
+def test_a_regulon_is_the_mean_of_its_genes_each_on_its_own_scale(cells):
     x, groups = cells
-    weights = np.zeros((3, 12))
-    weights[0, :4] = 1  # its targets are higher in the first group
-    weights[1, [0, 5, 6, 7]] = 1  # it is itself, its targets are not
-    found = contrast.regulon_differences(x, sp.csr_array(weights), np.array([8, 0, 1]), groups)
-    assert found.shape == (2, 3)
+    weights = np.zeros((4, 12))
+    weights[0, :4] = 1  # its genes are higher in the first group
+    weights[1, [5, 6, 7]] = 1  # these are not
+    weights[3, :4] = -2  # and these are asked to fall
+    apart = contrast.differences(x, groups)
+    found = contrast.regulon_differences(apart, sp.csr_array(weights))
+    assert found.shape == (2, 4)
+    np.testing.assert_allclose(found[:, 0], apart[:, :4].mean(axis=1), rtol=1e-5)
     assert found[0, 0] > 1.5
     assert abs(found[0, 1]) < 0.8
     assert np.isnan(found[:, 2]).all()
+    np.testing.assert_allclose(found[:, 3], -found[:, 0], rtol=1e-5)

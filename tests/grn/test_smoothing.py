@@ -43,38 +43,66 @@ def test_constant_cells_have_no_components():
     assert np.allclose(smoothing.components(sp.csr_array(np.ones((12, 4), dtype=np.float32))), 0)
 
 
+def seen_through(x, tfs, *, bins, **how):
+    genes = np.arange(x.shape[1])
+    return smoothing.fitted_correlations(x, tfs, genes, bins=bins, by=smoothing.axes(x, bins=bins, **how))
+
+
 def test_a_few_components_tell_the_programme_of_a_gene_and_not_its_noise():
     x, tfs, edges = planted.cells(400)
     bins = evidence.depth_bins(x)
-    genes = np.arange(x.shape[1])
-    fitted = smoothing.fitted_correlations(x, tfs, genes, bins=bins, rank=30)
-    plain = evidence.correlations(x, tfs, genes, bins=bins)
+    plain = evidence.correlations(x, tfs, np.arange(x.shape[1]), bins=bins)
+    fitted = seen_through(x, tfs, bins=bins)
     assert fitted.shape == plain.shape
-    np.testing.assert_allclose(fitted[np.arange(len(tfs)), tfs], 1, atol=1e-5)
     assert np.abs(fitted).max() < 1 + 1e-5
     assert fitted[edges].mean() > plain[edges].mean() + 0.2
 
-    # the correlation of the fits themselves
-    scores = smoothing.components(x, n=30, bins=bins).astype(float)
+    # the fits themselves, each component as far as it is trusted, and the noise of a gene in its length
+    by = smoothing.axes(x, bins=bins)
     dense = x.toarray().astype(float)
     for b in np.unique(bins):
-        np.testing.assert_allclose(scores[bins == b].mean(axis=0), 0, atol=1e-3)
+        np.testing.assert_allclose(by.cells[bins == b].mean(axis=0), 0, atol=1e-4)
         dense[bins == b] -= dense[bins == b].mean(axis=0)
-    fit = scores @ np.linalg.lstsq(scores, dense, rcond=None)[0]
-    np.testing.assert_allclose(fitted, np.corrcoef(fit.T)[tfs], atol=1e-3)
+    along = by.cells.T @ dense
+    free = len(dense) - len(np.unique(bins)) - len(along)
+    noise = ((dense - by.cells @ along) ** 2).sum(axis=0) / free
+    length = np.sqrt(by.trust @ along**2 + noise * by.trust.sum())
+    np.testing.assert_allclose(
+        fitted, ((along * by.trust[:, None]).T @ along / np.outer(length, length))[tfs], atol=1e-3
+    )
+
+
+def test_a_component_is_trusted_as_far_as_it_exceeds_those_of_permuted_cells():
+    x, _, _ = planted.cells(600)
+    bins = evidence.depth_bins(x)
+    real = smoothing.axes(x, bins=bins)
+    noise = smoothing.axes(null.permuted(x, bins=bins, rng=1), bins=bins)
+    assert real.trust[0] > 0.8
+    assert (np.diff(real.trust) <= 1e-6).all()
+    assert 0.3 < noise.trust.max() < 0.6  # one half: as much as the most that noise has
+    given = smoothing.axes(x, bins=bins, trust=np.array([1.0, 0.5]))
+    np.testing.assert_array_equal(given.trust, [1, 0.5])
+    assert given.cells.shape == (600, 2)
+
+
+def test_a_gene_of_few_counts_goes_with_nothing():
+    x, tfs, edges = planted.cells(400)
+    dense = x.toarray()
+    dense[:, -1] = 0
+    dense[::80, -1] = 1
+    found = np.abs(seen_through(sp.csr_array(dense), tfs, bins=evidence.depth_bins(x)))
+    assert found[:, -1].max() < 0.6 * found[edges].mean()
 
 
 def test_components_of_permuted_cells_share_nothing_with_those_of_the_cells():
     x, tfs, _ = planted.cells(600)
     bins, genes = evidence.depth_bins(x), np.arange(x.shape[1])
-    real, noise = (
-        smoothing.fitted_correlations(m, tfs, genes, bins=bins) for m in (x, null.permuted(x, bins=bins, rng=1))
-    )
+    real, noise = (seen_through(m, tfs, bins=bins) for m in (x, null.permuted(x, bins=bins, rng=1)))
     apart = tfs[:, None] != genes[None, :]
     assert abs(np.corrcoef(real[apart], noise[apart])[0, 1]) < 0.03
 
 
 def test_constant_genes_and_few_cells_have_fits_of_nothing():
     x = sp.csr_array(np.ones((12, 4), dtype=np.float32))
-    found = smoothing.fitted_correlations(x, np.array([0, 1]), np.arange(4), bins=np.zeros(12, dtype=np.int64))
+    found = seen_through(x, np.array([0, 1]), bins=np.zeros(12, dtype=np.int64))
     np.testing.assert_array_equal(found, 0)

@@ -30,8 +30,8 @@ from scgnn_tools.grn.score import Added, Group, joined
 MIN_CELLS = 5
 """Cells that express a gene, at least, whose evidence is measured at all."""
 
-REGULON = 50
-"""Targets of a regulon, at most."""
+REGULON = 100
+"""Genes of a regulon, at most."""
 
 
 @dataclass(frozen=True)
@@ -184,24 +184,22 @@ class CellSide:
         k = min(n_top, score.shape[1] - 1)
         return {"joined": _best(score, k), "prior": _best(np.where(np.isfinite(score), prior, -np.inf), k)}
 
-    def regulons(self, joined: np.ndarray, tfs: np.ndarray) -> pd.DataFrame:
+    def regulons(self, tfs: np.ndarray) -> pd.DataFrame:
         """Return, for each group and factor, how much higher its regulon and its own expression are than in other cells.
 
-        A regulon is the best targets of a factor in the network of all cells that go with it or, where the sign is told, against it; the
-        factor is not in it.
+        A regulon is the genes that the cells tie to a factor most, whichever way, each with its evidence as weight; neither the factor
+        itself nor a known edge has a say.
         """
         if not self.of_group:
             return pd.DataFrame({"group": [], "tf": [], "n_targets": [], "specificity": [], "expression": []})
-        z = self.evidence.measured.z
-        i, at = _best(np.where(np.isfinite(z), joined, -np.inf), min(REGULON, z.shape[1] - 1))
-        weights = sp.csr_array((np.nan_to_num(self.evidence.measured.score[i, at]), (i, at)), shape=z.shape)
-        cells = [g.cells for g in self.groups]
-        found = regulon_differences(self.x, weights, self.tfs, cells)  # type: ignore[arg-type]
-        own = differences(self.x, cells)[:, self.tfs]  # type: ignore[arg-type]
+        score = self.evidence.measured.score
+        i, at = _best(np.where(np.isfinite(score), np.abs(score), -np.inf), min(REGULON, score.shape[1] - 1))
+        weights = sp.csr_array((score[i, at], (i, at)), shape=score.shape)
+        apart = differences(self.x, [g.cells for g in self.groups])  # type: ignore[misc]
         n = np.bincount(i, minlength=len(self.tfs))
         parts = [
             pd.DataFrame({"group": g.name, "tf": tfs, "n_targets": n, "specificity": a, "expression": b})
-            for g, a, b in zip(self.groups, found, own, strict=True)
+            for g, a, b in zip(self.groups, regulon_differences(apart, weights), apart[:, self.tfs], strict=True)
         ]
         return pd.concat(parts, ignore_index=True)
 

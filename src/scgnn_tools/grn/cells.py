@@ -9,7 +9,7 @@ from scgnn_tools._random import RNG, generator
 from scgnn_tools.grn.evidence import correlations, depth_bins
 from scgnn_tools.grn.null import calibrated, permuted
 from scgnn_tools.grn.reliability import Reliability, agreement, halves
-from scgnn_tools.grn.smoothing import COMPONENTS, canonical_order, fitted_correlations
+from scgnn_tools.grn.smoothing import COMPONENTS, Axes, axes, canonical_order, fitted_correlations
 
 LEAST_CELLS = 20
 """Fewer cells have no halves to speak of."""
@@ -95,10 +95,13 @@ def measure(
     columns = np.searchsorted(genes, tfs[mine])
     every = np.arange(len(genes))
 
-    def smooth(cells: sp.csr_array, bins: np.ndarray) -> np.ndarray:
-        return fitted_correlations(cells, columns, every, bins=bins, rank=rank)
+    def smooth(cells: sp.csr_array, bins: np.ndarray, by: Axes | None = None) -> np.ndarray:
+        by = axes(cells, n=rank, bins=bins) if by is None else by
+        return fitted_correlations(cells, columns, every, bins=bins, by=by)
 
-    null = smooth(permuted(some, bins=bins, rng=rng), bins)
+    by = axes(some, n=rank, bins=bins)
+    noise = permuted(some, bins=bins, rng=rng)
+    null = smooth(noise, bins, axes(noise, n=rank, bins=bins, trust=by.trust))
     one, other = halves(x.shape[0], rng=rng)
     first, second = (smooth(some[rows], bins[rows]) for rows in (one, other))
     found = agreement(first, second)
@@ -116,6 +119,6 @@ def measure(
         return whole(correlations(some[rows], columns, every, bins=bins[rows]))
 
     return Measured(
-        x, bins, tfs, whole(calibrated(smooth(some, bins), null)), plain(slice(None)), replace(found, of_tf=of_tf),
+        x, bins, tfs, whole(calibrated(smooth(some, bins, by), null)), plain(slice(None)), replace(found, of_tf=of_tf),
         (whole(calibrated(first, null)), plain(one), one, other),
     )  # fmt: skip

@@ -3,8 +3,6 @@
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools.grn.evidence import moments
-
 LEAST_SHARE = 0.2
 """Standard deviations below this share of the median one are taken as that: a gene of three cells is no marker."""
 
@@ -45,40 +43,22 @@ def edge_contrast(of_factor: np.ndarray, of_target: np.ndarray, sign: np.ndarray
     return np.minimum(of_factor, np.where(sign < 0, -of_target, of_target))
 
 
-def regulon_differences(
-    x: sp.csr_array, weights: sp.csr_array, own: np.ndarray, groups: list[np.ndarray]
-) -> np.ndarray:
-    """Return how much more active each regulon is in each group than in all other cells, in standard deviations.
+def regulon_differences(apart: np.ndarray, weights: sp.csr_array) -> np.ndarray:
+    """Return how much higher the genes of each regulon are in each group than in other cells, in standard deviations.
 
     Parameters
     ----------
-    x
-        Log-normalised cells, (n_cells, n_genes).
+    apart
+        What :func:`differences` says of each gene, (n_groups, n_genes).
     weights
-        Signed weight of each target of each factor, (n_tfs, n_genes).
-    own
-        Column of each factor, left out of its regulon: the question is what its targets do.
-    groups
-        As in :func:`differences`.
+        Signed weight of each gene of each regulon, (n_tfs, n_genes).
 
     Returns
     -------
     ndarray
-        float32 (n_groups, n_tfs); NaN for a factor without targets. Activity is the weighted mean of the targets' expression, each at
-        mean 0 and variance 1 over the cells, less what the cell has on average.
+        float32 (n_groups, n_tfs), the weighted mean over the genes, each on its own scale: strong genes do not speak for all. A gene of
+        negative weight is asked to fall. NaN for a factor without genes.
     """
-    links = sp.lil_array(weights)
-    links[np.arange(len(own)), own] = 0
-    links = sp.csr_array(links)
-    links.eliminate_zeros()
-    size = np.asarray(abs(links).sum(axis=1)).ravel()
-    mean, deviation = moments(x)
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
-    links = links @ sp.diags_array(scale)
-    activity = np.asarray((x @ links.T).todense()) - np.asarray(links @ mean)
-    overall = np.asarray(x @ scale) - mean @ scale
-    net = np.asarray(sp.csr_array(weights).sum(axis=1)).ravel()
-    activity -= np.outer(overall / max(np.count_nonzero(scale), 1), net)
-    out = differences(sp.csr_array(activity.astype(np.float32)), groups)
-    out[:, size == 0] = np.nan
-    return out
+    total = np.asarray(abs(weights).sum(axis=1)).ravel()
+    found = np.asarray(weights @ apart.T).T
+    return np.divide(found, total, out=np.full(found.shape, np.nan), where=total > 0).astype(np.float32)

@@ -156,7 +156,7 @@ def infer(
             evaluation |= side.controls(mean, n_top=n_top, rng=rng)
             evaluation["verdict"] += f"; {predicts(evaluation['held_out'])}"
         if join and mean is not None:
-            regulons = side.regulons(joined(mean, side.evidence.log_ratio()), tfs)
+            regulons = side.regulons(tfs)
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
     return Network(edges, evaluation, new, regulons, scored.interrupted, len(tfs))

@@ -1,5 +1,7 @@
 """Counts of one cell are too few to correlate: what components say of a gene, and means over neighbouring cells."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -27,21 +29,77 @@ def canonical_order(x: sp.csr_array) -> np.ndarray:
     return np.lexsort((two, one, total))
 
 
-def components(x: sp.csr_array, *, n: int = COMPONENTS, bins: np.ndarray | None = None, rng: RNG = 0) -> np.ndarray:
-    """Return principal components of log-normalised cells over their most variable genes, float32 (n_cells, at most n).
+@dataclass(frozen=True)
+class Axes:
+    """Principal components of cells at equal depth, and how far each is to be trusted.
 
-    With ``bins`` of depth, of cells without what the bins say of them.
+    Attributes
+    ----------
+    cells
+        Orthonormal, float64 (n_cells, n).
+    trust
+        Share of what each says that is no noise, in [0, 1], float64 (n,): its variance, over that and the most that a component of
+        permuted cells has.
+    """
+
+    cells: np.ndarray
+    trust: np.ndarray
+
+
+def axes(
+    x: sp.csr_array, *, n: int = COMPONENTS, bins: np.ndarray, trust: np.ndarray | None = None, rng: RNG = 0
+) -> Axes:
+    """Return principal components of log-normalised cells without what the bins of depth say of them.
+
+    Parameters
+    ----------
+    x
+        (n_cells, n_genes).
+    n
+        Components, at most; there are no more than a fifth of the cells.
+    bins
+        Bin of depth of each cell.
+    trust
+        How far each is to be trusted: for permuted cells what the cells as they were have. None measures it.
+    rng
+        Seed.
     """
     from sklearn.utils.extmath import randomized_svd
 
-    n_cells = x.shape[0]
+    rng = generator(rng)
+    number = seed(rng)
+    values = _standardised(x, bins)
+    n = max(1, min(n, x.shape[0] // CELLS_PER_COMPONENT, values.shape[1]))
+    if not values.shape[1]:
+        return Axes(np.zeros((x.shape[0], 1)), np.zeros(1))
+    u, s, _ = randomized_svd(values, n, n_iter=4, random_state=number)
+    if trust is None:
+        for b in range(bins.max() + 1):
+            values[bins == b] = rng.permuted(values[bins == b], axis=0)
+        noise = randomized_svd(values, 1, n_iter=4, random_state=number)[1][0]
+        trust = s**2 / np.maximum(s**2 + noise**2, 1e-12)
+    k = min(len(trust), int((s > 1e-4 * max(float(s[0]), 1e-6)).sum()))
+    return Axes(u[:, :k].astype(np.float64), trust[:k].astype(np.float64))
+
+
+def components(x: sp.csr_array, *, n: int = COMPONENTS, rng: RNG = 0) -> np.ndarray:
+    """Return principal components of log-normalised cells over their most variable genes, float32 (n_cells, at most n)."""
+    from sklearn.utils.extmath import randomized_svd
+
+    values = _standardised(x)
+    n = min(n, x.shape[0] - 1, values.shape[1])
+    if n < 1:
+        return np.zeros((x.shape[0], 1), dtype=np.float32)
+    u, s, _ = randomized_svd(values, n, n_iter=4, random_state=seed(rng))
+    return (u * s).astype(np.float32)
+
+
+def _standardised(x: sp.csr_array, bins: np.ndarray | None = None) -> np.ndarray:
+    """Return the most variable genes at mean 0 and variance 1, without what bins of depth say of them, float32 (n_cells, n_some)."""
     mean, deviation = moments(x)
     dispersion = np.divide(deviation**2, mean + 1e-3, out=np.zeros_like(mean), where=deviation > 1e-6)
     some = np.sort(np.argsort(-dispersion, kind="stable")[:MOST_GENES])
     some = some[dispersion[some] > 0]
-    n = min(n, n_cells - 1, len(some))
-    if n < 1:
-        return np.zeros((n_cells, 1), dtype=np.float32)
     values = sp.csc_array(x)[:, some].toarray().astype(np.float32)
     values -= mean[some].astype(np.float32)
     values /= deviation[some].astype(np.float32)
@@ -49,8 +107,7 @@ def components(x: sp.csr_array, *, n: int = COMPONENTS, bins: np.ndarray | None 
     if bins is not None:
         depth = depth_basis(bins)
         values -= depth @ (depth.T @ values)
-    u, s, _ = randomized_svd(values, n, n_iter=4, random_state=seed(rng))
-    return (u * s).astype(np.float32)
+    return values
 
 
 def neighbour_means(
@@ -73,7 +130,7 @@ def neighbour_means(
 
 
 def fitted_correlations(
-    x: sp.csr_array, tfs: np.ndarray, genes: np.ndarray, *, bins: np.ndarray, rank: int = COMPONENTS, rng: RNG = 0
+    x: sp.csr_array, tfs: np.ndarray, genes: np.ndarray, *, bins: np.ndarray, by: Axes
 ) -> np.ndarray:
     """Return the correlation of what a few principal components say of columns ``tfs`` and ``genes``, at equal depth.
 
@@ -84,11 +141,9 @@ def fitted_correlations(
     tfs, genes
         Columns.
     bins
-        Bin of depth of each cell; the components are of cells without the means of the bins.
-    rank
-        Components, at most; there are no more than a fifth of the cells.
-    rng
-        Seed of what finds them.
+        Bin of depth of each cell.
+    by
+        The components, of cells without the means of the bins.
 
     Returns
     -------
@@ -97,16 +152,20 @@ def fitted_correlations(
 
     Notes
     -----
-    A gene's least-squares fit on the components is what it shares with many others; the noise of its own counts is left behind. Cells are
-    never made dense over all genes: only the loadings are.
+    A gene's least-squares fit on the components is what it shares with many others; the noise of its own counts is left behind. What a
+    component adds to a correlation counts as far as the component is trusted. The fit of a gene is as long as it is and as the noise of
+    its counts makes it: a gene of few counts comes near to nothing, and does not correlate with everything by chance.
+    Cells are never made dense over all genes: only the loadings are.
     """
-    some = components(x, n=max(1, min(rank, x.shape[0] // CELLS_PER_COMPONENT)), bins=bins, rng=rng).astype(np.float64)
-    depth = depth_basis(bins)
-    scores, spread, _ = np.linalg.svd(some - depth @ (depth.T @ some), full_matrices=False)
-    scores = scores[:, spread > 1e-4 * max(spread[0], 1e-6)]
     used, place = np.unique(np.concatenate([tfs, genes]), return_inverse=True)
-    fits = np.asarray(sp.csc_array(x)[:, used].T @ scores).T  # (rank, n_used), coordinates in an orthonormal basis
-    length = np.linalg.norm(fits, axis=0)
+    some = sp.csc_array(x)[:, used]
+    fits = np.asarray(some.T @ by.cells).T  # (n_components, n_used), coordinates in an orthonormal basis
+    depth = depth_basis(bins)
+    total = np.asarray(some.multiply(some).sum(axis=0)).ravel() - (np.asarray(some.T @ depth) ** 2).sum(axis=1)
+    free = max(1, x.shape[0] - depth.shape[1] - len(fits))
+    noise = np.maximum(total - (fits**2).sum(axis=0), 0) / free  # of one coordinate
+    fits *= np.sqrt(by.trust)[:, None]
+    length = np.sqrt((fits**2).sum(axis=0) + noise * by.trust.sum())
     least = 1e-6 * max(float(length.max(initial=0.0)), 1e-6)
     fits = np.divide(fits, length, out=np.zeros_like(fits), where=length > least).astype(np.float32)
     return fits[:, place[: len(tfs)]].T @ fits[:, place[len(tfs) :]]
