@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PEERS = "degree collaborative cosine pcc spearman mi grnboost2 genelink gnnlink gne cnnc scregnet sctransnet sgt genie3 deepdrim"
+PEERS = "degree collaborative cosine pcc spearman mi grnboost2 genelink gnnlink gne cnnc scregnet sctransnet sgt genie3 deepdrim scode"
 TOPICS = {
     # the ablations, the embeddings beside PCA and scVI, the gene tasks beside their baselines, the speed of each part
     "cgc": ["ablations cgc --folds 2", "cgc_mini --scvi 100 --transformer 150", "cgc"],

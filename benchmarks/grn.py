@@ -28,6 +28,11 @@ SPLITS = ["random", "degree_matched", "unseen_tf", "unseen_target"]
 SHOWN = {"auroc": "AUROC", "auprc": "AUPRC", "auroc_per_tf": "AUROC/TF", "auprc_per_tf": "AUPRC/TF"}
 SLOW = {"scregnet"}
 REFERENCE = "collaborative"
+NOT_RUN = {
+    "GRN-Transformer": "it learns from weak labels, a generic network of bulk samples, and no such network of these cells is at hand; "
+    "its attention over genes × cells needs a GPU"
+}
+"""Published methods without a row, and why."""
 
 
 def variants(method: str, own: pd.DataFrame | None, cells: object, bundled: pd.DataFrame) -> dict[str, dict]:
@@ -208,6 +213,8 @@ def main() -> None:
     print(frame.groupby("method", observed=True)["seconds"].agg(["mean", "max"]).round(1).to_string())
     once = frame.drop_duplicates(["network", "method", "seconds"])["seconds"].sum()
     print(f"{once / 60:.1f} minutes of fitting and scoring")
+    for name, why in NOT_RUN.items():
+        print(f"{name}: not run: {why}")
 
 
 if __name__ == "__main__":

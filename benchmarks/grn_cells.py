@@ -165,7 +165,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--store", type=Path, help="folder of finished trainings")
     parser.add_argument("--min-expressed", type=float, default=0.05)
+    parser.add_argument("--without-tools", action="store_true", help="leave out GRNBoost2 and ULM, half of the time")
     args = parser.parse_args()
     sgt.settings.progress = False
     parts = ("response", "recovery", "biology", "held out", "held out by group", "negatives", "ratio")
@@ -182,7 +184,7 @@ def main() -> None:
         tfs = symbols[np.isin(symbols, data.known["tf"].unique())]
         groups = [type(g)(g.name, g.cells, g.genes[expressed]) for g in groups]
         side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0)
-        trained = trainings(data, tfs, symbols, args.runs)
+        trained = trainings(data, tfs, symbols, args.runs, store=args.store and args.store / name)
         prior = trained.unseen
         new = dorothea(args.data, data.params["organism"], symbols)
         other = np.zeros(prior.shape, dtype=bool)
@@ -191,7 +193,8 @@ def main() -> None:
         every["response"].append(response(name, side))
         every["recovery"].append(recovered(name, side, prior, other))
         noise = of_permuted(side)
-        others = activities(args.data, data.params["organism"], side, tfs, symbols)
+        organism = data.params["organism"]
+        others = {} if args.without_tools else activities(args.data, organism, side, tfs, symbols)
         every["biology"] += biology(name, side, tfs, noise, others)
         if "condition" in adata.obs:
             some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]

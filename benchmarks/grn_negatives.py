@@ -5,14 +5,16 @@ the factor has edges. Pairs that were not drawn are weighted by the odds of bein
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools.grn.candidates import PER_EDGE
+from scgnn_tools.grn.collect import Data
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.runs import FOLDS, Runs
-from scgnn_tools.store import RunFolder
+from scgnn_tools.store import RunFolder, digest
 
 DRAWS, MOST = 500, 200_000
 """Draws of factors that an interval rests on; pairs that are looked at, at most."""
@@ -36,10 +38,10 @@ class Trainings:
         return np.where(self.learnt.any(axis=0), _mean(self.scores, self.learnt), self.unseen)
 
 
-def trainings(data, tfs: np.ndarray, symbols: np.ndarray, n_runs: int) -> Trainings:
+def trainings(data: Data, tfs: np.ndarray, symbols: np.ndarray, n_runs: int, *, store: Path | None = None) -> Trainings:
     """Train the default method on the prior without any cells, as ``tl.infer_grn`` does."""
     inputs = LinkInputs(data.inputs.pairs, data.inputs.embedding, symbols, None)
-    runs = Runs(inputs, "sgt", tfs, 0, {}, RunFolder(None, {}), "")
+    runs = Runs(inputs, "sgt", tfs, 0, {}, RunFolder(store, {"genes and factors": digest(symbols, tfs)}), "")
     scores, learnt = [], np.zeros((n_runs, len(tfs), len(symbols)), dtype=bool)
     for run in range(n_runs):
         scores.append(runs.scores(run))

@@ -27,6 +27,8 @@ VARIANTS = {
     "early, GCN-2, dense": ("dense", {"graph_layers": 2}),
     "early, GCN-2, sparse": ("sparse", {"graph_layers": 2}),
     "early, GCN-3, dense": ("dense", {"graph_layers": 3}),
+    "early, Gene2Vec, dense": ("dense", {**PLAIN, "walk_dim": 32}),
+    "early, Gene2Vec, sparse": ("sparse", {**PLAIN, "walk_dim": 32}),
     "masked attention, dense": ("dense", {**PLAIN, "masked_layers": "all"}),
     "masked attention, one block": ("dense", {**PLAIN, "masked_layers": [0]}),
     "contrastive, dense": ("dense", {**PLAIN, "contrast": 0.1}),
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--contexts", type=int, default=100, help="cells in which genes are tuned")
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="NAME")
     args = parser.parse_args()
     sgt.settings.progress = sgt.settings.verbose = False
     adata = ad.read_h5ad(args.data / "cells/pbmc3k.h5ad")
@@ -81,7 +84,8 @@ def main() -> None:
     base = untrained_geneformer(train, **SIZES)
     print(f"{args.cells} cells, {len(base.vocabulary):,} genes, {args.epochs} epochs; held out: {held.n_obs} cells")
     rows, nets, baselines = {}, {}, None
-    for name, (graph, options) in VARIANTS.items():
+    for name in args.variants:
+        graph, options = VARIANTS[name]
         start = time.process_time()
         how = dict(options)
         if "contrast_graph" in how:
@@ -109,10 +113,13 @@ def main() -> None:
     n_genes = int(table["n_genes"].iloc[0])
     print(f"\n{n_genes} genes; baselines, random forest\n{baselines[['auc', 'sd']].round(3).to_string()}")
     print("\nAttention that factors receive in the last block, Spearman correlation with")
-    for name in ("no graph", "early, GCN-2, dense", "early dense + contrastive sparse"):
+    dense = next((nets[n].model.graph for n in nets if VARIANTS[n][0] == "dense"), None)
+    for name in ("no graph", "early, GCN-2, dense", "early, Gene2Vec, dense", "early dense + contrastive sparse"):
+        if name not in nets or dense is None:
+            continue
         net = nets[name]
         if name == "no graph":
-            net.model.graph = nets["early, GCN-2, dense"].model.graph
+            net.model.graph = dense
         found = tf_importance(net.model, held)
         print(
             f"{name}: degree {found.attrs['spearman']:.3f} (p {found.attrs['p_value']:.1g}), cells that express the factor "

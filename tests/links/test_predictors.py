@@ -22,7 +22,11 @@ QUICK = {
     "cnnc": {"max_epochs": 1},
     "deepdrim": {"max_epochs": 1},
 }
-UNTRAINED = {"cnnc", "deepdrim"}  # in one epoch; test_images.py trains them where there is more to see
+UNTRAINED = {
+    "cnnc",
+    "deepdrim",
+    "scode",
+}  # test_images.py trains the two where there is more to see; test_scode.py has cells with a time
 
 
 def fit(name, network, rng=0, **more):

@@ -17,7 +17,7 @@ EXAMPLES = """  sgt grn cells.h5ad --output network.h5ad
 
 METHODS = (
     "sgt, scregnet, sctransnet, degree, collaborative, cosine, pcc, spearman, mi, gne, cnnc, "
-    "deepdrim, genie3, genelink, gnnlink, grnboost2"
+    "deepdrim, genie3, genelink, gnnlink, grnboost2, scode"
 )
 """Written out, since the package is not imported for the help; a test compares them."""
 

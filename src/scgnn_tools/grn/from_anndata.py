@@ -67,9 +67,10 @@ def log_expression(
     symbols = to_symbol(genes.gene_names(opened.var, gene_key=gene_key if gene_key in opened.var else None))
     var = pd.DataFrame(index=pd.Index(as_text(symbols)))
     cells = drawn_cells(opened, most_cells, strata)
+    obs = (adata.obs if cells is None else adata.obs.iloc[cells]).select_dtypes("number")  # a pseudotime, perhaps
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names may repeat: the first counts
-        return noted(ad.AnnData(opened.log_normalized(cells), var=var), "normalized"), cells
+        return noted(ad.AnnData(opened.log_normalized(cells), obs=obs, var=var), "normalized"), cells
 
 
 def sampled_totals(adata: ad.AnnData, layer: str | None) -> np.ndarray | None:

@@ -97,6 +97,7 @@ PREDICTORS = {
         "expression, training edges", EXPRESSION, log_odds=True, messages=True, **_NETWORK),
     "gnnlink": Entry(_HERE + "gnnlink", "GNNLink", "peer", "expression, training edges", EXPRESSION, messages=True, **_NETWORK),
     "grnboost2": Entry(_HERE + "trees", "GRNBoost2", "peer", "expression", EXPRESSION, random=True),
+    "scode": Entry(_HERE + "scode", "SCODE", "peer", "expression, pseudotime", EXPRESSION, random=True),
 }  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     ----------
     name
         A key of ``PREDICTORS``, in any case: the methods "sgt", "scregnet", "sctransnet"; the baselines "degree", "collaborative",
-        "cosine", "pcc", "spearman", "mi"; the peers "genie3", "grnboost2", "genelink", "gnnlink", "gne", "cnnc", "deepdrim".
+        "cosine", "pcc", "spearman", "mi"; the peers "genie3", "grnboost2", "scode", "genelink", "gnnlink", "gne", "cnnc", "deepdrim".
     **options
         Of the method. ``rng``, the seed, and ``device`` go to those that draw and compute with PyTorch; the others need none.
 
