@@ -59,18 +59,18 @@ def evaluate_grn(
     Parameters
     ----------
     edges
-        An AnnData, or a MuData, that :func:`infer_grn` was called on; a table with a column each for the factor (``source``, ``tf``,
-        ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and the score (``score``, ``importance``,
-        ``weight``, ``EdgeWeight``), higher is likelier; a file with such a table; or several by name.
+        An AnnData, or a MuData, that :func:`infer_grn` was called on; a table with a column each for the transcription factor
+        (``source``, ``tf``, ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and the score (``score``,
+        ``importance``, ``weight``, ``EdgeWeight``), higher is likelier; a file with such a table; or several by name.
     truth
         A known network in any form that ``prior=`` of :func:`infer_grn` takes: "auto" or "trrust", the bundled TRRUST of the organism,
         "collectri", "dorothea", a file, a table; or labelled pairs, a table with a ``label`` of 0 and 1. Names of another case are found.
     train
         What the edges were learnt from, edges (``source``, ``target``) or labelled pairs; these are not judged.
     tfs, genes
-        Factors (one, a list, or a file) and targets that the tool could have named; None takes the factors of the edges and all genes
-        that the edges name, or of an AnnData those that enough of its cells express, or of a group's. A pair that the tool did not name
-        ranks below all that it did.
+        Transcription factors (one, a list, or a file) and targets that the tool could have named; None takes the transcription factors
+        of the edges and all genes that the edges name, or of an AnnData those that enough of its cells express, or of a group's. A pair
+        that the tool did not name ranks below all that it did.
     key, group
         Name of the network in an AnnData, and one of its groups.
     exclude_known
@@ -79,10 +79,11 @@ def evaluate_grn(
         "human" or "mouse"; None detects it.
     perturbation_key, control
         Column of ``obs`` that says what was done to each cell, and the name of the control, as in :func:`scgnn_tools.tl.perturb`. Of each
-        factor that was perturbed alone the best 50 targets (at most a tenth of the genes) are asked to move, beside rewired networks and
-        the genes that go with the factor in control cells. It needs an AnnData, and no truth has a say in it.
+        transcription factor that was perturbed alone the best 50 targets (at most a tenth of the genes) are asked to move, beside
+        rewired networks and the genes that go with the transcription factor in control cells. It needs an AnnData, and no truth has a
+        say in it.
     bootstrap
-        Draws of factors for the 95 % intervals; 0 makes none.
+        Draws of transcription factors for the 95 % intervals; 0 makes none.
     mod
         Modality of a MuData.
     rng
@@ -92,9 +93,10 @@ def evaluate_grn(
     -------
     GrnEvaluation
         ``table``, ``pairs``, ``candidates``, ``verdict``; it prints as a table, and :func:`scgnn_tools.pl.grn_evaluation` draws it. With
-        ``perturbation_key`` also ``response``, a row a network and perturbed factor: ``n_cells``, ``n_targets``, ``auroc`` (share of other
-        genes of like expression that a target moves further than), ``rewired`` (its mean in rewired networks), ``p``, ``e_distance``
-        (energy distance of perturbed and control cells over the targets), ``e_others`` (over other genes of like expression).
+        ``perturbation_key`` also ``response``, a row a network and perturbed transcription factor: ``n_cells``, ``n_targets``,
+        ``auroc`` (share of other genes of like expression that a target moves further than), ``rewired`` (its mean in rewired
+        networks), ``p``, ``e_distance`` (energy distance of perturbed and control cells over the targets), ``e_others`` (over other
+        genes of like expression).
 
     Raises
     ------

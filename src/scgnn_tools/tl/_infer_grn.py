@@ -69,11 +69,12 @@ def infer_grn(
         Cells × genes; of a MuData one modality.
     prior
         Known edges: "auto" or "trrust" for the bundled TRRUST of the organism; "collectri" or "dorothea", which decoupler downloads; a
-        key of ``varp``; a table or a file (.csv, .tsv, .parquet, .graphml, .cyjs, .gmt, perhaps with .gz) with a column each for the factor
-        (``source``, ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and perhaps weight (``weight``,
-        ``importance``, ``score``; negative is repression), mode (``mode``, ``mor``; ``1/-1``, ``+/-``, ``activation/repression``) and
-        ``label`` (0 is no edge); a base network of CellOracle or SCENIC+ (peaks × factors, with ``gene_short_name``); regulons
-        ``{"SPI1": ["LYZ", "CD14"]}``; or several of these, as a list or by name: which of them has an edge is then a column ``in_<name>``.
+        key of ``varp``; a table or a file (.csv, .tsv, .parquet, .graphml, .cyjs, .gmt, perhaps with .gz) with a column each for the
+        transcription factor (``source``, ``TF``, ``regulator``, ``Gene1``), the target (``target``, ``gene``, ``Gene2``) and perhaps
+        weight (``weight``, ``importance``, ``score``; negative is repression), mode (``mode``, ``mor``; ``1/-1``, ``+/-``,
+        ``activation/repression``) and ``label`` (0 is no edge); a base network of CellOracle or SCENIC+ (peaks × transcription factors,
+        with ``gene_short_name``); regulons ``{"SPI1": ["LYZ", "CD14"]}``; or several of these, as a list or by name: which of them has
+        an edge is then a column ``in_<name>``.
     tfs
         Transcription factors: a list, one name, or a file with one a line; None takes the bundled list of the organism and the sources
         of the prior, without those that are RNAs (NEAT1), which a printed line names.
@@ -87,7 +88,7 @@ def infer_grn(
         of each group. Any other is trained once, and its score gets what all cells say, what the group's own say as far as halves of them
         agree, and how much more of both genes there is than elsewhere. The evaluation is of all cells.
     min_expressed
-        Share of the cells, of the group or of all, that have to express a factor and a target; and at least 5 cells.
+        Share of the cells, of the group or of all, that have to express a transcription factor and a target; and at least 5 cells.
     most_cells
         Of more cells so many are drawn, by what they hold, before they are normalised: time and memory stay what they are for so many. With
         ``groupby`` small groups stay whole and large ones give as many cells each. None takes all.
@@ -96,10 +97,10 @@ def infer_grn(
     layer, gene_key, organism
         As in :func:`scgnn_tools.tl.embed`.
     split
-        What the evaluation holds back: "unseen_tf_matched" (whole factors, degree of the targets taken out: what counting cannot solve),
-        "unseen_tf", "unseen_target", "degree_matched", "random_pair" (the papers').
+        What the evaluation holds back: "unseen_tf_matched" (whole transcription factors, degree of the targets taken out: what counting
+        cannot solve), "unseen_tf", "unseen_target", "degree_matched", "random_pair" (the papers').
     n_top
-        Targets kept of each factor, beside the known ones.
+        Targets kept of each transcription factor, beside the known ones.
     n_runs
         Trainings, each on other negative pairs and without a third of all pairs, whose mean is the score; from three on no pair is scored
         by a training that has seen it. A method that neither learns from pairs nor draws is trained once.
@@ -131,18 +132,18 @@ def infer_grn(
     ``adata.uns[key_added]["edges"]``
         DataFrame, best first: ``group`` (with ``groupby``), ``source``, ``target`` (of ``var_names``); ``score``: of a method that learns
         probabilities from the prior, those with the evidence of the cells in them, else what the method makes; ``probability`` (the same,
-        calibrated on held-out pairs of the prior, apart for factors that the prior knows and others; NaN if too few are held out);
-        ``is_tf`` (the source is on the bundled list of transcription factors and their cofactors, bool; a source of the prior may not be);
-        ``known`` (in the prior); ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN with one run);
-        ``sign`` (1 or -1 by the prior's mode, else by the correlation where permuted cells make it sure, else NaN), ``sign_from``
-        ("prior", "data", ""), ``sign_conflict`` (the two differ). Then the evidence: ``correlation`` over the cells (of the group),
-        ``cosine`` of the gene vectors; with ``groupby`` ``coexpressed`` (share of the group's cells that express both) and ``specificity``
-        (that, less its mean over the other groups); ``prior_score`` (what the method says without these cells; from three runs on, of a
-        training that has not seen the pair); ``data_score`` (what these cells say without the prior: correlation of what principal
-        components say of the two genes, in standard deviations of permuted cells, shrunk by its reliability; NaN without expression),
-        ``log_ratio`` (what the cells add to the logit), ``z`` (``data_score`` before it is shrunk; of the group), ``coherence`` (with the
-        other known targets of the factor); with ``groupby`` ``own_score`` (of the group's cells alone) and ``contrast`` (how much more
-        of both genes there is than in other cells); and what the method says of its own.
+        calibrated on held-out pairs of the prior, apart for transcription factors that the prior knows and others; NaN if too few are
+        held out); ``is_tf`` (the source is on the bundled list of transcription factors and their cofactors, bool; a source of the
+        prior may not be); ``known`` (in the prior); ``stability`` (share of the runs that have the edge among the best ``n_top``; NaN
+        with one run); ``sign`` (1 or -1 by the prior's mode, else by the correlation where permuted cells make it sure, else NaN),
+        ``sign_from`` ("prior", "data", ""), ``sign_conflict`` (the two differ). Then the evidence: ``correlation`` over the cells (of
+        the group), ``cosine`` of the gene vectors; with ``groupby`` ``coexpressed`` (share of the group's cells that express both) and
+        ``specificity`` (that, less its mean over the other groups); ``prior_score`` (what the method says without these cells; from
+        three runs on, of a training that has not seen the pair); ``data_score`` (what these cells say without the prior: correlation of
+        what principal components say of the two genes, in standard deviations of permuted cells, shrunk by its reliability; NaN without
+        expression), ``log_ratio`` (what the cells add to the logit), ``z`` (``data_score`` before it is shrunk; of the group),
+        ``coherence`` (with the other known targets of the transcription factor); with ``groupby`` ``own_score`` (of the group's cells
+        alone) and ``contrast`` (how much more of both genes there is than in other cells); and what the method says of its own.
     ``adata.uns[key_added]["evaluation"]``
         dict: ``table``, a DataFrame with the method and its baselines on the same held-out pairs: each metric with its 95 % interval over
         transcription factors (``auprc_low``, ``auprc_high``, …), and ``difference``, ``difference_low``, ``difference_high``, how much
@@ -152,16 +153,16 @@ def infer_grn(
         ``recovery`` (known edges against others at equal degree: joined, prior, cells, permuted cells) and ``held_out`` (expression of
         held-out cells by the network, by rewired ones, by components).
     ``adata.uns[key_added]["regulons"]``
-        With ``groupby``, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much higher than in
-        other cells the up to 100 genes are that the cells tie to the factor most, by ``data_score``, without the factor; in standard
-        deviations), ``expression`` (the same of the factor itself).
+        With ``groupby``, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much higher than in other cells the up to
+        100 genes are that the cells tie to the transcription factor most, by ``data_score``, without its own gene; in standard
+        deviations), ``expression`` (the same of its own gene).
     ``adata.uns[key_added]["new_factors"]``
-        DataFrame ``source``, ``target``, ``data_score`` of factors that the prior does not know, by the cells alone; they are not among
-        ``edges`` unless ``tfs`` names them or the method learns nothing from the prior.
+        DataFrame ``source``, ``target``, ``data_score`` of transcription factors that the prior does not know, by the cells alone; they
+        are not among ``edges`` unless ``tfs`` names them or the method learns nothing from the prior.
     ``adata.uns[key_added]["params"]``
         dict.
     ``adata.varp[key_added]``
-        CSR float32 (n_vars, n_vars): the scores of ``edges``, factor in the row; with ``groupby`` the best over the groups.
+        CSR float32 (n_vars, n_vars): the scores of ``edges``, transcription factor in the row; with ``groupby`` the best over the groups.
 
     Raises
     ------
