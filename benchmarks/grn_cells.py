@@ -9,15 +9,18 @@ Usage: ``python -m benchmarks.grn_cells --data ../shared/data [--sets pbmc3k kan
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 import scgnn_tools as sgt
 from benchmarks._cells import read
-from benchmarks.grn_negatives import negatives, trainings
+from benchmarks.grn_negatives import Trainings, negatives, trainings
 from benchmarks.grn_regulons import activities, ranks
 from scgnn_tools import genes
 from scgnn_tools.grn import collect
@@ -30,6 +33,7 @@ from scgnn_tools.grn.joined import InGroup, pooled, without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
 from scgnn_tools.grn.reliability import shared, spearman
+from scgnn_tools.grn.score import Group
 from scgnn_tools.grn.score import joined as join
 from scgnn_tools.grn.smoothing import canonical_order
 
@@ -160,79 +164,100 @@ def of_permuted(side: CellSide) -> CellSide:
     return replace(side, x=cells, evidence=evidence)
 
 
+def of_cells(name: str, adata: AnnData, side: CellSide, tfs: np.ndarray, symbols: np.ndarray, tools: Callable) -> dict:
+    """Return the tables that no prior is trained for."""
+    noise, others = of_permuted(side), tools(side, tfs, symbols)
+    ranked = biology(name, side, tfs, noise, others)
+    if "condition" in adata.obs:
+        some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]
+        names = [str(c) for c in adata.obs["condition"].unique()]
+        apart = [Group(n, c, np.ones(len(symbols), dtype=bool)) for n, c in zip(names, some, strict=True)]
+        nothing = [InGroup(None, None, side.evidence.measured.z)] * len(apart)
+        here, there = (replace(s, groups=apart, of_group=nothing) for s in (side, noise))
+        ranked += biology(name, here, tfs, there, others)
+    reliability = side.reliability().rename_axis("group").reset_index()
+    return {"reliability": reliability, "response": response(name, side), "ratio": side.ratios().rename_axis("source").reset_index(),
+            "biology": pd.DataFrame(ranked)}  # fmt: skip
+
+
+def of_prior(
+    name: str, side: CellSide, trained: Trainings, pairs: pd.DataFrame, tfs, symbols, new: pd.DataFrame
+) -> dict:
+    """Return the tables of the prior, trained without the cells, and of both joined."""
+    prior = trained.unseen
+    other = np.zeros(prior.shape, dtype=bool)
+    i, j = pd.Index(tfs).get_indexer(new["tf"]), pd.Index(symbols).get_indexer(new["target"])
+    other[i[(i >= 0) & (j >= 0)], j[(i >= 0) & (j >= 0)]] = True
+    held = side._held_out(prior, 50, 0).rename_axis("network").reset_index()
+    return {"recovery": recovered(name, side, prior, other).rename_axis("score").reset_index(),
+            "negatives": negatives(trained, pairs, tfs, symbols, other), "held out": held,
+            "held out by group": held_out_by_group(side, prior)}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", default=["cells", "prior"], choices=["cells", "prior"])
     parser.add_argument("--store", type=Path, help="folder of finished trainings")
     parser.add_argument("--min-expressed", type=float, default=0.05)
     parser.add_argument("--without-tools", action="store_true", help="leave out GRNBoost2 and ULM, half of the time")
     args = parser.parse_args()
     sgt.settings.progress = False
-    parts = ("response", "recovery", "biology", "held out", "held out by group", "negatives", "ratio")
-    every: dict[str, list] = {p: [] for p in parts}
+    every: dict[str, list[pd.DataFrame]] = {}
     for name in args.sets:
         start = time.perf_counter()
         adata = read(args.data, name)
         how = {"use_rep": None, "layer": None, "gene_key": None, "organism": None, "rng": 0}
         data = collect(adata, "auto", tfs=None, **how)
-        column = "cell_type" if "cell_type" in adata.obs else None
+        column, organism = "cell_type" if "cell_type" in adata.obs else None, data.params["organism"]
         groups = groups_of(adata, column, data, args.min_expressed)
         expressed = np.any([g.genes for g in [*groups, *groups_of(adata, None, data, args.min_expressed)]], axis=0)
         symbols = data.inputs.genes[expressed]
         tfs = symbols[np.isin(symbols, data.known["tf"].unique())]
-        groups = [type(g)(g.name, g.cells, g.genes[expressed]) for g in groups]
+        groups = [Group(g.name, g.cells, g.genes[expressed]) for g in groups]
         side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0)
-        trained = trainings(data, tfs, symbols, args.runs, store=args.store and args.store / name)
-        prior = trained.unseen
-        new = dorothea(args.data, data.params["organism"], symbols)
-        other = np.zeros(prior.shape, dtype=bool)
-        i, j = pd.Index(tfs).get_indexer(new["tf"]), pd.Index(symbols).get_indexer(new["target"])
-        other[i[(i >= 0) & (j >= 0)], j[(i >= 0) & (j >= 0)]] = True
-        every["response"].append(response(name, side))
-        every["recovery"].append(recovered(name, side, prior, other))
-        noise = of_permuted(side)
-        organism = data.params["organism"]
-        others = {} if args.without_tools else activities(args.data, organism, side, tfs, symbols)
-        every["biology"] += biology(name, side, tfs, noise, others)
-        if "condition" in adata.obs:
-            some = [np.flatnonzero(adata.obs["condition"] == c) for c in adata.obs["condition"].unique()]
-            names = [str(c) for c in adata.obs["condition"].unique()]
-            apart = [type(groups[0])(n, c, np.ones(len(symbols), dtype=bool)) for n, c in zip(names, some, strict=True)]
-            nothing = [InGroup(None, None, side.evidence.measured.z)] * len(apart)
-            here, there = (replace(s, groups=apart, of_group=nothing) for s in (side, noise))
-            every["biology"] += biology(name, here, tfs, there, others)
-        every["held out"].append(side._held_out(prior, 50, 0).assign(set=name))
-        every["held out by group"].append(held_out_by_group(side, prior).assign(set=name))
-        every["negatives"].append(negatives(trained, data.inputs.pairs, tfs, symbols, other).assign(set=name))
-        every["ratio"].append(side.ratios().assign(set=name))
-        print(f"{name}: {side.reliability().round(3).to_string()}\n{time.perf_counter() - start:.0f} s\n", flush=True)
-        show(every)
+        tables = {}
+        if "cells" in args.parts:
+            tools = partial(activities, args.data, organism)
+            tables |= of_cells(name, adata, side, tfs, symbols, (lambda *_: {}) if args.without_tools else tools)
+        if "prior" in args.parts:
+            trained = trainings(data, tfs, symbols, args.runs, store=args.store and args.store / name)
+            tables |= of_prior(
+                name, side, trained, data.inputs.pairs, tfs, symbols, dorothea(args.data, organism, symbols)
+            )
+        for part, table in tables.items():
+            every.setdefault(part, []).append(table.assign(set=name))
+        print(f"{name}: {time.perf_counter() - start:.0f} s\n", flush=True)
+    show({part: pd.concat(tables, ignore_index=True) for part, tables in every.items()})
 
 
-def show(every: dict[str, list]) -> None:
-    """Print the tables of what is done so far."""
-    print("Response\n" + pd.concat(every["response"]).round(3).to_string(index=False))
-    print("\nRecovery at equal degree\n" + pd.concat(every["recovery"]).round(3).to_string())
-    print(
-        "\nWhat a standard deviation of evidence is worth, in logits\n" + pd.concat(every["ratio"]).round(3).to_string()
-    )
-    table = pd.DataFrame(every["biology"])
-    if len(table):
-        print("\nKnown biology: ranks\n" + table.to_string(index=False))
-        told = table.dropna().drop(columns=["set", "group", "factor", "of"])
-        summary = pd.DataFrame(
-            {"in the best ten": (told <= 10).mean(), "mean log rank": np.log(told.astype(float)).mean()}
-        )
-        print(f"{len(told)} factors\n{summary.round(2).to_string()}")
-    print("\nExpression of held-out cells\n" + pd.concat(every["held out"]).round(4).to_string())
-    print("\nWithin groups\n" + pd.concat(every["held out by group"]).round(4).to_string(index=False))
-    print(
-        "\nNegatives: median rank of pairs that the prior lacks, drawn as negatives or as likely to be drawn\n"
-        + pd.concat(every["negatives"]).round(2).to_string(index=False),
-        flush=True,
-    )
+TITLES = {
+    "reliability": "How well halves of the cells agree",
+    "response": "Response",
+    "recovery": "Recovery at equal degree",
+    "ratio": "What a standard deviation of evidence is worth, in logits",
+    "biology": "Known biology: ranks",
+    "held out": "Expression of held-out cells",
+    "held out by group": "Within groups",
+    "negatives": "Negatives: median rank of pairs that the prior lacks, drawn as negatives or as likely to be drawn",
+}
+
+
+def show(every: dict[str, pd.DataFrame]) -> None:
+    """Print the tables."""
+    for part, title in TITLES.items():
+        if part not in every:
+            continue
+        digits = 4 if part.startswith("held out") else 3
+        print(f"\n{title}\n{every[part].round(digits).to_string(index=False)}", flush=True)
+        if part == "biology":
+            told = every[part].dropna().drop(columns=["set", "group", "factor", "of"])
+            best = pd.DataFrame(
+                {"in the best ten": (told <= 10).mean(), "mean log rank": np.log(told.astype(float)).mean()}
+            )
+            print(f"{len(told)} factors\n{best.round(2).to_string()}")
 
 
 if __name__ == "__main__":
