@@ -188,7 +188,7 @@ def of_prior(
     other = np.zeros(prior.shape, dtype=bool)
     i, j = pd.Index(tfs).get_indexer(new["tf"]), pd.Index(symbols).get_indexer(new["target"])
     other[i[(i >= 0) & (j >= 0)], j[(i >= 0) & (j >= 0)]] = True
-    held = side._held_out(prior, 50, 0).rename_axis("network").reset_index()
+    held = side._held_out(prior, 50, 0).rename_axis("edges").reset_index()
     return {"recovery": recovered(name, side, prior, other).rename_axis("score").reset_index(),
             "negatives": negatives(trained, pairs, tfs, symbols, other), "held out": held,
             "held out by group": held_out_by_group(side, prior)}  # fmt: skip
@@ -218,19 +218,21 @@ def main() -> None:
         tfs = symbols[np.isin(symbols, data.known["tf"].unique())]
         groups = [Group(g.name, g.cells, g.genes[expressed]) for g in groups]
         side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0)
-        tables = {}
-        if "cells" in args.parts:
-            tools = partial(activities, args.data, organism)
-            tables |= of_cells(name, adata, side, tfs, symbols, (lambda *_: {}) if args.without_tools else tools)
-        if "prior" in args.parts:
-            trained = trainings(data, tfs, symbols, args.runs, store=args.store and args.store / name)
-            tables |= of_prior(
-                name, side, trained, data.inputs.pairs, tfs, symbols, dorothea(args.data, organism, symbols)
-            )
-        for part, table in tables.items():
-            every.setdefault(part, []).append(table.assign(set=name))
-        print(f"{name}: {time.perf_counter() - start:.0f} s\n", flush=True)
-    show({part: pd.concat(tables, ignore_index=True) for part, tables in every.items()})
+        for part in args.parts:
+            if part == "cells":
+                tools = (lambda *_: {}) if args.without_tools else partial(activities, args.data, organism)
+                tables = of_cells(name, adata, side, tfs, symbols, tools)
+            else:
+                trained = trainings(data, tfs, symbols, args.runs, store=args.store and args.store / name)
+                new = dorothea(args.data, organism, symbols)
+                tables = of_prior(name, side, trained, data.inputs.pairs, tfs, symbols, new)
+            for title, table in tables.items():
+                every.setdefault(title, []).append(table.assign(set=name))
+            show({title: every[title][-1] for title in tables})
+        print(f"\n{name}: {time.perf_counter() - start:.0f} s", flush=True)
+    if len(args.sets) > 1:
+        print("\nAll sets", flush=True)
+        show({title: pd.concat(tables, ignore_index=True) for title, tables in every.items()})
 
 
 TITLES = {
