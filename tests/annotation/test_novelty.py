@@ -130,6 +130,22 @@ def test_what_all_cells_of_a_query_have_in_common_is_the_laboratory(between):
     assert (mixed[:200] > 1).mean() < 0.1
 
 
+def test_a_group_that_differs_like_no_class_is_stranger_for_that(between, monkeypatch):
+    known, y = another_laboratory(200)
+    x = known.expression.toarray()
+    pairs = np.stack([x[y == 0][:30], x[y == 1][:30], x[y == 2][:30]])
+    basis = np.random.default_rng(7).normal(size=(120, 10)).astype(np.float32)
+    group = pairs.mean(axis=0)  # of three classes at once
+    both = known.beside(Cells(sp.csr_array(group), (group @ basis).astype(np.float32)))
+    with_it, sign, _ = judged(between, both)
+    monkeypatch.setattr("scgnn_tools.annotation.differences.WEIGHT", 0.0)
+    without, _, _ = judged(between, both)
+    more = with_it - without
+    assert np.median(more[200:]) > 0.5
+    assert np.median(more[:200]) < 0.5 * np.median(more[200:])
+    assert (sign[200:] == len(SIGNS)).mean() > 0.5
+
+
 def test_blocks_and_order_of_a_query_change_nothing(between):
     cells, _ = another_laboratory(120)
     strange, sign, shift = judged(between, cells)

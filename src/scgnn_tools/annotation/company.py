@@ -1,11 +1,13 @@
 """The cells of a query among which each of them is judged: those whose vectors are most alike."""
 
-import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from scgnn_tools.annotation.packed import packed, unpacked
 
 NEIGHBOURS, WEIGHT = 15, 0.75
 """Cells most like a cell, and how much their mean counts beside the cell's own strangeness (``benchmarks/unknown.py``): a type that the
@@ -29,21 +31,22 @@ class Company:
         Of length one, float16 (n_cells, d): that is what neighbours are found by, and a query may have very many cells.
     signs
         On the common scale, float32 (n_cells, 4).
+    profiles
+        Expression of the genes that tell the classes apart, float16 (n_cells, n_genes).
     """
 
     keys: np.ndarray
     vectors: np.ndarray
     signs: np.ndarray
+    profiles: np.ndarray
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def beside(self, other: "Company") -> "Company":
         """Return both, of which as many are kept as may be."""
-        keys = np.concatenate([self.keys, other.keys])
-        chosen = np.sort(np.argsort(keys, kind="stable")[:MOST])
-        parts = ((self.vectors, other.vectors), (self.signs, other.signs))
-        return Company(keys[chosen], *(np.concatenate(p)[chosen] for p in parts))
+        both = (np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True))
+        return Company(*both)._kept()
 
     def among(self, vectors: np.ndarray, signs: np.ndarray) -> np.ndarray:
         """Return signs of cells as they are among those of the company that are most like them, float64 (n_cells, 4).
@@ -53,10 +56,33 @@ class Company:
         vectors, signs
             Of the cells, as those of the company are.
         """
-        k = min(NEIGHBOURS, len(self) - 1)
-        if k < 1:
+        if len(self) < 2:
             return signs.astype(np.float64)
         out = np.empty(signs.shape)
+        for at, near, itself in self._near(vectors):
+            others = np.where(itself[:, None], near[:, 1:], near[:, :-1])
+            out[at] = (1 - WEIGHT) * signs[at] + WEIGHT * self.signs[others].mean(axis=1)
+        return out
+
+    def profiles_of(self, vectors: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield which cells, and the mean profile of those of the company that are most like each, float32 (n, n_genes).
+
+        Parameters
+        ----------
+        vectors
+            Of the cells; one that is of the company counts too.
+        """
+        own = self.profiles.astype(np.float32)
+        for at, near, _ in self._near(vectors):
+            n, k = near.shape
+            mean = sp.csr_array(
+                (np.full(n * k, 1 / k, np.float32), near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, len(self))
+            )
+            yield at, mean @ own
+
+    def _near(self, vectors: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Yield which cells, their nearest of the company, nearest first, and whether the first is the cell itself."""
+        k = min(NEIGHBOURS, len(self) - 1)
         bank = self.vectors.astype(np.float32).T
         for start in range(0, len(vectors), BLOCK):
             at = slice(start, start + BLOCK)
@@ -65,36 +91,38 @@ class Company:
             near = np.take_along_axis(
                 near, np.argsort(-np.take_along_axis(like, near, axis=1), axis=1, kind="stable"), 1
             )
-            itself = like[np.arange(len(like)), near[:, 0]] >= ITSELF
-            others = np.where(itself[:, None], near[:, 1:], near[:, :-1])
-            out[at] = (1 - WEIGHT) * signs[at] + WEIGHT * self.signs[others].mean(axis=1)
-        return out
+            yield at, near, like[np.arange(len(like)), near[:, 0]] >= ITSELF
+
+    def _kept(self) -> "Company":
+        chosen = _first(self.keys)
+        return Company(*(x[chosen] for x in vars(self).values()))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        return {
-            name: {"dtype": x.dtype.str, "shape": list(x.shape), "data": base64.b64encode(x.tobytes()).decode()}
-            for name, x in vars(self).items()
-        }
+        return packed(**vars(self))
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> "Company":
         """Return what :meth:`to_json` was asked of."""
-        arrays = {
-            k: np.frombuffer(base64.b64decode(v["data"]), dtype=v["dtype"]).reshape(v["shape"])
-            for k, v in plain.items()
-        }
-        return cls(**arrays)
+        return cls(**unpacked(plain))
 
 
-def company_of(expression: sp.csr_array, vectors: np.ndarray, signs: np.ndarray) -> Company:
-    """Return cells, all of which express something, as a company of their own."""
+def company_of(expression: sp.csr_array, vectors: np.ndarray, signs: np.ndarray, genes: np.ndarray) -> Company:
+    """Return cells, all of which express something, as a company of their own; ``genes`` are columns that tell the classes apart."""
     x = sp.csr_array(expression)
     marks = (x.indices.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     marks ^= marks >> np.uint64(29)
     keys = np.add.reduceat(marks, x.indptr[:-1]) if x.nnz else np.zeros(0, dtype=np.uint64)
     keys = keys * np.uint64(0xBF58476D1CE4E5B9)
-    return Company(keys ^ (keys >> np.uint64(32)), unit(vectors), signs.astype(np.float32))
+    keys ^= keys >> np.uint64(32)
+    some = _first(keys)
+    profiles = sp.csr_array(x[some])[:, genes].toarray().astype(np.float16)
+    return Company(keys[some], unit(vectors[some]), signs[some].astype(np.float32), profiles)
+
+
+def _first(keys: np.ndarray) -> np.ndarray:
+    """Return which cells are kept, in their order."""
+    return np.sort(np.argsort(keys, kind="stable")[:MOST])
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

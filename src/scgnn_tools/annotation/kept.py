@@ -21,7 +21,7 @@ from scgnn_tools.annotation.settings import AnnotationSettings
 from scgnn_tools.fm import saves
 from scgnn_tools.labels import label_method
 
-CLASS, FORMAT = "Annotator", 1
+CLASS, FORMAT = "Annotator", 2
 KNOWN, METHOD, NOVELTY, SETS = "known.", "method.", "novelty.", "sets."
 TABLES = ("evaluation", "calibration", "confusion")
 PLAIN = (str, int, float, bool, type(None))

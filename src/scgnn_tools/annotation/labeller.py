@@ -30,7 +30,7 @@ class AnnotationResult:
     strange
         How unlike the reference each cell is, above 1 unknown, float32 (n_query,); zeros if that was not asked for.
     sign
-        By which of ``SIGNS`` most, int (n_query,).
+        By which of ``SIGNS`` most, int (n_query,); 4 is by its differences.
     empty
         Whether a cell expresses none of the genes, bool (n_query,).
     shift

@@ -22,8 +22,8 @@ WHY = (
 )
 """Why a cell is Unknown, in short; "" where it is not."""
 MARKERS, UNLIKE, TWO, OUTSIDE, UNSAFE, AWAY, NOTHING = range(1, len(WHY))
-PROFILE, VECTORS, COMPONENTS = range(3)
-"""Signs of strangeness, see :mod:`scgnn_tools.annotation.signs`."""
+PROFILE, VECTORS, COMPONENTS, _, DIFFERENCES = range(5)
+"""Signs of strangeness, see :mod:`scgnn_tools.annotation.signs` and :mod:`scgnn_tools.annotation.differences`."""
 BETWEEN = 0.25
 """Probability of the second class from which on a cell lies between two."""
 
@@ -82,7 +82,7 @@ def _why(result: AnnotationResult, unsafe: np.ndarray) -> np.ndarray:
     second = np.sort(result.proba, axis=1)[:, -min(2, result.proba.shape[1])]
     why = np.where(second > BETWEEN, TWO, OUTSIDE)
     why = np.where(np.isin(result.sign, [VECTORS, COMPONENTS]), UNLIKE, why)
-    why = np.where(result.sign == PROFILE, MARKERS, why)
+    why = np.where(np.isin(result.sign, [PROFILE, DIFFERENCES]), MARKERS, why)
     if result.shift is not None and result.shift.far:
         why = np.full(len(why), AWAY)
     why = np.where(result.unknown, why, np.where(unsafe, UNSAFE, 0))

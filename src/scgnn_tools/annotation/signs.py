@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.labels import Cells
 from scgnn_tools.labels.means import class_means, correlation, telling_genes
 from scgnn_tools.labels.pca import GenePCA
@@ -116,6 +117,15 @@ class Signs:
     def markers(self, genes: np.ndarray) -> dict[int, list[str]]:
         """Return the names of the genes that most tell each class, given those of all columns."""
         return {int(c): [str(genes[g]) for g in some] for c, some in zip(self._classes, self._markers, strict=True)}
+
+    def differences(self, sums: np.ndarray, n: np.ndarray) -> Differences:
+        """Return how the classes of a query differ, as :meth:`likeness` is asked."""
+        return Differences.between(self._means, sums, n, LEAST)
+
+    @property
+    def genes(self) -> np.ndarray:
+        """Columns of the expression that tell the classes apart, int (n_genes,)."""
+        return self._genes
 
     @property
     def n_classes(self) -> int:

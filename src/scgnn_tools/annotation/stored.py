@@ -19,6 +19,7 @@ from scgnn_tools._keys import LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools.annotation.asked import Asked
 from scgnn_tools.annotation.company import Company
+from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.annotation.inputs import shared_genes
 from scgnn_tools.annotation.kept import learnt_of
 from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
@@ -80,9 +81,10 @@ class Whole:
         """Return it as it stands in a store."""
         shift = None
         if self.shift is not None:
-            company = self.shift.company
-            shift = asdict(replace(self.shift, company=None)) | {"away": self.shift.away.tolist()}
-            shift["company"] = None if company is None else company.to_json()
+            shift = asdict(replace(self.shift, company=None, differences=None)) | {"away": self.shift.away.tolist()}
+            for part in ("company", "differences"):
+                one = getattr(self.shift, part)
+                shift[part] = None if one is None else one.to_json()
         return {"of": of, "same": np.flatnonzero(self.same).tolist(), "shift": shift}
 
     @classmethod
@@ -92,8 +94,11 @@ class Whole:
         same[plain["same"]] = True
         if shift is None:
             return cls(same, None)
-        company = None if shift["company"] is None else Company.from_json(shift["company"])
-        return cls(same, Shift(**{**shift, "away": np.array(shift["away"]), "company": company}))
+        parts = {
+            part: None if shift[part] is None else kind.from_json(shift[part])
+            for part, kind in (("company", Company), ("differences", Differences))
+        }
+        return cls(same, Shift(**{**shift, "away": np.array(shift["away"]), **parts}))
 
 
 def label_to_store(
