@@ -147,6 +147,23 @@ def _annotator(**options: Any) -> Callable[[Path], None]:
     return run
 
 
+def _method(name: str) -> Callable[[Path], None]:
+    """Train a method on half of the cells and label the other half, and nothing else: no evaluation, no baselines, no Unknown."""
+
+    def run(path: Path) -> None:
+        from benchmarks._cells import cells_of
+        from scgnn_tools.labels import label_method
+        from scgnn_tools.splits import split_cells
+
+        reference, query = _halves(path)
+        codes = np.unique(reference.obs["cell_type"].astype(str), return_inverse=True)[1]
+        cells, (part, _) = cells_of(reference), split_cells(codes, test=0)
+        a, b = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
+        label_method(name).fit(cells.take(a), codes[a], cells.take(b), codes[b], rng=0).scores(cells_of(query))
+
+    return run
+
+
 def _celltypist_halves(path: Path) -> None:
     import celltypist
     import scanpy as sc
@@ -218,6 +235,9 @@ JOBS: dict[str, Callable[[Path], object]] = {
     "Annotator, auto: fit on half, label half": _annotator(),
     "Annotator, scgrapht: fit on half, label half": _annotator(method="scgrapht"),
     "Annotator, logreg_rep: fit on half, label half": _annotator(method="logreg_rep"),
+    "logreg_rep alone: the same, no evaluation": _method("logreg_rep"),
+    "scgrapht alone: the same, no evaluation": _method("scgrapht"),
+    "auto alone: the same, no evaluation": _method("auto"),
     "CellTypist: train on half, label half": _celltypist_halves,
     "CellTypist's algorithm (scikit-learn): the same": _celltypist_algorithm,
     "CellTypist's algorithm, 300 genes a class: the same": _celltypist_algorithm_chosen,

@@ -95,6 +95,18 @@ def test_published_protocols_train_all_epochs_on_bins_and_keep_the_last_weights(
     assert accuracy(method) > enough
 
 
+def test_vectors_of_a_general_model_go_in_standardised_under_every_protocol():
+    """They are nearly the same for all cells, where those of the papers' fine-tuned networks are not."""
+    (train, y), (validation, y_validation) = TRAIN, VALIDATION
+    for protocol in ("clean", "paper", "code"):
+        method = ScGraPhT(protocol=protocol, scheme="EO", max_epochs=1, device="cpu").fit(
+            train, y, validation, y_validation
+        )
+        given = method.fitted.intake.vectors(train)
+        np.testing.assert_allclose(given.mean(axis=0), 0, atol=1e-4)
+        np.testing.assert_allclose(given.std(axis=0), 1, atol=1e-3)
+
+
 @pytest.mark.parametrize("fuse", ["prob", "log"])
 @pytest.mark.parametrize("lam", [0.0, 0.3, 1.0, "validation", "learned"])
 def test_lambda_and_fusion(lam, fuse):

@@ -262,8 +262,9 @@ class ScGraPhT:
     def _intake(self, train: Cells, labels: np.ndarray) -> Intake:
         o, vectors = self.options, None
         if o.takes_vectors(self.steps):
-            own = o.protocol == "clean" and self._encoder is None  # else the vectors go in as they are
-            vectors = CellVectors.fit(train, encoder=self._encoder, principal=o.principal, standardize=own)
+            # a tuned network tells the cells apart, as in the paper; vectors of a general one are nearly the same for all of them
+            general = self._encoder is None
+            vectors = CellVectors.fit(train, encoder=self._encoder, principal=o.principal, standardize=general)
         return Intake(choose_genes(train, labels, o.genes, o.n_genes), o.values, vectors)
 
     def _beside(self) -> Beside | None:
