@@ -1,6 +1,6 @@
 """Annotation methods beside their baselines: accuracy and macro-F1, seconds and memory, and who wins.
 
-Usage: ``python -m benchmarks.annotation --data ../shared/data [--tasks pbmc3k ...] [--methods scbignn ...] [--runs 6] [--store FILE]``
+Usage: ``python -m benchmarks.annotation --data ../shared/data [--tasks pbmc3k ...] [--methods auto ...] [--runs 6] [--sizes]``
 
 Five folds of each data set, and what a user does: another donor, stimulated cells from unstimulated ones, a batch that was not seen, and
 another laboratory's cells. Where the test cells are fixed, the runs differ by the seed of the split into training and validation cells and
@@ -37,6 +37,20 @@ def folds(name: str) -> Callable[[Path], Task]:
     return task
 
 
+def drawn(name: str, share: float) -> Callable[[Path], Task]:
+    """That share of each class trains, the others are asked; five draws."""
+
+    def task(data: Path) -> Task:
+        _, cells, codes = labelled(data, name)
+        runs = []
+        for run in range(5):
+            part, _ = split_cells(codes, validation=0, test=1 - share, rng=run)
+            runs.append((np.flatnonzero(part == 0), np.flatnonzero(part == 2)))
+        return Task(cells, codes, runs)
+
+    return task
+
+
 IN_TABLE = (
     "baron_mouse donor 1 -> 2",
     "kang control -> stimulated",
@@ -51,6 +65,17 @@ TASKS = {
     "kang": folds("kang_ifnb"),
     **{name: SHIFTS[name] for name in IN_TABLE},
 }
+SIZES = {
+    f"{name}, {share:.0%} labelled": drawn(of, share)
+    for share in (0.05, 0.2)
+    for name, of in (
+        ("pbmc3k", "pbmc3k"),
+        ("zheng_sorted", "zheng_sorted_ref"),
+        ("baron_mouse", "baron_mouse"),
+        ("kang", "kang_ifnb"),
+    )
+}
+"""Smaller sets of training cells; the folds above train on 80 %. Only with ``--tasks`` or ``--sizes``."""
 
 
 def measure(task: Task, method: str, run: int, pipe: Connection) -> None:
@@ -140,7 +165,8 @@ def verdicts(rows: pd.DataFrame, method: str) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS | SIZES))
+    parser.add_argument("--sizes", action="store_true", help="5 %% and 20 %% of four sets train, in place of the tasks")
     installed = [n for n, e in METHODS.items() if e.installed]
     parser.add_argument("--methods", nargs="+", default=installed, choices=list(METHODS))
     parser.add_argument("--runs", type=int, default=6, help="most runs a task")
@@ -149,7 +175,8 @@ def main() -> None:
     args = parser.parse_args()
     sgt.settings.progress, out = False, []
     torch.set_num_threads(1)  # before any fit, so that the children of the fork share no pool of threads
-    tasks = {name: TASKS[name](args.data) for name in args.tasks}
+    args.tasks = list(SIZES) if args.sizes else args.tasks
+    tasks = {name: (TASKS | SIZES)[name](args.data) for name in args.tasks}
     kept = stored(args.store)
     for run in range(args.runs):  # all tasks once, then all again: what is printed early is of every task
         for name, task in tasks.items():

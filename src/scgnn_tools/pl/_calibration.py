@@ -86,7 +86,9 @@ def calibration(
     with canvas.axes(figsize or (4.8, 5.0)) as panel:
         _draw(panel, bins)
         panel.set_title(f"{style.text(method)}: calibration error {ece:.3f}", **style.TITLE)
-        panel.set_xlabel(f"confidence\n{int(bins['n'].sum()):,} {cells} in {len(bins)} bins")
+        at_one = int((bins["confidence"].round(2) >= 1).sum())  # these lie on one another
+        where = f", {at_one} of them at 1.00" if at_one > 1 else ""
+        panel.set_xlabel(f"confidence\n{int(bins['n'].sum()):,} {cells} in {len(bins)} bins{where}")
     return canvas.result()
 
 

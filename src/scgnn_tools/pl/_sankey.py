@@ -75,8 +75,11 @@ def annotation_sankey(
     flow = pd.crosstab(old, new) / len(old)
     flow = flow.loc[flow.sum(axis=1).sort_values(ascending=False, kind="stable").index, _order(flow)]
     known = style.of_column(adata, labels_key) | style.of_column(adata, LabelKeys(key).obs)
-    colour = style.colours([*sorted(set(flow.columns)), *sorted(set(flow.index) - set(flow.columns))], palette, known)
     shared = bool(set(flow.index) & set(flow.columns) - {UNKNOWN, NONE})
+    # names of one vocabulary get the colours that pl.annotation gives them; clusters come after the labels
+    after = [] if shared else sorted(set(flow.index) - set(flow.columns))
+    names = [*sorted(set(flow.columns) | (set(flow.index) if shared else set())), *after]
+    colour = style.colours(names, palette, known)
     height = max(3.6, LINE * max(flow.shape) + 1.0)
     with canvas.axes(figsize or (8.6, height)) as panel:
         left, right = _places(flow.sum(axis=1)), _places(flow.sum(axis=0))
