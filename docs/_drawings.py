@@ -330,6 +330,50 @@ def perturbation() -> str:
     )
 
 
+@drawing
+def knockout_bulk() -> str:
+    """Draw a control and a target, the two steps, and what judges them."""
+    return page(
+        222,
+        box(8, 12, 110, 50, "control", "level of each gene", colour=GREY),
+        box(8, 80, 110, 50, "target", "is knocked out", colour=GREEN),
+        arrow(120, 40, 146, 60),
+        arrow(120, 104, 146, 84),
+        box(149, 42, 106, 60, "changes?", "first step"),
+        arrow(257, 72, 281, 72),
+        box(284, 42, 108, 60, "up or down?", "second step"),
+        note(10, 160, "Most genes do not change, so accuracy says nothing:", anchor="start"),
+        box(8, 172, 118, 40, "base rate", "chance", colour=ORANGE),
+        note(142, 197, "<"),
+        box(155, 172, 90, 40, "AUPRC"),
+        note(258, 197, "<"),
+        box(274, 172, 118, 40, "ceiling", "a replicate", colour=GREY),
+    )
+
+
+@drawing
+def in_silico() -> str:
+    """Draw a cell whose input lacks a gene, how far its vector moves, and three comparisons."""
+    genes = [(24, 36), (42, 36), (60, 36), (78, 36)]
+    return page(
+        222,
+        squares(*genes),
+        note(51, 62, "a cell's genes"),
+        squares((24, 96), (42, 96), (78, 96)),
+        note(60, 101, "×", colour=RED),
+        note(51, 122, "one is deleted"),
+        arrow(98, 36, 142, 60),
+        arrow(98, 96, 142, 76),
+        box(145, 40, 104, 56, "a model", "cell vectors"),
+        arrow(251, 68, 275, 68),
+        box(278, 40, 114, 56, "shift", "1 - cosine", colour=GREEN),
+        note(10, 152, "Does a gene move cells more than simple reasons say?", anchor="start"),
+        box(8, 164, 120, 48, "like genes", "of like expression", colour=ORANGE),
+        box(140, 164, 120, 48, "PCA", "the same deletion", colour=ORANGE),
+        box(272, 164, 120, 48, "rank", "what it explains", colour=ORANGE),
+    )
+
+
 def main() -> None:
     """Write every drawing."""
     FOLDER.mkdir(parents=True, exist_ok=True)
