@@ -44,6 +44,9 @@ class CGCBatches(TunedNetwork):
         Of the training: nine tenths of the cells train, the others choose the epoch by the two losses of expression.
     device
         Where to train.
+    devices
+        GPUs, or processes on the CPU: each runs the script, a step sees ``max_cells`` cells on each, and all cells of a step are compared
+        with each other. More than one wants a ``folder``.
     folder, resume
         Where the state is kept at the end of each epoch: the same call goes on there after a kill, one that would give another result is
         refused, ``resume=False`` begins anew. None keeps nothing.
@@ -73,6 +76,7 @@ class CGCBatches(TunedNetwork):
         lr: float = 1e-3,
         max_cells: int = 32,
         device: str = "auto",
+        devices: int = 1,
         folder: str | Path | None = None,
         resume: bool = True,
     ) -> None:
@@ -97,6 +101,7 @@ class CGCBatches(TunedNetwork):
             lr=lr,
             max_cells=max_cells,
             device=device,
+            devices=devices,
             folder=folder,
             resume=resume,
         )

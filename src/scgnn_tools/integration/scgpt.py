@@ -31,7 +31,7 @@ class ScGPTBatches(TunedNetwork):
         A loaded scGPT, or the folder of its weights; it is tuned in a copy.
     dsbn
         Whether each batch has a norm of its own at the input. A new batch then has none, and is refused; without it new batches are mapped.
-    ecs, dar, beta, dar_schedule, max_epochs, patience, max_cells, device, folder, resume
+    ecs, dar, beta, dar_schedule, max_epochs, patience, max_cells, device, devices, folder, resume
         As in :class:`~scgnn_tools.integration.cgc.CGCBatches`.
     lr
         Ten times the learning rate, which falls in a straight line.
@@ -54,6 +54,7 @@ class ScGPTBatches(TunedNetwork):
         lr: float = 1e-3,
         max_cells: int = 32,
         device: str = "auto",
+        devices: int = 1,
         folder: str | Path | None = None,
         resume: bool = True,
     ) -> None:
@@ -72,6 +73,7 @@ class ScGPTBatches(TunedNetwork):
             lr=lr,
             max_cells=max_cells,
             device=device,
+            devices=devices,
             folder=folder,
             resume=resume,
         )

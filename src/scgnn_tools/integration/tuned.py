@@ -1,5 +1,6 @@
 """What the foundation models that are tuned on batches have in common: tokens, the training, vectors, and what is kept of them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class TunedNetwork:
         Whether it has to be given.
     model, checkpoint
         A loaded model, or the folder of one; it is tuned in a copy.
-    ecs, dar, beta, dar_schedule, max_epochs, patience, lr, max_cells, device, folder, resume
+    ecs, dar, beta, dar_schedule, max_epochs, patience, lr, max_cells, device, devices, folder, resume
         See :class:`~scgnn_tools.integration.cgc.CGCBatches`.
     """
 
@@ -61,6 +62,7 @@ class TunedNetwork:
         lr: float,
         max_cells: int,
         device: str,
+        devices: int,
         folder: str | Path | None,
         resume: bool,
     ) -> None:
@@ -79,6 +81,10 @@ class TunedNetwork:
         self.dar_schedule = dar_schedule
         self.folder = None if folder is None else as_path("folder", folder).expanduser()
         self.resume = choice("resume", resume, (True, False))
+        if integer("devices", devices) > 1 and folder is None:
+            msg = f"devices={devices} wants a folder=, in which the processes find the weights that validate best."
+            raise InputValueError(msg)
+        self.devices = devices
         self.model: Any = None
         self.history: pd.DataFrame | None = None
 
@@ -95,7 +101,7 @@ class TunedNetwork:
         usable = np.random.default_rng(draw).permutation(np.flatnonzero(tokens.lengths > 2))
         n = max(1, len(usable) // 10)
         held, train = np.sort(usable[:n]), np.sort(usable[n:])
-        steps = self.max_epochs * max(1, round(len(train) / self.max_cells))
+        steps = self.max_epochs * max(1, round(len(train) / (self.max_cells * self.devices)))
         self._prepare(tokens.select(train), cells.batch[train], cells.n_batches)
         with torch_random(draw):
             task = BatchTask(
@@ -115,7 +121,8 @@ class TunedNetwork:
         }  # fmt: skip
         if self.folder is not None:
             plan = self._plan(task, tokens, train, held, how)
-            RunFolder(self.folder, plan, resume=self.resume, hint=AGAIN)
+            first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+            RunFolder(self.folder, plan, resume=self.resume or not first, hint=AGAIN)
         self.history = fit_task(
             self.model,
             task,
@@ -126,6 +133,7 @@ class TunedNetwork:
             resume=self.resume,
             decay=True,
             strata=cells.batch,
+            devices=self.devices,
             **how,
         )
         if self.history.attrs["interrupted"]:
@@ -161,6 +169,7 @@ class TunedNetwork:
             **model_parts(self.model), "method": self.name, "starting weights": weights_digest(weights),
             "cells": digest(tokens.ids, tokens.values, tokens.offsets), "batches": digest(task.codes),
             "training and validation cells": digest(train, held), "dar_schedule": self.dar_schedule, **self._weights, **how,
+            **({"devices": self.devices} if self.devices > 1 else {}),
         }  # fmt: skip
 
     def _begin(self, cells: Batches, draw: int) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 
 from scgnn_tools import fm
 from scgnn_tools._choices import number
@@ -130,7 +131,8 @@ class CellLabelModel(ScviSetup):
         accelerator
             "auto", "cpu", "gpu" or "mps".
         devices
-            "auto", 1, or the number of a device in a list: one device trains.
+            "auto", 1, or the number of a device in a list: one device trains. Joint scGraPhT takes a number of GPUs, or of processes on the
+            CPU: each runs the script, and a step sees ``batch_size`` cells on each.
         early_stopping
             Stop once ``patience`` epochs have passed without a better validation loss, and keep the best weights. False trains all
             epochs and keeps the last weights.
@@ -159,10 +161,11 @@ class CellLabelModel(ScviSetup):
             If fewer than two classes are labelled.
         """
         check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size)
-        device = one_device(type(self).__name__, accelerator, devices)
+        device, count = self._devices(accelerator, devices)
         checkpoint = state_path(folder, resume=resume)
         given = {"max_epochs": max_epochs, "batch_size": batch_size}
         options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
+        options |= {"devices": count} if count > 1 else {}
         options |= _stopping(early_stopping=early_stopping, patience=patience)
         share = (
             _train_size(self.method, options)
@@ -188,6 +191,10 @@ class CellLabelModel(ScviSetup):
         if fitted.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def _devices(self, accelerator: str, devices: Devices) -> tuple[torch.device, int]:
+        """Return the device to train on, and how many."""
+        return one_device(type(self).__name__, accelerator, devices), 1
 
     def predict(self, adata: "AnnData | MuData | None" = None, *, soft: bool = False) -> "np.ndarray | pd.DataFrame":
         """Return the label of each cell, object (n_obs,), or with ``soft`` a DataFrame of calibrated probabilities, cells × classes.

@@ -1,6 +1,10 @@
 """scGraPhT with the knobs."""
 
+import torch
+
+from scgnn_tools._device import resolve_device
 from scgnn_tools.models._cell_labels import CellLabelModel
+from scgnn_tools.train.arguments import Devices, several_devices
 
 
 class ScGraPhT(CellLabelModel):
@@ -54,3 +58,8 @@ class ScGraPhT(CellLabelModel):
     def lam(self) -> float:
         """Weight of the graph network in the fusion."""
         return self._trained().lam
+
+    def _devices(self, accelerator: str, devices: Devices) -> tuple[torch.device, int]:
+        if self._options.get("encoder") is None:
+            return super()._devices(accelerator, devices)
+        return several_devices("ScGraPhT", accelerator, devices, here=resolve_device())

@@ -11,6 +11,7 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
 from scgnn_tools.nn.domains import DomainNorm
 from scgnn_tools.nn.segments import Segments
+from scgnn_tools.train.parts import Part
 from scgnn_tools.train.tasks import Task
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class WithBatch(nn.Module):
         return network.cell_to_gene(cells + self.bilinear(self.batch(batch)), genes, segments)
 
 
+def own_tokens(tokens: Tokens, at: np.ndarray, cells: np.ndarray, counted: int) -> np.ndarray:
+    """Return the positions ``at`` among the tokens of all cells as positions among those of some cells, of which the first count."""
+    chosen = np.zeros(int(tokens.offsets[-1]), dtype=bool)
+    chosen[at] = True
+    bounds = [slice(tokens.offsets[c], tokens.offsets[c + 1]) for c in cells[:counted]]
+    return np.flatnonzero(np.concatenate([np.zeros(0, dtype=bool), *(chosen[b] for b in bounds)]))
+
+
 def elastic_similarity(cells: Tensor, beta: float) -> Tensor:
     """Return mean_ij (1 - (max(cos_ij, 0) - beta)²), the diagonal of the cosines set to 0, as published."""
     unit = F.normalize(cells, dim=-1)
@@ -133,9 +142,17 @@ class BatchTask(Task):
 
     def loss(self, model: "NetworkModel", tokens: Tokens, cells: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Return the sum."""
+        return self.loss_of_part(model, tokens, Part(cells), rng)
+
+    def loss_of_part(self, model: "NetworkModel", tokens: Tokens, part: Part, rng: np.random.Generator) -> Tensor:
+        """Return the sum, to which every cell, gene and pair of cells of the batch adds alike, in whichever process it is."""
         network: Any = model.network
-        is_gene = model.is_gene(tokens)
-        at = masking.draw(is_gene, self.share, rng)
+        hide = masking.draw(model.is_gene(tokens), self.share, rng)  # the same in every process
+        predicted = hide if self.cell_over == "masked" else np.flatnonzero(model.is_gene(tokens))
+        n_hidden, n_predicted = (max(1, len(p)) / part.ranks for p in (hide, predicted))
+        (cells, own), counted = part.seen, len(part.at)
+        at, seen = (own_tokens(tokens, p, own, counted) for p in (hide, predicted))
+        tokens = tokens.select(own)
         for norm in self._norms:
             norm.domains = torch.as_tensor(np.repeat(self.codes[cells], tokens.lengths), device=model.device)
         hidden, segments = model.hidden(masking.with_values(tokens, at, self.mask_value))
@@ -145,20 +162,21 @@ class BatchTask(Task):
         if model.config.get("standardised"):  # bins run evenly from 1 to n_bins
             truth = (truth - (n_bins + 1) / 2) / ((n_bins**2 - 1) / 12) ** 0.5
         batch = torch.as_tensor(self.codes[cells], device=device)
-        seen = at if self.cell_over == "masked" else np.flatnonzero(is_gene)
         rows, every = torch.as_tensor(at, device=device), torch.as_tensor(seen, device=device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=device)
         vectors = segments.first(hidden)
         of_genes = self.decoders.from_genes(network, hidden[rows], batch[segments.cell[rows]])
         of_cells = self.decoders.from_cells(network, vectors, network.genes(ids), segments, batch)
-        out = F.mse_loss(of_genes.float(), truth[rows]) + F.mse_loss(of_cells[every].float(), truth[every])
+        out = F.mse_loss(of_genes.float(), truth[rows], reduction="sum") / n_hidden
+        out = out + F.mse_loss(of_cells[every].float(), truth[every], reduction="sum") / n_predicted
         if not self.training:
             return out
         ecs, dar = self.weights
         if ecs:
-            out = out + ecs * elastic_similarity(vectors, self.beta)
+            out = out + ecs * elastic_similarity(part.gather(vectors[:counted]), self.beta)
         if dar:
-            out = out + dar * F.cross_entropy(self.discriminator(vectors, self._strength()), batch)
+            guessed = self.discriminator(vectors[:counted], self._strength())
+            out = out + dar * F.cross_entropy(guessed, batch[:counted], reduction="sum") * part.ranks / len(part.batch)
         self.step += 1
         return out
 

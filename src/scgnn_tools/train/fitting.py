@@ -1,9 +1,9 @@
 """Train the head of a task and what is not frozen of a network, on tokens that are there already."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import merge_lora
 from scgnn_tools.train.arguments import given_or_temporary
 from scgnn_tools.train.module import Feed, Module
+from scgnn_tools.train.parts import Part
 from scgnn_tools.train.signals import handed_back
 from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run, several
 
@@ -83,48 +84,28 @@ class CellFeed(Feed):
             whole = stratified_batches(self.cells["train"], self.strata, rng, most or 32 * ranks)
         else:
             whole = random_batches(self.cells["train"], self.lengths, rng, self.max_tokens * ranks, most)
-        return whole if ranks == 1 else [part_of(batch, rank, ranks) for batch in whole]
+        return whole if ranks == 1 else [Part(batch, rank, ranks) for batch in whole]
 
-    def validation(self) -> Sequence[Any]:
-        """Return the validation batches with their numbers."""
-        cells = self.cells["validation"]
-        batches = length_batches(self.lengths[cells], max_tokens=self.max_tokens, max_cells=self.max_cells)
-        return [(i, cells[b]) for i, b in enumerate(batches)]
+    def validation(self, rank: int, ranks: int) -> Sequence[Any]:
+        """Return the validation batches with their numbers, or the parts of one of several processes."""
+        cells, most = self.cells["validation"], self.max_cells and self.max_cells * ranks
+        batches = length_batches(self.lengths[cells], max_tokens=self.max_tokens * ranks, max_cells=most)
+        return [(i, cells[b] if ranks == 1 else Part(cells[b], rank, ranks)) for i, b in enumerate(batches)]
 
     def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, float]:
         """Return the loss of a batch; the masks of the validation cells are the same each time."""
-        if place is not None and isinstance(batch, Part):
-            # a process without a cell takes part with one that counts nothing
-            value, _ = self.loss(batch.cells if len(batch.cells) else batch.batch[:1], place)
-            return batch.weight(self.task.mass) * value, len(batch.batch) / batch.ranks
-        number, cells = (place[1], batch) if place is not None else batch
+        number, some = (place[1], batch) if place is not None else batch
         draw = [self.seed, 2, int(number)] if place is None else [self.seed, 1, *place]
+        rng = np.random.default_rng(draw)
         if self.task.training:
             for part in self.model.network.modules():
                 if isinstance(part, nn.modules.batchnorm._BatchNorm):
                     part.eval()  # a cell's vector depends on that cell alone, in training too
-        some = np.asarray(cells)
-        return self.task.loss(self.model, self.tokens.select(some), some, np.random.default_rng(draw)), len(some)
-
-
-class Part(NamedTuple):
-    """What one of several processes has of a batch: its cells, all of them, and how many processes there are."""
-
-    cells: np.ndarray
-    batch: np.ndarray
-    ranks: int
-
-    def weight(self, mass: Callable[[np.ndarray], float]) -> float:
-        """Return the weight of the mean loss of the part's cells.
-
-        Gradients are averaged over processes: with these weights that is the gradient of the mean over all cells of the batch.
-        """
-        return mass(self.cells) * self.ranks / mass(self.batch) if len(self.cells) else 0.0
-
-
-def part_of(batch: np.ndarray, rank: int, ranks: int) -> Part:
-    """Return the part of a batch that one of several processes has."""
-    return Part(batch[rank::ranks], batch, ranks)
+        if isinstance(some, Part):
+            value = self.task.loss_of_part(self.model, self.tokens.select(some.batch), some, rng)
+            return value, len(some.batch) / some.ranks
+        cells = np.asarray(some)
+        return self.task.loss(self.model, self.tokens.select(cells), cells, rng), len(cells)
 
 
 def fit_task(
@@ -185,8 +166,8 @@ def fit_task(
     budget = budget_of(model, max_tokens)
     cells = {"train": train, "validation": validation}
     feed = CellFeed(model, task, tokens, cells, max_tokens=budget, max_cells=max_cells, seed=seed, strata=strata)
-    epoch = int(feed.lengths[train].sum() // budget) if strata is None else round(len(train) / (max_cells or 32))
-    epoch //= devices
+    of_cells, of_tokens = (max_cells or 32) * devices, budget * devices
+    epoch = int(feed.lengths[train].sum() // of_tokens) if strata is None else round(len(train) / of_cells)
     steps = max_epochs * max(1, epoch)
     module = Module(
         nn.ModuleDict({"network": model.network, "task": task}),

@@ -18,6 +18,7 @@ from scgnn_tools._settings import settings
 from scgnn_tools._threads import check_fork
 from scgnn_tools.store import RunFolder
 from scgnn_tools.train import _resume
+from scgnn_tools.train.together import ALONE, Together
 
 EVERY = 20
 """Epochs between two writes of the state."""
@@ -55,6 +56,7 @@ def fit_full_batch(
     checkpoint: Path | None = None,
     plan: Mapping[str, object] | None = None,
     groups: Callable[[nn.Module], list[dict[str, Any]]] | None = None,
+    together: Together = ALONE,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a module on the whole training set each epoch; keep the weights that validate best.
 
@@ -87,6 +89,8 @@ def fit_full_batch(
         All that decides the result, part by part, as for :class:`~scgnn_tools.store.RunFolder`, which the file's folder becomes.
     groups
         Groups of parameters with settings of their own, as Adam takes them, given the module; None trains all alike.
+    together
+        The processes that train the module, each on losses of its own, whose mean is the loss; the first one writes the state.
 
     Returns
     -------
@@ -103,6 +107,7 @@ def fit_full_batch(
     """
     interrupted = False
     run = "" if checkpoint is None else RunFolder(checkpoint.parent, plan or {}, hint=AGAIN).digest
+    writes = checkpoint if together.rank == 0 else None
     with seeded(seed(rng)):
         module = build()
         parameters = module.parameters() if groups is None else groups(module)
@@ -112,20 +117,21 @@ def fit_full_batch(
         elif start_counts:
             now.best, now.best_score = deepcopy(module.state_dict()), _score(module, validate)
         saved = len(now.rows)
+        together.begin(module)
         try:
             for _ in progress(range(saved, max_epochs), total=max_epochs - saved, what=what, unit="epoch"):
                 if patience is not None and now.since >= patience:
                     break
-                _epoch(now, loss, validate, decay=decay, keep_last=patience is None)
-                if checkpoint is not None and len(now.rows) % EVERY == 0:
-                    _resume.write(checkpoint, now, run)
+                _epoch(now, loss, validate, decay=decay, keep_last=patience is None, together=together)
+                if writes is not None and len(now.rows) % EVERY == 0:
+                    _resume.write(writes, now, run)
                     saved = len(now.rows)
         except KeyboardInterrupt:
             interrupted = True
             if now.best is None:
                 raise
-        if checkpoint is not None and not interrupted and len(now.rows) > saved:
-            _resume.write(checkpoint, now, run)
+        if writes is not None and not interrupted and len(now.rows) > saved:
+            _resume.write(writes, now, run)
     if now.best is not None:
         module.load_state_dict(now.best)
     history = pd.DataFrame(now.rows, columns=["loss", "validation"])
@@ -140,18 +146,20 @@ def _epoch(
     *,
     decay: float,
     keep_last: bool,
+    together: Together,
 ) -> None:
     now.module.train()
     losses, total, steps = loss(now.module), 0.0, 0
     for value in [losses] if isinstance(losses, torch.Tensor) else losses:
         now.optimizer.zero_grad()
         value.backward()
+        together.average(now.module.parameters())
         now.optimizer.step()
         for group in now.optimizer.param_groups:  # the state that a resumed run reads holds the rates
             group["lr"] *= decay
         total, steps = total + float(value.detach()), steps + 1
-    score = _score(now.module, validate)
-    now.rows.append((total / max(steps, 1), score))
+    score = together.first(_score(now.module, validate))
+    now.rows.append((together.mean(total / max(steps, 1)), score))
     if keep_last or score < now.best_score:
         now.best, now.best_score, now.since = deepcopy(now.module.state_dict()), score, 0
     else:
@@ -164,9 +172,9 @@ def _score(module: nn.Module, validate: Callable[[nn.Module], float]) -> float:
         return validate(module)
 
 
-def epoch_rng() -> np.random.Generator:
-    """Return a generator of random numbers for an epoch that follows the state of training, also of a resumed one."""
-    return np.random.default_rng(int(torch.randint(2**31, (1,))))
+def epoch_rng(together: Together = ALONE) -> np.random.Generator:
+    """Return a generator of random numbers for an epoch that follows the state of training, also of a resumed one, in all processes."""
+    return np.random.default_rng(int(together.first(int(torch.randint(2**31, (1,))))))
 
 
 @contextmanager

@@ -25,8 +25,8 @@ class Feed(ABC):
         """Return the batches of an epoch for one of several processes, or what is left of an endless stream."""
 
     @abstractmethod
-    def validation(self) -> Sequence[Any]:
-        """Return the validation batches, the same each time."""
+    def validation(self, rank: int, ranks: int) -> Sequence[Any]:
+        """Return the validation batches for one of several processes, the same each time."""
 
     @abstractmethod
     def loss(self, batch: Any, place: tuple[int, int] | None) -> tuple[Tensor, float]:
@@ -81,7 +81,8 @@ class Module(lightning.LightningModule):
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation batches."""
-        return DataLoader(self.feed.validation(), batch_size=None, shuffle=False)  # type: ignore[arg-type]
+        found = self.feed.validation(self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(found, batch_size=None, shuffle=False)  # type: ignore[arg-type]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Leave batches where they are: the model moves what it needs."""
@@ -104,15 +105,15 @@ class Module(lightning.LightningModule):
     def validation_step(self, batch: Any, index: int) -> None:
         """Log the loss on validation cells."""
         value, n = self.feed.loss(batch, None)
-        self.log("validation", value, batch_size=int(n), prog_bar=True)
+        self.log("validation", value, batch_size=n, prog_bar=True, sync_dist=self.trainer.world_size > 1)  # type: ignore[arg-type]
 
     def on_validation_epoch_end(self) -> None:
         """Keep the figures."""
         losses, cells = np.array(self._recent, dtype=np.float64).reshape(-1, 2).T
-        mean = (losses * cells).sum() / cells.sum() if cells.sum() else np.nan
-        shared = self.trainer.strategy.reduce(torch.tensor(mean, dtype=torch.float32, device=self.device))
+        sums = torch.tensor([(losses * cells).sum(), cells.sum()], dtype=torch.float32, device=self.device)
+        total, n = self.trainer.strategy.reduce(sums).tolist()  # type: ignore[union-attr]
         validation = float(self.trainer.callback_metrics.get("validation", np.nan))
-        self.history.append({"step": self.global_step, "loss": float(shared), "validation": validation})
+        self.history.append({"step": self.global_step, "loss": total / n if n else np.nan, "validation": validation})
         self._recent = []
 
     def configure_optimizers(self) -> Any:

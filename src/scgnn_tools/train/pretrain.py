@@ -127,8 +127,8 @@ class StreamFeed(Feed):
             rng = np.random.default_rng([self.seed, 6, batch.index])
             yield batch.index, _usable(self.drawing.tokenize_rows(batch.rows, self.corpus.kind, rng))
 
-    def validation(self) -> Sequence[Any]:
-        """Return the cells that are never trained on, tokenised once."""
+    def validation(self, rank: int, ranks: int) -> Sequence[Any]:
+        """Return the cells that are never trained on, tokenised once; every process looks at all of them."""
         rows, size = self.corpus.validation(), self.schedule.batch_size
         out = []
         for i in range(0, rows.shape[0], size):

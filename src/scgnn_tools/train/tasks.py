@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
 from scgnn_tools.nn.heads import Classifier, ExpressionDecoder
+from scgnn_tools.train.parts import Part
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -26,6 +27,14 @@ class Task(nn.Module):
     def mass(self, cells: np.ndarray) -> float:
         """Return what the loss of a batch, which is a mean, was divided by."""
         return float(len(cells))
+
+    def loss_of_part(self, model: "NetworkModel", tokens: Tokens, part: Part, rng: np.random.Generator) -> Tensor:
+        """Return the loss of one process's part of a batch, so that the mean over the processes is the loss of the batch.
+
+        ``tokens`` are those of the whole batch. A process without a cell takes part with one that counts nothing.
+        """
+        cells, at = part.seen
+        return part.weight(self.mass) * self.loss(model, tokens.select(at), cells, rng)
 
 
 class Classification(Task):

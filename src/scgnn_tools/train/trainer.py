@@ -87,12 +87,26 @@ def run(
 
 def several(devices: int) -> dict[str, Any]:
     """Return what Lightning is told to train on several devices; nothing for one."""
-    if devices == 1 and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if devices == 1 and not launched():
         return {}
     # a notebook has no script that could be started a second time
-    kind = "ddp_notebook" if hasattr(sys, "ps1") or "ipykernel" in sys.modules else "ddp"
+    kind = "ddp_notebook" if in_notebook() else "ddp"
     strategy = f"{kind}_find_unused_parameters_true"
     return {"devices": devices, "strategy": strategy, "use_distributed_sampler": False}
+
+
+def launched() -> bool:
+    """Tell whether ``torchrun`` or the like started several of this process.
+
+    A process that a training with ``devices=`` started says how many there are, but not which of all it is; what it trains on one device it
+    trains alone, as the process that started it has done.
+    """
+    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1
+
+
+def in_notebook() -> bool:
+    """Tell whether there is no script that could be started once more."""
+    return hasattr(sys, "ps1") or "ipykernel" in sys.modules
 
 
 def precision_of(dtype: torch.dtype) -> str:

@@ -16,6 +16,7 @@ from scgnn_tools.labels.scgrapht.options import JOINT_BATCH
 from scgnn_tools.labels.scgrapht.training import Problem, groups_of
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.train import epoch_rng
+from scgnn_tools.train.parts import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,11 +83,14 @@ def fit_joint(
             renew()
             m.train()
         net, size = cast("Joint", m).graph, p.batch_size or (JOINT_BATCH if p.options.protocol == "paper" else BATCH)
-        order = epoch_rng().permutation(np.flatnonzero(tokens[0].lengths > 0))
-        for start in range(0, len(order), size):
-            batch = np.sort(order[start : start + size])
-            other = encoder.encode(tokens[0].select(batch))[1]
-            loss = p.fused_loss(net, net(fresh["nodes"], assembler.members(batch)), other, p.labels[batch])
+        order = epoch_rng(p.together).permutation(np.flatnonzero(tokens[0].lengths > 0))
+        ranks = p.together.ranks
+        for start in range(0, len(order), size * ranks):
+            part = Part(np.sort(order[start : start + size * ranks]), p.together.rank, ranks)
+            some, _ = part.seen
+            other = encoder.encode(tokens[0].select(some))[1]
+            loss = p.fused_loss(net, net(fresh["nodes"], assembler.members(some)), other, p.labels[some])
+            loss = part.weight(lambda cells: p.mass(p.labels[cells])) * loss
             yield loss + p.lambda_loss(net, fresh["nodes"], fresh["rows"], fresh["other"])
 
     def validate(m: nn.Module) -> float:
@@ -101,7 +105,7 @@ def fit_joint(
             epoch,
             validate,
             what="scgrapht, joint",
-            also={"encoder_lr": encoder_lr},
+            also={"encoder_lr": encoder_lr} | ({} if p.together.ranks == 1 else {"devices": p.together.ranks}),
             groups=lambda m: [
                 *groups_of(cast("Joint", m).graph),
                 {"params": list(cast("Joint", m).encoder.parameters()), "lr": encoder_lr},

@@ -32,6 +32,7 @@ from scgnn_tools.labels.scgrapht.similarity import Sparsify
 from scgnn_tools.labels.scgrapht.training import Problem, fit_graph
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.train import FineTuner
+from scgnn_tools.train.together import ALONE, start_together
 
 
 class ScGraPhT:
@@ -96,6 +97,8 @@ class ScGraPhT:
         Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, 8,192 above, and 32 for "joint".
     device
         Where to train.
+    devices
+        GPUs, or processes on the CPU, of "joint": a step sees ``batch_size`` cells on each. The script is started once for each.
     checkpoint
         File that keeps the state of training and is gone on from.
 
@@ -135,6 +138,7 @@ class ScGraPhT:
         encoder: FineTuner | None = None,
         encoder_lr: float = 1e-5,
         device: str = "auto",
+        devices: int = 1,
         checkpoint: Path | None = None,
     ) -> None:
         scheme = options.scheme_of(scheme)
@@ -156,7 +160,10 @@ class ScGraPhT:
             raise InputValueError(msg)
         integer("batch_size", batch_size, or_none=True)
         number("encoder_lr", encoder_lr, above=0)
-        self._encoder = None if encoder is None else TunedEncoder(encoder)
+        if integer("devices", devices) > 1 and encoder is None:
+            msg = f"scGraPhT trains on one device unless scheme='joint'; got devices={devices}."
+            raise InputValueError(msg)
+        self.devices, self._encoder = devices, None if encoder is None else TunedEncoder(encoder)
         self.encoder_lr = encoder_lr
         self.logits, self.batch_size, self.checkpoint = logits, batch_size, checkpoint
         self.device = resolve_device(device)
@@ -198,9 +205,11 @@ class ScGraPhT:
         rng: RNG = 0,
     ) -> "ScGraPhT":
         """Train on the training cells; the validation cells stop the training and choose λ."""
-        o, n_classes = self.options, int(labels.max()) + 1
+        o, n_classes, together = self.options, int(labels.max()) + 1, ALONE
         if self._encoder is not None:
             self._encoder.check(n_classes)
+            together, self.device = start_together(self.devices, self.device)
+            self._encoder.move(self.device)
         intake = self._intake(train, labels)
         other = self._beside()
         if isinstance(other, Experts):
@@ -217,7 +226,8 @@ class ScGraPhT:
         members = [train, validation, *([] if unlabeled is None else [unlabeled])]
         assembler = self._assemble(intake, members if whole else [train], attached=not whole)
         problem = Problem(
-            o, intake, assembler, members, labels, validation_labels, n_classes, other, self.batch_size, self.checkpoint, seed(rng)
+            o, intake, assembler, members, labels, validation_labels, n_classes, other, self.batch_size, self.checkpoint, seed(rng),
+            together,
         )  # fmt: skip
         network, self.history, nodes = (
             fit_graph(problem) if self._encoder is None else fit_joint(problem, self._encoder, self.encoder_lr)

@@ -23,6 +23,7 @@ from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.store import digest
 from scgnn_tools.train import epoch_rng, fit_full_batch, weights_digest
+from scgnn_tools.train.together import ALONE, Together
 
 FULL_BATCH, BATCH = 500_000, 8192
 """Training cells up to which an epoch is one step, and cells of a batch above."""
@@ -54,6 +55,8 @@ class Problem:
         File of the state of training.
     rng
         Seed.
+    together
+        The processes that train it.
     """
 
     options: Options
@@ -67,6 +70,7 @@ class Problem:
     batch_size: int | None
     checkpoint: Path | None
     rng: int
+    together: Together = ALONE
 
     def network(self) -> PathwayNetwork:
         """Return a new network."""
@@ -80,7 +84,7 @@ class Problem:
         o, plan = self.options, None if self.checkpoint is None else {**self.plan(), **(also or {})}
         return fit_full_batch(
             build, losses, validate, max_epochs=o.max_epochs, lr=o.lr, patience=o.patience, weight_decay=o.weight_decay,
-            rng=self.rng, what=what, checkpoint=self.checkpoint, plan=plan, **how,
+            rng=self.rng, what=what, checkpoint=self.checkpoint, plan=plan, together=self.together, **how,
         )  # fmt: skip
 
     def loss(self, m: PathwayNetwork, nodes: Rows, ask: Rows, labels: np.ndarray, other: np.ndarray | None) -> Tensor:
@@ -121,6 +125,10 @@ class Problem:
     @cached_property
     def _class_weight(self) -> Tensor:
         return self.assembler.tensor(class_weights(self.labels, self.n_classes, self.options.balance))
+
+    def mass(self, labels: np.ndarray) -> float:
+        """Return what the loss on some cells, which is a mean, was divided by."""
+        return float(self._class_weight.cpu().numpy()[labels].sum())
 
     def others(self, cells: Cells) -> np.ndarray | None:
         """Return the log-probabilities that the network is fused with; None if there are none."""

@@ -16,6 +16,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.train import FineTuner
+from scgnn_tools.train.arguments import move
 from scgnn_tools.train.tasks import Classification
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class TunedEncoder:
     def parts(self) -> nn.ModuleDict:
         """Return what is trained and saved."""
         return nn.ModuleDict({"network": self.model.network, "task": self.task})
+
+    def move(self, device: torch.device) -> None:
+        """Bring it to a device."""
+        move(self.model, device)
+        self.task.to(device)
 
     def check(self, n_classes: int) -> None:
         """Refuse logits of other classes than those of the labels."""
