@@ -3,13 +3,20 @@
 import os
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata as ad
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import scgnn_tools as sgt
+from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools.assets import immune_reference
+from scgnn_tools.graph import open_graph, to_pyg, write_graph
+from scgnn_tools.train.corpus import find_files
 
 PAGE = (Path(__file__).parents[1] / "docs/how-to/clusters.md").read_text(encoding="utf-8")
 MODEL = '"scgpt", checkpoint="scGPT_human", '
@@ -61,10 +68,73 @@ def test_dask(atlas):
     check(atlas)
 
 
+def test_a_step_of_a_dask_pipeline(atlas):
+    pytest.importorskip("dask")
+    pytest.importorskip("xarray")
+    code, there = recipe("A step of a dask pipeline").replace("8192", "8"), {"__name__": "recipe"}
+    exec(compile(code, "recipe", "exec"), there)
+    vectors = there["vectors"]
+    assert vectors.numblocks == (-(-atlas.n_obs // 8), 1)
+    wanted = sgt.fm.load("cgc-mini").embed_cells(atlas)
+    np.testing.assert_allclose(vectors.compute(scheduler="synchronous"), wanted, atol=1e-6)
+
+
 def test_ray(atlas):
-    pytest.importorskip("ray")
-    run(recipe("Ray").replace("num_gpus=1, ", "num_cpus=1, ").replace("16", "2"))
+    pytest.importorskip("ray", reason="Ray has no wheel for this Python or machine")
+    code = recipe("Ray").replace('"scgpt", checkpoint="scGPT_human"', "sgt.fm.best_bundled()")
+    exec(compile(code.replace("num_gpus=1", "num_cpus=1").replace("16", "2"), "recipe", "exec"), {"__name__": "recipe"})
     check(atlas)
+
+
+def test_annbatch(atlas):
+    pytest.importorskip("annbatch", reason="annbatch wants Python 3.12")
+    for name, half in (("a", atlas[::2]), ("b", atlas[1::2])):
+        half.copy().write_h5ad(f"{name}.h5ad")
+    exec(compile(recipe("annbatch"), "recipe", "exec"), {"__name__": "recipe"})
+    assert set(ad.io.read_zarr("vectors.zarr").obs_names) == set(atlas.obs_names)
+
+
+def test_a_collection(atlas, tmp_path):
+    """Without annbatch: a zarr group of groups, in the order of their numbers."""
+    pytest.importorskip("dask")
+    bounds = [0, 10, 24, 25, *range(26, 33), atlas.n_obs]
+    for i, (start, stop) in enumerate(pairwise(bounds)):
+        atlas[start:stop].copy().write_zarr(tmp_path / f"collection.zarr/dataset_{i}")
+    sgt.tl.embed("collection.zarr", store="vectors.zarr")
+    check(atlas)
+    sgt.tl.embed(atlas, store="whole.zarr")
+    key = f"X_{sgt.fm.best_bundled()}"
+    assert np.array_equal(ad.io.read_zarr("vectors.zarr").obsm[key], ad.io.read_zarr("whole.zarr").obsm[key])
+    assert [p.name for p in find_files(["collection.zarr"])] == [f"dataset_{i}" for i in range(len(bounds) - 1)]
+    atlas[:5, 3:].copy().write_zarr(tmp_path / "collection.zarr/dataset_99")
+    with pytest.raises(InputValueError, match="other genes"):
+        sgt.tl.embed("collection.zarr", store="more.zarr")
+
+
+def test_graphs_of_rapids_singlecell(atlas):
+    """A matrix of cupy is known by its module, and comes home."""
+
+    class Csr(sp.csr_matrix):
+        def get(self):
+            home.append(self.shape)
+            return sp.csr_matrix((self.data, self.indices, self.indptr), shape=self.shape)
+
+    home, n = [], atlas.n_obs
+    Csr.__module__ = "cupyx.scipy.sparse._csr"
+    graph = sp.random_array((n, n), density=0.1, format="csr", rng=np.random.default_rng(0), dtype=np.float32)
+    code = recipe("rapids-singlecell")
+    neighbors = SimpleNamespace(neighbors=lambda adata, use_rep: adata.obsp.update(connectivities=graph))
+    there = {"adata": atlas, "rsc": SimpleNamespace(pp=neighbors)}
+    exec(compile(code.replace("import rapids_singlecell as rsc", ""), "recipe", "exec"), there)
+    assert there["data"].edge_weight.shape[0] == graph.nnz
+    on_gpu = SimpleNamespace(obsp={"connectivities": Csr(graph)}, n_obs=n)
+    assert to_pyg.__wrapped__(on_gpu, obsp="connectivities").edge_index.shape[1] == graph.nnz
+    write_graph("graph", Csr(graph))
+    assert open_graph("graph").num_nodes == n
+    assert home == [(n, n)] * 2
+    graph.data[3] = np.nan
+    with pytest.raises(GraphError, match="not finite"):
+        to_pyg.__wrapped__(on_gpu, obsp="connectivities")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script")

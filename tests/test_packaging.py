@@ -25,6 +25,9 @@ THROUGH_OTHERS = {"dask"}
 BY_TESTS = {"scib-metrics"}
 """Extras that only a test imports, which compares our numbers with theirs where they are installed."""
 
+BY_RECIPES = {"annbatch", "ray"}
+"""Extras that a recipe of docs/how-to/clusters.md imports, and a test where they are installed."""
+
 
 def names(requirements):
     return {re.match(r"[\w.-]+", r)[0].lower() for r in requirements}
@@ -65,7 +68,9 @@ def imported():
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported(imported):
     assert set(imported) - CORE - EXTRAS == set()
     assert CORE - set(imported) == set()
-    assert EXTRAS - set(imported) - THROUGH_OTHERS == BY_TESTS
+    assert EXTRAS - set(imported) - THROUGH_OTHERS == BY_TESTS | BY_RECIPES
+    recipes = (ROOT / "docs/how-to/clusters.md").read_text(encoding="utf-8")
+    assert all(re.search(rf"^(import|from) {name}\b", recipes, re.M) for name in BY_RECIPES)
 
 
 def test_extras_are_imported_where_they_are_used(imported):

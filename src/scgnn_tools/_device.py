@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
@@ -56,6 +56,11 @@ def resolve_precision(precision: Precision, device: "torch.device") -> "torch.dt
         msg = f"precision is one of auto, {', '.join(known)}; got {precision!r}."
         raise InputValueError(msg)
     return known[precision]
+
+
+def at_home(x: Any) -> Any:
+    """Return an array or a sparse matrix of a GPU (cupy, as rapids-singlecell writes it) in main memory; others as they are."""
+    return x.get() if type(x).__module__.startswith("cupy") else x
 
 
 def is_out_of_memory(error: BaseException) -> bool:

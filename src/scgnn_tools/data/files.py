@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._log import printable
+from scgnn_tools.data.batches import CHUNK
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,10 +51,42 @@ def open_h5ad(path: Path) -> "AnnData":
 
 
 def open_zarr(path: Path) -> "AnnData":
-    """Open a zarr folder of format 2 or 3."""
+    """Open a zarr folder of format 2 or 3; the parts of a collection are one object, one behind the other."""
     import zarr
 
+    parts = parts_of(path)
+    if parts != [path]:
+        return _joined([zarr.open_group(p, mode="r") for p in parts])
     return _open(zarr.open_group(path, mode="r"))
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the parts of a collection as annbatch writes it, a folder of zarr folders that hold cells each; else the path itself."""
+    if not path.is_dir() or (path / "obs").exists():
+        return [path]
+    inside = [p for p in path.iterdir() if (p / "obs").is_dir() and (p / "var").is_dir()]
+    numbered = sorted(inside, key=lambda p: (len(p.name), p.name))  # dataset_2 before dataset_10
+    return numbered if numbered and not any(p.suffix for p in inside) else [path]
+
+
+def _joined(groups: list[Any]) -> "AnnData":
+    """Return the parts of a collection as one object whose matrix stays on disk."""
+    import anndata as ad
+    import pandas as pd
+    from anndata.io import read_elem
+
+    try:
+        import dask.array as da
+        from anndata.experimental import read_elem_lazy
+    except ImportError as error:
+        msg = "A collection of several parts is read with dask. Install it: pip install 'scgnn_tools[dask]'"
+        raise MissingExtraError(msg) from error
+    var = [read_elem(g["var"]) for g in groups]
+    if any(not v.index.equals(var[0].index) for v in var[1:]):
+        msg = "its parts have other genes than each other"
+        raise ValueError(msg)
+    x = da.concatenate([read_elem_lazy(g["X"], chunks=(CHUNK, len(var[0]))) for g in groups], axis=0)
+    return ad.AnnData(x, obs=pd.concat([read_elem(g["obs"]) for g in groups]), var=var[0])
 
 
 def _open(group: Any) -> "AnnData":

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._device import at_home
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools.data.bounds import check_backed, check_sparse
 
@@ -40,9 +41,7 @@ def take(matrix: Any, start: int, stop: int) -> sp.csr_array:
     block = matrix[start:stop]
     if hasattr(block, "compute"):
         block = block.compute()
-    if hasattr(block, "get") and type(block).__module__.startswith("cupy"):
-        block = block.get()  # GPU arrays come home a chunk at a time
-    return canonical(block)
+    return canonical(at_home(block))  # arrays of a GPU come home a chunk at a time
 
 
 def canonical(block: Any) -> sp.csr_array:

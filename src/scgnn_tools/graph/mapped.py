@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import choice
+from scgnn_tools._device import at_home
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -86,6 +87,7 @@ def write_graph(
     (64, 128)
     """
     choice("overwrite", overwrite, (True, False))
+    graph = at_home(graph)
     blocks = [graph] if sp.issparse(graph) else graph
 
     def fill(part: Path) -> None:
@@ -102,7 +104,10 @@ def _write_edges(part: Path, blocks: Iterable[Any]) -> int:
     counts, n = [np.zeros(1, dtype=np.int64)], 0
     with (part / "indices").open("wb") as indices, (part / "weight").open("wb") as weight:
         for block in blocks:
-            rows = sp.csr_array(block)
+            rows = sp.csr_array(at_home(block))
+            if not np.isfinite(rows.data).all():
+                msg = "A graph has finite weights; some are not. Make the graph again."
+                raise InputValueError(msg)
             n = rows.shape[1]
             counts.append(np.diff(rows.indptr).astype(np.int64))
             rows.indices.astype(np.int64).tofile(indices)

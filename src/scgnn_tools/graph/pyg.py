@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._device import at_home
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
 from scgnn_tools._log import printable
@@ -63,7 +64,7 @@ def to_pyg(
     Raises
     ------
     GraphError
-        If no graph is asked for.
+        If no graph is asked for, or one holds weights that are not finite.
     MissingKeyError
         If a key is not there.
     InputTypeError
@@ -95,7 +96,11 @@ def to_pyg(
         _nodes(out if one else out[GENE], adata.n_vars, adata, "varm", gene_rep)
     for kind, where, keys in ((CELL, "obsp", cells), (GENE, "varp", genes)):
         for key in keys:
-            _edges(out if one else out[kind, key, kind], sp.csr_array(_get(adata, where, key)))
+            matrix = sp.csr_array(_get(adata, where, key))
+            if not np.isfinite(matrix.data).all():
+                msg = f"{where}[{printable(key)!r}] holds weights that are not finite. Make the graph again."
+                raise GraphError(msg)
+            _edges(out if one else out[kind, key, kind], matrix)
     if expression:
         _edges(out[CELL, EXPRESSES, GENE], _matrix(adata, layer))
     return out
@@ -197,7 +202,7 @@ def _get(adata: "AnnData", where: str, key: str) -> Any:
     if key not in mapping:
         msg = f"{printable(key)!r} is not in {where}; {_there(mapping)}."
         raise MissingKeyError(msg)
-    return mapping[key]
+    return at_home(mapping[key])
 
 
 def _matrix(adata: "AnnData", layer: str | None) -> sp.csr_array:

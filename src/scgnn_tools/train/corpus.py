@@ -15,7 +15,7 @@ from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import printable, say
 from scgnn_tools._progress import progress
 from scgnn_tools.data import Expression, open_expression
-from scgnn_tools.data.files import BROKEN, open_h5ad, open_zarr
+from scgnn_tools.data.files import BROKEN, open_h5ad, open_zarr, parts_of
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.quality import poor_cells
 from scgnn_tools.data.variable_genes import moments, variable_genes
@@ -72,7 +72,7 @@ class Corpus:
     Parameters
     ----------
     sources
-        AnnData objects, ``.h5ad`` files, ``.zarr`` folders, or folders of these.
+        AnnData objects, ``.h5ad`` files, ``.zarr`` folders, collections of annbatch, or folders of these.
     model
         Whose vocabulary the genes are matched to.
     validation
@@ -294,11 +294,15 @@ def corpus_genes(
 
 
 def find_files(sources: "Sequence[str | Path]") -> list[Path]:
-    """Return the ``.h5ad`` files and ``.zarr`` folders that are named or lie in the folders that are named, sorted."""
+    """Return the ``.h5ad`` files and ``.zarr`` folders that are named or lie in the folders that are named, sorted.
+
+    Of a collection of annbatch, a folder of zarr folders, each part is one.
+    """
     out = []
     for source in map(Path, sources):
-        if source.suffix in (".h5ad", ".zarr") or not source.is_dir():
-            out.append(source)
+        parts = parts_of(source)
+        if source.suffix in (".h5ad", ".zarr") or not source.is_dir() or parts != [source]:
+            out += parts
             continue
         inside = sorted(p for p in source.iterdir() if p.suffix in (".h5ad", ".zarr") and not p.name.startswith("."))
         if not inside:
