@@ -59,3 +59,22 @@ def test_small_replicates_are_left_out_and_groups_can_be_dealt_anew():
     )
     assert (sum(len(p) > 0 for p in apart.a), sum(len(p) > 0 for p in apart.b)) == (5, 5)
     assert sorted(np.concatenate([*apart.a, *apart.b])) == list(range(50))
+
+
+def test_parts_of_cells_at_random_leave_the_correlation_as_it_is():
+    rng = np.random.default_rng(3)
+    values = cells(rng, 90, 0.4)
+    i, j = np.arange(30), np.arange(30, 60)
+    real = [np.corrcoef(values[:50, [a, b]].T)[0, 1] for a, b in zip(i, j, strict=True)]
+    for n_parts in (3, 16):
+        found = correlation_difference(
+            sp.csr_array(values), i, j, random_parts(np.arange(50), np.arange(50, 90), n_parts, rng)
+        )
+        np.testing.assert_allclose(found.a, real, atol=1e-12)
+
+
+def test_cells_without_a_donor_are_in_no_part():
+    donor = np.array(["x"] * 20 + ["y"] * 20 + [None] * 20, dtype=object)
+    parts, left = parts_of(np.arange(0, 60, 2), np.arange(1, 60, 2), donor, 10)
+    assert (len(parts.a), left) == (2, [])
+    assert max(rows.max() for rows in [*parts.a, *parts.b]) < 40

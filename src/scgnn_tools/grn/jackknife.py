@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
 
@@ -18,10 +19,13 @@ class Parts:
     ----------
     a, b
         Rows of each part in each group; a part may be empty in one of them.
+    replicates
+        Whether parts are donors, who may differ in level, rather than cells at random.
     """
 
     a: list[np.ndarray]
     b: list[np.ndarray]
+    replicates: bool = True
 
     def exchanged(self, rng: np.random.Generator) -> "Parts":
         """Return the parts with what is a and b drawn anew.
@@ -38,7 +42,7 @@ class Parts:
         nothing = np.zeros(0, dtype=np.int64)
         for place, k in enumerate(rng.permutation(single).astype(int)):
             a[k], b[k] = (whole[k], nothing) if place < n_a else (nothing, whole[k])
-        return Parts(a, b)
+        return Parts(a, b, self.replicates)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ def _judged(a: np.ndarray, b: np.ndarray, left_a: np.ndarray, left_b: np.ndarray
 def correlation_difference(x: sp.csr_array, i: np.ndarray, j: np.ndarray, parts: Parts) -> Difference:
     """Return the correlation of pairs of genes in two groups, and the difference of Fisher's z.
 
-    Levels of expression that differ between parts (donors) count for nothing: each part is centred by itself.
+    Levels of expression that differ between donors count for nothing: each donor is centred by himself. Where parts are cells at random the
+    correlation is that of all cells, whatever the parts.
 
     Parameters
     ----------
@@ -103,31 +108,40 @@ def correlation_difference(x: sp.csr_array, i: np.ndarray, j: np.ndarray, parts:
     """
     sides = []
     for side in (parts.a, parts.b):
-        products = np.stack([_products(x, rows, i, j) for rows in side])  # (n_parts, 3, n_pairs)
-        total = products.sum(axis=0)
-        sides.append((_fisher(total), np.stack([_fisher(total - own) for own in products])))
+        sums = np.stack([_sums(x, rows, i, j) for rows in side])  # (n_parts, 6, n_pairs)
+        if parts.replicates:
+            sums = np.stack([_centred(own) for own in sums])
+        total = sums.sum(axis=0)
+        sides.append((_fisher(total), np.stack([_fisher(total - own) for own in sums])))
     (a, left_a), (b, left_b) = sides
     out = _judged(a, b, left_a, left_b, parts)
     return Difference(np.tanh(out.a), np.tanh(out.b), out.difference, out.low, out.high, out.p)
 
 
-def _products(x: sp.csr_array, rows: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Return centred sums of products of some cells: first with second gene, first and second with themselves, (3, n_pairs)."""
+def _sums(x: sp.csr_array, rows: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Return sums over some cells, which add up: products of both genes, squares of each, each gene, and the cells, (6, n_pairs)."""
     if len(rows) == 0:
-        return np.zeros((3, len(i)))
+        return np.zeros((6, len(i)))
     some = sp.csc_array(x[rows]).astype(np.float64)
     factors, at_i = np.unique(i, return_inverse=True)
     targets, at_j = np.unique(j, return_inverse=True)
     gram = np.asarray((some[:, factors].T @ some[:, targets]).todense())
-    sums = np.asarray(some.sum(axis=0)).ravel()
-    squares = np.asarray(some.multiply(some).sum(axis=0)).ravel() - sums**2 / len(rows)
-    return np.stack([gram[at_i, at_j] - sums[i] * sums[j] / len(rows), squares[i], squares[j]])
+    sums, squares = (np.asarray(m.sum(axis=0)).ravel() for m in (some, some.multiply(some)))
+    return np.stack([gram[at_i, at_j], squares[i], squares[j], sums[i], sums[j], np.full(len(i), len(rows), dtype=float)])
 
 
-def _fisher(products: np.ndarray) -> np.ndarray:
+def _centred(sums: np.ndarray) -> np.ndarray:
+    """Return sums of products of what differs from the mean, in the same form: the genes add up to nothing."""
+    product, square_i, square_j, one, other, n = sums
+    n = np.maximum(n, 1)
+    return np.stack([product - one * other / n, square_i - one**2 / n, square_j - other**2 / n, *np.zeros((2, len(n))), n])
+
+
+def _fisher(sums: np.ndarray) -> np.ndarray:
+    product, square_i, square_j = _centred(sums)[:3]
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = products[0] / np.sqrt(np.maximum(products[1], 0) * np.maximum(products[2], 0))
-    r = np.where(np.minimum(products[1], products[2]) > 1e-9, r, np.nan)
+        r = product / np.sqrt(np.maximum(square_i, 0) * np.maximum(square_j, 0))
+    r = np.where(np.minimum(square_i, square_j) > 1e-9, r, np.nan)
     return np.arctanh(np.clip(r, -0.999, 0.999))
 
 
@@ -143,10 +157,10 @@ def mean_difference(values: np.ndarray, parts: Parts) -> Difference:
 
 
 def random_parts(a: np.ndarray, b: np.ndarray, n_parts: int, rng: np.random.Generator) -> Parts:
-    """Return cells in parts at random, those of one group apart from those of the other."""
+    """Return cells in parts at random, those of one group apart from those of the other; their order decides what is drawn."""
     drawn = [np.array_split(rng.permutation(rows), min(n_parts, len(rows))) for rows in (a, b)]
     nothing = np.zeros(0, dtype=np.int64)
-    return Parts([*drawn[0], *[nothing] * len(drawn[1])], [*[nothing] * len(drawn[0]), *drawn[1]])
+    return Parts([*drawn[0], *[nothing] * len(drawn[1])], [*[nothing] * len(drawn[0]), *drawn[1]], replicates=False)
 
 
 def parts_of(a: np.ndarray, b: np.ndarray, replicate: Sequence[object], least: int) -> tuple[Parts, list[str]]:
@@ -157,13 +171,13 @@ def parts_of(a: np.ndarray, b: np.ndarray, replicate: Sequence[object], least: i
     a, b
         Rows of the groups.
     replicate
-        Donor of every cell, (n_cells,).
+        Donor of every cell, (n_cells,); cells without one (NaN) are in no part.
     least
         Cells that a donor has in a group, at least; with fewer its cells there are left out.
     """
-    donor = np.asarray([str(r) for r in replicate], dtype=object)
+    donor = np.asarray([None if pd.isna(r) else str(r) for r in replicate], dtype=object)
     parts, left = Parts([], []), []
-    for name in sorted(set(donor[a]) | set(donor[b])):
+    for name in sorted((set(donor[a]) | set(donor[b])) - {None}):
         mine = [rows[donor[rows] == name] for rows in (a, b)]
         if any(0 < len(rows) < least for rows in mine):
             left.append(name)

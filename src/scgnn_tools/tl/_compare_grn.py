@@ -15,6 +15,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.order import by_content
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.checks import MIN_CELLS
 from scgnn_tools.grn.compare import GrnComparison, by_cells, counted, largest_first, overlaps, side_by_side
@@ -106,10 +107,10 @@ def compare_grn(
     if groupby is not None:
         own = edges_of(target, key, n_targets=n_targets)
         tables, params, of = (own, own), network(target, key).get("params", {}), groupby
-        parts = _parts(target, groupby, (a, b), replicate_key, random)
+        parts = _parts(target, groupby, (a, b), replicate_key)
     else:
         tables, params, of = _networks(target, a, b, key, n_targets)
-        parts = None if not of else _parts(target, of, (a, b), replicate_key, random)
+        parts = None if not of else _parts(target, of, (a, b), replicate_key)
     if parts is None and replicate_key is not None:
         msg = f"replicate_key= gives intervals between two groups of cells; {printable(a)} and {printable(b)} are networks of all."
         raise InputValueError(msg)
@@ -157,10 +158,8 @@ def _networks(
     return found, network(adata, a).get("params", {}), ""  # type: ignore[return-value]
 
 
-def _parts(
-    adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key: str | None, rng: np.random.Generator
-) -> Parts:
-    """Return the cells of two groups in parts, or by donor."""
+def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key: str | None) -> Parts:
+    """Return the cells of two groups, each as one part, or by donor."""
     label = (
         column_of(adata.obs, groupby, "groupby").astype(object).map(lambda v: v if pd.isna(v) else str(v)).to_numpy()
     )
@@ -175,9 +174,11 @@ def _parts(
         msg = f"a and b are the same group, {printable(names[0])}. Pass two."
         raise InputValueError(msg)
     if replicate_key is None:
-        return random_parts(one, other, min(PARTS, len(one) // 3, len(other) // 3), rng)
-    donor = column_of(adata.obs, replicate_key, "replicate_key").astype(str).to_numpy()
-    parts, left = parts_of(one, other, donor, MIN_CELLS)
+        return Parts([one], [other], replicates=False)
+    donor = column_of(adata.obs, replicate_key, "replicate_key")
+    if without := int(donor.iloc[np.concatenate([one, other])].isna().sum()):
+        say(f"compare_grn: {without:,} cells of the groups have no value in obs[{replicate_key!r}] and are left out")
+    parts, left = parts_of(one, other, donor.to_numpy(), MIN_CELLS)
     n = [sum(len(p) > 0 for p in side) for side in (parts.a, parts.b)]
     if min(n) < MIN_DONORS:
         msg = (
@@ -210,6 +211,8 @@ def _by_cells(
     index = expression.var.index.astype(str)
     first = np.flatnonzero(~index.duplicated())
     x, genes = expression.log_normalized()[:, first].tocsr(), pd.Index(index[first])
+    if not parts.replicates:
+        parts = _at_random(parts, by_content(x), rng)
     told = by_cells(edges, factors, x, genes, parts)
     random = by_cells(edges, factors, x, genes, _dealt(parts, rng))
     rows = {n: {"edges": int(e["differs"].sum()), "factors": int(f["differs"].sum())} for n, (e, f) in
@@ -217,15 +220,20 @@ def _by_cells(
     return largest_first(told[0]), largest_first(told[1]), pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _at_random(parts: Parts, order: np.ndarray, rng: np.random.Generator) -> Parts:
+    """Return the cells of two groups in parts that are drawn from an order of all cells."""
+    place = np.argsort(order)
+    one, other = (rows[np.argsort(place[rows])] for rows in (np.concatenate(parts.a), np.concatenate(parts.b)))
+    return random_parts(one, other, min(PARTS, len(one) // 3, len(other) // 3), rng)
+
+
 def _dealt(parts: Parts, rng: np.random.Generator) -> Parts:
     """Return random groups: donors that change sides, or cells."""
-    whole = [np.concatenate(side) for side in (parts.a, parts.b)]
-    paired = any(len(p) and len(q) for p, q in zip(parts.a, parts.b, strict=True))
-    few = max(len(parts.a), len(parts.b)) < PARTS
-    if paired or few:
+    if parts.replicates:
         return parts.exchanged(rng)
-    drawn = rng.permutation(np.concatenate(whole))
-    return random_parts(drawn[: len(whole[0])], drawn[len(whole[0]) :], len(parts.a) // 2, rng)
+    one, other = (np.concatenate(side) for side in (parts.a, parts.b))
+    drawn = rng.permutation(np.concatenate([one, other]))
+    return random_parts(drawn[: len(one)], drawn[len(one) :], len(parts.a) // 2, rng)
 
 
 def _is_true(edges: pd.DataFrame, truth: Any, adata: "AnnData", params: dict[str, Any]) -> np.ndarray:
