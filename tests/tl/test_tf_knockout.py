@@ -108,3 +108,14 @@ def test_weights_and_steps_of_a_chain():
     for d in (one, two):
         assert (x + d >= 0).all()
         assert (x + d <= most + 1e-9).all()
+
+
+def test_the_order_of_the_cells_decides_nothing(cells):
+    rows = np.random.default_rng(1).permutation(cells.n_obs)
+    a, b = cells.copy(), cells[rows].copy()
+    for one in (a, b):
+        sgt.tl.tf_knockout(one, "F1", n_shuffles=5)
+    x, y = (one.uns["sgt_tf_knockout"] for one in (a, b))
+    pd.testing.assert_frame_equal(x["shift"], y["shift"], check_exact=False, rtol=1e-6)
+    pd.testing.assert_frame_equal(x["towards"], y["towards"], check_exact=False, rtol=1e-5)
+    np.testing.assert_allclose(a.obsm["sgt_tf_knockout"][rows], b.obsm["sgt_tf_knockout"], atol=1e-5)

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.order import by_content
 from scgnn_tools.grn.checks import MIN_CELLS
 from scgnn_tools.grn.signal import Cells, Moments, loadings_of, on_the_way, rewired_shifts, shifts
 from scgnn_tools.grn.smoothing import MOST_CELLS, neighbour_means
@@ -36,6 +37,8 @@ class NetworkCells:
         Names of the columns.
     places
         Where each cell is, in principal components.
+    rank
+        Place of each cell in an order by content, which cells are drawn from.
     matrix
         What was read.
     """
@@ -45,6 +48,7 @@ class NetworkCells:
     most: np.ndarray
     genes: pd.Index
     places: np.ndarray
+    rank: np.ndarray
     matrix: str
 
     @classmethod
@@ -58,16 +62,17 @@ class NetworkCells:
         if len(some) < 2 or every.shape[0] < MIN_CELLS:
             msg = f"{expression.name} holds {len(some)} genes of the network in {every.shape[0]} cells; 2 and {MIN_CELLS} are wanted."
             raise InputValueError(msg)
-        means = neighbour_means(every, most=None, rng=number)
+        order = by_content(every)
+        rank = np.argsort(order)
+        means = sp.csr_array(neighbour_means(every[order], most=None, rng=number)[rank][:, rank])
         raw = sp.csc_array(sp.csc_array(every)[:, some])
-        drawn = np.sort(np.random.default_rng(number).permutation(len(every.indptr) - 1)[:MOST_CELLS])
+        drawn = order[np.sort(np.random.default_rng(number).permutation(len(order))[:MOST_CELLS])]
         fit = sp.csc_array(means[drawn] @ raw)
         loadings = loadings_of(fit, COMPONENTS, number)
         places = np.asarray(means @ np.asarray(raw @ loadings))
         most = np.asarray(fit.max(axis=0).todense()).ravel()
-        return cls(
-            Cells(means, raw, loadings), fit, most, pd.Index(index[some]), places - places.mean(axis=0), expression.name
-        )
+        genes, places = pd.Index(index[some]), places - places.mean(axis=0)
+        return cls(Cells(means, raw, loadings), fit, most, genes, places, rank, expression.name)
 
     def column(self, gene: str) -> int:
         """Return the column of a gene, -1 if there is none."""
@@ -106,7 +111,7 @@ class Moved:
         i, j = i[there], j[there]
         if not (i == tf).any() or len(rows) < MIN_CELLS:
             return
-        every = data.cells
+        every, rows = data.cells, rows[np.argsort(data.rank[rows])]
         cells = Cells(every.means[rows], every.raw, every.loadings)
         if self.moments is None:
             self.moments = data.moments(self.factors)
