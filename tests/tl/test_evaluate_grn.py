@@ -234,3 +234,19 @@ def test_perturbed_cells_that_cannot_judge(screen, truth, more, error, says):
 def test_a_table_has_no_perturbed_cells(truth):
     with pytest.raises(InputValueError, match="grn_from_edges"):
         sgt.tl.evaluate_grn(noisy(truth, 0.5), truth, perturbation_key="guide", bootstrap=0)
+
+
+def test_genes_are_a_list_one_name_or_a_file(truth, tmp_path):
+    table = noisy(truth, 0.1)
+    names = pd.unique(table["target"])
+    (tmp_path / "genes.txt").write_text("\n".join(names))
+    one, other = (
+        sgt.tl.evaluate_grn(table, truth, genes=g, bootstrap=0).candidates for g in (names, tmp_path / "genes.txt")
+    )
+    assert one == other
+    for bad, says in (
+        ({"genes": 3}, "genes is a list of names"),
+        ({"group": "B"}, "group= names a group of the network"),
+    ):
+        with pytest.raises((InputTypeError, InputValueError), match=says):
+            sgt.tl.evaluate_grn(table, truth, **bad)

@@ -89,6 +89,11 @@ def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), {"groupby": "bulk_labels"}, InputValueError, "or a dict of group -> table"),
         ({"moon": pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]})}, {"groupby": "bulk_labels"}, InputValueError, "does not have: moon"),
         ("nosuch", {}, MissingKeyError, "table='nosuch' is neither a file"),
+        ([("SPI1", "LYZ"), ("SPI1", "FOS", 2.0)], {}, InputValueError, "table holds edges of 2 and of 3 entries"),
+        (pd.DataFrame({"tf": ["SPI1"] * 2, "target": ["LYZ", "FOS"], "weight": ["1", "x"]}), {}, InputValueError, "'weight' holds 'x'"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": ["1,5"]}), {}, InputValueError, "With a decimal comma"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": [pd.Timestamp(0)]}), {}, InputValueError, "'weight' holds '1970"),
+        ({1: pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), "1": "trrust"}, {}, InputValueError, "two networks called 1"),
     ],
 )  # fmt: skip
 def test_what_is_no_network(pbmc68k, table, more, error, says):
@@ -96,3 +101,26 @@ def test_what_is_no_network(pbmc68k, table, more, error, says):
     with pytest.raises(error, match=says):
         sgt.tl.grn_from_edges(pbmc68k, table, **more)
     assert changed(before, pbmc68k) == set()
+
+
+@pytest.mark.parametrize(
+    ("column", "read"),
+    [
+        (np.array([3, 2], dtype=np.uint8), [3, 2]),
+        (np.array([0.5, 2], dtype=np.longdouble), [0.5, 2.0]),
+        (pd.array([1, None], dtype="Int64"), [1.0, np.nan]),
+        (pd.array([True, None], dtype="boolean"), ["True", ""]),
+        (pd.Categorical(["motif", None]), ["motif", ""]),
+        ([True, False], [True, False]),
+    ],
+)
+def test_evidence_of_any_kind_goes_into_a_file(pbmc68k, tmp_path, column, read):
+    table = pd.DataFrame({"tf": ["SPI1", "SPI1"], "target": ["LYZ", "FOS"], "weight": [1e300, 1.0], "evidence": column})
+    kinds = pbmc68k.obs["bulk_labels"].cat.categories[:2]
+    tables = {kinds[0]: table, kinds[1]: table.drop(columns="evidence")}
+    sgt.tl.grn_from_edges(pbmc68k, tables, groupby="bulk_labels", key_added="groups")
+    sgt.tl.grn_from_edges(pbmc68k, table)
+    assert np.isfinite(pbmc68k.varp["sgt_grn"].data).all()
+    pbmc68k.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad").uns["sgt_grn"]["edges"]["evidence"]
+    assert pd.Series(again.tolist()).equals(pd.Series(read))

@@ -318,7 +318,12 @@ ODD = [
     (unused, {}, 8, None),  # a category without cells is no condition
     (drugs, {"features": "none"}, 3, None),
     (drugs, {"features": TABLE}, 3, None),
-    (drugs, {"features": "go", "query": "drug 9"}, 3, "drug 9: like no perturbation of these cells by go; the prediction is the mean"),
+    (
+        drugs,
+        {"features": "go", "query": "drug 9"},
+        3,
+        "drug 9: like no perturbation of these cells by go; the prediction is the mean",
+    ),
 ]
 
 

@@ -92,6 +92,11 @@ def test_what_cannot_be_knocked_out(cells, tf, more, error, says):
     assert changed(before, cells) == set()
 
 
+def test_a_factor_that_the_object_has_lost_since(cells):
+    with pytest.raises(InputValueError, match="F1 is in the network but no gene of the data"):
+        sgt.tl.tf_knockout(cells[:, cells.var_names != "F1"].copy(), "F1")
+
+
 def test_weights_and_steps_of_a_chain():
     rng = np.random.default_rng(0)
     x = rng.gamma(4, size=(500, 4))

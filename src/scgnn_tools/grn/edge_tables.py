@@ -31,11 +31,25 @@ def numbers(scores: pd.Series) -> np.ndarray:
     InputValueError
         If they are no numbers.
     """
-    try:
-        return scores.to_numpy(dtype=float)
-    except (TypeError, ValueError) as error:
-        msg = f"The scores of edges are numbers; {scores.name!r} holds {printable(scores.iloc[0])!r}."
-        raise InputValueError(msg) from error
+    if getattr(scores.dtype, "kind", "O") not in "mMc":  # dates and complex numbers turn into floats without a word
+        try:
+            return scores.to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError):
+            pass
+    plain = scores.astype(object)
+    odd = plain[pd.to_numeric(plain, errors="coerce").isna() & plain.notna()]
+    one = (odd if len(odd) else plain).iloc[0]
+    comma = (
+        " With a decimal comma, read the file by pandas.read_csv(..., decimal=',') and pass the table."
+        if _has_comma(one)
+        else ""
+    )
+    msg = f"The scores of edges are numbers; {scores.name!r} holds {printable(one)!r}.{comma}"
+    raise InputValueError(msg)
+
+
+def _has_comma(value: object) -> bool:
+    return isinstance(value, str) and value.count(",") == 1 and value.replace(",", "", 1).lstrip("-").isdigit()
 
 
 def edge_scores(edges: pd.DataFrame) -> pd.DataFrame:

@@ -59,13 +59,16 @@ def given_networks(
     if isinstance(given, Mapping):
         if _empty(given, argument) and all(_is_targets(v) for v in given.values()):
             return {"the given regulons": _regulons(given)}
+        check_names(given, argument)
         parts = {str(k): given_networks(v, **how) for k, v in given.items()}
         return {k: as_one(v) for k, v in parts.items()}
     if isinstance(given, list | tuple) and _empty(given, argument):
         if all(isinstance(e, list | tuple) and len(e) in (2, 3) and all(map(_is_scalar, e)) for e in given):
-            return {
-                "the given edges": pd.DataFrame(given).set_axis(["source", "target", "weight"][: len(given[0])], axis=1)
-            }
+            if len({len(e) for e in given}) > 1:
+                msg = f"{argument} holds edges of 2 and of 3 entries; give every edge a weight, (source, target, weight), or none."
+                raise InputValueError(msg)
+            ends = ["source", "target", "weight"][: len(given[0])]
+            return {"the given edges": pd.DataFrame(given).set_axis(ends, axis=1)}
         out: dict[str, pd.DataFrame] = {}
         for part in given:
             for name, table in given_networks(part, **how).items():
@@ -139,15 +142,15 @@ def conflicts(tables: Mapping[str, pd.DataFrame], edges: pd.DataFrame) -> int:
     return int((~pd.MultiIndex.from_frame(both[["source", "target"]]).isin(seen)).sum())
 
 
-def given_factors(tfs: Any) -> np.ndarray:
-    """Return the names of factors that a user meant: one, a list, or those in a file; object (n,).
+def given_factors(tfs: Any, *, argument: str = "tfs") -> np.ndarray:
+    """Return the names of genes that a user meant: one, a list, or those in a file; object (n,).
 
     Raises
     ------
     InputTypeError, InputValueError
         If it is something else, or names none.
     """
-    wanted = "tfs is a list of names of genes, such as ['SPI1', 'IRF8'], one name, or a file with one a line"
+    wanted = f"{argument} is a list of names of genes, such as ['SPI1', 'IRF8'], one name, or a file with one a line"
     if isinstance(tfs, Path):
         tfs = read_names(tfs)
     elif isinstance(tfs, str):
@@ -165,7 +168,7 @@ def given_factors(tfs: Any) -> np.ndarray:
         raise InputTypeError(msg)
     names = [str(n) for n in names if str(n).strip()]
     if not names:
-        msg = "tfs names no gene. Leave it out to take all transcription factors that are known."
+        msg = f"{argument} names no gene. Leave it out to take all that are known."
         raise InputValueError(msg)
     return np.array(names, dtype=object)
 
@@ -181,6 +184,14 @@ def _regulons(given: Mapping[Any, Any]) -> pd.DataFrame:
         msg = "The given regulons have no target. Pass for example {'SPI1': ['LYZ', 'CD14']}."
         raise GraphError(msg)
     return pd.DataFrame(rows, columns=["source", "target", "weight"])
+
+
+def check_names(given: Mapping[Any, Any], argument: str) -> None:
+    """Refuse two networks whose names are one name as text, as 1 and "1" are."""
+    names = [str(k) for k in given]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        msg = f"{argument} has two networks called {printable(twice[0])}; give each a name of its own."
+        raise InputValueError(msg)
 
 
 def _is_targets(value: Any) -> bool:

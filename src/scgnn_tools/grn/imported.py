@@ -49,6 +49,7 @@ def imported(
     if groupby is not None and isinstance(table, Mapping):
         parts = {str(g): as_one(given_networks(t, **how)) for g, t in table.items()}
         edges = pd.concat([in_one_form(t).assign(group=g) for g, t in parts.items()], ignore_index=True)
+        edges = edges.assign(**{c: storable(edges[c]) for c in edges.columns.drop(["score", "sign"])})
         called = "the given tables"
     else:
         tables = given_networks(table, **how)
@@ -108,13 +109,24 @@ def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame
     }
     others = [c for c in dict.fromkeys(table.columns) if c not in read and list(table.columns).count(c) == 1]
     for name, column in zip(safe_names(others), others, strict=True):
-        values = table[column]
-        out[name] = values.to_numpy() if values.dtype.kind in "bif" else as_text(values.where(values.notna(), ""))
+        out[name] = storable(table[column])
     out = out[np.isfinite(out["score"]) & (out["score"] > 0)]
     if out.empty:
         msg = f"The table holds no edge with a score other than 0 ({len(table):,} rows, {', '.join(NAMES['weight'][:3])}, …)."
         raise GraphError(msg)
     return out
+
+
+def storable(values: pd.Series) -> np.ndarray:
+    """Return a column as a file can hold it: numbers (float where one is missing), bool, or text ("" where one is missing)."""
+    plain, there, kind = values.astype(object), values.notna(), getattr(values.dtype, "numpy_dtype", values.dtype)
+    if pd.api.types.is_bool_dtype(kind) and there.all():
+        return plain.to_numpy(dtype=bool)
+    if pd.api.types.is_integer_dtype(kind) and there.all():
+        return values.to_numpy(dtype=kind)
+    if pd.api.types.is_integer_dtype(kind) or pd.api.types.is_float_dtype(kind):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return as_text(plain.where(there, ""))
 
 
 def _known(
@@ -140,7 +152,7 @@ def score_matrix(adata: "AnnData", edges: pd.DataFrame) -> sp.csr_matrix:
     first_of = adata.var_names[~adata.var_names.duplicated()]  # of genes of one name the first
     column = np.flatnonzero(~adata.var_names.duplicated())
     i, j = (column[first_of.get_indexer(edges[c])] for c in ("source", "target"))
-    best = edges["score"].to_numpy(dtype=np.float32)
+    best = np.minimum(edges["score"], np.finfo(np.float32).max).to_numpy(dtype=np.float32)
     order = np.argsort(-best, kind="stable")
     _, first = np.unique(np.stack([i, j])[:, order], axis=1, return_index=True)
     keep = order[first]

@@ -127,14 +127,18 @@ def _sums(x: sp.csr_array, rows: np.ndarray, i: np.ndarray, j: np.ndarray) -> np
     targets, at_j = np.unique(j, return_inverse=True)
     gram = np.asarray((some[:, factors].T @ some[:, targets]).todense())
     sums, squares = (np.asarray(m.sum(axis=0)).ravel() for m in (some, some.multiply(some)))
-    return np.stack([gram[at_i, at_j], squares[i], squares[j], sums[i], sums[j], np.full(len(i), len(rows), dtype=float)])
+    return np.stack(
+        [gram[at_i, at_j], squares[i], squares[j], sums[i], sums[j], np.full(len(i), len(rows), dtype=float)]
+    )
 
 
 def _centred(sums: np.ndarray) -> np.ndarray:
     """Return sums of products of what differs from the mean, in the same form: the genes add up to nothing."""
     product, square_i, square_j, one, other, n = sums
     n = np.maximum(n, 1)
-    return np.stack([product - one * other / n, square_i - one**2 / n, square_j - other**2 / n, *np.zeros((2, len(n))), n])
+    return np.stack(
+        [product - one * other / n, square_i - one**2 / n, square_j - other**2 / n, *np.zeros((2, len(n))), n]
+    )
 
 
 def _fisher(sums: np.ndarray) -> np.ndarray:

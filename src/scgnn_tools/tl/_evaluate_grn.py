@@ -13,13 +13,13 @@ from scgnn_tools._choices import integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
 from scgnn_tools._keys import GRN
-from scgnn_tools._log import as_text, printable, say
+from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.graph.network_files import ENDINGS, ending, read_network
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import candidates, edge_scores, labelled, scores_of
-from scgnn_tools.grn.given import given_factors, given_networks, merged
+from scgnn_tools.grn.given import check_names, given_factors, given_networks, merged
 from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
 from scgnn_tools.grn.names import GeneNames, names_of
@@ -39,7 +39,7 @@ def evaluate_grn(
     *,
     train: Any = None,
     tfs: "Sequence[str] | str | Path | None" = None,
-    genes: Sequence[str] | None = None,
+    genes: "Sequence[str] | str | Path | None" = None,
     key: str = GRN,
     group: str | None = None,
     exclude_known: bool = True,
@@ -68,7 +68,7 @@ def evaluate_grn(
     train
         What the edges were learnt from, edges (``source``, ``target``) or labelled pairs; these are not judged.
     tfs, genes
-        Transcription factors (one, a list, or a file) and targets that the tool could have named; None takes the transcription factors
+        Transcription factors and targets (one, a list, or a file) that the tool could have named; None takes the transcription factors
         of the edges and all genes that the edges name, or of an AnnData those that enough of its cells express, or of a group's. A pair
         that the tool did not name ranks below all that it did.
     key, group
@@ -127,6 +127,9 @@ def evaluate_grn(
     if adata is None and perturbation_key is not None:
         msg = "perturbation_key= is a column of obs: pass the object with the cells, and the edges by sgt.tl.grn_from_edges."
         raise InputValueError(msg)
+    if adata is None and group is not None:
+        msg = "group= names a group of the network in an object; of a table pass the rows of that group."
+        raise InputValueError(msg)
     tables, held, called, params = _given(edges), None, pd.Series(dtype=object), {}
     if adata is not None:
         params = network(adata, key).get("params", {})
@@ -140,7 +143,7 @@ def evaluate_grn(
     named = {n: edge_scores(_called(t, called)) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
     pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
-    pool = pool if genes is None else as_text(genes)
+    pool = pool if genes is None else given_factors(genes, argument="genes")
     organism = organism or gene_names.detect_organism(pool)
     to_symbol = GeneNames(np.concatenate([called.to_numpy(), every, pool]), organism)
     named = {n: edge_scores(t.assign(tf=to_symbol(t["tf"]), target=to_symbol(t["target"]))) for n, t in named.items()}
@@ -188,6 +191,7 @@ def _given(edges: Any) -> dict[str, pd.DataFrame]:
     if not edges:
         msg = "There are no edges to judge: the mapping is empty."
         raise InputValueError(msg)
+    check_names(edges, "edges")
     for name, table in edges.items():
         if not isinstance(table, pd.DataFrame | str | Path):
             msg = f"edges[{printable(repr(name))}] is a table of edges (a DataFrame) or a file; got {type(table).__name__}."

@@ -131,7 +131,10 @@ def tf_knockout(
     types = None if labels_key is None else _labels(target, labels_key)
     data = NetworkCells.of(target, edges, layer, seed(rng))
     own = data.column(name)
-    if own < 0 or data.cells.raw[:, [own]].nnz == 0:
+    if own < 0:
+        msg = f"{printable(tf)} is in the network but no gene of the data, which may have been subset since; infer the network again."
+        raise InputValueError(msg)
+    if data.cells.raw[:, [own]].nnz == 0:
         msg = f"{printable(tf)} is expressed in no cell, so there is nothing to knock out."
         raise InputValueError(msg)
     parts = _groups(target, edges, params, group)
