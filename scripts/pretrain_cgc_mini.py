@@ -44,7 +44,9 @@ def widen(x: sp.csr_array, symbols: np.ndarray) -> tuple[sp.csr_array, np.ndarra
     return out, every
 
 
-def train(x: sp.csr_array, source: np.ndarray, every: np.ndarray, graph: sp.csr_array, settings: CGCMiniSettings) -> CGCMini:
+def train(
+    x: sp.csr_array, source: np.ndarray, every: np.ndarray, graph: sp.csr_array, settings: CGCMiniSettings
+) -> CGCMini:
     """Return a model of these cells."""
     how = {"dimension": mini.DIMENSION, "power": settings.power, "whitening": settings.whitening}
     vectors = gene_vectors(x, source=source, **how).astype(np.float16).astype(np.float64)
