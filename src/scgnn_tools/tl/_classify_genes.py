@@ -146,7 +146,8 @@ def classify_genes(
         key, vectors, names = tuned.vectors()
     else:
         key, vectors, names = _vectors(adata, model, keys[0], gene_key)
-        peers |= {k: _vectors(adata, model, k, gene_key)[1] for k in keys[1:]}
+        others = [_vectors(adata, model, k, gene_key) for k in keys[1:]]
+        peers |= {name: table for name, table, _ in others}
     label, at, n_lost = _with_vectors(_labels(classes), np.hstack([vectors, *peers.values()]), names)
     y, tables = label.to_numpy(), {key: [vectors[at]], **{k: [x[at]] for k, x in peers.items()}}
     if baselines:
