@@ -10,7 +10,16 @@ import pytest
 
 from scgnn_tools import _write
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._write import alone, as_path, check_possible, target_of, write_folder, write_new, write_whole
+from scgnn_tools._write import (
+    alone,
+    as_path,
+    check_folder_of,
+    check_possible,
+    target_of,
+    write_folder,
+    write_new,
+    write_whole,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="forks and links")
 
@@ -52,6 +61,14 @@ def test_of_many_writers_of_a_new_file_one_writes(tmp_path):
     (winner,) = [i for first, i in done if first]
     assert (tmp_path / "plan").read_text() == str(winner)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_of_the_name_of_a_file_is_refused(tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    for call in (check_folder_of, lambda path: write_whole(path, lambda part: part.write_text("x"))):
+        with pytest.raises(InputValueError, match=r"x\.csv is a folder; a file is written"):
+            call(tmp_path / "x.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
 
 
 def test_an_error_in_writing_leaves_the_old_file(tmp_path):

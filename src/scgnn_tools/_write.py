@@ -47,6 +47,7 @@ def write_whole(path: Path, save: Callable[[Path], object]) -> None:
     Writers do not meet: each has a name of its own. What ``path`` links to is replaced; the link stays.
     """
     path = target_of(path)
+    _check_no_folder(path)
     part = _beside(path)
     try:
         _create(part)
@@ -189,11 +190,18 @@ def target_of(path: Path) -> Path:
 
 
 def check_folder_of(path: Path) -> None:
-    """Refuse a file whose folder is not there; of a link the folder is that of what it leads to."""
+    """Refuse a file whose folder is not there, and the name of a folder; of a link the folder is that of what it leads to."""
     if not target_of(path).absolute().parent.is_dir():
         msg = f"There is no folder {path.absolute().parent}. Make it first, or pass another path."
         raise InputValueError(msg)
     check_possible(target_of(path))
+    _check_no_folder(path)
+
+
+def _check_no_folder(path: Path) -> None:
+    if path.is_dir():
+        msg = f"{path} is a folder; a file is written. Pass another path."
+        raise InputValueError(msg)
 
 
 def check_possible(path: Path) -> None:

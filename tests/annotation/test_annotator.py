@@ -205,6 +205,8 @@ def test_what_cannot_be_kept_is_refused_by_name(halves, tmp_path):
 def test_arguments_of_a_training_that_is_over_are_refused(halves, made):
     with pytest.raises(InputValueError, match="coverage=, rng=, labels_key= belongs to the training"):
         sgt.tl.annotate(halves[1].copy(), "cell_type", reference=made, coverage=0.5, rng=3)
+    with pytest.raises(InputTypeError, match="resume is True or False; got 'a'"):
+        made.annotate(halves[1].copy(), resume="a")
 
 
 @pytest.mark.parametrize(

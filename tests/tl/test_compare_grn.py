@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 
 
 @pytest.fixture
@@ -68,6 +68,8 @@ def test_networks_of_the_same_cells_and_a_truth(adata):
     assert "differs" not in c.edges
     assert "the networks are of the same cells" in c.verdict
     assert sgt.pl.grn_difference(c).axes
+    with pytest.raises(InputTypeError, match=r"comparison is what .* returned; got AnnData"):
+        sgt.pl.grn_difference(adata)
     assert sgt.tl.compare_grn(adata, "other", "more", n_targets=2).found["n"].sum() < c.found["n"].sum()
 
 

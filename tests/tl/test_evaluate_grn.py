@@ -168,6 +168,11 @@ def test_what_cannot_be_judged(truth, edges, network, error, says):
         sgt.tl.evaluate_grn(noisy(truth, 0.5) if edges is None else edges, truth if network is None else network)
 
 
+def test_an_organism_without_tables_is_refused(truth):
+    with pytest.raises(InputValueError, match="organism is 'human' or 'mouse'; got 'rat'"):
+        sgt.tl.evaluate_grn(noisy(truth, 0.5), truth, organism="rat")
+
+
 def test_a_truth_that_is_not_tidy(truth):
     messy = pd.concat([truth, truth.head(9), truth.rename(columns={"source": "target", "target": "source"}).head(5)])
     messy = pd.concat([messy, pd.DataFrame({"source": ["T0", None], "target": ["T0", "g1"]})], ignore_index=True)

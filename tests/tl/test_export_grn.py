@@ -111,6 +111,8 @@ def test_loom_of_cells_and_regulons(network, tmp_path, monkeypatch):
         ("a.xlsx", {}, InputValueError, "ends in no known format; end it in .graphml, .cyjs, .csv, .tsv"),
         ("a.csv", {"format": "sif"}, InputValueError, "pass format=, one of graphml, cyjs, csv, parquet, decoupler"),
         ("there.csv", {}, InputValueError, "exists. Pass overwrite=True"),
+        ("folder.csv", {}, InputValueError, "is a folder; a file is written"),
+        ("folder.csv", {"overwrite": True}, InputValueError, "is a folder; a file is written"),
         ("no/such/a.csv", {}, InputValueError, "There is no folder"),
         ("a.csv", {"key": "other"}, MissingKeyError, r"uns\['other'\] holds no network"),
         ("a.csv", {"group": "NK"}, InputValueError, "no group 'NK'; there is: B, T"),
@@ -119,9 +121,10 @@ def test_loom_of_cells_and_regulons(network, tmp_path, monkeypatch):
 )
 def test_wrong_input_writes_nothing(network, tmp_path, name, kwargs, error, says):
     (tmp_path / "there.csv").write_text("mine")
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(error, match=says):
         sgt.tl.export_grn(network, tmp_path / name, **kwargs)
-    assert [p.name for p in tmp_path.iterdir()] == ["there.csv"]
+    assert {p.name for p in tmp_path.iterdir()} == {"there.csv", "folder.csv"}
     assert (tmp_path / "there.csv").read_text() == "mine"
 
 

@@ -88,6 +88,7 @@ def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "label": [0]}), {}, GraphError, "no edge with a score"),
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), {"groupby": "bulk_labels"}, InputValueError, "or a dict of group -> table"),
         ({"moon": pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]})}, {"groupby": "bulk_labels"}, InputValueError, "does not have: moon"),
+        (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), {"organism": "rat"}, InputValueError, "organism is 'human' or 'mouse'"),
         ("nosuch", {}, MissingKeyError, "table='nosuch' is neither a file"),
         ([("SPI1", "LYZ"), ("SPI1", "FOS", 2.0)], {}, InputValueError, "table holds edges of 2 and of 3 entries"),
         (pd.DataFrame({"tf": ["SPI1"] * 2, "target": ["LYZ", "FOS"], "weight": ["1", "x"]}), {}, InputValueError, "'weight' holds 'x'"),

@@ -11,7 +11,7 @@ SOME = SOME[SOME["source"].isin(SOME["source"].unique()[::6])]
 
 def test_the_table_and_its_figure(pbmc68k):
     before = pbmc68k.copy()
-    table = sgt.tl.noise_study(pbmc68k, SOME, methods=["degree"], shares=[0, 0.5], n_draws=2)
+    table = sgt.tl.noise_study(pbmc68k, SOME, methods=["degree", "Degree"], shares=[0, 0.5, 0.5], n_draws=2)
     assert changed(before, pbmc68k) == set()
     assert list(table.columns) == ["method", "share", "auroc", "auprc", "auroc_per_tf", "chance", "sd_auprc", "n_draws"]
     assert table["n_draws"].tolist() == [1, 2]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scgnn_tools import fm
 from scgnn_tools._choices import choice, integer, sequence
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._html import boxed
@@ -100,6 +101,7 @@ class Annotator:
         return "" if self.labeller is None else self.labeller.report.verdict
 
     @classmethod
+    @door
     def fit(
         cls,
         reference: Reference = None,
@@ -163,6 +165,7 @@ class Annotator:
         say(f"annotator: {labeller.report.verdict}")
         return cls(known, settings, name, labeller)
 
+    @door
     def annotate(
         self,
         adata: "AnnData | MuData | str | Path",
@@ -243,6 +246,7 @@ class Annotator:
         changed = finish(cells, result, self.settings, params, keys, majority=majority, copy=copy, mod=mod)
         return cells if path and not copy else changed
 
+    @door
     def markers(self, n: int = 20) -> pd.DataFrame:
         """Return the genes that tell each class from the others.
 
@@ -283,6 +287,7 @@ class Annotator:
             )
         return pd.concat(rows, ignore_index=True)
 
+    @door
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a folder of safetensors and JSON under one seal, whole or not at all.
 
@@ -304,6 +309,7 @@ class Annotator:
         kept.save(folder, self.known, self.settings, self.name, self.labeller, overwrite=overwrite)
 
     @classmethod
+    @door
     def load(cls, folder: str | Path, *, device: str = "auto") -> "Annotator":
         """Read what :meth:`save` wrote.
 

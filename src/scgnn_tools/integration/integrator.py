@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools._choices import listed
 from scgnn_tools._columns import column_of
+from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._html import boxed
@@ -88,6 +89,7 @@ class Integrator:
         return boxed(f"Integrator: {self.about['method']}", facts, {k: v for k, v in folded.items() if v})
 
     @classmethod
+    @door
     def fit(
         cls,
         adata: "AnnData",
@@ -136,6 +138,7 @@ class Integrator:
         about |= {"width": inputs.cells.vectors.shape[1]} if use_rep else {}
         return cls(made, inputs.space, batch.names, about, vectors)
 
+    @door
     def transform(
         self,
         adata: "AnnData",
@@ -189,6 +192,7 @@ class Integrator:
         which, seen = pd.factorize(values)
         return np.array([code.get(v, code.get(_whole(v), -1)) for v in seen], dtype=np.int64)[which]
 
+    @door
     def map_query(
         self,
         adata: "AnnData",
@@ -219,6 +223,7 @@ class Integrator:
         say(f"map_query: {self.about['method']}, {len(vectors):,} new cells -> obsm['{keys.obsm}']")
         return changed  # type: ignore[return-value]
 
+    @door
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a folder of safetensors and JSON under one seal, whole or not at all.
 
@@ -251,6 +256,7 @@ class Integrator:
             saves.save(folder, arrays, about, overwrite=overwrite)
 
     @classmethod
+    @door
     def load(cls, folder: str | Path, *, device: str = "auto") -> "Integrator":
         """Read what :meth:`save` wrote.
 

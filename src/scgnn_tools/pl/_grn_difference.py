@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
+from scgnn_tools._errors import InputTypeError
+from scgnn_tools.grn.compare import GrnComparison
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from scgnn_tools.grn.compare import GrnComparison
-
 
 @documented
 def grn_difference(
-    comparison: "GrnComparison",
+    comparison: GrnComparison,
     *,
     n_shown: int = 20,
     ax: "Axes | None" = None,
@@ -47,6 +47,9 @@ def grn_difference(
     >>> sgt.pl.grn_difference(sgt.tl.compare_grn(adata, "CD14+ monocyte", "B cell"))
     <Figure size ...>
     """
+    if not isinstance(comparison, GrnComparison):
+        msg = f"comparison is what sgt.tl.compare_grn returned; got {type(comparison).__name__}. Pass sgt.tl.compare_grn(adata, a, b)."
+        raise InputTypeError(msg)
     canvas, n_shown = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), integer("n_shown", n_shown)
     a, b = (style.text(n, limit=24) for n in comparison.names)
     with canvas.panels(figsize or (13.0, 1.9 + 0.2 * n_shown)) as figure:

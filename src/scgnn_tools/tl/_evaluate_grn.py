@@ -16,6 +16,7 @@ from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.genes.tables import checked_organism
 from scgnn_tools.graph.network_files import ENDINGS, ending, read_network
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import candidates, edge_scores, labelled, scores_of
@@ -130,6 +131,7 @@ def evaluate_grn(
     if adata is None and group is not None:
         msg = "group= names a group of the network in an object; of a table pass the rows of that group."
         raise InputValueError(msg)
+    organism = None if organism is None else checked_organism(organism)
     tables, held, called, params = _given(edges), None, pd.Series(dtype=object), {}
     if adata is not None:
         params = network(adata, key).get("params", {})
@@ -144,7 +146,7 @@ def evaluate_grn(
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
     pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
     pool = pool if genes is None else given_factors(genes, argument="genes")
-    organism = organism or gene_names.detect_organism(pool)
+    organism = gene_names.detect_organism(pool) if organism is None else organism
     to_symbol = GeneNames(np.concatenate([called.to_numpy(), every, pool]), organism)
     named = {n: edge_scores(t.assign(tf=to_symbol(t["tf"]), target=to_symbol(t["target"]))) for n, t in named.items()}
     sources = (

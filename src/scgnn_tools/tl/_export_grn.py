@@ -109,7 +109,7 @@ def export_grn(
             f"format=, one of {there}."
         )
         raise InputValueError(msg)
-    if path.exists() and not overwrite:
+    if path.exists() and not path.is_dir() and not overwrite:
         msg = f"{path} exists. Pass overwrite=True to replace it, or another path."
         raise InputValueError(msg)
     check_folder_of(path)

@@ -12,6 +12,7 @@ from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools.genes.tables import checked_organism
 from scgnn_tools.grn.imported import imported, score_matrix
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def grn_from_edges(
     check_own(target, keys)
     groups = None if groupby is None else column_of(target.obs, groupby, "groupby").dropna().astype(str).unique()
     names = genes.gene_names(target.var, gene_key=gene_key)
-    organism = organism or genes.detect_organism(names)
+    organism = genes.detect_organism(names) if organism is None else checked_organism(organism)
     edges, called, n_left = imported(table, target, names, organism, groupby=groupby, prior=prior)
     if groups is not None:
         other = sorted(set(edges["group"]) - set(groups))

@@ -94,11 +94,11 @@ def noise_study(
     [0.0, 0.5]
     """
     target = modality(adata, mod)
-    names = [predictor_name(m) for m in sequence("methods", methods)]
+    names = list(dict.fromkeys(predictor_name(m) for m in sequence("methods", methods)))
     if idle := [m for m in names if not PREDICTORS[m].learns]:
         msg = f"{idle[0]} learns nothing from labels, so turned ones do nothing to it. Leave it out of methods=."
         raise InputValueError(msg)
-    parts = [number("shares", s, least=0, most=0.5) for s in sequence("shares", shares)]
+    parts = list(dict.fromkeys(number("shares", s, least=0, most=0.5) for s in sequence("shares", shares)))
     if not names or not parts:
         msg = "methods= and shares= hold at least one value each."
         raise InputValueError(msg)
