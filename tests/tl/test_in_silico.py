@@ -74,6 +74,18 @@ def test_genes_together_and_the_seed(blood):
     pd.testing.assert_frame_equal(table, b.uns["sgt_in_silico"]["genes"])
 
 
+def test_the_order_of_the_cells_decides_nothing_where_some_are_drawn_and_a_goal_may_be_called_goal(blood):
+    some = blood[:, :40].copy()
+    some.obs["state"] = np.where(some.obs["cell_type"] == "B cell", "goal", "other")
+    turned = some[np.random.default_rng(0).permutation(some.n_obs)].copy()
+    how = {"groupby": "state", "goal": "goal", "max_cells": 20, "copy": True}
+    a, b = (sgt.tl.in_silico(x, **how).uns["sgt_in_silico"]["genes"] for x in (some, turned))
+    pd.testing.assert_frame_equal(a, b)
+    assert a.columns.is_unique
+    other = sgt.tl.in_silico(some, **how, rng=1).uns["sgt_in_silico"]["genes"]
+    assert not np.allclose(other["shift_goal"].loc[a.index], a["shift_goal"], equal_nan=True)
+
+
 def test_a_network_and_its_genes(blood):
     from scgnn_tools.fm.geneformer.model import Geneformer
 
@@ -103,12 +115,30 @@ BAD = [
     ({"groupby": "cell_type", "goal": "b"}, InputValueError, r"'b' is no value of obs\['cell_type'\]"),
     ({"groupby": "type"}, MissingKeyError, "groupby='type' is no column"),
     ({"groupby": "cell_type", "alternatives": "B"}, InputValueError, "alternatives is a list of states"),
+    (
+        {"groupby": "cell_type", "goal": "B cell", "alternatives": ["B cell"]},
+        InputValueError,
+        "'B cell' is the goal and among alternatives=",
+    ),
+    (
+        {"groupby": "odd", "goal": "B cell", "alternatives": ["goal"]},
+        InputValueError,
+        "would share the column shift_goal",
+    ),
+    (
+        {"groupby": "one", "start": "only", "genes": ["CD3E"]},
+        InputValueError,
+        "1 cells to perturb; two cells are wanted",
+    ),
     ({"max_cells": 1}, InputValueError, "max_cells is an integer of at least 2"),
 ]
 
 
 @pytest.mark.parametrize(("how", "error", "says"), BAD)
 def test_bad_input_is_refused_in_words_and_nothing_is_written(blood, how, error, says):
+    blood = blood.copy()
+    blood.obs["odd"] = blood.obs["cell_type"].astype(str).where(blood.obs["cell_type"] == "B cell", "goal")
+    blood.obs["one"] = np.where(np.arange(blood.n_obs) == 3, "only", "others")
     adata = blood.copy()
     with pytest.raises(error, match=says):
         sgt.tl.in_silico(adata, **how)

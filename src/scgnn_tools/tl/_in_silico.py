@@ -14,7 +14,7 @@ from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.perturbation.silico import shifts_of
-from scgnn_tools.perturbation.silico.inputs import ALL, chosen_cells, chosen_genes, read
+from scgnn_tools.perturbation.silico.inputs import ALL, GOAL, chosen_cells, chosen_genes, read
 from scgnn_tools.perturbation.silico.run import TOGETHER, Asked, in_components, of_genes, summary
 from scgnn_tools.perturbation.silico.shifts import KINDS
 
@@ -77,7 +77,7 @@ def in_silico(
     level
         "cell", or "gene": the states of all other genes are compared, too (networks, up to 100 genes).
     max_cells
-        Cells of each kind, at most; of more a random sample.
+        Cells of each kind, at most; of more a random sample, which the order of the object does not decide.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     mod
@@ -136,7 +136,7 @@ def in_silico(
     if by_gene and loaded.card.kind == "linear":
         msg = f"{loaded.card.name} has no states of genes in a cell, so level='gene' needs a network. Pass level='cell', or another model=."
         raise InputValueError(msg)
-    chosen = chosen_cells(inner, groupby, start, goal, alternatives, max_cells, generator(seed(rng)))
+    chosen = chosen_cells(inner, groupby, start, goal, alternatives, max_cells, generator(seed(rng)), layer=layer)
     cells = read(inner, chosen.start, loaded, layer, gene_key)
     states = {s: read(inner, at, loaded, layer, gene_key) for s, at in chosen.states.items()}
     detected = np.asarray((cells.log != 0).sum(axis=0)).ravel() > 0
@@ -163,7 +163,7 @@ def in_silico(
     if by_gene:
         record["affected"] = of_genes(found, names, loaded.vocabulary.astype(object))
     changed = write(adata, {"uns": {keys.uns: record}}, copy=copy, mod=mod)
-    measure = "shift" if goal is None else "shift_goal"
+    measure = "shift" if goal is None else f"shift_{GOAL}"
     first = table.index[0] if len(table) else "none"
     say(
         f"in_silico: {loaded.card.name}, {kind}, {len(table):,} genes in {len(chosen.start):,} cells; most moved by {first} "

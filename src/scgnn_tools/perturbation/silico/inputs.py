@@ -12,6 +12,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import GeneMatchError, InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.order import by_content, content_keys, sorted_by
 from scgnn_tools.data.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from scgnn_tools.fm import FoundationModel
 
 ALL = "all"
+GOAL = "goal"
+"""Ends the name of the column of shifts towards the goal, whatever the goal is called."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,10 @@ def chosen_cells(
     alternatives: Sequence[str],
     max_cells: int,
     draws: np.random.Generator,
+    *,
+    layer: str | None = None,
 ) -> Chosen:
-    """Return the cells; of more than ``max_cells`` of a kind a random sample."""
+    """Return the cells; of more than ``max_cells`` of a kind a random sample, which the order of the object does not decide."""
     if isinstance(alternatives, str):
         msg = f"alternatives is a list of states, such as ('B', 'NK'); got {alternatives!r}."
         raise InputValueError(msg)
@@ -58,7 +63,7 @@ def chosen_cells(
         if start is not None or goal is not None or len(alternatives):
             msg = "start=, goal= and alternatives= are values of a column of obs: pass its name as groupby=."
             raise InputValueError(msg)
-        return Chosen(_some(np.arange(adata.n_obs), max_cells, draws), {})
+        return _chosen(adata, np.arange(adata.n_obs), {}, max_cells, draws, layer)
     values = as_text(column_of(adata.obs, groupby, "groupby"))
     if goal is None and len(alternatives):
         msg = "alternatives= are states beside the goal: pass goal=, too."
@@ -66,7 +71,13 @@ def chosen_cells(
     if goal is not None and goal == start:
         msg = f"goal and start are both {printable(goal)!r}; cells are perturbed away from the start and towards the goal."
         raise InputValueError(msg)
+    if goal in alternatives:
+        msg = f"{printable(goal)!r} is the goal and among alternatives=, which are other states. Leave it out there."
+        raise InputValueError(msg)
     names = [n for n in (start, goal, *alternatives) if n is not None]
+    if GOAL in names and goal != GOAL:
+        msg = f"A state called {GOAL!r} that is not the goal would share the column shift_{GOAL} with the goal. Rename it in obs."
+        raise InputValueError(msg)
     for name in names:
         if name not in values:
             there = sorted(set(values))
@@ -75,16 +86,32 @@ def chosen_cells(
     cells = np.arange(adata.n_obs) if start is None else np.flatnonzero(values == start)
     if start is None and goal is not None:
         cells = np.flatnonzero(values != goal)
-    states = (
-        {n: _some(np.flatnonzero(values == n), max_cells, draws) for n in dict.fromkeys(names)}
-        if goal is not None
-        else {}
-    )
-    return Chosen(_some(cells, max_cells, draws), states)
+    states = {n: np.flatnonzero(values == n) for n in dict.fromkeys(names)} if goal is not None else {}
+    return _chosen(adata, cells, states, max_cells, draws, layer)
 
 
-def _some(cells: np.ndarray, n: int, draws: np.random.Generator) -> np.ndarray:
-    return cells if len(cells) <= n else np.sort(draws.choice(cells, n, replace=False))
+def _chosen(
+    adata: "AnnData",
+    start: np.ndarray,
+    states: dict[str, np.ndarray],
+    n: int,
+    draws: np.random.Generator,
+    layer: str | None,
+) -> Chosen:
+    """Return at most ``n`` cells of each kind, drawn from the cells sorted by what they hold."""
+    if not len(start) or len(np.unique(np.concatenate([start, *states.values()]))) < 2:
+        msg = f"There are {len(start)} cells to perturb; two cells are wanted at least, states and all: no component lies in one alone."
+        raise InputValueError(msg)
+    if max(len(start), *map(len, states.values()), 0) > n:
+        blocks = open_expression(adata, layer=layer).lognorm_rows()
+        keys = np.concatenate([content_keys(rows) for _, rows in blocks])
+
+        def some(cells: np.ndarray) -> np.ndarray:
+            return cells if len(cells) <= n else draws.choice(cells[sorted_by(keys[cells])], n, replace=False)
+
+        states = {name: some(cells) for name, cells in states.items()}
+        start = some(start)
+    return Chosen(start, states)
 
 
 @dataclass(frozen=True)
@@ -106,7 +133,7 @@ class SilicoCells:
 def read(
     adata: "AnnData", cells: np.ndarray, model: "FoundationModel", layer: str | None, gene_key: str | None
 ) -> SilicoCells:
-    """Read some cells, once each, in the order of ``cells``."""
+    """Read some cells, once each; they come sorted by what they hold, so that the order of the object decides nothing."""
     unique, at = np.unique(cells, return_inverse=True)
     whole = (
         adata.copy() if adata.is_view and not adata.isbacked else adata
@@ -120,6 +147,7 @@ def read(
     if not log.count_nonzero():
         msg = f"{opened.name} holds no counts in the {len(unique):,} cells asked for. Pass layer= for another matrix, or other cells."
         raise InputValueError(msg)
+    at = at[by_content(log[at])]
     return SilicoCells(tokens.select(at), sp.csr_array(log[at]))
 
 

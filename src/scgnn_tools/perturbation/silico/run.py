@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from scgnn_tools._log import say
 from scgnn_tools._random import RNG
 from scgnn_tools.perturbation.silico import linear
-from scgnn_tools.perturbation.silico.inputs import SilicoCells
+from scgnn_tools.perturbation.silico.inputs import GOAL, SilicoCells
 from scgnn_tools.perturbation.silico.linear import LinearModel
 from scgnn_tools.perturbation.silico.shifts import Shifts
 from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, residual, table
@@ -108,6 +108,8 @@ def summary(
             out["n_cells"] > 0, np.nansum(pca, axis=0) / np.maximum(np.isfinite(pca).sum(axis=0), 1), np.nan
         )
         for s, values in found.toward.items():
+            if s == goal:  # its column is that of the effect
+                continue
             out[f"shift_{s}"] = np.where(out["n_cells"] > 0, np.nansum(values, axis=0) / n, np.nan)
     mean = out["shift"].to_numpy()
     out["residual"], share = residual(mean, np.stack([np.log1p(rank), tokens], axis=1))
@@ -117,9 +119,8 @@ def summary(
         "spearman_rank": _spearman(mean, rank),
         "spearman_pca": _spearman(mean, out["pca"].to_numpy()),
     }
-    out = out.rename(columns={"shift": "shift_goal"}) if goal is not None else out
-    out = out.drop(columns=f"shift_{goal}") if goal is not None and f"shift_{goal}" in out and goal != "goal" else out
-    measure = out["shift" if goal is None else "shift_goal"].where(out["n_cells"] >= LEAST_CELLS, -np.inf)
+    out = out.rename(columns={"shift": f"shift_{GOAL}"}) if goal is not None else out
+    measure = out["shift" if goal is None else f"shift_{GOAL}"].where(out["n_cells"] >= LEAST_CELLS, -np.inf)
     return out.iloc[np.argsort(-measure.to_numpy(), kind="stable")], about
 
 
