@@ -78,6 +78,12 @@ def test_harmony_reads_either_orientation(monkeypatch, flip):
     np.testing.assert_array_equal(integration_method("harmony").fit(cells), cells.vectors)
 
 
+@pytest.mark.parametrize("n", [4, 12])
+def test_harmony_of_few_cells_has_one_cluster(n):
+    some = batches(d=3).take(np.arange(n))
+    assert np.isfinite(integration_method("harmony").fit(some)).all()
+
+
 def test_harmony_refuses_a_square():
     with pytest.raises(InputValueError, match=r"8 cells and as many dimensions.*Pass n_comps=4"):
         integration_method("harmony").fit(batches().take(np.arange(8)))

@@ -93,6 +93,14 @@ def test_fold_changes_as_of_knocktf(samples):
     adata.layers["control"] = np.log1p(controls)
     again = sgt.tl.knockout_bulk(adata, copy=True, min_expression=50).uns["sgt_knockout"]
     assert again["per_experiment"]["n"].max() < 60
+    for wrong, says in (
+        (np.log1p(controls) - 30, "negative values"),
+        (np.rint(controls), "counts or TPM it seems"),
+        (controls + 0.5, "counts or TPM"),
+    ):
+        adata.layers["control"] = wrong
+        with pytest.raises(InputValueError, match=f"holds .*{says}.*np.log1p"):
+            sgt.tl.knockout_bulk(adata)
 
 
 def test_tpm_logs_and_counts_are_one_thing(samples):

@@ -284,6 +284,12 @@ BAD = [
     (nothing, {"split": "unseen_cell_type"}, WRONG, "All perturbed cells are of one cell type"),
     (nothing, {"split": "unseen_combo"}, WRONG, "0 conditions are combinations"),
     (nothing, {"features": "gene2vec"}, WRONG, "features='gene2vec' is none of 'go', 'prior', 'vectors'"),
+    (
+        lambda a: a.varm.__setitem__("Z", np.full((a.n_vars, 2), np.nan)),
+        {"features": "Z"},
+        WRONG,
+        "features='Z': .* of finite numbers for none of the genes",
+    ),
     (nothing, {"features": EMPTY}, WRONG, "features is a table of finite numbers"),
     (nothing, {"query": ["non-targeting"]}, WRONG, "names no perturbed gene"),
     (nothing, {"quantiles": [0.5]}, WRONG, "no query= asks for any"),

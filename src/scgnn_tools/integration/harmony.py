@@ -10,6 +10,9 @@ from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._protocol import Batches
 
+CELLS_PER_CLUSTER = 30
+"""By harmonypy's rule."""
+
 
 class Harmony:
     """Harmony through the package harmonypy, which is under the GPL and therefore an extra.
@@ -21,7 +24,7 @@ class Harmony:
     sigma
         Width of the soft clusters.
     n_clusters
-        Number of clusters; None takes harmonypy's rule.
+        Number of clusters; None takes harmonypy's rule, one for thirty cells and 100 at most, and one at least.
     max_iter
         Most rounds.
     """
@@ -57,7 +60,9 @@ class Harmony:
             )
             raise InputValueError(msg)
         known = inspect.signature(self._run).parameters
-        quiet = {"verbose": False, "random_state": seed(rng)}
+        quiet: dict[str, Any] = {"verbose": False, "random_state": seed(rng)}
+        if self._options["nclust"] is None and n < CELLS_PER_CLUSTER:
+            quiet["nclust"] = 1  # harmonypy's rule gives none for 15 cells and fewer
         options = {k: v for k, v in (self._options | quiet).items() if k in known}
         batch = pd.DataFrame({"batch": cells.batch.astype(str)})
         found = self._run(np.ascontiguousarray(cells.vectors, dtype=np.float64), batch, ["batch"], **options)

@@ -38,6 +38,12 @@ def check_features(features: Any, adata: "AnnData") -> list[str]:
                 "with a row a perturbed gene (or drug)."
             )
             raise InputValueError(msg)
+        if name not in NAMED and not np.isfinite(read_vectors(adata, name, "varm")).all(axis=1).any():
+            msg = (
+                f"features={printable(repr(name))}: varm[{printable(repr(name))}] holds a vector of finite numbers for none of the genes; "
+                "one for each gene that has a vector is wanted. Fill it, or pass other features=."
+            )
+            raise InputValueError(msg)
     return list(dict.fromkeys(names))
 
 

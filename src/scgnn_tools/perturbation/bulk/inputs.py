@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LEAST_COUNTS, LEAST_EXPRESSION = 20.0, 1.0
 """Control and knock-out together, below which a gene does not count: of counts, and of TPM or FPKM."""
 
+MOST_LOG = 30.0
+"""No log1p of an expression is larger: that of 10 million millions is."""
+
 PER_MILLION = 1e6
 APART = 3.0
 """Totals of control and knock-out that differ by more were normalised in two ways."""
@@ -269,7 +272,7 @@ def _of_changes(
     control = None
     expressed = np.ones(x.shape, dtype=bool)
     if "control" in adata.layers:
-        control = np.asarray(_matrix(adata, "control"))
+        control = _log_control(adata)
         expressed = np.expm1(control) >= (LEAST_EXPRESSION if min_expression is None else min_expression)
     elif min_expression is not None:
         msg = "min_expression= wants the expression of the controls, log1p, in layers['control']; there is none."
@@ -280,6 +283,22 @@ def _of_changes(
         "min_expression": 0.0 if min_expression is None else min_expression,
     }
     return target, study, as_text(adata.obs_names), control, x * np.log(2), expressed, None, params
+
+
+def _log_control(adata: "AnnData") -> np.ndarray:
+    """Return the expression of the controls; what is no log1p of it is an error."""
+    control = _matrix(adata, "control")
+    if control.min() < 0:
+        seen = f"negative values (min {control.min():.3g})"
+    elif control.max() > MOST_LOG or (control.any() and (control == np.rint(control)).all()):
+        seen = f"values up to {control.max():.6g}, counts or TPM it seems"
+    else:
+        return control
+    msg = (
+        f"layers['control'] holds {seen}; the log1p of the controls' expression is wanted, such as "
+        "adata.layers['control'] = np.log1p(controls)."
+    )
+    raise InputValueError(msg)
 
 
 def _say_of_targets(found: Bulk) -> None:
