@@ -7,7 +7,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import genes as genes_of_package
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, MissingKeyError
 from scgnn_tools.tl._gene_vectors import cell_tables
 
 READERS = ("logistic regression", "SVM")
@@ -110,8 +110,42 @@ def test_what_is_wrong_is_said(planted):
         sgt.tl.classify_genes(
             planted, {"a": list(planted.var_names[:5]), "b": list(planted.var_names[50:])}, use_rep="x"
         )
-    with pytest.raises(InputValueError, match="mapping"):
-        sgt.tl.classify_genes(planted, ["a"], use_rep="x")
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "error", "says"),
+    [
+        (["a"], {}, InputValueError, "classes is a mapping of names"),
+        ({}, {}, InputValueError, "got an empty one"),
+        ({"a": None}, {}, InputTypeError, r"classes\['a'\] is a text or a list of them; got None"),
+        (
+            pd.Series("a", index=pd.MultiIndex.from_tuples([("A", "B")])),
+            {},
+            InputValueError,
+            "an index of several levels",
+        ),
+        (
+            None,
+            {"n_folds": 51},
+            InputValueError,
+            "n_folds=51 is more than the smallest class has genes with a vector, 50",
+        ),
+        (None, {"n_cells": 0}, InputValueError, "n_cells is a positive integer; got 0"),
+        (None, {"max_epochs": -1}, InputValueError, "max_epochs is a positive integer; got -1"),
+        (None, {"adapt": "zzz"}, InputValueError, "adapt is 'lora', 'full' or 'head'; got 'zzz'"),
+        (None, {"lr": -1}, InputValueError, "lr is positive or None; got -1"),
+    ],
+)
+def test_wrong_arguments_are_said_before_any_work(planted, given, how, error, says):
+    with pytest.raises(error, match=says):
+        sgt.tl.classify_genes(planted, classes(planted) if given is None else given, use_rep="x", **how)
+
+
+def test_the_order_of_genes_and_classes_decides_nothing(planted):
+    turned = {name: genes[::-1] for name, genes in reversed(classes(planted).items())}
+    how = {"use_rep": "x", "n_trees": 5, "n_folds": 2, "baselines": False}
+    one, other = (sgt.tl.classify_genes(planted, c, **how) for c in (classes(planted), turned))
+    pd.testing.assert_frame_equal(one, other)
 
 
 @pytest.fixture

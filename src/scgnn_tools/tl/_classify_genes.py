@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, sequence
+from scgnn_tools._choices import number as number_of
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
@@ -138,6 +139,11 @@ def classify_genes(
         raise InputValueError(msg)
     integer("n_folds", n_folds, least=2)
     integer("n_trees", n_trees)
+    integer("n_cells", n_cells)
+    integer("max_epochs", max_epochs)
+    choice("adapt", adapt, ("lora", "full", "head"))
+    number_of("lr", lr, above=0, or_none=True)
+    labels = _labels(classes)
     number, tuned = seed(rng), None
     peers: dict[str, np.ndarray] = {}
     keys = [use_rep] if use_rep is None or isinstance(use_rep, str) else sequence("use_rep", use_rep)
@@ -148,7 +154,10 @@ def classify_genes(
         key, vectors, names = _vectors(adata, model, keys[0], gene_key)
         others = [_vectors(adata, model, k, gene_key) for k in keys[1:]]
         peers |= {name: table for name, table, _ in others}
-    label, at, n_lost = _with_vectors(_labels(classes), np.hstack([vectors, *peers.values()]), names)
+    label, at, n_lost = _with_vectors(labels, np.hstack([vectors, *peers.values()]), names)
+    if n_folds > (smallest := int(label.value_counts().min())):
+        msg = f"n_folds={n_folds} is more than the smallest class has genes with a vector, {smallest}; each fold tests one of each class."
+        raise InputValueError(msg)
     y, tables = label.to_numpy(), {key: [vectors[at]], **{k: [x[at]] for k, x in peers.items()}}
     if baselines:
         tables["random"] = random_vectors(len(at), vectors.shape[1], number)
@@ -233,20 +242,21 @@ def _table(folds: dict[str, list[Folds]]) -> pd.DataFrame:
 
 
 def _labels(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
-    """Return the class of each gene by its symbol, without the genes of several classes."""
-    if isinstance(classes, pd.Series):
+    """Return the class of each gene by its symbol, sorted by it, without the genes of several classes."""
+    if isinstance(classes, pd.Series) and not isinstance(classes.index, pd.MultiIndex):
         table = classes.dropna().astype(str)
-    elif isinstance(classes, Mapping):
-        table = pd.concat(
-            [pd.Series(str(name), index=pd.Index(list(genes), dtype=object)) for name, genes in classes.items()]
-        )
+    elif isinstance(classes, Mapping) and classes:
+        lists = {str(name): sequence(f"classes[{printable(repr(name))}]", genes) for name, genes in classes.items()}
+        table = pd.concat([pd.Series(name, index=pd.Index(genes, dtype=object)) for name, genes in lists.items()])
     else:
-        msg = f"classes is a mapping of names to genes, or a Series of names by gene; got {type(classes).__name__}."
+        seen = "an empty one" if isinstance(classes, Mapping) else type(classes).__name__
+        seen += " with an index of several levels" if isinstance(classes, pd.Series) else ""
+        msg = f"classes is a mapping of names to genes, or a Series of names by gene; got {seen}."
         raise InputValueError(msg)
     table.index = pd.Index(canonical_symbols(table.index.to_numpy().astype(str), organism="human"))
     table = table[table.index != ""]
     table = table[~pd.DataFrame({"gene": table.index, "class": table.to_numpy()}).duplicated().to_numpy()]
-    return table[~table.index.duplicated(keep=False)]
+    return table[~table.index.duplicated(keep=False)].sort_index()  # the order of genes and classes decides no fold
 
 
 def _auc(y: np.ndarray, n_folds: int, seed: int, fold: "Fold") -> Folds:
