@@ -1,6 +1,6 @@
 """What a step of the networks for integration, perturbations and knock-outs costs: cells a second, and the share of the matrix rate.
 
-Usage: ``python -m benchmarks.tasks [--width 512] [--layers 2] [--tokens 512] [--cells 4] [--steps 6]``
+Usage: ``python -m benchmarks.tasks [--width 512] [--layers 2] [--tokens 512] [--cells 4] [--steps 6] [--kinds perturb]``
 
 Each network is fitted as its task fits it, on made-up values, with random weights; ``python -m benchmarks.gpu`` runs the published sizes
 for a few hundred steps. What a run of one step takes is subtracted. "of rate" is the operations of forward and backward pass, heads
@@ -11,7 +11,7 @@ cell's graph are not counted: ``cgc`` is shown with and without its graph, and i
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,16 @@ def operations(kind: str, name: str, of: Steps, n_cells: int) -> float:
 
 
 def rows(
-    of: Steps, device: torch.device, rate: float, clock: Callable[[], Any], *, both: bool = True
+    of: Steps,
+    device: torch.device,
+    rate: float,
+    clock: Callable[[], Any],
+    *,
+    both: bool = True,
+    kinds: Iterable[str] = KINDS,
 ) -> Iterator[dict[str, Any]]:
     """Yield a row a task and network, ``both`` with and without graph; ``clock`` makes what measures ``seconds`` and ``peak``."""
-    for kind in KINDS:
+    for kind in kinds:
         for name in NAMES:
             for options in ({}, {"graph": False}) if name == "cgc" and both else ({},):
                 once = replace(of, n_steps=1)
@@ -150,13 +156,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--cells", type=int, default=4)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
     args = parser.parse_args()
     sgt.settings.progress = sgt.settings.verbose = False
     torch.set_num_threads(1)
     of = Steps(args.width, 8, args.layers, args.tokens, args.cells, args.steps)
     rate = processor_rate()
     print(f"one core, matrix products {rate / 1e9:.1f} GFLOP/s by the processor's time")
-    found = pd.DataFrame(rows(of, torch.device("cpu"), rate, Processor)).drop(columns="peak GB")
+    found = pd.DataFrame(rows(of, torch.device("cpu"), rate, Processor, kinds=args.kinds)).drop(columns="peak GB")
     print(found.to_string(index=False, float_format=lambda v: f"{v:,.3g}"))
 
 

@@ -29,6 +29,7 @@ def add(words: "Words") -> None:
     p.add_argument("--query", action="append", help="a perturbation to predict, as A or A+B; may be repeated")
     p.add_argument("--method", help=f"{METHODS} (default: kernel)")
     p.add_argument("--batch-key", help="column of obs: replicates, whose differences are taken off")
+    p.add_argument("--dose-key", help="column of obs: the dose of each perturbed cell; a query is then A@10")
     p.add_argument("--split", help="what is held out for the score (default: one perturbation at a time)")
     p.set_defaults(run=run)
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     """Score, predict, and write."""
     import scgnn_tools as sgt
 
-    how = _cells.given(args, "control", "query", "method", "batch_key", "split")
+    how = _cells.given(args, "control", "query", "method", "batch_key", "dose_key", "split")
     adata = _cells.work(args, lambda adata: sgt.tl.perturb(adata, args.perturbation_key, **how), tables=True)
     if args.output.suffix == ".csv":
         found = adata.uns[PerturbationKeys().uns]["predictions"]
