@@ -61,3 +61,30 @@ def test_gene_importance_is_by_group_and_of_the_tokens(trained):
     assert list(table.columns) == ["B", "NK", "T"]
     assert len(table) == 60
     assert (table.sum(axis=1).diff().dropna() <= 0).all()
+
+
+def test_parts_and_rounds_are_those_of_the_two_networks(trained, tmp_path):
+    parts = trained.parts()
+    assert list(parts) == ["q", "p"]
+    for part in parts.values():
+        assert list(part.columns) == list(trained.classes)
+        np.testing.assert_allclose(part.sum(axis=1), 1, atol=1e-4)
+    rounds = trained.rounds
+    assert len(rounds) == 2
+    steps = trained.history.groupby("step")["homophily"].last()
+    np.testing.assert_allclose(rounds["homophily"], steps[["p0", "p1"]])
+    assert rounds[["accuracy_q", "accuracy_p", "homophily_raw"]].to_numpy().max() <= 1
+    assert rounds["homophily_raw"].nunique() == 1
+    trained.save(tmp_path / "m")
+    pd.testing.assert_frame_equal(sgt.models.ScBiGNN.load(tmp_path / "m", device="cpu").rounds, rounds)
+
+
+def test_the_graph_of_genes_is_the_attention_and_knows_how_stable_it_is(trained):
+    graph = trained.gene_graph()
+    assert (graph["source"] != graph["target"]).all()
+    assert (graph["attention"].diff().dropna() <= 0).all()
+    assert set(graph["source"]) <= set(trained.gene_importance().index)
+    with_itself = trained.gene_graph(others=[trained])
+    share = with_itself["stability"]
+    assert set(share) == {0.0, 1.0}  # the same seed finds the same pairs
+    assert 0.04 < share.mean() < 0.06

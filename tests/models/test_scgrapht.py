@@ -1,10 +1,11 @@
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from tests.models.test_cell_labels import cells
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, LabelError
 
 QUICK = {"max_epochs": 12, "accelerator": "cpu"}
 
@@ -35,6 +36,31 @@ def test_options_go_through_and_come_back(adata, options, tmp_path):
     back = sgt.models.ScGraPhT.load(tmp_path / "m", shuffled, device="cpu")
     np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-4)
     assert back.lam == model.lam
+
+
+def test_the_sides_of_the_fusion_and_their_weight(adata, tmp_path):
+    model = sgt.models.ScGraPhT(adata, use_rep="X_own").train(**QUICK)
+    parts = model.parts()
+    assert list(parts) == ["graph", "experts"]
+    assert parts["graph"].index.equals(adata.obs_names)
+    for given in (None, adata):
+        curve = model.lambda_curve(given)
+        assert list(curve["lam"]) == list(np.round(np.linspace(0, 1, 21), 2))
+        assert curve["chosen"].sum() == 1
+        assert abs(curve.loc[curve["chosen"], "lam"].item() - model.lam) <= 0.025
+    known = adata.obs["cell_type"].notna().to_numpy()
+    for lam, side in ((0.0, "experts"), (1.0, "graph")):
+        right = (parts[side].idxmax(axis=1) == adata.obs["cell_type"])[known].mean()
+        assert curve.loc[curve["lam"] == lam, "accuracy"].item() == pytest.approx(right)
+    model.save(tmp_path / "m")
+    back = sgt.models.ScGraPhT.load(tmp_path / "m", adata, device="cpu")
+    with pytest.raises(LabelError, match="No cell is known to have validated"):
+        back.lambda_curve()
+    pd.testing.assert_frame_equal(back.lambda_curve(adata), curve, atol=1e-5)
+    alone = sgt.models.ScGraPhT(adata, use_rep="X_own", scheme="graph").train(**QUICK)
+    assert alone.parts() == {}
+    with pytest.raises(InputValueError, match="no fusion"):
+        alone.lambda_curve()
 
 
 def test_a_transductive_run_has_the_unlabelled_cells_in_its_graph(adata):

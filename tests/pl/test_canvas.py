@@ -68,6 +68,11 @@ def specific():
     return adata
 
 
+CURVE = pd.DataFrame(
+    {"lam": [0, 0.5, 1.0], "accuracy": [0.8, 0.9, 0.7], "macro_f1": [0.7, 0.8, 0.5], "chosen": [False, True, False]}
+)
+
+
 DRAWN = {
     "annotation": lambda **k: sgt.pl.annotation(annotated(["A"]), "l", labels_key="old", **k),
     "annotation_sankey": lambda **k: sgt.pl.annotation_sankey(annotated(["A"]), "old", "l", **k),
@@ -80,6 +85,7 @@ DRAWN = {
     "grn tf": lambda **k: sgt.pl.grn(network(["A"]), tf="A", **k),
     "grn_evaluation": lambda **k: sgt.pl.grn_evaluation(judged(), **k),
     "grn_difference": lambda **k: sgt.pl.grn_difference(compared(), **k),
+    "lambda_curve": lambda **k: sgt.pl.lambda_curve(CURVE, **k),
     "regulon_heatmap": lambda **k: sgt.pl.regulon_heatmap(active(), "old", **k),
     "regulon_specificity": lambda **k: sgt.pl.regulon_specificity(specific(), **k),
     "training": lambda **k: sgt.pl.training(HISTORY, **k),

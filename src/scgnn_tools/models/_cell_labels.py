@@ -94,6 +94,7 @@ class CellLabelModel(ScviSetup):
         self._model, self._temperature = model, 1.0
         self._fitted: Any = None
         self._cells: tuple[Cells, np.ndarray, np.ndarray] | None = None
+        self._validation = np.zeros(0, dtype=np.int64)
         self._known = self.classes = np.array(self._setup.classes, dtype=object)
         self.history = pd.DataFrame()
 
@@ -186,6 +187,7 @@ class CellLabelModel(ScviSetup):
         held_out = cells.take(validation)
         fitted.fit(cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed)
         self._fitted, self.history = fitted, fitted.history
+        self._validation = validation
         self._temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
         if fitted.interrupted:
@@ -310,6 +312,30 @@ class CellLabelModel(ScviSetup):
         if adata is not None:
             out._read(adata)
         return out
+
+    def _parts(self, adata: "AnnData | MuData | None") -> dict[str, pd.DataFrame]:
+        """Return the probabilities that each part of the method gives alone, cells × classes."""
+        fitted, (cells, names) = self._trained(), self._ask(adata)
+        return {
+            part: pd.DataFrame(np.exp(scores).astype(np.float32), index=names, columns=list(self.classes))
+            for part, scores in fitted.part_scores(cells).items()
+        }
+
+    def _labelled(self, adata: "AnnData | MuData | None") -> tuple[Cells, np.ndarray]:
+        """Return the cells whose label was trained on, and its position in ``classes``; of no object, those that validated."""
+        if adata is None and not len(self._validation):  # a model that was read, too: it does not know who validated
+            msg = (
+                "No cell is known to have validated this model. Pass adata with labels in the column of setup_anndata."
+            )
+            raise LabelError(msg)
+        cells, codes, _ = self._training_cells() if adata is None else self._read(adata)
+        names, at = self._known.astype(str), {str(c): i for i, c in enumerate(self.classes)}
+        own = np.array([at.get(n, -1) for n in names] + [-1])[np.minimum(codes, len(names))]
+        rows = np.flatnonzero(own >= 0) if adata is not None else self._validation
+        if not len(rows):
+            msg = "There is no labelled cell to judge by. Pass adata with labels in the column of setup_anndata."
+            raise LabelError(msg)
+        return cells.take(rows), own[rows]
 
     def _trained(self) -> Any:
         if self._fitted is None:

@@ -7,10 +7,12 @@ import pandas as pd
 
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._threads import by_size
+from scgnn_tools.labels.scbignn.em import ROUND
 from scgnn_tools.models._cell_labels import CellLabelModel
 from scgnn_tools.train.arguments import Devices, from_ckpt_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from anndata import AnnData
@@ -81,6 +83,56 @@ class ScBiGNN(CellLabelModel):
             transductive=transductive,
         )
 
+    def parts(self, adata: "AnnData | MuData | None" = None) -> dict[str, pd.DataFrame]:
+        """Return the probabilities of the gene-level network "q" and of the cell-level network "p" alone, cells × classes.
+
+        Parameters
+        ----------
+        adata
+            Other cells than those of training.
+        """
+        return self._parts(adata)
+
+    @property
+    def rounds(self) -> pd.DataFrame:
+        """What each round of EM came to, on the cells that validate.
+
+        ``accuracy_q`` and ``accuracy_p`` of the two networks, ``loss_p``, by which the round is chosen, and ``homophily`` of the round's
+        graph between training cells beside ``homophily_raw`` of a graph of as many neighbours in principal components.
+        """
+        return pd.DataFrame(self._trained().table_of_rounds, columns=list(ROUND))
+
+    def gene_graph(self, adata: "AnnData | MuData | None" = None, *, others: "Sequence[ScBiGNN]" = ()) -> pd.DataFrame:
+        """Return the graph of genes that the gene-level network has learnt: the mean attention from one gene to another.
+
+        Attention is averaged over all layers and heads, and over the cells that express both genes.
+
+        Parameters
+        ----------
+        adata
+            Other cells than those of training.
+        others
+            The same model trained with other seeds.
+
+        Returns
+        -------
+        DataFrame with ``source``, ``target`` and ``attention`` of each pair that some cell expresses, highest first. With ``others`` it
+        has ``stability``: the share of the models in which the pair is among as many highest ones as are a twentieth of its pairs.
+        """
+        cells, _ = self._ask(adata)
+        names = np.asarray(self._setup.genes)
+        mine = self._trained().gene_graph(cells)
+        source, target = np.nonzero(np.triu(mine > 0, 1) | np.tril(mine > 0, -1))
+        out = pd.DataFrame({"source": names[source], "target": names[target], "attention": mine[source, target]})
+        if others:
+            found = [
+                _highest(one._trained().gene_graph(one._ask(self.adata if adata is None else adata)[0]))
+                for one in others
+            ]
+            both = np.mean([_highest(mine), *found], axis=0)
+            out["stability"] = both[source, target]
+        return out.sort_values("attention", ascending=False, kind="stable", ignore_index=True)
+
     def gene_importance(self, adata: "AnnData | MuData | None" = None, *, groups: Any = None) -> pd.DataFrame:
         """Return the attention that each gene receives, genes × groups, highest total first; genes that are no tokens are left out.
 
@@ -96,3 +148,10 @@ class ScBiGNN(CellLabelModel):
         columns = {g: fitted.gene_importance(cells.take(np.flatnonzero(groups == g))) for g in np.unique(groups)}
         out = pd.DataFrame(columns, index=pd.Index(self._setup.genes)).dropna()
         return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
+def _highest(graph: np.ndarray) -> np.ndarray:
+    """Return which pairs of different genes are among the highest twentieth, bool (n_genes, n_genes)."""
+    graph = graph - np.diag(np.diag(graph))
+    there = graph[graph > 0]
+    return graph >= np.quantile(there, 0.95) if len(there) else graph > 0

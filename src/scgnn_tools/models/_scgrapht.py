@@ -1,10 +1,19 @@
 """scGraPhT with the knobs."""
 
+from typing import TYPE_CHECKING
+
+import pandas as pd
 import torch
 
 from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError
+from scgnn_tools.labels.scgrapht.fusion import curve
 from scgnn_tools.models._cell_labels import CellLabelModel
 from scgnn_tools.train.arguments import Devices, several_devices
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
 
 
 class ScGraPhT(CellLabelModel):
@@ -58,6 +67,46 @@ class ScGraPhT(CellLabelModel):
     def lam(self) -> float:
         """Weight of the graph network in the fusion."""
         return self._trained().lam
+
+    def parts(self, adata: "AnnData | MuData | None" = None) -> dict[str, pd.DataFrame]:
+        """Return the probabilities of the "graph" and of the "experts" alone, cells × classes; nothing where the graph answers alone.
+
+        Parameters
+        ----------
+        adata
+            Other cells than those of training.
+        """
+        return self._parts(adata)
+
+    def lambda_curve(self, adata: "AnnData | MuData | None" = None) -> pd.DataFrame:
+        """Return how good the fusion is for each weight of the graph, for :func:`scgnn_tools.pl.lambda_curve`.
+
+        Parameters
+        ----------
+        adata
+            Cells with labels in the column of ``setup_anndata``; None takes the validation cells, on which λ may have been chosen.
+
+        Returns
+        -------
+        DataFrame with ``lam`` from 0 (experts) to 1 (graph), ``accuracy``, ``macro_f1``, ``likelihood`` (mean log-probability of the
+        labels), and ``chosen``, which marks the λ nearest to that of the model.
+
+        Raises
+        ------
+        InputValueError
+            If the graph answers alone.
+        LabelError
+            If no cell has a label that was trained on.
+        """
+        fitted, (cells, labels) = self._trained(), self._labelled(adata)
+        other = fitted.other_scores(cells)
+        if other is None:
+            msg = (
+                "This model has no fusion: its graph answers alone. Train with scheme='embedding+logits', the default."
+            )
+            raise InputValueError(msg)
+        out = curve(fitted.graph_scores(cells), other, labels, fitted.options.fuse)
+        return out.assign(chosen=(out["lam"] - self.lam).abs().argmin() == out.index)
 
     def _devices(self, accelerator: str, devices: Devices) -> tuple[torch.device, int]:
         if self._options.get("encoder") is None:

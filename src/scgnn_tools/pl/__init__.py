@@ -12,6 +12,7 @@ from scgnn_tools.pl._grn_difference import grn_difference
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._grn_noise import grn_noise
 from scgnn_tools.pl._integration import integration
+from scgnn_tools.pl._lambda_curve import lambda_curve
 from scgnn_tools.pl._perturbation import perturbation
 from scgnn_tools.pl._regulons import regulon_heatmap, regulon_specificity
 from scgnn_tools.pl._sankey import annotation_sankey
@@ -31,6 +32,7 @@ __all__ = [
     "grn_evaluation",
     "grn_noise",
     "integration",
+    "lambda_curve",
     "perturbation",
     "regulon_heatmap",
     "regulon_specificity",

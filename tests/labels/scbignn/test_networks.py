@@ -8,7 +8,7 @@ from scgnn_tools.labels.scbignn.cell_graph import Attach, homophily, neighbors
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork
 from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.labels.scbignn.gene_network import GeneAttention, GeneNetwork, tokens
-from scgnn_tools.labels.scbignn.importance import importance
+from scgnn_tools.labels.scbignn.importance import attention, importance
 from scgnn_tools.nn import Propagation, Segments
 
 CPU = torch.device("cpu")
@@ -84,18 +84,20 @@ def test_every_weight_gets_a_gradient(x):
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in p.parameters())
 
 
-def test_importance_is_the_mean_attention_over_cells_that_express_both(x):
+def test_attention_is_the_mean_over_layers_heads_and_the_cells_that_express_both(x):
     q = GeneNetwork(30, 3, n_layers=2, n_heads=2)
     total, both = np.zeros((30, 30)), np.zeros((30, 30))
     with torch.no_grad():
         for i in range(7):
             one = tokens(sp.csr_array(x[[i]]), CPU)
-            p = q.layers[1].heads(q.layers[0](q.genes(one, 0), one.segments)).transpose(0, 1)
             at = np.ix_(one.ids.numpy(), one.ids.numpy())
-            total[at] += torch.softmax(p @ p.transpose(1, 2), dim=2).mean(dim=0).numpy()
+            for f in (q.genes(one, 0), q.layers[0](q.genes(one, 0), one.segments)):
+                p = q.layers[0 if f.equal(q.genes(one, 0)) else 1].heads(f).transpose(0, 1)
+                total[at] += torch.softmax(p @ p.transpose(1, 2), dim=2).mean(dim=0).numpy() / 2
             both[at] += 1
-    expected = np.divide(total, both, out=np.zeros_like(total), where=both > 0).sum(axis=0)
-    np.testing.assert_allclose(importance(q, x, CPU), expected, rtol=1e-4)
+    expected = np.divide(total, both, out=np.zeros_like(total), where=both > 0)
+    np.testing.assert_allclose(attention(q, x, CPU), expected, atol=1e-6, rtol=1e-4)
+    np.testing.assert_allclose(importance(q, x, CPU), expected.sum(axis=0), rtol=1e-4)
 
 
 def test_messages_are_means_of_the_neighbours_and_go_one_way():

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import length_batches
+from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.pca import GenePCA
 from scgnn_tools.labels.scbignn.cell_graph import homophily, neighbors
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import Config
@@ -26,6 +28,8 @@ from scgnn_tools.nn import Propagation
 from scgnn_tools.train import fit_full_batch
 
 MAX_TOKENS = 65_536
+ROUND = ("accuracy_q", "accuracy_p", "loss_p", "homophily", "homophily_raw")
+"""What is told of a round."""
 
 
 @dataclass
@@ -96,6 +100,34 @@ class Round:
     log_q: np.ndarray
     log_p: np.ndarray
     score: float
+
+
+def rounds_of(
+    rounds: list[Round], cells: Cells, labels: np.ndarray, rows: np.ndarray, own: np.ndarray, *, k: int
+) -> dict[str, list[float]]:
+    """Return, a round each, how often q and p are right on some rows and how often neighbours share a label, beside the raw graph.
+
+    Parameters
+    ----------
+    rounds
+        Of :meth:`Steps.run`.
+    cells, labels
+        All cells of the training, the labelled ones first, and the classes of these.
+    rows, own
+        Cells that are judged, and their classes.
+    k
+        Neighbours in the raw graph, of principal components.
+    """
+    known = np.full(len(cells), -1)
+    known[: len(labels)] = labels
+    raw = homophily(neighbors(GenePCA().fit(cells.expression).transform(cells.expression), k), known)
+    return {
+        "accuracy_q": [float((r.log_q[rows].argmax(axis=1) == own).mean()) for r in rounds],
+        "accuracy_p": [float((r.log_p[rows].argmax(axis=1) == own).mean()) for r in rounds],
+        "loss_p": [float(r.score) for r in rounds],
+        "homophily": [homophily(r.a, known) for r in rounds],
+        "homophily_raw": [raw] * len(rounds),
+    }
 
 
 def gene_level(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> tuple[np.ndarray, np.ndarray]:

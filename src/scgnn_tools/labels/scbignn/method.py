@@ -19,9 +19,9 @@ from scgnn_tools.labels.landmarks import landmarks
 from scgnn_tools.labels.scbignn.cell_graph import Attach
 from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import PAPER, Config
-from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level
+from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level, rounds_of
 from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
-from scgnn_tools.labels.scbignn.importance import importance
+from scgnn_tools.labels.scbignn.importance import attention, importance
 from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again
 from scgnn_tools.nn import Propagation
 from scgnn_tools.store import digest
@@ -134,6 +134,7 @@ class ScBiGNN:
         steps = Steps(Nodes(self._genes, inputs, labels, *stop), plan)
         self.rounds = steps.run()
         self.history, self.interrupted = pd.concat(steps.histories, ignore_index=True), steps.interrupted
+        self.table_of_rounds = rounds_of(self.rounds, cells, labels, *stop, k=c.k)
         best = min(self.rounds, key=lambda r: r.score) if n_validation else self.rounds[-1]
         self._remember(best, inputs)
         self.weight_p = self._choose(best, *stop) if n_validation else 0.5
@@ -178,6 +179,10 @@ class ScBiGNN:
         log_p[seen], log_q[seen] = self._log_p[at[seen]], self._log_q[at[seen]]
         return log_q.astype(np.float64), log_p.astype(np.float64)
 
+    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Return the log-probabilities of the two networks, (n_cells, n_classes) each."""
+        return dict(zip("qp", self.both(cells), strict=True))
+
     def represent(self, cells: Cells) -> np.ndarray:
         """Return what the last layer of the cell-level network sees of each cell, float32 (n_cells, d)."""
         z, _, at = self._asked(cells)
@@ -195,6 +200,13 @@ class ScBiGNN:
         out[self._genes.tokens] = importance(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
         return out
 
+    def gene_graph(self, cells: Cells) -> np.ndarray:
+        """Return the mean attention from gene to gene in these cells, float64 (n_genes, n_genes); 0 for genes that are no tokens."""
+        n = cells.expression.shape[1]
+        at, out = self._genes.tokens, np.zeros((n, n))
+        out[np.ix_(at, at)] = attention(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
+        return out
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return all that :meth:`restore` needs."""
         tensors = {f"q.{k}": v.cpu().numpy() for k, v in self._q.state_dict().items()}
@@ -202,7 +214,8 @@ class ScBiGNN:
         tensors |= {f"z.{i}": z.cpu().numpy() for i, z in enumerate(self._z)}
         tensors |= {f"genes.{k}": v for k, v in asdict(self._genes).items()}
         tensors |= {"h": self._h, "log_q": self._log_q, "log_p": self._log_p, "prints": self._prints}
-        return tensors, {"config": asdict(self.config), "weight_p": self.weight_p, "scale": self._scale}
+        config = {"config": asdict(self.config), "weight_p": self.weight_p, "scale": self._scale}
+        return tensors, config | {"rounds": self.table_of_rounds}
 
     def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScBiGNN":
         """Become the method that :meth:`state` was asked of."""
@@ -223,6 +236,7 @@ class ScBiGNN:
         self._h, self._log_q, self._log_p = tensors["h"], tensors["log_q"], tensors["log_p"]
         self._prints, self._attach = tensors["prints"], Attach(self._h, c.k)
         self.weight_p, self._scale = float(config["weight_p"]), float(config["scale"])
+        self.table_of_rounds = config.get("rounds", {})
         return self
 
     def _remember(self, best: Round, inputs: BipartiteInputs) -> None:

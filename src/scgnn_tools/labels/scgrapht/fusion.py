@@ -3,8 +3,11 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
+
+from scgnn_tools.metrics import annotation
 
 Fuse = Literal["prob", "log"]
 GRID = np.round(np.linspace(0.05, 0.95, 19), 2)
@@ -75,6 +78,26 @@ def choose(
         if likely > most and all(not_worse(a, b) for a, b in zip(fused, alone, strict=True)):
             best, most = float(lam), likely
     return best
+
+
+def curve(graph: np.ndarray, other: np.ndarray, labels: np.ndarray, fuse: Fuse = "prob") -> pd.DataFrame:
+    """Return how good the fusion is for each λ from 0 to 1: ``accuracy``, ``macro_f1`` and ``likelihood``, the mean log-probability.
+
+    Parameters
+    ----------
+    graph, other
+        Log-probabilities, (n_cells, n_classes).
+    labels
+        Their classes, int (n_cells,).
+    fuse
+        As in :func:`mix`.
+    """
+    rows, out = np.arange(len(labels)), []
+    for lam in np.round(np.linspace(0, 1, 21), 2):
+        scores = normalized(mix(float(lam), graph, other, fuse))
+        metrics = annotation(labels, scores.argmax(axis=1))
+        out.append((lam, metrics["accuracy"], metrics["macro_f1"], scores[rows, labels].mean()))
+    return pd.DataFrame(out, columns=["lam", "accuracy", "macro_f1", "likelihood"])
 
 
 def belief(lam: float) -> float:
