@@ -34,8 +34,10 @@ def test_what_is_at_hand_at_the_first_use_is_let_go(fresh):
 def test_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'typo'"):
         sgt.typo  # noqa: B018
-    with pytest.raises(AttributeError, match=r"'scgnn_tools.tl' has no attribute 'anotate'\. Did you mean 'annotate'"):
-        sgt.tl.anotate  # noqa: B018
+    with pytest.raises(
+        AttributeError, match=r"'scgnn_tools.tl' has no attribute 'infer_gnr'\. Did you mean 'infer_grn'"
+    ):
+        sgt.tl.infer_gnr  # noqa: B018
 
 
 def test_nothing_ties_the_code_to_one_kind_of_device_or_lets_a_file_run_code():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import scgnn_tools as sgt
 from scgnn_tools import _keys
 from scgnn_tools._errors import InputTypeError, InputValueError
-from scgnn_tools._keys import GrnKeys, LabelKeys, PerturbationKeys, as_key, check_apart, check_key, safe_names
+from scgnn_tools._keys import GrnKeys, LabelKeys, PerturbationKeys
+from scgnn_tools._names import as_key, check_apart, check_key, safe_names
 
 
 def test_keys_are_those_of_the_documentation():

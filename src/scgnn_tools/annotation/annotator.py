@@ -12,9 +12,10 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
 from scgnn_tools._html import boxed
-from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_key
+from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG
 from scgnn_tools.annotation import kept
 from scgnn_tools.annotation.inputs import open_query

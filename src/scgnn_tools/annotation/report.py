@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._keys import safe_names
+from scgnn_tools._names import safe_names
 from scgnn_tools.annotation.conformal import ConformalSets, coverage_of
 from scgnn_tools.metrics import reliability
 

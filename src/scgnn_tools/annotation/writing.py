@@ -8,9 +8,10 @@ import pandas as pd
 
 from scgnn_tools._errors import warn
 from scgnn_tools._fields import write
-from scgnn_tools._keys import UNKNOWN, LabelKeys, safe_names
+from scgnn_tools._keys import UNKNOWN, LabelKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import inside
+from scgnn_tools._names import safe_names
 from scgnn_tools.annotation.labeller import AnnotationResult
 from scgnn_tools.annotation.majority import given_clusters, overclusters, vote
 from scgnn_tools.annotation.naming import Namer, reasons

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from scgnn_tools import genes
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError
-from scgnn_tools._keys import as_key
 from scgnn_tools._log import printable
+from scgnn_tools._names import as_key
 from scgnn_tools.data.bounds import check_sparse
 from scgnn_tools.graph.network_files import is_file, read_names, read_network
 from scgnn_tools.graph.prior import check_edges, joined_modes

@@ -8,8 +8,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError, InputValueError
-from scgnn_tools._keys import safe_names
 from scgnn_tools._log import as_text, printable
+from scgnn_tools._names import safe_names
 from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, unfolded
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import numbers

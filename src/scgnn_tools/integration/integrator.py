@@ -13,9 +13,10 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtError, WeightsError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._html import boxed
-from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_key
+from scgnn_tools._keys import INTEGRATED, IntegrationKeys
 from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._modality import modality, only_anndata
+from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves

@@ -7,9 +7,10 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import key
 from scgnn_tools._fields import check_own, check_writable, root, write
-from scgnn_tools._keys import EmbeddingKeys, GraphKeys, check_key
+from scgnn_tools._keys import EmbeddingKeys, GraphKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import modality
+from scgnn_tools._names import check_key
 
 if TYPE_CHECKING:
     from anndata import AnnData

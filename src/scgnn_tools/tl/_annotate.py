@@ -8,8 +8,9 @@ from scgnn_tools._choices import text
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable
-from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys, check_apart, check_key
+from scgnn_tools._keys import LABEL, UNKNOWN, LabelKeys
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG
 from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.annotator import Annotator, check_same, kept_annotator

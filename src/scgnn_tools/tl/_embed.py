@@ -9,9 +9,10 @@ from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, SgtWarning
 from scgnn_tools._fields import check_own, check_writable, root, write
-from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys, check_key
+from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_key
 from scgnn_tools.data import open_expression, open_file
 from scgnn_tools.store import place_of
 from scgnn_tools.tl._embed_store import check_options, write_to_store

@@ -9,9 +9,10 @@ from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys, check_apart, check_key, safe_names
+from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key, safe_names
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools.annotation.collect import AnnotationInputs, collect

@@ -10,9 +10,10 @@ import pandas as pd
 from scgnn_tools._choices import integer, number
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, MissingExtraError
-from scgnn_tools._keys import GRN, safe_names
+from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable, say, writable
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import safe_names
 from scgnn_tools._write import as_path, check_folder_of, write_whole
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.exchange import cytoscape, graphml

@@ -13,9 +13,10 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import ProgramKeys, check_apart, check_key
+from scgnn_tools._keys import ProgramKeys
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG, igraph_seed, seed
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.graph import cosine_topk

@@ -9,9 +9,10 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
+from scgnn_tools._keys import GRN, GrnKeys
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key
 from scgnn_tools.genes.tables import checked_organism
 from scgnn_tools.grn.imported import imported, score_matrix
 

@@ -9,9 +9,10 @@ from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import IN_SILICO, PerturbationKeys, check_key
+from scgnn_tools._keys import IN_SILICO, PerturbationKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.perturbation.silico import shifts_of
 from scgnn_tools.perturbation.silico.inputs import ALL, GOAL, chosen_cells, chosen_genes, read

@@ -11,9 +11,10 @@ from scgnn_tools._choices import integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import GRN, GrnKeys, check_apart, check_key
+from scgnn_tools._keys import GRN, GrnKeys
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path

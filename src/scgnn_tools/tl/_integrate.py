@@ -6,9 +6,10 @@ import pandas as pd
 
 from scgnn_tools._doors import door
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import INTEGRATED, IntegrationKeys, check_apart, check_key
+from scgnn_tools._keys import INTEGRATED, IntegrationKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG
 from scgnn_tools._threads import by_size
 from scgnn_tools.integration import METHODS

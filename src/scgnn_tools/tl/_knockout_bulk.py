@@ -10,9 +10,10 @@ from scgnn_tools._choices import choice, integer, number, sequence
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import KNOCKOUT, PerturbationKeys, check_key, safe_names
+from scgnn_tools._keys import KNOCKOUT, PerturbationKeys
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_key, safe_names
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation.bulk import CLASSES, Experiments

@@ -10,9 +10,10 @@ from scgnn_tools._choices import integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import PERTURB, PerturbationKeys, check_key, safe_names
+from scgnn_tools._keys import PERTURB, PerturbationKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_key, safe_names
 from scgnn_tools._random import RNG
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS

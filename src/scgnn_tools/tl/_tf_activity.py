@@ -11,9 +11,10 @@ from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
 from scgnn_tools._errors import GraphError, MissingExtraError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys, check_apart, check_key, safe_names
+from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key, safe_names
 from scgnn_tools.data import open_expression
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import network

@@ -10,9 +10,10 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
-from scgnn_tools._keys import GRN, TF_KNOCKOUT, KnockoutKeys, check_apart, check_key, safe_names
+from scgnn_tools._keys import GRN, TF_KNOCKOUT, KnockoutKeys
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
+from scgnn_tools._names import check_apart, check_key, safe_names
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.grn.checks import MIN_CELLS
