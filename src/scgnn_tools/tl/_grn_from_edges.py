@@ -92,8 +92,8 @@ def grn_from_edges(
     check_own(target, keys)
     groups = None if groupby is None else column_of(target.obs, groupby, "groupby").dropna().astype(str).unique()
     names = genes.gene_names(target.var, gene_key=gene_key)
-    organism = genes.detect_organism(names) if organism is None else checked_organism(organism)
-    edges, called, n_left = imported(table, target, names, organism, groupby=groupby, prior=prior)
+    of: str = genes.detect_organism(names) if organism is None else checked_organism(organism)
+    edges, called, n_left = imported(table, target, names, of, groupby=groupby, prior=prior)
     if groups is not None:
         other = sorted(set(edges["group"]) - set(groups))
         if other:
@@ -102,7 +102,7 @@ def grn_from_edges(
                 f"{', '.join(map(printable, sorted(groups)[:5]))}. Rename them, or pass another groupby=."
             )
             raise InputValueError(msg)
-    params: dict[str, Any] = {"method": "imported", "table": called, "organism": organism, "n_edges": len(edges)}
+    params: dict[str, Any] = {"method": "imported", "table": called, "organism": of, "n_edges": len(edges)}
     params |= {"gene_key": gene_key} if gene_key is not None else {}
     if groups is not None:
         params |= {"groupby": groupby, "groups": np.array(sorted(edges["group"].unique()), dtype=object)}
