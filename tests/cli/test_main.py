@@ -34,16 +34,25 @@ def test_embed(file, tmp_path, capsys):
     assert ad.read_h5ad(out).obsm[key].shape[0] == 200
 
 
-def test_grn_as_a_table(file, tmp_path):
+@pytest.fixture
+def some_edges(tmp_path):
+    """A fifth of the bundled prior: enough to learn from, and quick."""
+    edges = sgt.genes.prior()
+    path = tmp_path / "some.tsv"
+    edges[edges["source"].isin(edges["source"].unique()[::5])].to_csv(path, sep="\t", index=False)
+    return str(path)
+
+
+def test_grn_as_a_table(file, some_edges, tmp_path):
     out = tmp_path / "edges.csv"
-    assert main(["--quiet", "grn", str(file), "--output", str(out), "--method", "degree"]) == 0
+    assert main(["--quiet", "grn", str(file), "--output", str(out), "--method", "degree", "--prior", some_edges]) == 0
     assert {"source", "target", "score", "known"} <= set(pd.read_csv(out))
 
 
-def test_grn_by_group_with_exports(file, tmp_path, capsys):
+def test_grn_by_group_with_exports(file, some_edges, tmp_path, capsys):
     out, exports = tmp_path / "net.h5ad", [tmp_path / "a.graphml", tmp_path / "a.cyjs", tmp_path / "a.html"]
     args = ["--quiet", "grn", str(file), "--output", str(out), "--method", "degree", "--groupby", "bulk_labels"]
-    args += ["--n-runs", "1", "--n-top", "20", "--store", str(tmp_path / "runs")]
+    args += ["--n-runs", "1", "--n-top", "20", "--store", str(tmp_path / "runs"), "--prior", some_edges]
     for path in exports:
         args += ["--export", str(path)]
     with pytest.warns(UserWarning, match="No network for"):
