@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._threads import by_size
 from scgnn_tools.labels.scbignn.em import ROUND
@@ -102,7 +103,9 @@ class ScBiGNN(CellLabelModel):
         """
         return pd.DataFrame(self._trained().table_of_rounds, columns=list(ROUND))
 
-    def gene_graph(self, adata: "AnnData | MuData | None" = None, *, others: "Sequence[ScBiGNN]" = ()) -> pd.DataFrame:
+    def gene_graph(
+        self, adata: "AnnData | MuData | None" = None, *, others: "Sequence[ScBiGNN]" = (), min_cells: int = 10
+    ) -> pd.DataFrame:
         """Return the graph of genes that the gene-level network has learnt: the mean attention from one gene to another.
 
         Attention is averaged over all layers and heads, and over the cells that express both genes.
@@ -113,24 +116,25 @@ class ScBiGNN(CellLabelModel):
             Other cells than those of training.
         others
             The same model trained with other seeds.
+        min_cells
+            Cells that have to express both genes: the attention of a pair that two cells express says little.
 
         Returns
         -------
-        DataFrame with ``source``, ``target`` and ``attention`` of each pair that some cell expresses, highest first. With ``others`` it
-        has ``stability``: the share of the models in which the pair is among as many highest ones as are a twentieth of its pairs.
+        DataFrame with ``source``, ``target``, ``attention`` and ``n_cells`` of each pair, highest first. With ``others`` it has
+        ``stability``: the share of the models in which the pair is among the highest twentieth of its pairs.
         """
-        cells, _ = self._ask(adata)
-        names = np.asarray(self._setup.genes)
-        mine = self._trained().gene_graph(cells)
-        source, target = np.nonzero(np.triu(mine > 0, 1) | np.tril(mine > 0, -1))
+        integer("min_cells", min_cells)
+        asked = self.adata if adata is None else adata
+        graphs = [one._trained().gene_graph(one._ask(asked)[0]) for one in (self, *others)]
+        (mine, n_cells), names = graphs[0], np.asarray(self._setup.genes)
+        kept = [(n >= min_cells) & ~np.eye(len(n), dtype=bool) for _, n in graphs]
+        source, target = np.nonzero(kept[0])
         out = pd.DataFrame({"source": names[source], "target": names[target], "attention": mine[source, target]})
+        out["n_cells"] = n_cells[source, target].astype(np.int64)
         if others:
-            found = [
-                _highest(one._trained().gene_graph(one._ask(self.adata if adata is None else adata)[0]))
-                for one in others
-            ]
-            both = np.mean([_highest(mine), *found], axis=0)
-            out["stability"] = both[source, target]
+            best = [_highest(graph, some) for (graph, _), some in zip(graphs, kept, strict=True)]
+            out["stability"] = np.mean(best, axis=0)[source, target]
         return out.sort_values("attention", ascending=False, kind="stable", ignore_index=True)
 
     def gene_importance(self, adata: "AnnData | MuData | None" = None, *, groups: Any = None) -> pd.DataFrame:
@@ -150,8 +154,6 @@ class ScBiGNN(CellLabelModel):
         return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
-def _highest(graph: np.ndarray) -> np.ndarray:
-    """Return which pairs of different genes are among the highest twentieth, bool (n_genes, n_genes)."""
-    graph = graph - np.diag(np.diag(graph))
-    there = graph[graph > 0]
-    return graph >= np.quantile(there, 0.95) if len(there) else graph > 0
+def _highest(graph: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Return which of some pairs are among their highest twentieth, bool (n_genes, n_genes)."""
+    return some & (graph >= np.quantile(graph[some], 0.95)) if some.any() else some

@@ -96,7 +96,9 @@ def test_attention_is_the_mean_over_layers_heads_and_the_cells_that_express_both
                 total[at] += torch.softmax(p @ p.transpose(1, 2), dim=2).mean(dim=0).numpy() / 2
             both[at] += 1
     expected = np.divide(total, both, out=np.zeros_like(total), where=both > 0)
-    np.testing.assert_allclose(attention(q, x, CPU), expected, atol=1e-6, rtol=1e-4)
+    mean, n_cells = attention(q, x, CPU)
+    np.testing.assert_allclose(mean, expected, atol=1e-6, rtol=1e-4)
+    np.testing.assert_array_equal(n_cells, both)
     np.testing.assert_allclose(importance(q, x, CPU), expected.sum(axis=0), rtol=1e-4)
 
 

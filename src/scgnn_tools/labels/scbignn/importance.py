@@ -12,10 +12,10 @@ CELLS = 256
 """Cells whose tokens are in memory at once."""
 
 
-def attention(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> np.ndarray:
-    r"""Return :math:`\bar R_{ij}`, the attention from gene i to gene j, float64 (n_genes, n_genes).
+def attention(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return :math:`\bar R_{ij}`, the attention from gene i to gene j, and how many cells express both, float64 (n_genes, n_genes) each.
 
-    It is the mean over all layers and their heads, and over the cells that express both; 0 where no cell does.
+    Attention is the mean over all layers and their heads, and over the cells that express both; 0 where no cell does.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def attention(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> np.ndarr
                     total.index_put_((ids[:, None], ids[None, :]), r / len(q.layers), accumulate=True)
     there = x.astype(bool).astype(np.float64)
     both = np.asarray((there.T @ there).todense())  # genes × genes
-    return total.double().cpu().numpy() / np.maximum(both, 1)
+    return total.double().cpu().numpy() / np.maximum(both, 1), both
 
 
 def importance(q: GeneNetwork, x: sp.csr_array, device: torch.device) -> np.ndarray:
     r"""Return :math:`s_j = \sum_i \bar R_{ij}` of :func:`attention`, float64 (n_genes,)."""
-    return attention(q, x, device).sum(axis=0)
+    return attention(q, x, device)[0].sum(axis=0)

@@ -200,11 +200,16 @@ class ScBiGNN:
         out[self._genes.tokens] = importance(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
         return out
 
-    def gene_graph(self, cells: Cells) -> np.ndarray:
-        """Return the mean attention from gene to gene in these cells, float64 (n_genes, n_genes); 0 for genes that are no tokens."""
+    def gene_graph(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean attention from gene to gene in these cells, and how many express both, float64 (n_genes, n_genes) each.
+
+        Both are 0 for genes that are no tokens.
+        """
         n = cells.expression.shape[1]
-        at, out = self._genes.tokens, np.zeros((n, n))
-        out[np.ix_(at, at)] = attention(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
+        at, out = self._genes.tokens, (np.zeros((n, n)), np.zeros((n, n)))
+        found = attention(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
+        for whole, part in zip(out, found, strict=True):
+            whole[np.ix_(at, at)] = part
         return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
