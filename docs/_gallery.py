@@ -117,6 +117,13 @@ FIGURES = [
         model.train(max_epochs=15)
         sgt.pl.training(model.history)
     """),
+    ("lambda_curve", "", "Graph or experts?", "The score of scGraPhT's fusion for each weight of the graph.", """
+        counts = adata.raw.to_adata()
+        sgt.models.ScGraPhT.setup_anndata(counts, labels_key="bulk_labels")
+        model = sgt.models.ScGraPhT(counts)
+        model.train(max_epochs=60)
+        sgt.pl.lambda_curve(model.lambda_curve())
+    """),
 ]  # fmt: skip
 
 

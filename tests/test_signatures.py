@@ -68,7 +68,7 @@ def test_few_positions_and_no_bare_true(name):
     """The object and at most two more; ``f(adata, True)`` says nothing."""
     parameters = signature(CALLS[name])
     assert len(places(parameters)) <= 3
-    assert next(iter(parameters)) in ("adata", "comparison", "edges", "evaluation", "history")
+    assert next(iter(parameters)) in ("adata", "comparison", "curve", "edges", "evaluation", "history")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
