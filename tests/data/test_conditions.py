@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.data.conditions import at_dose, condition_name, dose_of, find_control, gene_of, parse_conditions
+from scgnn_tools.data.conditions import at_dose, condition_name, dose_of, find_control, gene_of, one_spelling, parse_conditions
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,6 @@ def test_genes_at_a_dose():
     dosed = at_dose(("A", "B"), 1e7)
     assert dosed == ("A@1e07", "B@1e07")
     assert parse_conditions([condition_name(dosed)], control="ctrl") == [dosed]  # "+" parts genes and is in no dose
+    assert one_spelling(("B", "A@10.0")) == ("A@10", "B")
     assert [gene_of(g) for g in ("A@10", "A", "HLA@B")] == ["A", "A", "HLA@B"]
     assert [dose_of(g) for g in (*dosed, "A", "HLA@B")] == [1e7, 1e7, None, None]

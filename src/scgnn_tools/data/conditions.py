@@ -61,6 +61,12 @@ def at_dose(condition: Condition, dose: float) -> Condition:
     return tuple(f"{g}@{dose:g}".replace("e+", "e") for g in condition)
 
 
+def one_spelling(condition: Condition) -> Condition:
+    """Return the condition with each dose in one spelling: "A@10.0" is "A@10"."""
+    doses = [(gene_of(g), dose_of(g)) for g in condition]
+    return tuple(sorted(g if d is None else at_dose((g,), d)[0] for g, d in doses))
+
+
 def condition_name(condition: Condition) -> str:
     """Return "A+B"; "control" for the empty one."""
     return "+".join(condition) or "control"

@@ -12,7 +12,7 @@ from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import Condition, at_dose, dose_of, genes_of, parse_conditions
+from scgnn_tools.data.conditions import Condition, dose_of, genes_of, one_spelling, parse_conditions
 from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
 from scgnn_tools.perturbation.changes import Changes, changes
@@ -188,9 +188,7 @@ def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = Fa
         if dosed and any(dose_of(g) is None for g in condition):
             msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {printable(condition[0])}@10."
             raise InputValueError(msg)
-    if dosed:  # "A@10.0" is "A@10"
-        out = [tuple(sorted(at_dose(genes_of((g,)), dose_of(g) or 0)[0] for g in c or ())) for c in out]
-    return list(dict.fromkeys(c for c in out if c))
+    return list(dict.fromkeys(one_spelling(c) if dosed else c for c in out if c))
 
 
 def predict(
