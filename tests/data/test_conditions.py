@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.data.conditions import at_dose, condition_name, dose_of, find_control, gene_of, one_spelling, parse_conditions
+from scgnn_tools.data.conditions import (
+    at_dose,
+    condition_name,
+    dose_of,
+    find_control,
+    gene_of,
+    one_spelling,
+    parse_conditions,
+)
 
 
 @pytest.mark.parametrize(
