@@ -28,7 +28,7 @@ def one_by_one(q, k, v):
     return torch.cat(parts)
 
 
-@pytest.mark.parametrize("backend", ["sdpa", "eager", None])
+@pytest.mark.parametrize("backend", ["sdpa", "padded", "eager", None])
 def test_cells_attend_to_themselves_alone(qkv, backend):
     torch.testing.assert_close(attention(*qkv, Segments(OFFSETS), backend=backend), one_by_one(*qkv))
 

@@ -29,7 +29,8 @@ def attention(
         Where each cell lies.
     backend
         "sdpa", PyTorch's own kernels; "flash", a variable-length kernel (CUDA, half precision): flash-attn's where it is installed, else
-        PyTorch's, which has no dropout; "eager", written out; None or "auto" takes ``settings.attention``, which is flash-attn's kernel
+        PyTorch's, which has no dropout; "padded", PyTorch's own over cells that are filled up to the longest one, for training on many
+        short cells of unlike length; "eager", written out; None or "auto" takes ``settings.attention``, which is flash-attn's kernel
         where it can run and else sdpa.
     dropout
         Share of attention weights set to zero; 0 outside training.
@@ -148,12 +149,7 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -
 
     runs = list(segments.runs())
     if q.is_cuda and len(runs) > 4:  # many small kernels cost more than a mask
-        mask = torch.zeros(segments.n_cells * segments.longest, dtype=torch.bool, device=q.device)
-        mask[segments.slots] = True
-        mask = mask.view(segments.n_cells, 1, 1, segments.longest)
-        pq, pk, pv = (segments.pad(x).transpose(1, 2) for x in (q, k, v))
-        out = F.scaled_dot_product_attention(pq, pk, pv, attn_mask=mask, dropout_p=dropout)
-        return segments.unpad(out.transpose(1, 2))
+        return _padded(q, k, v, segments, dropout)
     parts = []
     for start, end, cells, length in runs:
         if length == 0:
@@ -162,6 +158,15 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -
         out = F.scaled_dot_product_attention(bq, bk, bv, dropout_p=dropout)
         parts.append(out.transpose(1, 2).flatten(0, 1))
     return torch.cat(parts) if len(parts) != 1 else parts[0]
+
+
+def _padded(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
+    mask = torch.zeros(segments.n_cells * segments.longest, dtype=torch.bool, device=q.device)
+    mask[segments.slots] = True
+    mask = mask.view(segments.n_cells, 1, 1, segments.longest)
+    pq, pk, pv = (segments.pad(x).transpose(1, 2) for x in (q, k, v))
+    out = F.scaled_dot_product_attention(pq, pk, pv, attn_mask=mask, dropout_p=dropout)
+    return segments.unpad(out.transpose(1, 2))
 
 
 def _eager(q: Tensor, k: Tensor, v: Tensor, segments: Segments, dropout: float) -> Tensor:
@@ -211,4 +216,5 @@ BACKENDS: dict[str, Callable[[Tensor, Tensor, Tensor, Segments, float], Tensor]]
     "sdpa": _sdpa,
     "flash": _flash,
     "eager": _eager,
+    "padded": _padded,
 }

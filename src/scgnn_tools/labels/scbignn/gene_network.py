@@ -53,8 +53,9 @@ class GeneAttention(nn.Module):
     def forward(self, f: Tensor, segments: Segments) -> Tensor:
         """Return F'."""
         p = self.heads(f)
-        # the kernels divide by the root of the width, the paper does not
-        mixed = attention(p * self.width**0.5, p, p, segments) if len(p) else p
+        # the kernels divide by the root of the width, the paper does not; a batch of training mixes cells of any length
+        how = "padded" if self.training else None
+        mixed = attention(p * self.width**0.5, p, p, segments, backend=how) if len(p) else p
         return self.mlp(mixed.flatten(1))
 
 
@@ -124,11 +125,14 @@ class GeneNetwork(nn.Module):
 
     def represent(self, cells: Tokens) -> Tensor:
         """Return h, the vector of each cell, (n_cells, width); zero for a cell without tokens."""
-        f = self.genes(cells)
-        if self.alpha is None:
-            return cells.segments.mean(f)
-        lengths = torch.as_tensor(cells.segments.lengths, device=f.device)[:, None]
-        return cells.segments.mean(f * self.alpha(cells.ids)) * lengths
+        f, segments = self.genes(cells), cells.segments
+        weighted = f if self.alpha is None else f * self.alpha(cells.ids)
+        lengths = torch.as_tensor(segments.lengths, device=f.device)[:, None]
+        if self.training:  # one sum over all cells instead of one for each length
+            total = segments.pad(weighted).sum(dim=1)
+            return total if self.alpha is not None else total / lengths.clamp(min=1)
+        mean = segments.mean(weighted)
+        return mean if self.alpha is None else mean * lengths
 
     def forward(self, cells: Tokens) -> tuple[Tensor, Tensor]:
         """Return h and the logits of the classes."""
