@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -93,6 +94,26 @@ def test_the_quota_of_a_container_is_looked_at(tmp_path, monkeypatch, text, most
     assert _threads.available(tmp_path / "none") == 3
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert _threads.available(tmp_path / "none") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_the_four_calls_on_few_cells_compute_on_one_thread():
+    code = (
+        "import os, warnings; warnings.simplefilter('ignore')\n"
+        "from benchmarks.threads import calls\n"
+        "there = calls()\n"
+        "for name in ('embed', 'train', 'annotate', 'infer_grn'):\n"
+        "    there[name]()\n"
+        "for task in os.listdir('/proc/self/task'):\n"
+        "    used = open(f'/proc/self/task/{task}/stat').read().rsplit(')', 1)[1].split()\n"
+        "    print('thread', (int(used[11]) + int(used[12])) / os.sysconf('SC_CLK_TCK'))\n"
+    )
+    env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env, cwd=root)
+    used = sorted(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("thread "))
+    assert sum(used[:-1]) < 0.05 * used[-1], used
 
 
 def test_a_thread_that_waits_sleeps_unless_the_user_wants_it_otherwise(fresh):
