@@ -47,6 +47,15 @@ def test_labels_by_cluster_beside_labels_by_cell(partly, majority, said, tmp_pat
     partly.write_h5ad(tmp_path / "a.h5ad")
 
 
+def test_the_order_of_the_cells_decides_no_cluster(partly):
+    reference, query = partly[300:].copy(), partly[:300].copy()
+    turned = query[np.random.default_rng(1).permutation(300)].copy()
+    for one in (query, turned):
+        sgt.tl.annotate(one, "bulk_labels", reference=reference, majority=True, method="centroid")
+    for column in ("sgt_label_majority", "sgt_label_majority_share"):
+        pd.testing.assert_series_equal(query.obs[column], turned.obs[column].loc[query.obs_names])
+
+
 def test_with_a_reference_and_wrong_clusters(partly):
     query = partly[:60].copy()
     sgt.tl.annotate(query, "bulk_labels", reference=partly[100:].copy(), majority=True, **QUICK)

@@ -27,6 +27,7 @@ RESULT = AnnotationResult(
     markers={0: ["MS4A1", "CD79A"]},
     sets=None,
     vectors=None,
+    order=None,
     agreement=None,
     report=REPORT,
     fitted=None,

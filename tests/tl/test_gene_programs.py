@@ -61,6 +61,13 @@ def test_the_seed_decides(embedded):
     assert a.equals(b)
 
 
+def test_the_order_of_the_genes_decides_nothing(embedded):
+    turned = embedded[:, np.random.default_rng(0).permutation(embedded.n_vars)].copy()
+    a, b = (sgt.tl.gene_programs(x, resolution=5, groupby="bulk_labels", copy=True) for x in (embedded, turned))
+    pd.testing.assert_series_equal(a.var["sgt_programs"], b.var["sgt_programs"].loc[a.var_names])
+    pd.testing.assert_frame_equal(*(x.uns["sgt_programs"]["separation"] for x in (a, b)), rtol=1e-4)
+
+
 def test_clusters_of_vectors_are_found():
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(4), [40, 30, 20, 3])

@@ -69,6 +69,14 @@ def test_round_trip_copy_and_other_methods(cells, tmp_path):
     assert list(sgt.tl.tf_activity(cells, min_targets=1, copy=True).obsm["sgt_activity"]) == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize("method", ["aucell", "waggr"])
+def test_the_order_of_the_genes_decides_nothing(cells, method):
+    turned = cells[:, np.random.default_rng(0).permutation(cells.n_vars)].copy()
+    for one in (cells, turned):
+        sgt.tl.tf_activity(one, method=method)
+    pd.testing.assert_frame_equal(cells.obsm["sgt_activity"], turned.obsm["sgt_activity"], atol=1e-6)
+
+
 def test_real_cells(pbmc68k):
     edges = genes.prior().assign(score=1.0)
     edges["sign"] = edges["mode"].map({"Activation": 1.0, "Repression": -1.0})

@@ -13,8 +13,12 @@ from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.novelty import Novelty, Shift
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
+from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.labels import METHODS, Cells, Ensemble, LabelMethod
 from scgnn_tools.labels.temperature import log_proba
+
+TIES = 3
+"""Dimensions of the vectors that cells of equal expression are sorted by."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class AnnotationResult:
         Conformal sets, bool (n_query, n_classes); None if they were not asked for.
     vectors
         Of the cells, float32 (n_query, dimension); None if they were not asked for.
+    order
+        Positions of the cells sorted by what they hold, int64 (n_query,); None without ``vectors``.
     agreement
         Share of the members of an ensemble whose best class is the ensemble's, float32 (n_query,); None for other methods.
     report
@@ -67,6 +73,7 @@ class AnnotationResult:
     markers: dict[int, list[str]]
     sets: np.ndarray | None
     vectors: np.ndarray | None
+    order: np.ndarray | None
     agreement: np.ndarray | None
     report: Report
     fitted: LabelMethod
@@ -155,7 +162,7 @@ class Labeller:
         advance
             Is told of cells that are done; None shows how far it is.
         """
-        kept: list[np.ndarray] = []
+        kept: list[tuple[np.ndarray, np.ndarray]] = []
         out, look = [], None if self.novelty is None else self.novelty.look()
         markers: dict[int, list[str]] = {}
         shown = counter(len(query), what="annotate", unit="cell") if advance is None else nullcontext(advance)
@@ -167,7 +174,7 @@ class Labeller:
                     if cells.genes is not None and not markers:
                         markers = self.novelty.of_signs.markers(cells.genes)
                 if vectors:
-                    kept.append(cells.embedding)
+                    kept.append((cells.embedding, content_keys(cells.expression)))
                 advance(len(cells))
         proba, agreement, empty = (np.concatenate(parts) for parts in zip(*out, strict=True))
         nothing = np.zeros(len(proba), np.float32), np.zeros(len(proba), np.int8), None
@@ -181,7 +188,7 @@ class Labeller:
             shift,
             markers,
             None if self.sets is None else self.sets.sets(proba),
-            np.concatenate(kept) if vectors else None,
+            *_sorted_vectors(kept),
             agreement if METHODS[self.name].ensemble else None,
             self.report,
             self.method,
@@ -199,3 +206,11 @@ class Labeller:
 def calibrated(scores: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities at a temperature, float32 (n_cells, n_classes)."""
     return np.exp(log_proba(scores, temperature)).astype(np.float32)
+
+
+def _sorted_vectors(kept: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return vectors of blocks of cells in one, and the order of the cells by what they hold; None where none were kept."""
+    if not kept:
+        return None, None
+    vectors, keys = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    return vectors, sorted_by(keys, *vectors.T[:TIES])

@@ -46,9 +46,10 @@ def finish(
     fields = fields_of(keys, result, cells, settings, params)
     if majority is not False:
         clusters = given_clusters(inner, majority)
-        made = clusters is None and result.vectors is not None
-        if made:
-            clusters = overclusters(result.vectors, settings.seed)  # type: ignore[arg-type]
+        made = clusters is None
+        if result.vectors is not None and result.order is not None and made:
+            clusters = np.empty(len(cells), dtype=np.int64)
+            clusters[result.order] = overclusters(result.vectors[result.order], settings.seed)
         params["majority"] = "leiden" if made else f"obs['{majority}']"
         fields["obs"] |= _by_cluster(keys, fields["obs"][keys.obs], clusters)  # type: ignore[arg-type]
     stale = {"obs": keys.columns, "obsm": (keys.set,)}

@@ -124,6 +124,8 @@ def gene_programs(
     rep, vectors, _ = gene_vectors(adata, use_rep, gene_key, symbols=False)
     expression = _own_genes(open_expression(adata, layer=layer, every_feature=True), adata)
     chosen = _chosen(adata, vectors, genes, expression)
+    by_name = np.argsort(adata.var_names.to_numpy(str), kind="stable")  # so that the order of the genes decides nothing
+    chosen = by_name[np.isin(by_name, chosen)]
     program = np.full(adata.n_vars, -1)
     program[chosen], resolution = _programs(vectors[chosen], n_neighbors, resolution, min_genes, seed(rng))
     n = program.max() + 1
@@ -134,7 +136,7 @@ def gene_programs(
     peak, mean = _peak_and_mean(expression)
     sets = [program]
     if grouped is not None:
-        sets.append(_like(program, np.flatnonzero(mean > 0), mean, np.random.default_rng(seed(rng))))
+        sets.append(_like(program, by_name, mean, np.random.default_rng(seed(rng))))
     scores, *of_random = _scores(expression, sets, peak, n)
     separation = pd.DataFrame({"n_genes": np.bincount(program[program >= 0])}, index=names)
     separation["top_genes"] = [", ".join(adata.var_names[_top(np.flatnonzero(program == i), mean)]) for i in range(n)]
@@ -301,11 +303,12 @@ def _cohesion(vectors: np.ndarray, program: np.ndarray) -> np.ndarray:
     return np.array(out)
 
 
-def _like(program: np.ndarray, candidates: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _like(program: np.ndarray, order: np.ndarray, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return programs of random genes: each gene is replaced by one of the 50 nearest in mean expression."""
+    candidates = order[mean[order] > 0]
     ordered = candidates[np.argsort(mean[candidates], kind="stable")]
     out = np.full(len(program), -1)
-    for gene in rng.permutation(np.flatnonzero(program >= 0)):
+    for gene in rng.permutation(order[program[order] >= 0]):
         near = np.searchsorted(mean[ordered], mean[gene])
         pool = ordered[max(0, near - 25) : near + 25]
         free = pool[out[pool] < 0]

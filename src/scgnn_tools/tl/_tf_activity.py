@@ -146,8 +146,12 @@ def activity(
         if net.groupby("source").size().max() < min_targets or net.empty:
             msg = f"No factor has {min_targets} targets that differ between cells, which gsva needs. Lower min_targets, or use ulm."
             raise GraphError(msg)
-    some = sp.csr_matrix(sp.csr_array(x)[full][:, np.flatnonzero(first)])
-    cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[first]))
+    at = np.flatnonzero(first)
+    at = at[
+        np.argsort(genes[at].to_numpy(str), kind="stable")
+    ]  # some methods of decoupler break ties by the order of the genes
+    some = sp.csr_matrix(sp.csr_array(x)[full][:, at])
+    cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[at]))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numba and pandas talk inside
