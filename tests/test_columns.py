@@ -1,7 +1,8 @@
+import numpy as np
 import pandas as pd
 import pytest
 
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, whole_column
 from scgnn_tools._errors import InputValueError, MissingKeyError
 
 OBS = pd.DataFrame([[1, 2, 3, 4]], columns=["kind", "n", "n", 7])
@@ -28,3 +29,20 @@ def test_a_column_that_is_not_there_or_there_twice(key, error, says):
 @pytest.mark.parametrize("key", ["kind", 7])
 def test_a_column(key):
     assert isinstance(column_of(OBS, key, "groupby"), pd.Series)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["a", None, "b"], r"obs\['donor'\] holds NaN in 1 of 3 cells; every cell needs a value of donor_key. .*notna"),
+        ([1, np.nan, np.nan], "holds NaN in 2 of 3 cells"),
+        (pd.Categorical(["a", None, "b"]), "holds NaN in 1 of 3 cells"),
+        (["a", " ", None], r"holds NaN or blank text in 2 of 3 cells.*fillna\(''\) != ''"),
+    ],
+)
+def test_a_row_without_a_value_is_of_no_group(values, says):
+    frame = pd.DataFrame({"donor": values})
+    with pytest.raises(InputValueError, match=says):
+        whole_column(frame, "donor", "donor_key")
+    asked = np.array([True, False, False])
+    assert whole_column(frame, "donor", "donor_key", asked=asked).equals(frame["donor"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import column as there
@@ -29,3 +30,35 @@ def column_of(frame: pd.DataFrame, key: Any, name: str, where: str = "obs") -> p
         )
         raise InputValueError(msg)
     return frame[key]
+
+
+def without_value(values: Any) -> np.ndarray:
+    """Return which values are none: missing (NaN, None) or a blank text, bool (n,)."""
+    values = pd.Series(values).astype(object)
+    return (values.isna() | values.map(lambda v: isinstance(v, str) and not v.strip())).to_numpy(bool)
+
+
+def whole_column(
+    frame: pd.DataFrame, key: Any, name: str, where: str = "obs", *, asked: np.ndarray | None = None
+) -> pd.Series:
+    """Return a column as :func:`column_of`, of which every row has a value, or every row that is ``asked`` (bool): none is no group.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError
+        If there is no such column, several, or a row without a value.
+    """
+    values = column_of(frame, key, name, where)
+    lacking = without_value(values) & (True if asked is None else asked)
+    if lacking.any():
+        adata = "adata" if where == "obs" else where.removesuffix(".obs")
+        column = f"{adata}.obs[{printable(key)!r}]"
+        seen, todo = "NaN", f"{adata}[{column}.notna()]"
+        if values[lacking].notna().any():
+            seen, todo = "NaN or blank text", f"{adata}[{column}.astype(object).fillna('') != '']"
+        msg = (
+            f"{where}[{printable(key)!r}] holds {seen} in {int(lacking.sum()):,} of {len(values):,} cells; every cell needs a value of "
+            f"{name}. Leave those cells out: {todo}."
+        )
+        raise InputValueError(msg)
+    return values

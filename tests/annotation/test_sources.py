@@ -23,6 +23,13 @@ def test_batches_donors_and_both():
     assert list(both) == ["x + y", "x + y", "z", "z"]  # one donor was in two runs
     with pytest.raises(InputValueError, match="are crossed: nothing can be held out by both"):
         experiments_of(cells(run=list("xyxy"), donor=[1, 1, 2, 2]), "", ALL, "run", "donor")
+    some = cells(run=list("xxyz"), donor=[1, 2, 3, np.nan])
+    with pytest.raises(InputValueError, match="holds NaN in 1 of 4 cells; every cell needs a value of donor_key"):
+        experiments_of(some, "", ALL, None, "donor")
+    some = cells(
+        run=list("xyzz"), donor=[np.nan, np.nan, 3, 4]
+    )  # of cells without a label nobody asks, and they join no runs
+    assert list(experiments_of(some, "", np.array([0, 0, 1, 1], dtype=bool), "run", "donor")) == ["x", "y", "z", "z"]
     with pytest.raises(MissingKeyError, match="batch_key='batch' is no column of obs"):
         experiments_of(adata, "", ALL, "batch", None)
 

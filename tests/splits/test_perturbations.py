@@ -90,6 +90,8 @@ def test_bad_input():
         split_perturbations(SINGLES, "unseen_combo")
     with pytest.raises(InputValueError, match=r"wants the batch of each.*pass groups="):
         split_perturbations(SINGLES, "unseen_batch")
+    with pytest.raises(InputValueError, match=r"1 of 4 conditions are of no batch .NaN or blank text. in groups="):
+        split_perturbations(["A", "B", "A", "ctrl"], "unseen_batch", groups=[1, 2, np.nan, np.nan])
     with pytest.raises(InputValueError, match="All perturbed cells are of one cell type"):
         split_perturbations(SINGLES, "unseen_cell_type", groups=np.repeat("T", 12))
 

@@ -270,7 +270,7 @@ BAD = [
     (renamed("JAK1", "JAK1+JAK1"), {}, WRONG, r"'JAK1\+JAK1' names 'JAK1' twice"),
     (APART, LANE, WRONG, "the two are confounded"),
     (column("gene", ALONE), {}, WRONG, r"No condition of .* has 10 cells; the largest has 1"),
-    (column("lane", np.where(N < 5, None, "b")), LANE, WRONG, "holds NaN in 5 cells"),
+    (column("lane", np.where(N < 5, None, "b")), LANE, WRONG, "holds NaN in 5 of"),
     (
         lambda a: setattr(a, "var_names", ["STAT1", *GENES[:-1]]),
         {},

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scgnn_tools import assets
 from scgnn_tools._choices import did_you_mean
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, whole_column, without_value
 from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
@@ -146,15 +146,23 @@ def experiments_of(
     Raises
     ------
     InputValueError
-        If batches and donors are crossed, so that nothing can be held out by both.
+        If a labelled cell is of none, or batches and donors are crossed, so that nothing can be held out by both.
     """
     keys = {"batch_key": batch_key, "donor_key": donor_key}
-    columns = [as_text(column_of(adata.obs, k, a, where).astype(object)) for a, k in keys.items() if k is not None]
+    columns = [
+        as_text(whole_column(adata.obs, k, a, where, asked=labelled).astype(object))
+        for a, k in keys.items()
+        if k is not None
+    ]
     if not columns:
         return np.full(adata.n_obs, name, dtype=object)
     groups = columns[0]
     if len(columns) == 2:
-        groups = _joined(*columns)
+        known = ~np.any(
+            [without_value(adata.obs[k]) for k in keys.values()], axis=0
+        )  # a cell of no donor joins no batches
+        groups = columns[0].copy()
+        groups[known] = _joined(*(c[known] for c in columns))
         if len(np.unique(groups[labelled])) == 1 and min(len(np.unique(c[labelled])) for c in columns) > 1:
             msg = (
                 f"Batches of {where}[{printable(batch_key)!r}] and donors of {where}[{printable(donor_key)!r}] are crossed: nothing can "

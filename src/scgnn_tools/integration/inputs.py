@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer, key
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, whole_column
 from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import as_text, printable
@@ -65,14 +65,8 @@ class Column:
 
 def batch_column(adata: "AnnData", batch_key: str) -> Column:
     """Return the batches of the cells; what cannot be a batch is an error."""
-    values = column_of(adata.obs, batch_key, "batch_key")
+    values = whole_column(adata.obs, batch_key, "batch_key")
     shown, n = f"obs[{printable(batch_key)!r}]", adata.n_obs
-    if values.isna().any():
-        msg = (
-            f"{shown} holds NaN in {int(values.isna().sum())} of {n:,} cells; every cell needs a batch. "
-            f"Leave those cells out: adata[adata.obs[{printable(batch_key)!r}].notna()]."
-        )
-        raise InputValueError(msg)
     names, codes = np.unique(as_text(values), return_inverse=True)
     if len(names) == 1:
         msg = (

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer, listed
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, whole_column
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
@@ -172,14 +172,7 @@ def _usable(
 def _column(adata: "AnnData", key: str | None, name: str) -> np.ndarray:
     if key is None:
         return np.full(adata.n_obs, "", dtype=object)
-    values = column_of(adata.obs, key, name)
-    if values.isna().any():
-        msg = (
-            f"obs[{printable(key)!r}] holds NaN in {int(values.isna().sum())} cells; every cell needs a value of {name}. "
-            f"Leave those cells out: adata[adata.obs[{printable(key)!r}].notna()]."
-        )
-        raise InputValueError(msg)
-    return as_text(values)
+    return as_text(whole_column(adata.obs, key, name))
 
 
 def _dosed(adata: "AnnData", key: str, parsed: list[Condition | None]) -> list[Condition | None]:

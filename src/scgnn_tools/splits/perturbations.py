@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, share
+from scgnn_tools._columns import without_value
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError, LeakageError
 from scgnn_tools._log import as_text, printable
@@ -189,6 +190,11 @@ def _by_group(named: list[Condition | None], groups: Sequence[Any] | np.ndarray 
     word = {"unseen_cell_type": "cell type", "unseen_batch": "batch"}[kind]
     if groups is None or len(groups) != len(named):
         msg = f"kind={kind!r} wants the {word} of each of the {len(named):,} conditions: pass groups=."
+        raise InputValueError(msg)
+    own = np.array([bool(c) for c in named])
+    lacking = without_value(list(groups)) & own
+    if 0 < lacking.sum() < own.sum():
+        msg = f"{int(lacking.sum())} of {len(named):,} conditions are of no {word} (NaN or blank text) in groups=. Leave those out."
         raise InputValueError(msg)
     pairs = sorted({(c, g) for c, g in zip(named, as_text(groups), strict=True) if c})
     where = sorted({g for _, g in pairs})
