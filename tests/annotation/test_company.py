@@ -59,10 +59,13 @@ def test_few_cells_are_all_the_company_there_is(n):
 def test_profiles_are_means_over_a_cell_and_those_most_like_it():
     x, vectors, signs = a_query()
     some = company_of(x, vectors, signs, GENES)
-    got = np.concatenate([mean for _, mean in some.profiles_of(unit(vectors))])
+    got = np.column_stack([some.of_profiles(lambda means, g=g: means[:, g]) for g in range(len(GENES))])
     like = unit(vectors).astype(np.float32) @ unit(vectors).astype(np.float32).T
     near = np.argsort(-like, axis=1)[:, : NEIGHBOURS + 1]
     np.testing.assert_allclose(got, x.toarray()[:, GENES][near].mean(axis=1), atol=2e-3)
+    among = some.among(unit(vectors), signs, lambda means: means[:, 3])
+    np.testing.assert_allclose(among[:, 4], got[:, 3], atol=1e-6)
+    np.testing.assert_array_equal(among[:, :4], some.among(unit(vectors), signs))
 
 
 def test_it_is_the_same_after_json():

@@ -1,8 +1,8 @@
 """The cells of a query among which each of them is judged: those whose vectors are most alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +17,7 @@ MOST = 5_000
 ITSELF = 0.9995
 """Cosine from which on the nearest cell is the cell itself."""
 BLOCK = 1024
+Of: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -48,37 +49,32 @@ class Company:
         both = (np.concatenate(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True))
         return Company(*both)._kept()
 
-    def among(self, vectors: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    def among(self, vectors: np.ndarray, signs: np.ndarray, more: Of | None = None) -> np.ndarray:
         """Return signs of cells as they are among those of the company that are most like them, float64 (n_cells, 4).
 
         Parameters
         ----------
         vectors, signs
             Of the cells, as those of the company are.
+        more
+            One more sign, of the mean profiles of a cell and those most like it, (n, n_genes) -> (n,); it is the last column then.
         """
+        out = np.zeros((len(signs), signs.shape[1] + (more is not None)))
         if len(self) < 2:
-            return signs.astype(np.float64)
-        out = np.empty(signs.shape)
+            out[:, : signs.shape[1]] = signs
+            return out
+        own = self.profiles.astype(np.float32)
         for at, near, itself in self._near(vectors):
             others = np.where(itself[:, None], near[:, 1:], near[:, :-1])
-            out[at] = (1 - WEIGHT) * signs[at] + WEIGHT * self.signs[others].mean(axis=1)
+            out[at, : signs.shape[1]] = (1 - WEIGHT) * signs[at] + WEIGHT * self.signs[others].mean(axis=1)
+            if more is not None:
+                out[at, -1] = more(_mean(own, near))
         return out
 
-    def profiles_of(self, vectors: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield which cells, and the mean profile of those of the company that are most like each, float32 (n, n_genes).
-
-        Parameters
-        ----------
-        vectors
-            Of the cells; one that is of the company counts too.
-        """
+    def of_profiles(self, of: Of) -> np.ndarray:
+        """Return what ``of`` says of the mean profiles of each cell of the company and those most like it, (n_cells,)."""
         own = self.profiles.astype(np.float32)
-        for at, near, _ in self._near(vectors):
-            n, k = near.shape
-            mean = sp.csr_array(
-                (np.full(n * k, 1 / k, np.float32), near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, len(self))
-            )
-            yield at, mean @ own
+        return np.concatenate([of(_mean(own, near)) for _, near, _ in self._near(self.vectors)])
 
     def _near(self, vectors: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield which cells, their nearest of the company, nearest first, and whether the first is the cell itself."""
@@ -118,6 +114,13 @@ def company_of(expression: sp.csr_array, vectors: np.ndarray, signs: np.ndarray,
     some = _first(keys)
     profiles = sp.csr_array(x[some])[:, genes].toarray().astype(np.float16)
     return Company(keys[some], unit(vectors[some]), signs[some].astype(np.float32), profiles)
+
+
+def _mean(profiles: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return the mean profile of some rows for each row of their positions, float32 (n, n_genes)."""
+    n, k = near.shape
+    share = np.full(n * k, 1 / k, dtype=np.float32)
+    return sp.csr_array((share, near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, len(profiles))) @ profiles
 
 
 def _first(keys: np.ndarray) -> np.ndarray:

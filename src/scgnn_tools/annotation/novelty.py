@@ -202,8 +202,7 @@ class Look:
         if not shift.taken_out or self._company is None:
             return shift
         how = self._novelty.of_signs.differences(np.asarray(self._profiles), self._n)
-        unlike = [how.unlike(x) for _, x in self._company.profiles_of(self._company.vectors)]
-        usual = float(np.quantile(np.concatenate(unlike), COMMON))
+        usual = float(np.quantile(self._company.of_profiles(how.unlike), COMMON))
         return replace(shift, company=self._company, differences=replace(how, usual=usual))
 
     def judge(self, *, alone: bool = False, shift: Shift | None = None) -> tuple[np.ndarray, np.ndarray, Shift]:
@@ -226,9 +225,8 @@ class Look:
         elif shift.taken_out or shift.far:
             threshold = self._novelty.after or threshold
             if shift.company is not None and shift.differences is not None:
-                vectors = np.concatenate(self._vectors)
-                more = [shift.differences(x) for _, x in shift.company.profiles_of(vectors)]
-                signs = np.column_stack([shift.company.among(vectors, signs) - shift.away, np.concatenate(more)])
+                signs = shift.company.among(np.concatenate(self._vectors), signs, shift.differences)
+                signs[:, : len(shift.away)] -= shift.away
         strange = (signs.sum(axis=1) / threshold).astype(np.float32)
         if shift.far and not alone:  # a single cell of another tissue may look like a cell of the reference
             strange = np.maximum(strange, np.float32(1 + shift.distance / FARTHEST))
