@@ -33,6 +33,14 @@ class MappedGraph:
         The nodes that it hears from, int32 or int64 (n_edges,), and the weights of these edges, float32 (n_edges,).
     x, y
         Vectors of the nodes, float32 (n, d), and their classes, int64 (n,); None where there are none.
+
+    Examples
+    --------
+    >>> sgt.pp.cell_graph(adata)
+    >>> sgt.graph.write_graph("graph", adata.obsp["sgt_cells"])
+    >>> graph = sgt.graph.open_graph("graph")
+    >>> graph.num_nodes, len(graph.indices) == int(graph.indptr[-1])
+    (206, True)
     """
 
     indptr: np.ndarray
