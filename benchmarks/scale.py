@@ -148,7 +148,7 @@ def _annotator(**options: Any) -> Callable[[Path], None]:
     return run
 
 
-def _method(name: str) -> Callable[[Path], None]:
+def _method(method: str) -> Callable[[Path], None]:
     """Train a method on half of the cells and label the other half, and nothing else: no evaluation, no baselines, no Unknown."""
 
     def run(path: Path) -> None:
@@ -160,7 +160,7 @@ def _method(name: str) -> Callable[[Path], None]:
         codes = np.unique(reference.obs["cell_type"].astype(str), return_inverse=True)[1]
         cells, (part, _) = cells_of(reference), split_cells(codes, test=0)
         a, b = np.flatnonzero(part == 0), np.flatnonzero(part == 1)
-        label_method(name).fit(cells.take(a), codes[a], cells.take(b), codes[b], rng=0).scores(cells_of(query))
+        label_method(method).fit(cells.take(a), codes[a], cells.take(b), codes[b], rng=0).scores(cells_of(query))
 
     return run
 

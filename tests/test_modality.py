@@ -36,6 +36,7 @@ ON_ANNDATA = [
         "grn_difference",
         "grn_noise",
         "gene_classes",
+        "lambda_curve",
     }  # of a table, an evaluation, a comparison
 ]
 

@@ -72,7 +72,6 @@ def __getattr__(name: str) -> Any:
             fresh and "torch" in sys.modules
         ):  # its import keeps the frames of who asked, and with them open files, until they are collected
             gc.collect()
-        vars(room).setdefault("__getattr__", partial(_lacking, room))
         return room
     return _lacking(sys.modules[__name__], name)
 
@@ -83,6 +82,18 @@ def _lacking(room: ModuleType, name: str) -> Any:
 
     msg = f"module {room.__name__!r} has no attribute {name!r}.{did_you_mean(name, getattr(room, '__all__', ()))}"
     raise AttributeError(msg)
+
+
+class _Package(ModuleType):
+    """The package, whose rooms suggest names however they are imported first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _ROOMS and isinstance(value, ModuleType):
+            vars(value).setdefault("__getattr__", partial(_lacking, value))
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

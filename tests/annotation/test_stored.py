@@ -110,6 +110,7 @@ def test_a_damaged_chunk_is_made_again(file, folder, once, copied, name, damage)
     assert bits(copied) == bits(once)
 
 
+@pytest.mark.filterwarnings("ignore:zarr v3 autosharding")  # two threads share what is ignored
 def test_two_writers_at_once(file, folder, once, tmp_path):
     errors = []
 

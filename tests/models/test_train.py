@@ -41,7 +41,7 @@ WRONG = [
 def bare(cls):
     """Return a model that knows its device and nothing else: arguments are checked before anything else is looked at."""
     out = cls.__new__(cls)
-    out.model, out.history = SimpleNamespace(device=torch.device("cpu")), None
+    out.model, out.history, out._options = SimpleNamespace(device=torch.device("cpu")), None, {}
     return out
 
 

@@ -13,6 +13,7 @@ A subclass names its method and adds what is its own; ``ScGraPhT`` is twenty lin
 Everything about AnnData, genes in another order, splits, calibration and files is here, and scvi-tools is behind ``_scvi.py``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -313,12 +314,14 @@ class CellLabelModel(ScviSetup):
             out._read(adata)
         return out
 
-    def _parts(self, adata: "AnnData | MuData | None") -> dict[str, pd.DataFrame]:
+    def _parts(
+        self, adata: "AnnData | MuData | None", scores_of: Callable[[Cells], dict[str, np.ndarray]]
+    ) -> dict[str, pd.DataFrame]:
         """Return the probabilities that each part of the method gives alone, cells × classes."""
-        fitted, (cells, names) = self._trained(), self._ask(adata)
+        cells, names = self._ask(adata)
         return {
             part: pd.DataFrame(np.exp(scores).astype(np.float32), index=names, columns=list(self.classes))
-            for part, scores in fitted.part_scores(cells).items()
+            for part, scores in scores_of(cells).items()
         }
 
     def _labelled(self, adata: "AnnData | MuData | None") -> tuple[Cells, np.ndarray]:

@@ -92,7 +92,7 @@ class ScBiGNN(CellLabelModel):
         adata
             Other cells than those of training.
         """
-        return self._parts(adata)
+        return self._parts(adata, self._trained().of_both)
 
     @property
     def rounds(self) -> pd.DataFrame:

@@ -76,7 +76,7 @@ class ScGraPhT(CellLabelModel):
         adata
             Other cells than those of training.
         """
-        return self._parts(adata)
+        return self._parts(adata, self._trained().part_scores)
 
     def lambda_curve(self, adata: "AnnData | MuData | None" = None) -> pd.DataFrame:
         """Return how good the fusion is for each weight of the graph, for :func:`scgnn_tools.pl.lambda_curve`.

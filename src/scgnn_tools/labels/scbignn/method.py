@@ -179,7 +179,7 @@ class ScBiGNN:
         log_p[seen], log_q[seen] = self._log_p[at[seen]], self._log_q[at[seen]]
         return log_q.astype(np.float64), log_p.astype(np.float64)
 
-    def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
+    def of_both(self, cells: Cells) -> dict[str, np.ndarray]:
         """Return the log-probabilities of the two networks, (n_cells, n_classes) each."""
         return dict(zip("qp", self.both(cells), strict=True))
 
