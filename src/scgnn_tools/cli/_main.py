@@ -140,20 +140,33 @@ class _Terminated(BaseException):
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind what is under way, so that nothing half written stays."""
+    """Let SIGTERM unwind what is under way, so that nothing half written stays; a signal that came is what ends the command."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    came: list[int] = []
+
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, stop)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    before = {n: signal.signal(n, stop) for n in numbers}
     try:
         yield
+    except Exception as error:
+        if came:  # an import that is cut short makes another error of it
+            raise (KeyboardInterrupt if came[0] == signal.SIGINT else _Terminated) from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+        for n, handler in before.items():
+            signal.signal(n, signal.SIG_DFL if handler is None else handler)
 
 
 def _mute() -> None:
