@@ -43,8 +43,6 @@ class Perturb:
 
     Attributes
     ----------
-    changes
-        Predicted change of the mean log value, a row a condition, after :meth:`train`.
     history
         Losses by epoch, of a network.
 
