@@ -1,11 +1,11 @@
 """Labels in a store, made by any number of workers, have the bits of one run, and are those of the call."""
 
 import shutil
-import threading
 
 import anndata as ad
 import numpy as np
 import pytest
+from tests._threads import errors_of_two
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
@@ -112,20 +112,7 @@ def test_a_damaged_chunk_is_made_again(file, folder, once, copied, name, damage)
 
 @pytest.mark.filterwarnings("ignore:zarr v3 autosharding")  # two threads share what is ignored
 def test_two_writers_at_once(file, folder, once, tmp_path):
-    errors = []
-
-    def work():
-        try:
-            Annotator.load(folder).annotate(file, store=tmp_path / "x.zarr")
-        except BaseException as error:  # noqa: BLE001 (of a thread: it would be lost)
-            errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert errors == []
+    assert errors_of_two(lambda: Annotator.load(folder).annotate(file, store=tmp_path / "x.zarr")) == []
     assert bits(tmp_path / "x.zarr") == bits(once)
 
 

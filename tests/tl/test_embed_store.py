@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from tests._threads import errors_of_two
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, SgtWarning
@@ -157,20 +157,7 @@ def test_what_is_done_is_not_made_again_unless_asked(file, once, copied, made):
 
 
 def test_two_writers_at_once(file, once, tmp_path):
-    errors = []
-
-    def work():
-        try:
-            sgt.tl.embed(file, store=tmp_path / "x.zarr")
-        except BaseException as error:  # noqa: BLE001 (of a thread: it would be lost)
-            errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert errors == []
+    assert errors_of_two(lambda: sgt.tl.embed(file, store=tmp_path / "x.zarr")) == []
     assert bits(tmp_path / "x.zarr") == bits(once)
 
 
