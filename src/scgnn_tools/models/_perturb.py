@@ -17,9 +17,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.conditions import condition_name
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
-from scgnn_tools.perturbation.features import check_features, collect_relations
-from scgnn_tools.perturbation.inputs import screen
-from scgnn_tools.perturbation.run import asked, check, predict
+from scgnn_tools.perturbation.run import check, collect, predict
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -78,10 +76,11 @@ class Perturb:
     ) -> None:
         adata = modality(only_anndata(adata))
         self._make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
-        check_features(features, adata)
-        self._cells = screen(
+        self._cells, self._query, self._relations = collect(
             adata,
             perturbation_key,
+            query,
+            features=features,
             control=control,
             batch_key=batch_key,
             cell_type_key=cell_type_key,
@@ -89,10 +88,8 @@ class Perturb:
             layer=layer,
             gene_key=gene_key,
             n_genes=n_genes,
+            model=model,
         )
-        self._query = asked(query, self._cells.params["control"], dosed=dose_key is not None)
-        wanted = [*self._cells.conditions, *self._query]
-        self._relations = collect_relations(adata, wanted, features, gene_key=gene_key, model=model)
         self.method, self.perturbation_key, self._rng = method, perturbation_key, seed(rng)
         self.history: pd.DataFrame | None = None
         self._fitted: PerturbationMethod | None = None

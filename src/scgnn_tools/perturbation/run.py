@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -26,11 +26,17 @@ from scgnn_tools.perturbation.evaluation import (
     summary,
     verdict,
 )
-from scgnn_tools.perturbation.inputs import Screen
+from scgnn_tools.perturbation.features import check_features, collect_relations
+from scgnn_tools.perturbation.inputs import Screen, screen
 from scgnn_tools.perturbation.relations import Relations
 from scgnn_tools.perturbation.signal import signal
 from scgnn_tools.splits import split_perturbations
 from scgnn_tools.splits.perturbations import KINDS, OVER_GROUPS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scgnn_tools.fm import FoundationModel
 
 MOST_LEFT_OUT = 30
 """Perturbed genes up to which each is left out by itself."""
@@ -189,6 +195,25 @@ def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = Fa
             msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {printable(condition[0])}@10."
             raise InputValueError(msg)
     return list(dict.fromkeys(one_spelling(c) if dosed else c for c in out if c))
+
+
+def collect(
+    adata: "AnnData",
+    perturbation_key: str,
+    query: "str | Sequence[Any] | None",
+    *,
+    features: Any,
+    dose_key: str | None,
+    gene_key: str | None,
+    model: "str | FoundationModel | None",
+    **how: Any,
+) -> tuple[Screen, list[Condition], Relations]:
+    """Return the screen, the conditions that are asked for, and how all of them are related; ``how`` is for :func:`screen`."""
+    check_features(features, adata)
+    cells = screen(adata, perturbation_key, dose_key=dose_key, gene_key=gene_key, **how)
+    wanted = asked(query, cells.params["control"], dosed=dose_key is not None)
+    known = collect_relations(adata, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
+    return cells, wanted, known
 
 
 def predict(

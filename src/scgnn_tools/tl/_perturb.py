@@ -18,9 +18,7 @@ from scgnn_tools._random import RNG
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import check_quantiles, quantiles_of
-from scgnn_tools.perturbation.features import check_features, collect_relations
-from scgnn_tools.perturbation.inputs import screen
-from scgnn_tools.perturbation.run import Evaluated, asked, check, chosen_split, predict, unrelated
+from scgnn_tools.perturbation.run import Evaluated, check, chosen_split, collect, predict, unrelated
 from scgnn_tools.perturbation.run import evaluate as hold_out
 from scgnn_tools.perturbation.said import line, warn_unknown
 
@@ -176,12 +174,13 @@ def perturb(
     keys = PerturbationKeys(check_key(key_added))
     check_own(inner, keys)
     make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
-    check_features(features, inner)
     between = check_quantiles(quantiles)
     n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)
-    cells = screen(
+    cells, wanted, known = collect(
         inner,
         perturbation_key,
+        query,
+        features=features,
         control=control,
         batch_key=batch_key,
         cell_type_key=cell_type_key,
@@ -189,9 +188,8 @@ def perturb(
         layer=layer,
         gene_key=gene_key,
         n_genes=n_genes,
+        model=model,
     )
-    wanted = asked(query, cells.params["control"], dosed=dose_key is not None)
-    known = collect_relations(inner, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
     params = cells.params | {"method": method, "perturbation_key": perturbation_key, "features": list(known.kernels)}
     params |= {"batch_key": batch_key or "", "cell_type_key": cell_type_key or "", "layer": layer or ""}
     params |= {"dose_key": dose_key or ""}
