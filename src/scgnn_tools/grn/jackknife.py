@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from scipy import stats
+
+from scgnn_tools._columns import without_value
+from scgnn_tools._log import as_text
 
 LEVEL = 0.95
 
@@ -175,11 +177,12 @@ def parts_of(a: np.ndarray, b: np.ndarray, replicate: Sequence[object], least: i
     a, b
         Rows of the groups.
     replicate
-        Donor of every cell, (n_cells,); cells without one (NaN) are in no part.
+        Donor of every cell, (n_cells,); cells without one (NaN, a blank text) are in no part.
     least
         Cells that a donor has in a group, at least; with fewer its cells there are left out.
     """
-    donor = np.asarray([None if pd.isna(r) else str(r) for r in replicate], dtype=object)
+    donor = as_text(replicate)
+    donor[without_value(replicate)] = None
     parts, left = Parts([], []), []
     for name in sorted((set(donor[a]) | set(donor[b])) - {None}):
         mine = [rows[donor[rows] == name] for rows in (a, b)]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer, listed
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
@@ -176,7 +176,7 @@ def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key
     if replicate_key is None:
         return Parts([one], [other], replicates=False)
     donor = column_of(adata.obs, replicate_key, "replicate_key")
-    if without := int(donor.iloc[np.concatenate([one, other])].isna().sum()):
+    if without := int(without_value(donor.iloc[np.concatenate([one, other])]).sum()):
         say(f"compare_grn: {without:,} cells of the groups have no value in obs[{replicate_key!r}] and are left out")
     parts, left = parts_of(one, other, donor.to_numpy(), MIN_CELLS)
     n = [sum(len(p) > 0 for p in side) for side in (parts.a, parts.b)]
