@@ -13,9 +13,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._registry import load
-
-N_SPECIAL = 3
-"""Rows of the table of special tokens: untouched, perturbed, padding."""
+from scgnn_tools.nn.embeddings import N_SPECIAL
 
 
 def check_given(

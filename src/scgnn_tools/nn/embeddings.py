@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 LARGEST_VALUE = 512.0
 UNTOUCHED, PERTURBED, PADDING = 0, 1, 2
+N_SPECIAL = 3
 """Rows of the table of special tokens."""
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools.data import Tokens
-from scgnn_tools.nn.embeddings import PERTURBED, UNTOUCHED, special_table
+from scgnn_tools.nn.embeddings import N_SPECIAL, PERTURBED, UNTOUCHED, special_table
 from scgnn_tools.nn.heads import AffineDecoder, ExpressionDecoder
 from scgnn_tools.train.tasks import Task
 
@@ -104,7 +104,7 @@ class Response(Task):
         super().__init__()
         self.shape, self.controls, self.cells, self.partners, self.stratum = shape, controls, cells, partners, stratum
         self.flags, self.measured, self.residual = flags, measured, residual
-        self.special = special_table(3, dim, special)
+        self.special = special_table(N_SPECIAL, dim, special)
         self.head: nn.Module = ExpressionDecoder(dim) if head == "value" else AffineDecoder(dim)
         if residual:  # it begins with no change
             parts = [self.head] if head == "value" else [self.head.shift, self.head.multiple]  # type: ignore[list-item]

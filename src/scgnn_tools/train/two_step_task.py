@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scgnn_tools.data import Tokens
-from scgnn_tools.nn.embeddings import PERTURBED, UNTOUCHED, special_table
+from scgnn_tools.nn.embeddings import N_SPECIAL, PERTURBED, UNTOUCHED, special_table
 from scgnn_tools.nn.heads import TwoStepDecoder
 from scgnn_tools.train.tasks import Task
 
@@ -103,7 +103,7 @@ class TwoStep(Task):
         super().__init__()
         self.label, self.flags, self.offsets = label, flags, offsets
         self.n_classes, self.how, self.negatives = n_classes, how, negatives
-        self.special = special_table(3, dim, special)
+        self.special = special_table(N_SPECIAL, dim, special)
         self.head = TwoStepDecoder(dim, WAYS[n_classes])
 
     def logits(self, model: "NetworkModel", tokens: Tokens, flags: np.ndarray) -> tuple[Tensor, Tensor]:
