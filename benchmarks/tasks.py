@@ -70,9 +70,8 @@ def fitted(kind: str, name: str, of: Steps, device: torch.device, **options: Any
     targets = [(g,) for g in genes[:10]]
     known = relations(targets, [])
     if kind == "perturb":
-        item = np.r_[
-            np.full(n * 5 // 9, -1), np.arange(n * 5 // 9) % 10
-        ]  # half of them controls, a condition of ten chooses the epoch
+        # half of them controls; a condition of ten chooses the epoch
+        item = np.r_[np.full(n * 5 // 9, -1), np.arange(n * 5 // 9) % 10]
         x = _values(rng, len(item), len(genes), share=0.4)
         cells = PerturbedCells(x, item, np.zeros(len(item), dtype=np.int64))
         seen = Effects(targets, rng.normal(size=(10, len(genes))), np.ones(10), genes, known, cells)

@@ -68,9 +68,8 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         fresh = "torch" not in sys.modules
         room = import_module(f"{__name__}.{name}")
-        if (
-            fresh and "torch" in sys.modules
-        ):  # its import keeps the frames of who asked, and with them open files, until they are collected
+        # PyTorch's import keeps the frames of who asked, and with them open files, until they are collected
+        if fresh and "torch" in sys.modules:
             gc.collect()
         return room
     return _lacking(sys.modules[__name__], name)

@@ -158,9 +158,8 @@ def experiments_of(
         return np.full(adata.n_obs, name, dtype=object)
     groups = columns[0]
     if len(columns) == 2:
-        known = ~np.any(
-            [without_value(adata.obs[k]) for k in keys.values()], axis=0
-        )  # a cell of no donor joins no batches
+        # a cell of no donor joins no batches
+        known = ~np.any([without_value(adata.obs[k]) for k in keys.values()], axis=0)
         groups = columns[0].copy()
         groups[known] = _joined(*(c[known] for c in columns))
         if len(np.unique(groups[labelled])) == 1 and min(len(np.unique(c[labelled])) for c in columns) > 1:

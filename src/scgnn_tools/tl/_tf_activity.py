@@ -147,9 +147,8 @@ def activity(
             msg = f"No factor has {min_targets} targets that differ between cells, which gsva needs. Lower min_targets, or use ulm."
             raise GraphError(msg)
     at = np.flatnonzero(first)
-    at = at[
-        np.argsort(genes[at].to_numpy(str), kind="stable")
-    ]  # some methods of decoupler break ties by the order of the genes
+    # by name: some methods of decoupler break ties by the order of the genes
+    at = at[np.argsort(genes[at].to_numpy(str), kind="stable")]
     some = sp.csr_matrix(sp.csr_array(x)[full][:, at])
     cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[at]))
     try:
