@@ -22,6 +22,19 @@ def test_genes_of_like_expression_start_with_like_vectors():
     assert cosine[:5, :5].min() > np.abs(cosine[:5, 5:]).max()
 
 
+def test_a_gene_that_does_not_vary_keeps_its_random_row():
+    """Of a matrix with empty columns the last singular vectors are any, as rounding has it."""
+    rng = np.random.default_rng(0)
+    x = rng.gamma(2, 0.5, size=(30, 14)).astype(np.float32)
+    x[:, [3, 12]] = [0, 2]
+    model = small_network(sp.csr_array(x), None, graph=False, dim=16, heads=2, hidden=16, n_layers=1, device="cpu")
+    table = model.network.genes.embedding.weight
+    before = table.detach().numpy().copy()
+    start_from_coexpression(model, sp.csr_array(x))
+    same = (table.detach().numpy() == before).all(axis=1)
+    assert np.flatnonzero(same[3:]).tolist() == [3, 12]
+
+
 def test_columns_are_taken_out():
     x = sp.csr_array(np.arange(12.0).reshape(3, 4))
     np.testing.assert_array_equal((x @ to_columns(np.array([1, 3]), 4)).toarray(), x.toarray()[:, [1, 3]])

@@ -11,6 +11,9 @@ from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.graph import gene_graph
 from scgnn_tools.fm.cgc.model import CGCModel
 
+LEAST_SPREAD = 1e-6
+"""Standard deviation of the log values of a gene that varies, at least."""
+
 
 def small_network(
     expression: sp.csr_array, names: np.ndarray | None, *, graph: bool = True, seed: int = 0, **options: Any
@@ -44,23 +47,25 @@ def small_network(
 
 
 def start_from_coexpression(model: CGCModel, expression: sp.csr_array) -> None:
-    """Put the singular vectors of the cells' expression into the gene table: genes of like expression start alike."""
+    """Put the singular vectors of the cells' expression into the gene table: genes of like expression start alike.
+
+    A gene that does not vary in these cells keeps its random row: with it there would be more singular vectors than the cells tell apart,
+    and rounding would choose their signs.
+    """
     from scipy.sparse.linalg import svds
 
-    x = sp.csr_array(expression).astype(np.float64)
-    table = model.network.genes.embedding.weight
-    k = min(table.shape[1], min(x.shape) - 1)
-    if k < 1 or not x.nnz:
+    x = np.asarray(sp.csr_array(expression).todense(), dtype=np.float64)
+    table, spread = model.network.genes.embedding.weight, x.std(axis=0)
+    told = np.flatnonzero(spread > LEAST_SPREAD)
+    k = min(table.shape[1], min(len(x), len(told)) - 1)
+    if k < 1:  # genes are alike in nothing
         return
-    dense = np.asarray(x.todense())
-    dense = (dense - dense.mean(axis=0)) / (dense.std(axis=0) + 1e-6)
-    if np.abs(dense).max() < 1e-3:  # all cells are equal: genes are alike in nothing
-        return
-    _, s, vt = svds(dense, k, rng=np.random.default_rng(0))
+    x = (x[:, told] - x[:, told].mean(axis=0)) / (spread[told] + LEAST_SPREAD)
+    _, s, vt = svds(x, k, rng=np.random.default_rng(0))
     vectors = vt.T * s
     vectors *= np.sqrt(table.shape[1]) / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
     with torch.no_grad():
-        table[3:, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
+        table[3 + told, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
 
 
 def most_variable(x: sp.csr_array, n: int) -> np.ndarray:
