@@ -59,7 +59,8 @@ class Propagation:
             self._transposed = self._product.transposed()
 
     def __matmul__(self, h: torch.Tensor) -> torch.Tensor:
-        """Return ``S @ H``, (n_out, d)."""
+        """Return ``S @ H``, (n_out, d); ``H`` of half precision is taken as float32."""
+        h = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
         if self.dense:
             return self._matrix @ h
         if h.requires_grad and torch.is_grad_enabled():

@@ -1,5 +1,6 @@
 """Training on all data at once, with early stopping: what a graph network on cached vectors needs."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -187,6 +188,8 @@ def seeded(value: int) -> Iterator[None]:
         warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
         torch.use_deterministic_algorithms(settings.deterministic, warn_only=True)
         try:
-            yield
+            with warnings.catch_warnings():  # on a GPU some sums have no fixed order, which the docs say once
+                warnings.filterwarnings("ignore", ".*deterministic")
+                yield
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

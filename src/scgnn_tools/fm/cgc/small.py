@@ -65,7 +65,7 @@ def start_from_coexpression(model: CGCModel, expression: sp.csr_array) -> None:
     vectors = vt.T * s
     vectors *= np.sqrt(table.shape[1]) / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
     with torch.no_grad():
-        table[3 + told, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype)
+        table[3 + told, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype, device=table.device)
 
 
 def most_variable(x: sp.csr_array, n: int) -> np.ndarray:
