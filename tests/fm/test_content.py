@@ -16,7 +16,7 @@ def zipped(**files):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         for name, text in files.items():
-            file.writestr(name, text)
+            file.writestr(zipfile.ZipInfo(name), text)  # of a fixed date: the bytes are those of the name of a test
     return out.getvalue()
 
 
