@@ -9,6 +9,7 @@ import pytest
 
 from scgnn_tools import _threads, settings
 from scgnn_tools._errors import ForkError
+from scgnn_tools._threads import ahead
 
 
 def test_compiled_loops_leave_the_threads_of_torch_alone(fresh):
@@ -122,3 +123,36 @@ def test_a_thread_that_waits_sleeps_unless_the_user_wants_it_otherwise(fresh):
     env = {**os.environ, "OMP_WAIT_POLICY": "ACTIVE"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert done.stdout.strip() == "ACTIVE"
+
+
+def test_the_next_item_is_made_while_one_is_used():
+    made, used = [], threading.Event()
+
+    def items():
+        for i in range(3):
+            if i == 1:
+                assert used.wait(10)  # it is begun before the one before it is done with
+            made.append(threading.get_ident())
+            yield i
+
+    found = []
+    for i in ahead(items()):
+        used.set()
+        found.append(i)
+    assert found == [0, 1, 2]
+    assert threading.get_ident() not in made
+
+
+def test_an_error_of_what_is_made_ahead_is_raised_and_a_reader_may_leave():
+    def broken():
+        yield 1
+        msg = "torn"
+        raise OSError(msg)
+
+    rest = ahead(broken())
+    assert next(rest) == 1
+    with pytest.raises(OSError, match="torn"):
+        next(rest)
+    left = ahead(iter(range(1, 9)))
+    assert next(left) == 1
+    left.close()

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -18,6 +19,7 @@ from scgnn_tools._settings import settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 SMALL = 20_000
 """Cells up to which a call runs on one thread."""
@@ -49,6 +51,15 @@ def check_fork() -> None:
             "multiprocessing_context='spawn'), or fork before anything is computed."
         )
         raise ForkError(msg)
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, of which each is made in another thread while the one before it is used: two are in memory."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

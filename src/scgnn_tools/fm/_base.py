@@ -17,6 +17,7 @@ from scgnn_tools._html import boxed
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, of_part
 from scgnn_tools._settings import settings
+from scgnn_tools._threads import ahead
 from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.data.columns import to_columns
 from scgnn_tools.data.organism import of_one_organism
@@ -78,6 +79,11 @@ class FoundationModel(ABC):
         self.card = card
         self.vocabulary = vocabulary
         self.report = report
+
+    @property
+    def on_another_device(self) -> bool:
+        """Whether the processor has nothing to do while vectors are computed."""
+        return False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.card.name!r}, {len(self.vocabulary):,} genes, dimension {self.card.dimension})"
@@ -185,7 +191,8 @@ class FoundationModel(ABC):
         out = np.zeros((expression.n_obs, self.card.dimension), dtype=np.float32)
         empty = []
         with counter(expression.n_obs, what="embed", unit="cell") as advance:
-            for start, tokens in self.chunks(expression, found, rng):
+            chunks = self.chunks(expression, found, rng)
+            for start, tokens in ahead(chunks) if self.on_another_device else chunks:
                 if start == 0:
                     self._announce(tokens, expression.n_obs, tokens.n_cells)
                 here = out[start : start + tokens.n_cells]

@@ -92,6 +92,11 @@ class NetworkModel(FoundationModel):
         self.max_tokens = STATES_CPU // self.config["dim"] if self.device.type == "cpu" else TOKENS_GPU
 
     @property
+    def on_another_device(self) -> bool:
+        """Whether the processor has nothing to do while vectors are computed."""
+        return self.device.type != "cpu"
+
+    @property
     @abstractmethod
     def blocks(self) -> nn.ModuleList:
         """The blocks whose attention can be read."""

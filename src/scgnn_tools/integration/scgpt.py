@@ -118,14 +118,15 @@ class ScGPTBatches(TunedNetwork):
         """Return a norm with the mean and variance of each batch's tokens at the input, as the pretrained network is given them."""
         network, device = self.model.network, self.model.device
         dim = int(self.model.config["dim"])
-        total, square = (torch.zeros(n_batches, dim, dtype=torch.float64) for _ in range(2))
-        count = torch.zeros(n_batches, dtype=torch.float64)
+        double: dict[str, Any] = {"dtype": torch.float64, "device": device}
+        total, square = (torch.zeros(n_batches, dim, **double) for _ in range(2))
+        count = torch.zeros(n_batches, **double)
         for some in length_batches(self.model.lengths(tokens), max_tokens=self.model.max_tokens):
             part = tokens.select(some)
             with torch.inference_mode():
                 ids = torch.as_tensor(part.ids, dtype=torch.long, device=device)
-                x = network.embed(ids, torch.as_tensor(part.values, device=device)).double().cpu()
-            domain = torch.as_tensor(np.repeat(batch[some], part.lengths))
+                x = network.embed(ids, torch.as_tensor(part.values, device=device)).double()
+            domain = torch.as_tensor(np.repeat(batch[some], part.lengths), device=device)
             total.index_add_(0, domain, x)
             square.index_add_(0, domain, x**2)
             count += torch.bincount(domain, minlength=n_batches)

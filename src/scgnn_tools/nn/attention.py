@@ -56,7 +56,7 @@ def resolve_backend(backend: str | None, q: Tensor, dropout: float = 0.0) -> str
         raise InputValueError(msg)
     half = q.is_cuda and q.dtype in (torch.float16, torch.bfloat16)
     if wanted == "auto":
-        return "flash" if half and _flash_attn() is not None else "sdpa"
+        return "flash" if half and _flash_kernel(q, dropout) is not None else "sdpa"
     if wanted == "flash" and not (half and _flash_kernel(q, dropout) is not None):
         msg = (
             "attention='flash' needs a CUDA device of compute capability 8 or newer and half precision, and without the package flash-attn "

@@ -75,7 +75,7 @@ class Segments:
     def first(self, x: Tensor, at: int = 0) -> Tensor:
         """Return the token at position ``at`` of each cell; negative counts from its end, (n_cells, …)."""
         edge = self.offsets[:-1] + at if at >= 0 else self.offsets[1:] + at
-        return x[torch.as_tensor(edge, device=x.device)]
+        return x.index_select(0, torch.as_tensor(edge, device=x.device))
 
     def mean(self, x: Tensor, *, skip: tuple[int, int] = (0, 0)) -> Tensor:
         """Return the mean over each cell's tokens, leaving out the first and last ``skip``, (n_cells, d)."""

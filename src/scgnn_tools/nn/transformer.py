@@ -49,9 +49,9 @@ class EncoderLayer(nn.Module):
         q, k, v = self.project(x)
         heads = attention(q, k, v, segments, backend=backend, dropout=p) if attend is None else attend(q, k, v, p)
         mixed = self.out(heads.flatten(-2))
-        x = self.norm1(_add(x, F.dropout(mixed, p, self.training)))
+        x = _norm(self.norm1, _add(x, F.dropout(mixed, p, self.training)))
         hidden = F.dropout(F.relu(self.up(x), inplace=not torch.is_grad_enabled()), p, self.training)
-        return self.norm2(_add(x, F.dropout(self.down(hidden), p, self.training)))
+        return _norm(self.norm2, _add(x, F.dropout(self.down(hidden), p, self.training)))
 
 
 class Encoder(nn.Module):
@@ -90,7 +90,10 @@ class Encoder(nn.Module):
         attend
             Block -> what takes the place of its attention to the whole cell, called with queries, keys, values and dropout.
         """
-        depth = layer_index(layer, len(self.layers))
+        depth, kind = layer_index(layer, len(self.layers)), x.device.type
+        half = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        if half and not torch.is_grad_enabled():
+            x = x.to(torch.get_autocast_dtype(kind))
         for i in range(depth):
             if watch is not None:
                 watch(i, x)
@@ -98,6 +101,14 @@ class Encoder(nn.Module):
         if watch is not None:
             watch(depth, x)
         return x
+
+
+def _norm(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    """Return the norm in the precision of ``x``; autocast would return float32, and half of what blocks do is to move their states."""
+    if x.dtype == norm.weight.dtype:
+        return norm(x)
+    with torch.autocast(x.device.type, enabled=False):
+        return F.layer_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.bias.to(x.dtype), norm.eps)
 
 
 def _add(x: Tensor, fresh: Tensor) -> Tensor:

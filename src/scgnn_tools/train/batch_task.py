@@ -165,10 +165,10 @@ class BatchTask(Task):
         rows, every = torch.as_tensor(at, device=device), torch.as_tensor(seen, device=device)
         ids = torch.as_tensor(tokens.ids, dtype=torch.long, device=device)
         vectors = segments.first(hidden)
-        of_genes = self.decoders.from_genes(network, hidden[rows], batch[segments.cell[rows]])
+        of_genes = self.decoders.from_genes(network, hidden.index_select(0, rows), batch[segments.cell[rows]])
         of_cells = self.decoders.from_cells(network, vectors, network.genes(ids), segments, batch)
         out = F.mse_loss(of_genes.float(), truth[rows], reduction="sum") / n_hidden
-        out = out + F.mse_loss(of_cells[every].float(), truth[every], reduction="sum") / n_predicted
+        out = out + F.mse_loss(of_cells.index_select(0, every).float(), truth[every], reduction="sum") / n_predicted
         if not self.training:
             return out
         ecs, dar = self.weights

@@ -71,7 +71,7 @@ class Module(lightning.LightningModule):
         super().__init__()
         self.parts, self.feed, self._optimizer, self._factor = parts, feed, optimizer, factor
         self.history: list[dict[str, float]] = []
-        self._recent: list[list[float]] = []
+        self._recent: list[tuple[Tensor | float, float]] = []
 
     def train_dataloader(self) -> DataLoader:
         """Return the batches of this epoch and process."""
@@ -99,7 +99,7 @@ class Module(lightning.LightningModule):
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Return the loss of a batch."""
         value, n = self.feed.loss(batch, (self.current_epoch, index))
-        self._recent.append([float(value.detach()), n])
+        self._recent.append((value.detach(), n))  # a number later: to ask for it here would wait for the device
         return value
 
     def validation_step(self, batch: Any, index: int) -> None:
@@ -109,7 +109,7 @@ class Module(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Keep the figures."""
-        losses, cells = np.array(self._recent, dtype=np.float64).reshape(-1, 2).T
+        losses, cells = np.array(self._figures(), dtype=np.float64).reshape(-1, 2).T
         sums = torch.tensor([(losses * cells).sum(), cells.sum()], dtype=torch.float32, device=self.device)
         total, n = self.trainer.strategy.reduce(sums).tolist()  # type: ignore[union-attr]
         validation = float(self.trainer.callback_metrics.get("validation", np.nan))
@@ -124,13 +124,17 @@ class Module(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the history, and how far the feed is."""
-        checkpoint["figures"] = {"history": self.history, "recent": self._recent, "feed": self.feed.state()}
+        checkpoint["figures"] = {"history": self.history, "recent": self._figures(), "feed": self.feed.state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with them."""
         there = checkpoint["figures"]
-        self.history, self._recent = list(there["history"]), list(there["recent"])
+        self.history, self._recent = list(there["history"]), [tuple(seen) for seen in there["recent"]]
         self.feed.restore(there["feed"])
+
+    def _figures(self) -> list[list[float]]:
+        """Return loss and number of cells of each batch since the last look."""
+        return [[float(value), n] for value, n in self._recent]
 
 
 class _Stream(IterableDataset):

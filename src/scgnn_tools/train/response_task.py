@@ -140,5 +140,5 @@ class Response(Task):
         x = np.asarray(self.controls[pick].todense())
         truth = torch.as_tensor(np.asarray(self.cells[cells].todense()) - x, device=model.device)
         made = self.change(model, self.shape.with_values(x), self.flags[cells])
-        keep = torch.as_tensor(self.measured, device=model.device)
-        return F.mse_loss(made[:, keep], truth[:, keep])
+        keep = torch.as_tensor(np.flatnonzero(self.measured), device=model.device)
+        return F.mse_loss(made.index_select(1, keep), truth.index_select(1, keep))

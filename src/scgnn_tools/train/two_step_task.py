@@ -122,7 +122,7 @@ class TwoStep(Task):
         truth = torch.as_tensor(label[use], device=model.device)
         if not len(use):
             return change.sum() * 0
-        return two_step(change[rows], way[rows], truth, self.n_classes, self.how)
+        return two_step(change.index_select(0, rows), way.index_select(0, rows), truth, self.n_classes, self.how)
 
     def _drawn(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return which genes count this time, bool."""
