@@ -11,6 +11,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError, MissingKeyError
+from scgnn_tools._keys import ACTIVITY
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -75,6 +76,13 @@ def test_the_order_of_the_genes_decides_nothing(cells, method):
     for one in (cells, turned):
         sgt.tl.tf_activity(one, method=method)
     pd.testing.assert_frame_equal(cells.obsm["sgt_activity"], turned.obsm["sgt_activity"], atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["ulm", "aucell", "zscore"])
+def test_cells_are_scored_a_part_at_a_time(cells, method, monkeypatch):
+    whole = sgt.tl.tf_activity(cells, method=method, copy=True).obsm[ACTIVITY]
+    monkeypatch.setattr("scgnn_tools.tl._tf_activity.CHUNK", 7)
+    np.testing.assert_allclose(sgt.tl.tf_activity(cells, method=method, copy=True).obsm[ACTIVITY], whole, atol=1e-5)
 
 
 def test_real_cells(pbmc68k):

@@ -15,7 +15,7 @@ from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key, safe_names
-from scgnn_tools.data import open_expression
+from scgnn_tools.data import CHUNK, open_expression
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import network
 from scgnn_tools.tl._regulons import regulons
@@ -23,6 +23,9 @@ from scgnn_tools.tl._regulons import regulons
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
+
+ACROSS_CELLS = ("gsva",)
+"""Methods that compare cells; of the others each cell stands for itself."""
 
 METHODS = ("ulm", "mlm", "waggr", "zscore", "viper", "aucell", "udt", "mdt", "gsva", "gsea", "ora")
 
@@ -149,18 +152,22 @@ def activity(
     at = np.flatnonzero(first)
     # by name: some methods of decoupler break ties by the order of the genes
     at = at[np.argsort(genes[at].to_numpy(str), kind="stable")]
-    some = sp.csr_matrix(sp.csr_array(x)[full][:, at])
-    cells = ad.AnnData(some, obs=pd.DataFrame(index=names[full]), var=pd.DataFrame(index=genes[at]))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numba and pandas talk inside
-            result = getattr(decoupler.mt, method)(cells, net, tmin=min_targets, empty=False, verbose=False)
-    except ImportError as error:
-        msg = f"{method} needs another package: {error}"
-        raise MissingExtraError(msg) from error
-    scores, adjusted = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
-    scores = scores.reindex(names).fillna(0.0).astype(np.float32)
-    return scores, None if adjusted is None else adjusted.reindex(names).fillna(1.0).astype(np.float32)
+    size, parts = len(full) if method in ACROSS_CELLS else CHUNK, []
+    for start in range(0, max(len(full), 1), max(size, 1)):  # decoupler makes the whole matrix dense
+        here = full[start : start + size]
+        some = sp.csr_matrix(sp.csr_array(x)[here][:, at])
+        cells = ad.AnnData(some, obs=pd.DataFrame(index=names[here]), var=pd.DataFrame(index=genes[at]))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # numba and pandas talk inside
+                result = getattr(decoupler.mt, method)(cells, net, tmin=min_targets, empty=False, verbose=False)
+        except ImportError as error:
+            msg = f"{method} needs another package: {error}"
+            raise MissingExtraError(msg) from error
+        found = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
+        parts.append([None if table is None else table.astype(np.float32) for table in found])
+    (scores, adjusted) = (None if each[0] is None else pd.concat(each).reindex(names) for each in zip(*parts, strict=True))
+    return scores.fillna(0.0), None if adjusted is None else adjusted.fillna(1.0)
 
 
 def _varies(x: Any) -> Any:
