@@ -87,7 +87,7 @@ def main() -> None:
             rows |= {m: r for m, r in table.iterrows() if m == label or asked == args.methods[0]}
             if asked == args.methods[0]:
                 first = found
-            verdicts.append(found["verdict"])
+            verdicts.append(label + found["verdict"].removeprefix(method))
         params = first["params"]
         seen = f"target in training {params['share_target_seen']:.0%}, study {params['share_study_seen']:.0%}"
         what = f"{params['n_experiments']} experiments, {params['share_changed']:.1%} of genes changed"

@@ -1,12 +1,13 @@
 """Both annotation papers by their own protocols, beside this package's defaults and the baselines, on sorted blood.
 
-Usage: ``python -m benchmarks.papers --data ../shared/data [--folds 1] [--share 1.0] [--cells 1.0] [--rows scGraPhT ...] [--store FILE]``
+Usage: ``python -m benchmarks.papers --data ../shared/data [--folds 1] [--share 1.0] [--cells 1.0] [--rows scGraPhT ...] [--store FILE]
+[--device cpu]``
 
 About how long it takes is measured on a few epochs of each row and printed to stderr before anything else is trained, then each row that
-is done; ``--share`` takes that part of the iterations. Joint training (JT) tunes a small scGPT with random weights first, since published
-weights are not shipped. Nine tenths of the cells outside a fold train, one tenth validates, and the cells of
-the fold, which are scored, are in the graph without their labels, as in the papers; baselines and defaults train on the same cells and see
-none of the fold's.
+is done; ``--share`` takes that part of the iterations. Joint training (JT), which ``--device`` puts on a GPU, tunes a small scGPT with
+random weights first, since published weights are not shipped. Nine tenths of the cells outside a fold train, one tenth validates, and the
+cells of the fold, which are scored, are in the graph without their labels, as in the papers; baselines and defaults train on the same
+cells and see none of the fold's.
 """
 
 import argparse
@@ -66,13 +67,13 @@ def nine_tenths(fold: Fold, share: float) -> Fold:
     return Fold(cells.take(a), y[a], cells.take(b), y[b], test, y_test)
 
 
-def tuned(fold: Fold, rng: int) -> FineTuner:
+def tuned(fold: Fold, rng: int, device: str) -> FineTuner:
     """Return a small scGPT with random weights over 1,000 variable genes, trained for ten epochs to know the classes."""
     genes = np.sort(np.argsort(-column_variance(fold.train.expression), kind="stable")[:1000])
     names = [str(name) for name in fold.train.genes[genes]]
     with tempfile.TemporaryDirectory() as folder:
         checkpoints.scgpt(Path(folder), names, n_layers=2, dim=64, n_heads=4)
-        model = sgt.fm.load("scgpt", checkpoint=folder, device="cpu")
+        model = sgt.fm.load("scgpt", checkpoint=folder, device=device)
     cells = as_anndata(fold.train, {})
     cells.obs["class"] = [f"{c:03d}" for c in fold.y]
     return FineTuner(model, cells, labels_key="class", adapt="full", rng=rng).train(10, lr=1e-3)
@@ -81,7 +82,7 @@ def tuned(fold: Fold, rng: int) -> FineTuner:
 def fitted(fold: Fold, rng: int, *, method: str, see: bool, **options: object) -> tuple[object, float]:
     start = time.process_time()
     if options.get("scheme") == "JT":
-        options["encoder"] = tuned(fold, rng)
+        options["encoder"] = tuned(fold, rng, options["device"])
     out = label_method(method, **options)
     out.fit(fold.train, fold.y, fold.validation, fold.y_validation, unlabeled=fold.test if see else None, rng=rng)
     return out, time.process_time() - start
@@ -132,11 +133,13 @@ def main() -> None:
     parser.add_argument(
         "--store", type=Path, help="file of finished rows, a JSON object a line: what it holds is not run again"
     )
+    parser.add_argument("--device", default="cpu", help="of joint training")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     sgt.settings.progress = False
     torch.set_num_threads(1)
     rows = {name: row for name, row in ROWS.items() if not args.rows or any(part in name for part in args.rows)}
+    rows = {name: {**row, "device": args.device} if row.get("scheme") == "JT" else row for name, row in rows.items()}
     parts = [nine_tenths(fold, args.cells) for fold in folds(args.data, args.dataset, args.folds)]
     lines = args.store.read_text().splitlines() if args.store is not None and args.store.is_file() else []
     out = [json.loads(line) for line in lines]
