@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools.annotation.differences import Differences
+from scgnn_tools.annotation.nearness import Nearness
 from scgnn_tools.labels import Cells
 from scgnn_tools.labels.means import class_means, correlation, telling_genes
 from scgnn_tools.labels.pca import GenePCA
@@ -43,12 +44,8 @@ class Signs:
         return self
 
     def _look_up(self, vectors: np.ndarray, components: np.ndarray) -> None:
-        from sklearn.neighbors import NearestNeighbors
-
         self._vectors, self._components = vectors, components
-        near = {"n_neighbors": min(N_NEIGHBORS, len(vectors)), "metric": "cosine"}
-        self._near = NearestNeighbors(**near).fit(vectors)
-        self._near_pca = NearestNeighbors(**near).fit(components)
+        self._near, self._near_pca = Nearness(vectors, N_NEIGHBORS), Nearness(components, N_NEIGHBORS)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that :meth:`restore` needs."""
@@ -75,7 +72,7 @@ class Signs:
         alike = correlation(sp.csr_array(cells.expression[:, self._genes]), self._means)
         profile = 1 - alike.max(axis=1)
         far = [
-            np.log(near.kneighbors(x)[0].mean(axis=1) + 1e-4)
+            np.log(near(x) + 1e-4)
             for near, x in ((self._near, cells.embedding), (self._near_pca, self._pca.transform(cells.expression)))
         ]
         return np.column_stack([profile, *far, self._energy(cells.embedding)]), alike.argmax(axis=1)
