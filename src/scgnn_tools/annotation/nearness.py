@@ -50,7 +50,4 @@ def _mean_of_largest(x: np.ndarray, k: int, out: np.ndarray) -> None:
                     best[at] = best[at + 1]
                     at += 1
                 best[at] = value
-        total = 0.0
-        for value in best:
-            total += value
-        out[row] = total / k
+        out[row] = best.sum() / k

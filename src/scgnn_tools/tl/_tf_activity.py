@@ -166,10 +166,9 @@ def activity(
             raise MissingExtraError(msg) from error
         found = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
         parts.append([None if table is None else table.astype(np.float32) for table in found])
-    (scores, adjusted) = (
-        None if each[0] is None else pd.concat(each).reindex(names) for each in zip(*parts, strict=True)
-    )
-    return scores.fillna(0.0), None if adjusted is None else adjusted.fillna(1.0)
+    scores, adjusted = zip(*parts, strict=True)
+    whole = None if adjusted[0] is None else pd.concat(adjusted).reindex(names).fillna(1.0)
+    return pd.concat(scores).reindex(names).fillna(0.0), whole
 
 
 def _varies(x: Any) -> Any:
