@@ -11,7 +11,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.signal import Cells, Moments, loadings_of, on_the_way, rewired_shifts, shifts
+from scgnn_tools.grn.signal import Moments, SmoothedCells, loadings_of, on_the_way, rewired_shifts, shifts
 from scgnn_tools.grn.smoothing import MOST_CELLS, neighbour_means
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class NetworkCells:
         What was read.
     """
 
-    cells: Cells
+    cells: SmoothedCells
     fit: sp.csc_array
     most: np.ndarray
     genes: pd.Index
@@ -72,7 +72,7 @@ class NetworkCells:
         places = np.asarray(means @ np.asarray(raw @ loadings))
         most = np.asarray(fit.max(axis=0).todense()).ravel()
         genes, places = pd.Index(index[some]), places - places.mean(axis=0)
-        return cls(Cells(means, raw, loadings), fit, most, genes, places, rank, expression.name)
+        return cls(SmoothedCells(means, raw, loadings), fit, most, genes, places, rank, expression.name)
 
     def column(self, gene: str) -> int:
         """Return the column of a gene, -1 if there is none."""
@@ -112,7 +112,7 @@ class Moved:
         if not (i == tf).any() or len(rows) < MIN_CELLS:
             return
         every, rows = data.cells, rows[np.argsort(data.rank[rows])]
-        cells = Cells(every.means[rows], every.raw, every.loadings)
+        cells = SmoothedCells(every.means[rows], every.raw, every.loadings)
         if self.moments is None:
             self.moments = data.moments(self.factors)
         moments = data.moments(self.factors, rows) if own_fit else self.moments

@@ -22,7 +22,7 @@ MOST_CELLS, MOST_GENES = 100, 2_000
 
 
 @dataclass(frozen=True)
-class Cells:
+class SmoothedCells:
     """Cells of one group, ready to be changed: what a cell is, is the mean over it and its neighbours.
 
     Attributes
@@ -137,7 +137,7 @@ def reached(weights: sp.csr_array, tf: int, n_steps: int) -> np.ndarray:
 
 
 def shifts(
-    cells: Cells, weights: sp.csr_array, tf: int, level: float, *, n_steps: int, most: np.ndarray
+    cells: SmoothedCells, weights: sp.csr_array, tf: int, level: float, *, n_steps: int, most: np.ndarray
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
     """Yield, by chunk of cells, which they are, the genes that change, by how much, and the shift in components."""
     genes, inner, own = _within_reach(weights, tf, n_steps)
@@ -153,7 +153,7 @@ def _within_reach(weights: sp.csr_array, tf: int, n_steps: int) -> tuple[np.ndar
 
 
 def rewired_shifts(
-    cells: Cells,
+    cells: SmoothedCells,
     moments: Moments,
     edges: tuple[np.ndarray, np.ndarray],
     tf: int,
