@@ -30,8 +30,8 @@ def attention(
     backend
         "sdpa", PyTorch's own kernels; "flash", a variable-length kernel (CUDA, half precision): flash-attn's where it is installed, else
         PyTorch's, which has no dropout; "padded", PyTorch's own over cells that are filled up to the longest one, for training on many
-        short cells of unlike length; "eager", written out; None or "auto" takes ``settings.attention``, which is flash-attn's kernel
-        where it can run and else sdpa.
+        short cells of unlike length; "eager", written out; None or "auto" takes ``settings.attention``, which is a
+        variable-length kernel where one can run and else sdpa.
     dropout
         Share of attention weights set to zero; 0 outside training.
 
