@@ -157,3 +157,21 @@ def test_factors_whose_names_no_file_could_hold(cells, tmp_path):
     back = ad.read_h5ad(tmp_path / "a.h5ad")
     assert list(back.obsm["sgt_activity"].columns) == ["A|x", "(_index)"]
     assert list(back.uns["sgt_activity"]["factors"]) == ["A/x", "_index"]
+
+
+@pytest.mark.parametrize("method", ["ulm", "aucell", "gsva", "viper"])
+def test_cells_without_any_expression_are_refused(cells, method):
+    cells.X = cells.X * 0
+    with pytest.raises(InputValueError, match="No cell expresses any gene"):
+        sgt.tl.tf_activity(cells, method=method)
+    assert list(cells.obsm) == []
+
+
+def test_factors_that_a_linear_model_cannot_tell_apart(cells):
+    edges = cells.uns["sgt_grn"]["edges"]
+    twin = edges[edges["source"] == "A"].assign(source="D")
+    cells.uns["sgt_grn"] = {"edges": pd.concat([edges, twin], ignore_index=True)}
+    with pytest.raises(GraphError, match=r"mlm cannot tell apart .* Take method='ulm'"):
+        sgt.tl.tf_activity(cells, method="mlm")
+    sgt.tl.tf_activity(cells)
+    np.testing.assert_array_equal(cells.obsm["sgt_activity"]["A"], cells.obsm["sgt_activity"]["D"])

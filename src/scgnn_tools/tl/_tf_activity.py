@@ -9,7 +9,7 @@ import pandas as pd
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
-from scgnn_tools._errors import GraphError, MissingExtraError
+from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
 from scgnn_tools._log import say
@@ -86,7 +86,8 @@ def tf_activity(
     MissingExtraError
         If decoupler is not installed.
     MissingKeyError, InputValueError, GraphError
-        If there is no such network, method or group, or no transcription factor has enough targets; nothing is written.
+        If there is no such network, method or group, no transcription factor has enough targets, no cell expresses a gene, or "mlm" cannot
+        tell two factors apart; nothing is written.
 
     Examples
     --------
@@ -143,6 +144,9 @@ def activity(
     names = pd.RangeIndex(x.shape[0]).astype(str)
     # a cell without expression is left out and gets 0: decoupler would leave it out of the answer
     full = np.flatnonzero(np.diff(sp.csr_array(x).indptr) > 0)
+    if not len(full):
+        msg = "No cell expresses any gene: there is no activity to score. Pass layer= for another matrix."
+        raise InputValueError(msg)
     if method == "gsva":  # it ranks each gene over the cells: a constant one has no rank
         first = first & _varies(sp.csc_array(sp.csr_array(x)[full]))
         net = net[net["target"].isin(genes[first])]
@@ -153,7 +157,7 @@ def activity(
     # by name: some methods of decoupler break ties by the order of the genes
     at = at[np.argsort(genes[at].to_numpy(str), kind="stable")]
     size, parts = len(full) if method in ACROSS_CELLS else CHUNK, []
-    for start in range(0, max(len(full), 1), max(size, 1)):  # decoupler makes the whole matrix dense
+    for start in range(0, len(full), size):  # decoupler makes the whole matrix dense
         here = full[start : start + size]
         some = sp.csr_matrix(sp.csr_array(x)[here][:, at])
         cells = ad.AnnData(some, obs=pd.DataFrame(index=names[here]), var=pd.DataFrame(index=genes[at]))
@@ -164,6 +168,9 @@ def activity(
         except ImportError as error:
             msg = f"{method} needs another package: {error}"
             raise MissingExtraError(msg) from error
+        except np.linalg.LinAlgError as error:  # mlm inverts the targets of all factors at once
+            msg = f"{method} cannot tell apart factors whose targets have the same weights. Take method='ulm', which scores each alone."
+            raise GraphError(msg) from error
         found = result if result is not None else (_found(cells, "score"), _found(cells, "padj"))
         parts.append([None if table is None else table.astype(np.float32) for table in found])
     scores, adjusted = zip(*parts, strict=True)
