@@ -8,7 +8,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import genes as genes_of_package
 from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, MissingKeyError
-from scgnn_tools.tl._gene_vectors import cell_tables
+from scgnn_tools.tl._gene_vectors import cell_baselines, cell_tables
 
 READERS = ("logistic regression", "SVM")
 
@@ -238,3 +238,18 @@ def test_ranks_are_of_the_genes_of_a_cell(planted):
     for cell in range(5):
         order = np.argsort(counts[:, cell])
         assert (np.diff(ranks[order, cell]) >= 0).all()
+
+
+def test_classes_may_be_called_by_numbers(planted):
+    how = {"use_rep": "x", "n_trees": 5, "n_folds": 2}
+    named = sgt.tl.classify_genes(planted, classes(planted), **how)
+    number = pd.Series(np.arange(100) // 50, index=planted.var_names)
+    pd.testing.assert_frame_equal(sgt.tl.classify_genes(planted, number, **how), named)
+
+
+def test_neither_the_order_of_cells_nor_that_of_genes_decides_a_baseline(planted):
+    rng = np.random.default_rng(1)
+    genes = rng.permutation(planted.n_vars)
+    one, other = (cell_baselines(a) for a in (planted, planted[rng.permutation(planted.n_obs)][:, genes].copy()))
+    for name, vectors in one.items():
+        np.testing.assert_array_equal(vectors[genes], other[name])

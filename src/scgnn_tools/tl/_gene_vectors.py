@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
 from scgnn_tools._choices import key
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
+from scgnn_tools.data.order import by_content
 from scgnn_tools.data.vectors import read_vectors
 from scgnn_tools.genes import canonical_symbols, gene_names
 
@@ -61,13 +63,16 @@ def cell_baselines(adata: "AnnData", *, layer: str | None = None) -> dict[str, n
     """Return the singular vectors of the log-normalised expression, and its mean, each (n_vars, ·)."""
     from scipy.sparse.linalg import svds
 
-    x = open_expression(adata, layer=layer, every_feature=True).log_normalized().astype(np.float64)
+    x = sp.csr_array(open_expression(adata, layer=layer, every_feature=True).log_normalized())
+    # neither the order of cells nor that of genes decides the vectors, not by a last digit
+    genes = np.argsort(adata.var_names.to_numpy(str), kind="stable")
+    x, place = x[by_content(x)][:, genes].astype(np.float64), np.argsort(genes)
     out = {}
     k = min(50, min(x.shape) - 1)
     if k > 0 and x.nnz:
         _, s, vt = svds(x, k, rng=np.random.default_rng(0))
-        out["coexpression (SVD)"] = (vt.T * s).astype(np.float32)
-    out["mean expression"] = np.asarray(x.mean(axis=0), dtype=np.float32).reshape(-1, 1)
+        out["coexpression (SVD)"] = (vt.T * s).astype(np.float32)[place]
+    out["mean expression"] = np.asarray(x.mean(axis=0), dtype=np.float32).reshape(-1, 1)[place]
     return out
 
 
