@@ -2,6 +2,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
@@ -137,8 +138,10 @@ BAD = [
         column("target", lambda o: np.where(np.arange(32) == 3, "TP53", o["target"])),
         {},
         InputValueError,
-        "'e0' has several targets",
+        "'e0' has several targets.*a control that several share stands once in each",
     ),
+    (lambda a: setattr(a, "X", a.X * 0), {}, InputValueError, "No gene of any experiment counts as expressed"),
+    (nothing, {"min_expression": 1e9}, InputValueError, r"are below 1e\+09 everywhere. Lower min_expression="),
     (lambda a: a.X.__setitem__((2, 3), -1), {}, InputValueError, "1 of 32 samples hold negative values: a microarray"),
     (lambda a: a.X.__setitem__((2, 3), np.nan), {}, InputValueError, "X holds NaN"),
     (lambda a: setattr(a, "var_names", ["GENE1", *GENES[1:]]), {}, InputValueError, "1 symbols stand more than once"),
@@ -187,8 +190,9 @@ def test_what_is_odd_is_said(samples):
     scaled = ad.AnnData(
         samples.X * np.where(samples.obs["role"] == "control", 1.1, 9.3)[:, None], samples.obs, samples.var
     )
-    with pytest.warns(SgtWarning, match="differ .*-fold. Were they normalised in two ways"):
+    with pytest.warns(SgtWarning, match="in 8 of 8 experiments; .*-fold. Were they normalised in two ways") as told:
         sgt.tl.knockout_bulk(scaled, evaluate=False)
+    assert len(told) == 1
     unmeasured = samples[:, 8:].copy()
     out = sgt.tl.knockout_bulk(unmeasured, copy=True).uns["sgt_knockout"]
     assert out["params"]["n_target_measured"] == 0
@@ -199,3 +203,12 @@ def test_what_is_odd_is_said(samples):
     out = sgt.tl.knockout_bulk(silent, copy=True).uns["sgt_knockout"]
     assert out["params"]["n_genes_without_values"] == 5
     assert out["per_experiment"]["n"].max() == 54
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+def test_a_backed_object_is_read(samples, form, tmp_path):
+    ad.AnnData(form(samples.X), samples.obs, samples.var).write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    found = [sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"]["evaluation"] for a in (samples, backed)]
+    backed.file.close()
+    pd.testing.assert_frame_equal(*found)

@@ -92,6 +92,12 @@ def bulk(
     else:
         found = _of_changes(adata, x, target_key, role_key, study_key, min_expression)
     target, study, names_of, log_control, change, expressed, halves, params = found
+    if not expressed.any():
+        msg = (
+            f"No gene of any experiment counts as expressed: control and knock-out together are below {params['min_expression']:g} "
+            "everywhere. Lower min_expression=, or pass layer= for another matrix."
+        )
+        raise InputValueError(msg)
     out = Bulk(names_of, target, study, log_control, change, expressed, names, halves, organism, params)
     _say_of_targets(out)
     return out
@@ -134,6 +140,7 @@ def _matrix(adata: "AnnData", layer: str | None) -> np.ndarray:
     if values is None or 0 in adata.shape:
         msg = f"The object holds no values ({adata.n_obs} samples × {adata.n_vars} genes). Pass one with samples, or layer=."
         raise InputValueError(msg)
+    values = values.to_memory() if hasattr(values, "to_memory") else values  # the sparse matrix of a backed object
     x = np.asarray(values.todense() if sp.issparse(values) else values)
     if x.dtype.kind not in "fiu" or not np.isfinite(x.astype(np.float64)).all():
         msg = f"{'X' if layer is None else layer} holds NaN, infinity or no numbers; finite values are wanted."
@@ -202,7 +209,9 @@ def _of_samples(
         linear = linear * (scale / np.where(totals > 0, totals, 1))[:, None]
     least = (LEAST_COUNTS if counts else LEAST_EXPRESSION) if min_expression is None else min_expression
     names = np.unique(pair)
-    rows = [_one(pair == n, is_control, n, target, totals, counts=counts) for n in names]
+    rows = [_one(pair == n, is_control, n, target) for n in names]
+    if not counts:
+        _say_of_units(rows, names, totals)
     sides = [(linear[c].mean(axis=0), linear[k].mean(axis=0)) for c, k in rows]
     base = np.stack([a for a, _ in sides])
     done = np.stack([b for _, b in sides])
@@ -224,9 +233,7 @@ def _of_samples(
     return target[first], study[first], names, np.log1p(base), change, together >= max(least, 1e-12), halves, params
 
 
-def _one(
-    own: np.ndarray, is_control: np.ndarray, name: str, target: np.ndarray, totals: np.ndarray, *, counts: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _one(own: np.ndarray, is_control: np.ndarray, name: str, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the control samples and the knock-out samples of an experiment."""
     controls, done = np.flatnonzero(own & is_control), np.flatnonzero(own & ~is_control)
     if not len(controls) or not len(done):
@@ -234,16 +241,26 @@ def _one(
         msg = f"The experiment {printable(name)!r} has no {lacks} sample; each wants both. Leave it out, or see to pair_key= and control=."
         raise InputValueError(msg)
     if len(set(target[done])) > 1:
-        msg = f"The experiment {printable(name)!r} has several targets: {listed(sorted(set(target[done])))}. Give each its own."
-        raise InputValueError(msg)
-    ratio = (totals[done].mean() + 1e-12) / (totals[controls].mean() + 1e-12)
-    if not counts and not 1 / APART < ratio < APART:
         msg = (
-            f"The totals of control and knock-out of {printable(name)!r} differ {max(ratio, 1 / ratio):.0f}-fold. "
-            "Were they normalised in two ways? Bring the samples to one unit."
+            f"The experiment {printable(name)!r} has several targets: {listed(sorted(set(target[done])))}. Give each its own; "
+            "a control that several share stands once in each."
+        )
+        raise InputValueError(msg)
+    return controls, done
+
+
+def _say_of_units(rows: list, names: np.ndarray, totals: np.ndarray) -> None:
+    """Warn once of all experiments whose two sides add up to unlike totals."""
+    ratio = np.array([(totals[k].mean() + 1e-12) / (totals[c].mean() + 1e-12) for c, k in rows])
+    ratio = np.maximum(ratio, 1 / ratio)
+    apart = np.flatnonzero(ratio >= APART)
+    if len(apart):
+        worst = int(ratio.argmax())
+        msg = (
+            f"The totals of control and knock-out differ {APART:g}-fold or more in {len(apart):,} of {len(rows):,} experiments; most in "
+            f"{printable(names[worst])!r}, {ratio[worst]:.0f}-fold. Were they normalised in two ways? Bring the samples to one unit."
         )
         warn(msg)
-    return controls, done
 
 
 def _halves(rows: list, linear: np.ndarray, pseudocount: float) -> tuple[np.ndarray, np.ndarray] | None:
