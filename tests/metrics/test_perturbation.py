@@ -72,6 +72,20 @@ def test_genes_are_ranked_by_the_statistic_and_small_changes_have_no_direction()
     assert found["direction3_2"] == 1
 
 
+def test_of_genes_that_change_alike_the_names_decide_and_not_where_they_stand():
+    control, change = draws(n=3)
+    change[:, 10:] = 0  # thirty genes that tell nothing
+    made = change + np.random.default_rng(1).normal(size=change.shape)
+    names, moved = np.array([f"g{i:02}" for i in range(40)]), np.random.default_rng(2).permutation(40)
+    one, other = (
+        perturbation(
+            (control + change)[:, at], (control + made)[:, at], control[at], genes=names[at], t=change[:, at], top=(20,)
+        )
+        for at in (np.arange(40), moved)
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
 def test_the_reference_of_systema_gives_the_mean_nothing():
     control, change = draws()
     mean = control + change.mean(axis=0)

@@ -44,3 +44,8 @@ def content_keys(rows: sp.csr_array) -> np.ndarray:
         key[start : start + CHUNK] = total[ends[1:]] - total[ends[:-1]]
         expressed[start : start + CHUNK] = there[ends[1:]] - there[ends[:-1]]
     return np.column_stack([pd.util.hash_array(expressed), key])
+
+
+def largest_first(values: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Return genes by the size of their values, the largest first, and equal ones by name: where a gene stands decides nothing."""
+    return np.lexsort((names, -np.abs(values)))

@@ -11,6 +11,7 @@ from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data.conditions import genes_of
+from scgnn_tools.data.order import largest_first
 
 
 @door_of_arrays
@@ -103,6 +104,7 @@ def perturbation(
     within = {k: tuple(_like(q, y.shape, "central", nan=True) for q in v) for k, v in (central or {}).items()}
     keep = _kept(names, columns, y.shape) if exclude_target else np.ones(y.shape, dtype=bool)
     true, made = y - base, p - start
+    called = np.arange(y.shape[1]) if columns is None else columns
     rows = []
     for i in range(len(y)):
         own = keep[i]
@@ -112,10 +114,10 @@ def perturbation(
             row["pearson_delta_ref"] = correlation(made[i, own] - middle, true[i, own] - middle)
         row |= {f"centroid{k}": v for k, v in _centroids(made[i, own], true[:, own], i).items()}
         picks = {k: None if v is None else v[i, own] for k, v in found.items()}
-        row |= _top(made[i, own], true[i, own], top, **picks)
+        row |= _top(made[i, own], true[i, own], top, called[own], **picks)
         if within:
             rank = np.abs(true[i, own] if found["t"] is None else found["t"][i, own])
-            first = np.flatnonzero(own)[np.argsort(-rank, kind="stable")[: top[0]]]
+            first = np.flatnonzero(own)[largest_first(rank, called[own])[: top[0]]]
             row |= {
                 f"in_central_{k}": _inside(p[i, first], low[i, first], high[i, first])
                 for k, (low, high) in within.items()
@@ -167,14 +169,15 @@ def _top(
     made: np.ndarray,
     true: np.ndarray,
     top: list[int],
+    called: np.ndarray,
     *,
     t: np.ndarray | None,
     error: np.ndarray | None,
     significant: np.ndarray | None,
 ) -> dict[str, float]:
     """Return the scores of the most changed genes."""
-    order = np.argsort(-np.abs(true if t is None else t), kind="stable")
-    by_size = np.argsort(-np.abs(made), kind="stable")
+    order = largest_first(true if t is None else t, called)
+    by_size = largest_first(made, called)
     says = np.abs(made).max() > 0  # a prediction without any change ranks nothing
     out = {}
     for k in top:

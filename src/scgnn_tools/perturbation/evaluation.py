@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools.data.order import largest_first
 from scgnn_tools.metrics import perturbation
 from scgnn_tools.perturbation._protocol import Effects, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation.changes import Changes, changes, halves
@@ -223,7 +224,7 @@ def central(cells: Screen, of: Items, found: Changes, use: np.ndarray) -> dict[i
     for row, item in enumerate(tested):
         own = np.flatnonzero(use & (of.code == item))
         if len(own):
-            genes = np.argsort(-np.abs(found.t[item]), kind="stable")[: RANKED + len(of.conditions[item])]
+            genes = largest_first(found.t[item], cells.genes)[: RANKED + len(of.conditions[item])]
             out[:, row, genes] = np.quantile(cells.expression[own][:, genes].toarray(), shares, axis=0)
     return {k: (out[2 * i], out[2 * i + 1]) for i, k in enumerate(CENTRAL)}
 

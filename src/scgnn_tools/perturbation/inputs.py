@@ -15,7 +15,7 @@ from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.conditions import Condition, at_dose, condition_name, find_control, gene_of, parse_conditions
-from scgnn_tools.data.order import content_keys, sorted_by
+from scgnn_tools.data.order import content_keys, largest_first, sorted_by
 from scgnn_tools.genes import gene_names
 
 if TYPE_CHECKING:
@@ -140,6 +140,9 @@ def _usable(
     if is_control.sum() < LEAST_CONTROLS:
         msg = f"{shown} holds {int(is_control.sum())} control cells; a change is measured against at least {LEAST_CONTROLS}."
         raise InputValueError(msg)
+    if not (known & ~is_control).any():
+        msg = f"{shown} holds control cells only; perturbed cells are wanted too, to learn from."
+        raise InputValueError(msg)
     joined = _joined(batch, cell_type)
     own, counts = np.unique(joined[is_control], return_counts=True)
     comparable = np.isin(joined, own[counts >= LEAST_IN_STRATUM])
@@ -234,6 +237,6 @@ def _most_variable(controls: sp.csr_array, names: np.ndarray, conditions: list[C
     """Return the genes that vary most among control cells, and those perturbed: no perturbed cell is looked at."""
     mean = np.asarray(controls.mean(axis=0)).ravel()
     spread = np.asarray(controls.multiply(controls).mean(axis=0)).ravel() - mean**2
-    chosen = set(np.argsort(-spread, kind="stable")[:n].tolist())
+    chosen = set(largest_first(spread, names)[:n].tolist())
     perturbed = {gene_of(g) for c in conditions for g in c}
     return np.array(sorted(chosen | {i for i, g in enumerate(names) if g in perturbed}))

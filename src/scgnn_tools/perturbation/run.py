@@ -12,7 +12,8 @@ from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import Condition, dose_of, genes_of, one_spelling, parse_conditions
+from scgnn_tools.data.conditions import Condition, dose_of, gene_of, genes_of, one_spelling, parse_conditions
+from scgnn_tools.data.order import largest_first
 from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
 from scgnn_tools.perturbation.changes import Changes, changes
@@ -80,6 +81,12 @@ def chosen_split(cells: Screen, split: str) -> str:
     if len(genes) < 2:
         if len(cells.conditions) > 1:
             return "unseen_dose"
+        if len(set(cells.cell_type)) == len(set(cells.batch)) == 1:
+            msg = (
+                f"One thing was done to these cells, {printable(cells.names[0])}, and nothing can be held out. Pass cell_type_key= or "
+                "batch_key= to hold a group out; or evaluate=False."
+            )
+            raise InputValueError(msg)
         return "unseen_cell_type" if len(set(cells.cell_type)) > 1 else "unseen_batch"
     if any(len(c) > 1 for c in cells.conditions):
         return "simulation"
@@ -174,7 +181,7 @@ def _top(
     parts = []
     for row, (name, i) in enumerate(zip(names, tested, strict=True)):
         rank = np.abs(found.t[i]) * ~np.isin(genes, genes_of(conditions[i]))
-        some = np.argsort(-rank, kind="stable")[:TOP]
+        some = largest_first(rank, genes)[:TOP]
         about = {"condition": name, "gene": genes[some], "change": found.change[i, some], "error": found.error[i, some]}
         about |= {m: x[row, some] for m, x in scores.predicted.items()}
         parts.append(pd.DataFrame(about))
@@ -212,6 +219,12 @@ def collect(
     check_features(features, adata)
     cells = screen(adata, perturbation_key, dose_key=dose_key, gene_key=gene_key, **how)
     wanted = asked(query, cells.params["control"], dosed=dose_key is not None)
+    if not any(dose_of(g) for c in cells.conditions for g in c) and (
+        doses := [g for c in wanted for g in c if dose_of(g)]
+    ):
+        said = printable(doses[0])
+        msg = f"query= asks for {said!r}, and no cell has a dose. Pass dose_key=, the column of doses; or ask for {gene_of(said)}."
+        raise InputValueError(msg)
     known = collect_relations(adata, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
     return cells, wanted, known
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import RNG, generator
+from scgnn_tools.data.order import largest_first
 from scgnn_tools.metrics import energy_distance
 from scgnn_tools.perturbation.changes import Changes
 from scgnn_tools.perturbation.inputs import CONTROL, Screen
@@ -66,7 +67,7 @@ def _points(cells: Screen, some: np.ndarray) -> Callable[[np.ndarray], np.ndarra
     controls = cells.expression[some]
     mean = np.asarray(controls.mean(axis=0)).ravel()
     spread = np.asarray(controls.multiply(controls).mean(axis=0)).ravel() - mean**2
-    columns = np.sort(np.argsort(-spread, kind="stable")[:MOST_GENES])
+    columns = np.sort(largest_first(spread, cells.genes)[:MOST_GENES])
     x = np.asarray(controls[:, columns].todense(), dtype=np.float64)
     middle = np.tile(x.mean(axis=0), (int(cells.stratum.max()) + 1, 1))
     for s in np.unique(cells.stratum[some]):
