@@ -6,7 +6,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
-from scgnn_tools._errors import GeneMatchError, InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools._errors import GeneMatchError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +162,12 @@ def three_genes(adata):
     """Three genes of the object that the bundled model knows."""
     known = set(sgt.fm.load(sgt.fm.best_bundled()).vocabulary)
     return [g for g in adata.var_names if g in known][:3]
+
+
+def test_one_gene_has_nothing_to_be_compared_with_and_a_silent_one_is_named(blood, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.in_silico(blood, "CD74", copy=True)
+    assert "too few genes for like_genes, p and residual" in caplog.text
+    assert "nan" not in caplog.text
+    with pytest.warns(SgtWarning, match="FOXP3: expressed in none of the"):
+        sgt.tl.in_silico(blood, ["CD74", "FOXP3"], copy=True)

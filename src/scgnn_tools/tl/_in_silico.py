@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scgnn_tools._choices import choice, integer
+from scgnn_tools._choices import choice, integer, listed
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import IN_SILICO, PerturbationKeys
 from scgnn_tools._log import say
@@ -20,6 +20,7 @@ from scgnn_tools.perturbation.silico.run import TOGETHER, Asked, in_components, 
 from scgnn_tools.perturbation.silico.shifts import KINDS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -101,7 +102,8 @@ def in_silico(
           and after, as published: for Geneformer the mean over the genes that stay, in the second-to-last layer, else of the cell's
           vector. ``shift`` is 1 − cosine. With a goal it is ``shift_goal``, the cosine with the goal's mean after, less before, and
           ``shift_<state>`` for the others. Its ``sd`` is over ``n_cells``. ``p`` is of a rank-sum test against other genes, ``fdr`` is
-          Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``.
+          Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``. A gene is compared with those
+          that were perturbed in the same call: of one gene alone ``p``, ``like_genes`` and ``residual`` are NaN.
         - ``affected``, for ``level="gene"``: the long table of other genes.
         - ``params``: how it was made, with how much rank explains.
 
@@ -111,6 +113,11 @@ def in_silico(
         If genes are not in the model's vocabulary; the message lists them.
     InputValueError, MissingKeyError
         Before anything is written.
+
+    Warns
+    -----
+    SgtWarning
+        If a gene that was named is expressed in none of the cells.
 
     Examples
     --------
@@ -149,6 +156,9 @@ def in_silico(
     found = shifts_of(loaded, cells, states, asked)
     names = np.array([TOGETHER], dtype=object) if together else loaded.vocabulary[at].astype(object)
     table, about = summary(names, found, in_components(cells, states, asked), cells, asked, goal, rng=seed(rng))
+    if genes != ALL and len(silent := table.index[table["n_cells"] == 0]):
+        msg = f"{listed(silent)}: expressed in none of the {len(chosen.start):,} cells that were looked at; such a row holds NaN."
+        warn(msg)
     params: dict[str, Any] = {
         "kind": kind,
         "model": loaded.card.name,
@@ -164,13 +174,18 @@ def in_silico(
     if by_gene:
         record["affected"] = of_genes(found, names, loaded.vocabulary.astype(object))
     changed = write(adata, {"uns": {keys.uns: record}}, copy=copy, mod=mod)
-    measure = "shift" if goal is None else f"shift_{GOAL}"
-    first = table.index[0] if len(table) else "none"
-    say(
-        f"in_silico: {loaded.card.name}, {kind}, {len(table):,} genes in {len(chosen.start):,} cells; most moved by {first} "
-        f"({table[measure].iloc[0]:.4f}); rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f} "
-        f"-> uns['{keys.uns}']"
-        if len(table)
-        else f"in_silico: no gene was perturbed -> uns['{keys.uns}']"
-    )
+    said = _said(table, about, "shift" if goal is None else f"shift_{GOAL}")
+    say(f"in_silico: {loaded.card.name}, {kind}, {len(chosen.start):,} cells, {said} -> uns['{keys.uns}']")
     return changed
+
+
+def _said(table: "pd.DataFrame", about: dict[str, Any], measure: str) -> str:
+    """Return what moved most, and what explains it; with few genes nothing can be compared."""
+    if not len(table):
+        return "no gene was perturbed"
+    first = f"{table.index[0]} ({table[measure].iloc[0]:.4f})"
+    if not np.isfinite(about["explained_by_rank"]):
+        few = "too few genes for like_genes, p and residual to mean much: ask for more, or for all"
+        return f"most moved by {first} of {len(table):,}; {few}" if len(table) > 1 else f"{first}; {few}"
+    explained = f"rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f}"
+    return f"{len(table):,} genes; most moved by {first}; {explained}"
