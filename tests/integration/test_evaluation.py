@@ -65,6 +65,8 @@ def test_the_verdict_says_in_short_what_became_of_types_and_batches():
 def test_what_cannot_be_scored_is_said():
     assert "nothing to score" in verdict(None, "own")
     assert "no baseline" in verdict(evaluation(own=(0.7, 0.6, 0.9)), "own")
+    apart = verdict(evaluation(own=(0.7, np.nan, np.nan), pca=(0.8, np.nan, np.nan)), "own")
+    assert apart.endswith("cannot be scored, since no label is in two of them; types apart (bio) 0.700, pca 0.800")
 
 
 def test_rare_and_missing_labels_are_not_scored_and_many_cells_are_sampled():

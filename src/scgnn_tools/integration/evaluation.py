@@ -132,6 +132,12 @@ def verdict(found: Evaluation | None, own: str) -> str:
             f"{own}: iLISI {found.table.loc[own, 'ilisi']:.3f}, best baseline {best} {found.table.loc[best, 'ilisi']:.3f}; "
             "without labels_key= nobody knows whether the biology is still there"
         )
+    if not np.isfinite(found.table.loc[[own, *others], "total"].to_numpy(dtype=np.float64)).all():
+        best = found.table.loc[others, "bio"].idxmax()
+        return (
+            f"{own}: how batches mix cannot be scored, since no label is in two of them; types apart (bio) "
+            f"{found.table.loc[own, 'bio']:.3f}, {best} {found.table.loc[best, 'bio']:.3f}"
+        )
     words, losses, winner = [], 0, ""
     for measure, name in (("total", "total"), ("worst", "the worse of bio and batch")):
         mine, best, theirs, word = _against(found, own, others, measure)
