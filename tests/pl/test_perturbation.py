@@ -41,3 +41,8 @@ def test_what_was_not_scored_cannot_be_drawn(predicted):
         sgt.pl.perturbation(predicted, key="other")
     with pytest.raises(InputValueError, match=r"condition is 'CDK2', 'JAK1' or 'JAK2'; got 'JAK3'"):
         sgt.pl.perturbation(predicted, "JAK3")
+    asked = sgt.tl.perturb(predicted, "gene", n_halves=1, query="STAT1", copy=True)
+    with pytest.raises(
+        InputValueError, match=r"'STAT1' was predicted and never measured .* varm\['sgt_perturb_change'\]"
+    ):
+        sgt.pl.perturbation(asked, "STAT1")

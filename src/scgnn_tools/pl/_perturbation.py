@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice
-from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._choices import choice, listed
+from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import PERTURB, PerturbationKeys
+from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
@@ -74,6 +75,12 @@ def perturbation(
         msg = f"uns[{key!r}] holds no scored perturbations. Run sgt.tl.perturb(adata, perturbation_key, key_added={key!r}) first."
         raise MissingKeyError(msg)
     names = list(pd.unique(entry["top"]["condition"]))
+    if condition is not None and condition not in names and condition in entry["predictions"].index:
+        msg = (
+            f"{printable(condition)!r} was predicted and never measured in these cells, so there is no truth to draw. Its change is in "
+            f"varm[{keys.varm!r}]; held out, and drawn, are {listed(names)}."
+        )
+        raise InputValueError(msg)
     shown = entry["signal"]["e_distance"].idxmax() if condition is None else choice("condition", condition, names)
     with canvas.panels(figsize or (10.5, 4.8)) as figure:
         genes, scores = figure.subplots(1, 2, width_ratios=[2.4, 1])  # type: ignore[call-overload]
