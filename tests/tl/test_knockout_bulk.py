@@ -183,6 +183,8 @@ def test_genes_of_two_organisms_are_refused():
 
 
 def test_what_is_odd_is_said(samples):
+    with pytest.warns(SgtWarning, match="JAK1: knocked out in these experiments; .* has seen it"):
+        sgt.tl.knockout_bulk(samples, query=["JAK1", "STAT1"], evaluate=False, copy=True)
     turned = samples.copy()
     turned.obs["role"] = turned.obs["role"].map({"control": "knockout", "knockout": "control"})
     with pytest.warns(SgtWarning, match=r"falls in 0 of the 8 experiments.*the right way round\?"):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice, integer, number, sequence
+from scgnn_tools._choices import choice, integer, listed, number, sequence
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import KNOCKOUT, PerturbationKeys
 from scgnn_tools._log import printable, say
@@ -156,7 +156,8 @@ def knockout_bulk(
     Warns
     -----
     SgtWarning
-        If the target does not fall in most of its knock-outs, or control and knock-out were normalised in two ways.
+        If the target does not fall in most of its knock-outs, control and knock-out were normalised in two ways, or a target of the
+        ``query`` was knocked out in these experiments.
 
     Examples
     --------
@@ -188,6 +189,11 @@ def knockout_bulk(
         gene_key=gene_key,
     )
     wanted = _asked(query)
+    if seen := sorted(set(wanted) & set(found.target)):
+        msg = (
+            f"{listed(seen)}: knocked out in these experiments; look at what was measured; this prediction has seen it."
+        )
+        warn(msg)
     of = experiments(found, used, wanted, fold=fold, n_classes=classes)
     params = found.params | {"method": method, "classes": classes, "fold": fold, "features": used, "layer": layer or ""}
     params |= {"n_experiments": len(of), "share_changed": float(1 - of.base_rates()[of.middle])}
