@@ -217,7 +217,7 @@ def main() -> None:
         symbols = data.inputs.genes[expressed]
         tfs = symbols[np.isin(symbols, data.known["tf"].unique())]
         groups = [Group(g.name, g.cells, g.genes[expressed]) for g in groups]
-        side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0)
+        side = cell_side(data.inputs.expression, symbols, tfs, data.known, groups, rng=0).by_group(rng=0)
         for part in args.parts:
             if part == "cells":
                 tools = (lambda *_: {}) if args.without_tools else partial(activities, args.data, organism)

@@ -23,7 +23,8 @@ def make(x, edges, names, groups=None, known_share=0.7):
     rest = pd.DataFrame({"tf": np.repeat(["other1", "other2"], len(names)), "target": np.tile(names, 2)})
     groups = groups or [Group("", None, np.ones(len(names), dtype=bool))]
     expression = ad.AnnData(x, var=pd.DataFrame(index=names))
-    return cell_side(expression, names, tfs, pd.concat([known, rest]), groups, rng=0)
+    side = cell_side(expression, names, tfs, pd.concat([known, rest]), groups, rng=0)
+    return None if side is None else side.by_group(rng=0)
 
 
 @pytest.fixture(scope="module")

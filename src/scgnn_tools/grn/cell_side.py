@@ -66,8 +66,7 @@ class CellSide:
         """Return what is said of some factors."""
 
         def of(m: Measured) -> Measured:
-            z, r, one, other = m.half
-            half = (z[rows], r[rows], one, other)
+            half = None if m.half is None else (m.half[0][rows], m.half[1][rows], *m.half[2:])
             some = m.reliability.of_factors(rows)
             return replace(m, tfs=m.tfs[rows], z=m.z[rows], r=m.r[rows], reliability=some, half=half)
 
@@ -78,6 +77,23 @@ class CellSide:
         )  # fmt: skip
         groups = [g.take(rows) for g in self.of_group]
         return replace(self, tfs=self.tfs[rows], known=self.known[rows], evidence=evidence, of_group=groups)
+
+    def by_group(self, every: np.ndarray | None = None, *, rng: int) -> "CellSide":
+        """Return it with what each group adds; unchanged if there are no groups.
+
+        Parameters
+        ----------
+        every
+            Columns of all factors that are measured with these; None if there are no others.
+        rng
+            Seed.
+        """
+        if self.groups[0].cells is None:
+            return self
+        every = self.tfs if every is None else every
+        groups, z = [(g.cells, g.genes) for g in self.groups], self.evidence.measured.z
+        kept = pd.Index(every).get_indexer(self.tfs)
+        return replace(self, of_group=in_groups(self.x, every, groups, z, kept=kept, rng=rng))  # type: ignore[arg-type]
 
     def unknown(
         self, tfs: np.ndarray, genes: np.ndarray, *, n_top: int, allowed: np.ndarray | None = None
@@ -157,22 +173,26 @@ class CellSide:
         n_top, rng
             Targets kept of each factor, and the seed.
         """
-        ratio = self.evidence.log_ratio()
         noise = without_signal(self.evidence, self.known, self.degree, rng=rng)
-        scores = {
-            "joined": joined(prior, ratio), "prior": prior, "cells": np.where(np.isfinite(self.evidence.measured.z), ratio, np.nan),
-            "permuted cells": np.full_like(prior, np.nan) if noise is None else noise.log_ratio(),
-        }  # fmt: skip
+        permuted = np.full_like(prior, np.nan) if noise is None else noise.log_ratio()
+        noise, ratio = None, self.evidence.log_ratio()
         there = np.isfinite(self.evidence.measured.z)
+        scores = {
+            "joined": joined(prior, ratio),
+            "prior": prior,
+            "cells": np.where(there, ratio, np.nan),
+            "permuted cells": permuted,
+        }
         table = recovery(scores, self.known & there, np.where(there.any(axis=0), self.degree, 0), rng=rng)
         return {"recovery": table, "held_out": self._held_out(prior, n_top, rng)}
 
     def _held_out(self, prior: np.ndarray, n_top: int, rng: int) -> pd.DataFrame:
         """Infer from half of the cells, and predict the expression of the other half."""
         measured, rows = self.evidence.measured, {}
-        _, _, one, other = measured.half
+        one, other = measured.halves
         for name, edges in self.of_half(prior, n_top).items():
-            found = held_out(measured.x[one], measured.x[other], self.tfs, edges, rng=rng)
+            train, test = (measured.cells[measured.order[half]] for half in (one, other))
+            found = held_out(train, test, self.tfs, edges, rng=rng)
             rows[name] = {**vars(found), "gain": found.gain}
         return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -219,9 +239,10 @@ def cell_side(
     known: pd.DataFrame,
     groups: list[Group],
     *,
+    halved: bool = True,
     rng: int,
 ) -> CellSide | None:
-    """Measure all cells and each group; None without expression, or with too few cells or genes.
+    """Measure all cells; None without expression, or with too few cells or genes. What groups add is :meth:`CellSide.by_group`.
 
     Parameters
     ----------
@@ -233,6 +254,8 @@ def cell_side(
         Edges of the prior, ``tf``, ``target``.
     groups, rng
         Groups of cells, and the seed.
+    halved
+        Whether half of the cells are kept apart for the controls.
     """
     if expression is None:
         return None
@@ -246,13 +269,8 @@ def cell_side(
     degree = np.bincount(j[j >= 0], minlength=len(genes))
     enough = np.bincount(x.indices, minlength=len(genes)) >= MIN_CELLS
     expressed = enough & groups[0].genes if groups[0].cells is None else enough
-    evidence = pooled(x, columns, expressed, matrix, degree, rng=rng)
-    if evidence is None:
-        return None
-    by_group = [] if groups[0].cells is None else in_groups(
-        x, columns, [(g.cells, g.genes) for g in groups], evidence.measured.z, rng=rng  # type: ignore[misc]
-    )  # fmt: skip
-    return CellSide(x, columns, matrix, degree, groups, evidence, by_group)
+    evidence = pooled(x, columns, expressed, matrix, degree, halved=halved, rng=rng)
+    return None if evidence is None else CellSide(x, columns, matrix, degree, groups, evidence, [])
 
 
 def aligned(expression: AnnData, genes: np.ndarray) -> sp.csr_array:
@@ -260,12 +278,12 @@ def aligned(expression: AnnData, genes: np.ndarray) -> sp.csr_array:
     first = ~expression.var_names.duplicated()
     at = pd.Series(np.flatnonzero(first), index=expression.var_names[first]).reindex(genes)
     there = at.notna().to_numpy()
-    x = sp.csc_array(expression.X)[:, at[there].to_numpy(dtype=np.int64)]
-    place = sp.csr_array(
-        (np.ones(there.sum(), dtype=x.dtype), (np.arange(there.sum()), np.flatnonzero(there))),
-        shape=(there.sum(), len(genes)),
-    )
-    out = sp.csr_array(x @ place)
-    out.eliminate_zeros()
+    x, place = sp.csr_array(expression.X), np.full(expression.n_vars, -1)
+    place[at[there].to_numpy(dtype=np.int64)] = np.flatnonzero(there)
+    to = place.astype(x.indices.dtype)[x.indices]
+    kept = (to >= 0) & (x.data != 0)
+    before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])
+    indptr = before[x.indptr].astype(x.indptr.dtype)
+    out = sp.csr_array((x.data[kept], to[kept], indptr), shape=(x.shape[0], len(genes)))
     out.sort_indices()
     return out

@@ -21,10 +21,12 @@ class Measured:
 
     Attributes
     ----------
-    x
-        The cells in an order of their own, CSR (n_cells, n_genes).
+    cells
+        The cells as they came, CSR (n_cells, n_genes).
+    order
+        Those that were measured, in an order of their own.
     bins
-        Bin of depth of each of them.
+        Bin of depth of each, in that order.
     tfs
         Columns of the factors.
     z
@@ -35,16 +37,22 @@ class Measured:
     reliability
         Of ``z``, between halves of the cells.
     half
-        ``z`` and ``r`` of the first half of the cells, its rows, and those of the other half.
+        ``z`` and ``r`` of the first half of the cells, its rows, and those of the other half; None if they were not asked for.
     """
 
-    x: sp.csr_array
+    cells: sp.csr_array
+    order: np.ndarray
     bins: np.ndarray
     tfs: np.ndarray
     z: np.ndarray
     r: np.ndarray
     reliability: Reliability
-    half: "tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]"
+    half: "tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None"
+
+    @property
+    def x(self) -> sp.csr_array:
+        """The cells in their order, CSR (n_cells, n_genes); made anew, and not kept."""
+        return self.cells[self.order]
 
     @property
     def score(self) -> np.ndarray:
@@ -52,10 +60,35 @@ class Measured:
         return self.z * self.reliability.of_tf[:, None]
 
     @property
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the two halves of the cells."""
+        return self._half[2:]
+
+    @property
     def first_half(self) -> "Measured":
         """The first half of the cells alone, trusted as far as the whole."""
-        z, r, rows, _ = self.half
-        return replace(self, x=self.x[rows], bins=self.bins[rows], z=z, r=r)
+        z, r, rows, _ = self._half
+        return replace(self, order=self.order[rows], bins=self.bins[rows], z=z, r=r)
+
+    @property
+    def _half(self) -> "tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]":
+        if self.half is None:
+            msg = "The halves of these cells were not kept: measure(..., halved=True) keeps them."
+            raise RuntimeError(msg)
+        return self.half
+
+
+@dataclass(frozen=True)
+class Own:
+    """What is kept of the measure of a group's own cells: ``z``, float32 (n_tfs, n_genes), and how far it is to be trusted."""
+
+    z: np.ndarray
+    reliability: Reliability
+
+    @property
+    def score(self) -> np.ndarray:
+        """``z``, shrunk by the reliability of each factor."""
+        return self.z * self.reliability.of_tf[:, None]
 
 
 def measure(
@@ -65,6 +98,7 @@ def measure(
     *,
     rank: int = COMPONENTS,
     bins: np.ndarray | None = None,
+    halved: bool = True,
     rng: RNG = 0,
 ) -> Measured | None:
     """Measure cells, their permutation, and two halves of them; None if there are fewer than 20 cells or nothing to measure.
@@ -81,44 +115,105 @@ def measure(
         Components that genes are seen through.
     bins
         Bin of depth of each cell, for permuted cells that of the cells as they were; None makes them.
+    halved
+        Whether what the first half of the cells says is kept.
     rng
         Seed.
     """
+    place = _place(x, tfs, expressed)
+    if place is None:
+        return None
+    bins = depth_bins(x) if bins is None else bins
+    order = canonical_order(x)
+    bins, some = bins[order], sp.csr_array(x[:, place.genes])[order]
+    found = _smoothed(some, place, bins, rank, halved=halved, rng=rng)
+    some = sp.csc_array(some)
+
+    def plain(cells: sp.csc_array, bins: np.ndarray) -> np.ndarray:
+        return place.whole(correlations(cells, place.columns, np.arange(len(place.genes)), bins=bins))
+
+    half = (
+        None if found.first is None else (found.first, plain(some[found.one], bins[found.one]), found.one, found.other)
+    )
+    return Measured(x, order, bins, tfs, found.z, plain(some, bins), found.reliability, half)
+
+
+def measure_own(
+    x: sp.csr_array, tfs: np.ndarray, expressed: np.ndarray, *, kept: np.ndarray, rng: RNG = 0
+) -> Own | None:
+    """Measure the cells of a group as :func:`measure` does, and keep of it what a group needs, of the factors ``kept``."""
+    place = _place(x, tfs, expressed)
+    if place is None:
+        return None
+    order = canonical_order(x)
+    bins, some = depth_bins(x)[order], sp.csr_array(x[:, place.genes])[order]
+    found = _smoothed(some, place, bins, COMPONENTS, halved=False, rng=rng)
+    return Own(found.z[kept], found.reliability.of_factors(kept))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where what is measured lies among all factors and genes: ``mine`` of the factors, ``genes`` of the columns, (n_tfs, n_genes)."""
+
+    tfs: np.ndarray
+    mine: np.ndarray
+    genes: np.ndarray
+    n_genes: int
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Factors among the genes that are measured."""
+        return np.searchsorted(self.genes, self.tfs[self.mine])
+
+    def whole(self, values: np.ndarray) -> np.ndarray:
+        """Return values of all factors and genes, NaN where nothing was measured and for a factor and itself."""
+        out = np.full((len(self.tfs), self.n_genes), np.nan, dtype=np.float32)
+        out[np.ix_(self.mine, self.genes)] = values
+        out[np.arange(len(self.tfs)), self.tfs] = np.nan
+        return out
+
+    def of_factors(self, values: np.ndarray) -> np.ndarray:
+        """Return values of all factors, 0 where nothing was measured."""
+        out = np.zeros(len(self.tfs), dtype=np.float32)
+        out[self.mine] = values
+        return out
+
+
+def _place(x: sp.csr_array, tfs: np.ndarray, expressed: np.ndarray) -> _Place | None:
     mine, genes = np.flatnonzero(expressed[tfs]), np.flatnonzero(expressed)
     if x.shape[0] < LEAST_CELLS or len(mine) == 0 or len(genes) < 3:
         return None
-    rng = generator(rng)
-    bins = depth_bins(x) if bins is None else bins
-    order = canonical_order(x)
-    x, bins = x[order], bins[order]
-    some = sp.csr_array(x[:, genes])
-    columns = np.searchsorted(genes, tfs[mine])
-    every = np.arange(len(genes))
+    return _Place(tfs, mine, genes, x.shape[1])
 
-    def smooth(cells: sp.csr_array, bins: np.ndarray, by: Axes | None = None) -> np.ndarray:
-        by = axes(cells, n=rank, bins=bins) if by is None else by
+
+@dataclass(frozen=True)
+class _Smoothed:
+    """What components say of the genes in standard deviations of permuted cells, of all cells and of the first half; see Measured."""
+
+    z: np.ndarray
+    first: np.ndarray | None
+    reliability: Reliability
+    one: np.ndarray
+    other: np.ndarray
+
+
+def _smoothed(x: sp.csr_array, place: _Place, bins: np.ndarray, rank: int, *, halved: bool, rng: RNG) -> _Smoothed:
+    rng, columns, every = generator(rng), place.columns, np.arange(x.shape[1])
+
+    def smooth(cells: sp.csr_array, bins: np.ndarray, by: Axes) -> np.ndarray:
         return fitted_correlations(cells, columns, every, bins=bins, by=by)
 
-    by = axes(some, n=rank, bins=bins)
-    noise = permuted(some, bins=bins, rng=rng)
+    def of_half(rows: np.ndarray) -> np.ndarray:
+        cells = x[rows]
+        return smooth(cells, bins[rows], axes(cells, n=rank, bins=bins[rows]))
+
+    by = axes(x, n=rank, bins=bins)
+    noise = permuted(x, bins=bins, rng=rng)
     null = smooth(noise, bins, axes(noise, n=rank, bins=bins, trust=by.trust))
+    del noise  # as large as the cells
     one, other = halves(x.shape[0], rng=rng)
-    first, second = (smooth(some[rows], bins[rows]) for rows in (one, other))
-    found = agreement(first, second)
-    shape = (len(tfs), x.shape[1])
-    of_tf = np.zeros(len(tfs), dtype=np.float32)
-    of_tf[mine] = found.of_tf
-
-    def whole(values: np.ndarray) -> np.ndarray:
-        out = np.full(shape, np.nan, dtype=np.float32)
-        out[np.ix_(mine, genes)] = values
-        out[np.arange(len(tfs)), tfs] = np.nan
-        return out
-
-    def plain(rows: np.ndarray | slice) -> np.ndarray:
-        return whole(correlations(some[rows], columns, every, bins=bins[rows]))
-
-    return Measured(
-        x, bins, tfs, whole(calibrated(smooth(some, bins, by), null)), plain(slice(None)), replace(found, of_tf=of_tf),
-        (whole(calibrated(first, null)), plain(one), one, other),
-    )  # fmt: skip
+    first = of_half(one)
+    found = agreement(first, of_half(other))
+    first = place.whole(calibrated(first, null)) if halved else None
+    z = place.whole(calibrated(smooth(x, bins, by), null))
+    return _Smoothed(z, first, replace(found, of_tf=place.of_factors(found.of_tf)), one, other)

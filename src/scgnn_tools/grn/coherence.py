@@ -33,22 +33,35 @@ def coherence(
     means, bins
         As in :func:`scgnn_tools.grn.evidence.correlations`.
     """
-    links = sp.csr_array(known.astype(np.float32))
-    n_targets = known.sum(axis=1, keepdims=True).astype(np.float32)
-    blocks = [slice(s, s + BLOCK) for s in range(0, len(genes), BLOCK)]
+    out, told = np.zeros(known.shape, dtype=np.float32), np.flatnonzero(known.any(axis=1))
+    if not len(told):
+        return out
+    known = known[told]
     values = Standardised(x, means, bins)
-    regulon = sum((values(genes[b]) @ links[:, b].T.toarray() for b in blocks), np.float32(0))
-    out, own = np.empty(known.shape, dtype=np.float32), np.empty(len(genes), dtype=np.float32)
-    for b in blocks:
-        some = values(genes[b])
-        out[:, b] = regulon.T @ some  # type: ignore[union-attr]
-        own[b] = (some**2).sum(axis=0)  # 1, or 0 for a constant gene
-    others = n_targets - known
-    out -= known * own
-    out /= np.maximum(others, 1)
-    out *= others / (others + SHRINK)
-    there = (n_targets > 0).ravel()
-    if there.any():
-        out -= out[there].mean(axis=0)
-    out[~there] = 0
+    del x  # by columns from here on
+    regulon, own = _regulons(values, known, genes), np.empty(len(genes), dtype=np.float32)
+    found = np.empty(known.shape, dtype=np.float32)
+    for start in range(0, len(genes), BLOCK):
+        block = slice(start, start + BLOCK)
+        some = values(genes[block])
+        found[:, block] = regulon @ some
+        own[block] = (some**2).sum(axis=0)  # 1, or 0 for a constant gene
+    others = known.sum(axis=1, keepdims=True).astype(np.float32) - known
+    found -= known * own
+    found /= np.maximum(others, 1)
+    found *= others / (others + SHRINK)
+    found -= found.mean(axis=0)
+    out[told] = found
     return out
+
+
+def _regulons(values: Standardised, known: np.ndarray, genes: np.ndarray) -> np.ndarray:
+    """Return the sum of the known targets of each factor, float32 (n_tfs, n_cells)."""
+    targets = np.flatnonzero(known.any(axis=0))
+    links = sp.csc_array(known[:, targets].astype(np.float32))
+    out: np.ndarray | None = None
+    for start in range(0, len(targets), BLOCK):
+        block = slice(start, start + BLOCK)
+        part = sp.csr_array(links[:, block]) @ np.ascontiguousarray(values(genes[targets[block]]).T)
+        out = part if out is None else np.add(out, part, out=out)
+    return out  # type: ignore[return-value]

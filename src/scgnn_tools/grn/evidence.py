@@ -6,8 +6,11 @@ import scipy.sparse as sp
 N_BINS, LEAST = 20, 10
 """Bins of depth, and cells in one, at least."""
 
-BLOCK = 2048
+BLOCK = 1024
 """Genes that are dense at a time."""
+
+ROWS, COLUMNS = 2048, 256
+"""Cells, and genes, that something is worked out for at a time beside a dense block: it is then there once."""
 
 
 def correlations(
@@ -86,11 +89,28 @@ class Standardised:
     def __call__(self, columns: np.ndarray) -> np.ndarray:
         """Return columns, float32 (n_means or n_cells, len(columns))."""
         some = self._x[:, columns]
-        values = (some if self._means is None else self._means @ sp.csr_array(some)).toarray().astype(np.float32)
-        size = np.linalg.norm(values, axis=0)
-        values -= self._depth @ (self._depth.T @ values)
-        length = np.linalg.norm(values, axis=0)
-        return np.divide(values, length, out=np.zeros_like(values), where=length > 1e-4 * np.maximum(size, 1e-6))
+        values = (some if self._means is None else self._means @ sp.csr_array(some)).toarray()
+        values = values.astype(np.float32, copy=False)
+        size = _lengths(values)
+        subtract_depth(values, self._depth)
+        length = _lengths(values)
+        fine = length > 1e-4 * np.maximum(size, 1e-6)
+        values /= np.where(fine, length, 1)
+        values[:, ~fine] = 0
+        return values
+
+
+def subtract_depth(values: np.ndarray, depth: np.ndarray) -> None:
+    """Take what a basis of depth says of the cells out of dense columns, in place."""
+    told = depth.T @ values
+    for start in range(0, len(values), ROWS):
+        values[start : start + ROWS] -= depth[start : start + ROWS] @ told
+
+
+def _lengths(values: np.ndarray) -> np.ndarray:
+    """Return the length of each column."""
+    parts = range(0, values.shape[1], COLUMNS)
+    return np.concatenate([np.linalg.norm(values[:, s : s + COLUMNS], axis=0) for s in parts] or [np.zeros(0)])
 
 
 def moments(x: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:

@@ -138,12 +138,18 @@ def infer(
         judged, lambda: evaluate(data.inputs, method, split=split, rng=rng, options=options, controls=controls)
     )
     evaluation["calibration"] = kept.record("calibration", lambda: calibrate(inputs, method, rng=rng, options=options))
-    every = cell_side(data.inputs.expression, data.inputs.genes, data.tfs, data.known, groups, rng=rng)
+    every = cell_side(
+        data.inputs.expression, data.inputs.genes, data.tfs, data.known, groups, halved=controls and join, rng=rng
+    )
     new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
     if every is not None and not rows.all():
         new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     side = None if every is None else every.take(np.flatnonzero(rows))
-    every = None  # of many groups it is larger than all else
+    measured, every = (
+        None if every is None else every.tfs,
+        None,
+    )  # before the groups: it holds more factors than are ranked
+    side = None if side is None else side.by_group(measured, rng=rng)
     scored = networks(
         inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,
         added=None if side is None else side.added(join=join), allowed=data.allowed(tfs),
@@ -152,11 +158,12 @@ def infer(
     evaluation["controls"] = controls
     if side is not None:
         evaluation |= {"reliability": side.reliability(), "ratio": side.ratios()}
-        if controls and join and mean is not None:
-            evaluation |= side.controls(mean, n_top=n_top, rng=rng)
-            evaluation["verdict"] += f"; {predicts(evaluation['held_out'])}"
         if join and mean is not None:
             regulons = side.regulons(tfs)
+        if controls and join and mean is not None:
+            side = replace(side, of_group=[])  # the controls are of all cells, and need the room
+            evaluation |= side.controls(mean, n_top=n_top, rng=rng)
+            evaluation["verdict"] += f"; {predicts(evaluation['held_out'])}"
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
     return Network(edges, evaluation, new, regulons, scored.interrupted, len(tfs))

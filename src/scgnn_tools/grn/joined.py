@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools.grn.cells import Measured, measure
+from scgnn_tools.grn.cells import Measured, Own, measure, measure_own
 from scgnn_tools.grn.coherence import coherence
 from scgnn_tools.grn.contrast import differences, edge_contrast
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.ratio import OutOfFold, fit_out_of_fold
-from scgnn_tools.grn.reliability import Reliability
 
 TRANSFER = 0.5
 """Part of the coherence's log ratio that counts: known targets of a factor in one collection are told by its others better than its targets
@@ -59,19 +58,6 @@ class Evidence:
     def of_own(self, own: "Own") -> np.ndarray:
         """Return what a group's own evidence adds, on the terms of the pooled one."""
         return self.direct.shrunk(DIRECT[0], own.score)
-
-
-@dataclass(frozen=True)
-class Own:
-    """What is kept of the measure of a group's own cells: ``z``, float32 (n_tfs, n_genes), and how far it is to be trusted."""
-
-    z: np.ndarray
-    reliability: Reliability
-
-    @property
-    def score(self) -> np.ndarray:
-        """``z``, shrunk by the reliability of each factor."""
-        return self.z * self.reliability.of_tf[:, None]
 
 
 @dataclass(frozen=True)
@@ -146,31 +132,46 @@ def pooled(
     degree: np.ndarray,
     *,
     bins: np.ndarray | None = None,
+    halved: bool = True,
     rng: int,
 ) -> Evidence | None:
     """Measure all cells and weigh what they say; None if there is nothing to measure."""
-    measured = measure(x, tfs, expressed, bins=bins, rng=rng)
+    measured = measure(x, tfs, expressed, bins=bins, halved=halved, rng=rng)
     return None if measured is None else weigh(measured, known, degree)
 
 
 def without_signal(evidence: Evidence, known: np.ndarray, degree: np.ndarray, *, rng: int) -> Evidence | None:
     """Return the evidence of the same cells with every gene permuted among cells of like depth."""
     own = evidence.measured
-    cells = permuted(own.x, bins=own.bins, rng=rng + 1)
-    return pooled(cells, own.tfs, np.isfinite(own.z).any(axis=0), known, degree, bins=own.bins, rng=rng)
+    return pooled(
+        permuted(own.x, bins=own.bins, rng=rng + 1),
+        own.tfs,
+        np.isfinite(own.z).any(axis=0),
+        known,
+        degree,
+        bins=own.bins,
+        halved=False,
+        rng=rng,
+    )
 
 
 def in_groups(
-    x: sp.csr_array, tfs: np.ndarray, groups: list[tuple[np.ndarray, np.ndarray]], pooled_z: np.ndarray, *, rng: int
+    x: sp.csr_array,
+    tfs: np.ndarray,
+    groups: list[tuple[np.ndarray, np.ndarray]],
+    pooled_z: np.ndarray,
+    *,
+    kept: np.ndarray,
+    rng: int,
 ) -> list[InGroup]:
     """Measure each group, given as its cells and which genes they express, and set it against all other cells.
 
-    Whether a target is to rise or to fall with its factor is what ``pooled_z``, of all cells, says.
+    Factors are measured with one another and with all of ``tfs``; what is said of those ``kept`` is returned, and ``pooled_z``, of all
+    cells, is of these: it says whether a target is to rise or to fall with its factor.
     """
     apart = differences(x, [cells for cells, _ in groups])
     out = []
     for (cells, expressed), of_gene in zip(groups, apart, strict=True):
-        found = measure(x[cells], tfs, expressed, rng=rng)
-        own = None if found is None else Own(found.z, found.reliability)
-        out.append(InGroup(own, (of_gene[tfs], of_gene) if len(cells) < x.shape[0] else None, pooled_z))
+        own = measure_own(x[cells], tfs, expressed, kept=kept, rng=rng)
+        out.append(InGroup(own, (of_gene[tfs[kept]], of_gene) if len(cells) < x.shape[0] else None, pooled_z))
     return out

@@ -7,6 +7,9 @@ import scipy.sparse as sp
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.grn.evidence import N_BINS, depth_bins
 
+ROWS = 64
+"""Factors that scores are measured for at a time."""
+
 
 def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, bins: np.ndarray | None = None, rng: RNG = 0) -> sp.csr_array:
     """Permute every gene on its own, among cells that express about as many genes.
@@ -31,9 +34,9 @@ def permuted(x: sp.csr_array, *, n_bins: int = N_BINS, bins: np.ndarray | None =
     columns = sp.csc_array(x)
     rank = np.empty(n, dtype=np.int64)
     rank[order] = np.arange(n)
-    rows = _permuted_rows(columns.indptr, rank[columns.indices], bounds, generator(rng))
-    out = sp.csc_array((columns.data, order[rows].astype(columns.indices.dtype), columns.indptr), shape=x.shape)
-    return sp.csr_array(out)
+    rows = np.empty_like(columns.indices)
+    _permute_rows(columns.indptr, columns.indices, rank, order, bounds, generator(rng), rows)
+    return sp.csr_array(sp.csc_array((columns.data, rows, columns.indptr), shape=x.shape))
 
 
 def calibrated(score: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -41,23 +44,34 @@ def calibrated(score: np.ndarray, null: np.ndarray) -> np.ndarray:
 
     Mean and spread of the null are those of the factor (row) and of the gene (column) together: one pair alone is too little to tell.
     """
-    with np.errstate(invalid="ignore"):
-        of_row, of_column = null.mean(axis=1, keepdims=True), null.mean(axis=0, keepdims=True)
-        middle = of_row + of_column - null.mean()
-        rest = (null - middle) ** 2
-        total = float(rest.mean())
-        spread = np.sqrt(rest.mean(axis=1, keepdims=True) * rest.mean(axis=0, keepdims=True) / max(total, 1e-12))
-    least = 0.1 * np.sqrt(total)
-    z = (score - middle) / np.maximum(spread, max(least, 1e-6))
-    return np.where(np.isfinite(z), z, 0.0).astype(np.float32)
+    of_row, of_column, of_all = null.mean(axis=1, keepdims=True), null.mean(axis=0, keepdims=True), null.mean()
+    rest = of_row + of_column  # from here on in place: it is as large as the scores
+    rest -= of_all
+    np.subtract(null, rest, out=rest)
+    np.square(rest, out=rest)
+    total = float(rest.mean())
+    by_row, by_column = rest.mean(axis=1, keepdims=True), rest.mean(axis=0, keepdims=True)
+    del rest
+    least, out = max(0.1 * np.sqrt(total), 1e-6), np.empty(score.shape, dtype=np.float32)
+    for start in range(0, len(score), ROWS):
+        rows = slice(start, start + ROWS)
+        spread = np.sqrt(by_row[rows] * by_column / max(total, 1e-12))
+        z = (score[rows] - (of_row[rows] + of_column - of_all)) / np.maximum(spread, least)
+        out[rows] = np.where(np.isfinite(z), z, 0.0)
+    return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _permuted_rows(
-    indptr: np.ndarray, ranks: np.ndarray, bounds: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:  # pragma: no cover (compiled)
-    n = bounds[-1]
-    place, out = np.arange(n), np.empty(len(ranks), dtype=np.int64)
+def _permute_rows(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    rank: np.ndarray,
+    order: np.ndarray,
+    bounds: np.ndarray,
+    rng: np.random.Generator,
+    out: np.ndarray,
+) -> None:  # pragma: no cover (compiled)
+    place = np.arange(bounds[-1])
     for j in range(len(indptr) - 1):
         for b in range(len(bounds) - 1):
             low, high = bounds[b], bounds[b + 1]
@@ -65,5 +79,4 @@ def _permuted_rows(
                 k = low + int(rng.random() * (i - low + 1))
                 place[i], place[k] = place[k], place[i]
         for p in range(indptr[j], indptr[j + 1]):
-            out[p] = place[ranks[p]]
-    return out
+            out[p] = order[place[rank[indices[p]]]]

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.graph.knn import knn
-from scgnn_tools.grn.evidence import depth_basis, moments
+from scgnn_tools.grn.evidence import depth_basis, moments, subtract_depth
 
 NEIGHBOURS = 30
 COMPONENTS, CELLS_PER_COMPONENT = 30, 5
@@ -100,13 +100,12 @@ def _standardised(x: sp.csr_array, bins: np.ndarray | None = None) -> np.ndarray
     dispersion = np.divide(deviation**2, mean + 1e-3, out=np.zeros_like(mean), where=deviation > 1e-6)
     some = np.sort(np.argsort(-dispersion, kind="stable")[:MOST_GENES])
     some = some[dispersion[some] > 0]
-    values = sp.csc_array(x)[:, some].toarray().astype(np.float32)
+    values = sp.csc_array(x)[:, some].toarray().astype(np.float32, copy=False)
     values -= mean[some].astype(np.float32)
     values /= deviation[some].astype(np.float32)
     np.clip(values, -10, 10, out=values)
     if bins is not None:
-        depth = depth_basis(bins)
-        values -= depth @ (depth.T @ values)
+        subtract_depth(values, depth_basis(bins))
     return values
 
 
@@ -158,10 +157,12 @@ def fitted_correlations(
     Cells are never made dense over all genes: only the loadings are.
     """
     used, place = np.unique(np.concatenate([tfs, genes]), return_inverse=True)
-    some = sp.csc_array(x)[:, used]
+    some = sp.csc_array(x)
+    some = some if len(used) == x.shape[1] else some[:, used]
     fits = np.asarray(some.T @ by.cells).T  # (n_components, n_used), coordinates in an orthonormal basis
     depth = depth_basis(bins)
-    total = np.asarray(some.multiply(some).sum(axis=0)).ravel() - (np.asarray(some.T @ depth) ** 2).sum(axis=1)
+    squares = sp.csc_array((some.data**2, some.indices, some.indptr), shape=some.shape)
+    total = np.asarray(squares.sum(axis=0)).ravel() - (np.asarray(some.T @ depth) ** 2).sum(axis=1)
     free = max(1, x.shape[0] - depth.shape[1] - len(fits))
     noise = np.maximum(total - (fits**2).sum(axis=0), 0) / free  # of one coordinate
     fits *= np.sqrt(by.trust)[:, None]
