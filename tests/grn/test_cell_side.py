@@ -111,6 +111,19 @@ def test_groups_have_scores_of_their_own(world):
     assert set(told.columns) == set(high.columns)
 
 
+def test_groups_of_some_factors_are_measured_with_all_of_them(world):
+    x, edges, names = world
+    every = np.ones(len(names), dtype=bool)
+    groups = [Group("first", np.arange(200), every), Group("rest", np.arange(200, 500), every)]
+    side, rows = make(x, edges, names, groups), np.array([1, 4, 5])
+    some = side.take(rows).by_group(side.tfs, rng=0)
+    for here, there in zip(some.of_group, side.of_group, strict=True):
+        np.testing.assert_array_equal(here.own.z, there.own.z[rows])
+        np.testing.assert_array_equal(here.own.score, there.own.score[rows])
+        np.testing.assert_array_equal(here.contrast, there.take(rows).contrast)
+        assert here.pooled_z is some.evidence.measured.z  # of many groups a copy each is larger than all else
+
+
 def test_factors_that_the_prior_lacks_are_told_by_the_cells_alone(world):
     x, edges, names = world
     edges = edges.copy()

@@ -9,7 +9,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools.data import open_expression
-from scgnn_tools.tl._gene_programs import cluster, eta2
+from scgnn_tools.tl._gene_programs import _Between, cluster, eta2
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,16 @@ def test_clusters_of_vectors_are_found():
     )
     assert (np.diff(np.bincount(found[found >= 0])) <= 0).all()
     assert (found[truth == 3] == -1).all()
+
+
+def test_eta2_of_scores_that_are_added_up():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.random((50, 4)), np.zeros((50, 1))], axis=1).astype(np.float32)
+    codes = rng.integers(-1, 3, 50)
+    between = _Between(codes, 5)
+    for start in range(0, 50, 17):
+        between.add(values[start : start + 17], start)
+    np.testing.assert_allclose(between.eta2(), eta2(values, codes), atol=1e-9)
 
 
 def test_eta2():

@@ -214,6 +214,7 @@ def _smoothed(x: sp.csr_array, place: _Place, bins: np.ndarray, rank: int, *, ha
     one, other = halves(x.shape[0], rng=rng)
     first = of_half(one)
     found = agreement(first, of_half(other))
-    first = place.whole(calibrated(first, null)) if halved else None
+    of_first = place.whole(calibrated(first, null)) if halved else None
+    del first
     z = place.whole(calibrated(smooth(x, bins, by), null))
-    return _Smoothed(z, first, replace(found, of_tf=place.of_factors(found.of_tf)), one, other)
+    return _Smoothed(z, of_first, replace(found, of_tf=place.of_factors(found.of_tf)), one, other)

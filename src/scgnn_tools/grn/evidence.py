@@ -117,5 +117,6 @@ def moments(x: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each column, float64."""
     n, d = x.shape
     values = x.data.astype(np.float64)
-    mean, square = (np.bincount(x.indices, weights=v, minlength=d) / n for v in (values, values**2))
+    mean = np.bincount(x.indices, weights=values, minlength=d) / n
+    square = np.bincount(x.indices, weights=np.square(values, out=values), minlength=d) / n
     return mean, np.sqrt(np.maximum(square - mean**2, 0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 FIRST_RESOLUTION = 40.0
 NAMED = 4
 """Genes that stand for a program."""
+
+COLUMNS = 64
+"""Programs whose means over groups are made at a time."""
 
 
 @door
@@ -133,25 +137,24 @@ def gene_programs(
         msg = f"No group of {min_genes} genes at resolution {resolution:g}. Pass a lower resolution or a smaller min_genes."
         raise InputValueError(msg)
     names = [f"P{i + 1}" for i in range(n)]
-    peak, mean = _peak_and_mean(expression)
-    sets = [program]
+    peak, mean = expression.peak_and_mean
+    between = like = None
     if grouped is not None:
-        sets.append(_like(program, by_name, mean, np.random.default_rng(seed(rng))))
-    scores, *of_random = _scores(expression, sets, peak, n)
+        groups = grouped.astype("category").cat.remove_unused_categories()
+        between = _Between(groups.cat.codes.to_numpy(), n)
+        like = _like(program, by_name, mean, np.random.default_rng(seed(rng)))
+    scores = _scores(expression, program, peak, n, like, between)
     separation = pd.DataFrame({"n_genes": np.bincount(program[program >= 0])}, index=names)
     separation["top_genes"] = [", ".join(adata.var_names[_top(np.flatnonzero(program == i), mean)]) for i in range(n)]
     separation["cohesion"] = _cohesion(vectors, program)
     result: dict[str, Any] = {}
-    if grouped is not None:
-        groups = grouped.astype("category").cat.remove_unused_categories()
+    table = pd.DataFrame(scores, columns=names, index=adata.obs_names)
+    if between is not None:
         separation["eta2"] = eta2(scores, groups.cat.codes.to_numpy())
-        separation["eta2_random"] = eta2(of_random[0], groups.cat.codes.to_numpy())
-        frame = pd.DataFrame(scores, columns=names, index=adata.obs_names)
-        result["scores"] = frame.groupby(groups.to_numpy(), observed=True).mean()
-        result["scores"].index = result["scores"].index.astype(str)
+        separation["eta2_random"] = between.eta2()
+        result["scores"] = _means(table, groups)
     params = {"use_rep": rep, "groupby": groupby or "", "n_neighbors": n_neighbors, "resolution": float(resolution)}
     result |= {"separation": separation, "params": {**params, "min_genes": min_genes, "matrix": expression.name}}
-    table = pd.DataFrame(scores, columns=names, index=adata.obs_names)
     fields = {
         "var": {keys.var: pd.Categorical.from_codes(program, names)},
         "obsm": {keys.obsm: table},
@@ -180,8 +183,14 @@ class _Own:
         for start, block in self.expression.lognorm_rows():
             yield start, sp.csr_array(block[:, self.columns])
 
-    def gene_totals(self) -> np.ndarray:
-        return self.expression.gene_totals()[self.columns]
+    @cached_property
+    def peak_and_mean(self) -> tuple[np.ndarray, np.ndarray]:
+        """The highest and the mean log-normalised value of each gene, in one pass over the cells."""
+        peak, total = np.zeros(len(self.columns)), np.zeros(len(self.columns))
+        for _, block in self.lognorm_rows():
+            np.maximum.at(peak, block.indices, block.data)
+            total += np.asarray(block.sum(axis=0)).ravel()
+        return peak, total / self.n_obs
 
 
 def _own_genes(expression: Expression, adata: "AnnData") -> _Own:
@@ -238,7 +247,7 @@ def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | Non
         wanted = (
             adata.var["highly_variable"].to_numpy(bool)
             if "highly_variable" in adata.var
-            else expression.gene_totals() > 0
+            else expression.peak_and_mean[1] > 0
         )
     elif isinstance(genes, str):
         flags = column_of(adata.var, genes, "genes", "var")
@@ -259,24 +268,58 @@ def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | Non
     return out
 
 
-def _peak_and_mean(expression: _Own) -> tuple[np.ndarray, np.ndarray]:
-    peak, total = np.zeros(len(expression.columns)), np.zeros(len(expression.columns))
-    for _, block in expression.lognorm_rows():
-        peak = np.maximum(peak, block.max(axis=0).toarray().ravel())
-        total += np.asarray(block.sum(axis=0)).ravel()
-    return peak, total / expression.n_obs
-
-
-def _scores(expression: _Own, programs: list[np.ndarray], peak: np.ndarray, n: int) -> list[np.ndarray]:
-    """Return the scores of the cells by each set of programs, float32 (n_obs, n), in one pass over the cells."""
-    maps = [_to_programs(program, peak, n) for program in programs]
-    out = [
-        np.empty((expression.n_obs, n), dtype=np.float32) for _ in maps
-    ]  # filled block by block: nothing is there twice
+def _scores(
+    expression: _Own, program: np.ndarray, peak: np.ndarray, n: int, like: np.ndarray | None, between: "_Between | None"
+) -> np.ndarray:
+    """Return the scores of the cells, float32 (n_obs, n), in one pass; those of the random genes ``like`` go into ``between``."""
+    own, random = (None if p is None else _to_programs(p, peak, n) for p in (program, like))
+    out = np.empty((expression.n_obs, n), dtype=np.float32)  # filled block by block: nothing is there twice
     for start, block in expression.lognorm_rows():
-        for scores, to_program in zip(out, maps, strict=True):
-            scores[start : start + block.shape[0]] = (block @ to_program).toarray()
+        out[start : start + block.shape[0]] = (block @ own).toarray()
+        if between is not None:
+            between.add((block @ random).toarray(), start)
     return out
+
+
+class _Between:
+    """What :func:`scgnn_tools.metrics.eta2` says of scores that are added up by group and not kept.
+
+    Parameters
+    ----------
+    codes
+        Group of each cell, -1 for none.
+    n
+        Programs.
+    """
+
+    def __init__(self, codes: np.ndarray, n: int) -> None:
+        self._codes, n_groups = codes, int(codes.max(initial=-1)) + 1
+        self._size = np.bincount(codes[codes >= 0], minlength=n_groups)[:, None]
+        self._sums, self._squares = np.zeros((n_groups, n)), np.zeros(n)
+
+    def add(self, scores: np.ndarray, start: int) -> None:
+        """Take in the scores of the cells from ``start`` on, (n_some, n)."""
+        codes = self._codes[start : start + len(scores)]
+        for group in np.unique(codes[codes >= 0]):
+            own = scores[codes == group].astype(np.float64)
+            self._sums[group] += own.sum(axis=0)
+            self._squares += (own**2).sum(axis=0)
+
+    def eta2(self) -> np.ndarray:
+        """Return the share of each program's variance that lies between groups, (n,)."""
+        n = max(1, int(self._size.sum()))
+        mean = self._sums.sum(axis=0) / n
+        total = self._squares - n * mean**2
+        between = ((self._sums - self._size * mean) ** 2 / np.maximum(self._size, 1)).sum(axis=0)
+        return np.divide(between, total, out=np.zeros_like(total), where=total > 1e-12 * self._squares)
+
+
+def _means(table: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """Return the mean of each column in each group; some columns at a time, because pandas copies them."""
+    columns = range(0, table.shape[1], COLUMNS)
+    parts = [table.iloc[:, s : s + COLUMNS].groupby(groups.to_numpy(), observed=True).mean() for s in columns]
+    out = pd.concat(parts, axis=1)
+    return out.set_axis(out.index.astype(str))
 
 
 def _to_programs(program: np.ndarray, peak: np.ndarray, n: int) -> sp.csr_array:
