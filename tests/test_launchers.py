@@ -94,6 +94,7 @@ def test_annbatch(atlas):
     assert set(ad.io.read_zarr("vectors.zarr").obs_names) == set(atlas.obs_names)
 
 
+@pytest.mark.slow
 def test_a_collection(atlas, tmp_path):
     """Without annbatch: a zarr group of groups, in the order of their numbers."""
     pytest.importorskip("dask")

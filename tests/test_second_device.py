@@ -41,6 +41,10 @@ TAKERS = [n for n, e in METHODS.items() if e.device and e.installed and n not in
 PREDICT = [n for n in PREDICTORS if "device" in options(link_predictor(n))]
 
 
+def marked(name):
+    return pytest.param(name, marks=[pytest.mark.slow] if name in ("cgc", "cnnc", "deepdrim") else [])
+
+
 @pytest.fixture
 def device():
     with second_device() as name:
@@ -56,7 +60,7 @@ def test_it_is_a_device(device):
     assert (x + 1).cpu().numpy().tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize("name", TAKERS)
+@pytest.mark.parametrize("name", [marked(n) for n in TAKERS])
 def test_labels(device, name):
     rng = np.random.default_rng(0)
     (train, y), (validation, y_validation), (test, _) = (make(n, rng=rng) for n in (80, 30, 20))
@@ -64,7 +68,7 @@ def test_labels(device, name):
     assert np.isfinite(method.scores(test)).all()
 
 
-@pytest.mark.parametrize("name", PREDICT)
+@pytest.mark.parametrize("name", [marked(n) for n in PREDICT])
 def test_links(device, name):
     train, test, vectors, expression = pairs.__wrapped__()
     method = short(link_predictor, name, device).fit(train, embedding=vectors, expression=expression)

@@ -7,6 +7,7 @@ from benchmarks import gpu
 
 
 @pytest.mark.filterwarnings("ignore")  # of networks without training; what counts is that every part ran
+@pytest.mark.slow
 def test_every_part_runs_in_tiny_shapes():
     found = gpu.table(gpu.tiny(), torch.device("cpu"))
     assert not found["note"].fillna("").str.contains("failed|no time").any(), found["note"].tolist()

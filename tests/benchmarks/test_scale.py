@@ -24,6 +24,7 @@ def test_cells_have_labels_a_fifth_of_them_known(test_data, tmp_path):
     assert cells.obs["batch"].nunique() == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_or_takes_too_long_is_a_row(tmp_path):
     row = scale.row("embed", tmp_path / "no.h5ad", 7, minutes=1, threads=1)
     assert row["note"].startswith("ended with 1: FileNotFoundError")

@@ -261,6 +261,7 @@ cls(adata, use_rep="X_own").train(max_epochs=20, early_stopping=False, accelerat
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED, cls.__name__, str(tmp_path)], check=False)
     assert done.returncode == -9

@@ -12,7 +12,7 @@ __all__ = ["planted"]
 
 def test_a_curve_and_an_area_a_row(planted):
     planted.varm["$other$"] = np.random.default_rng(1).normal(size=(100, 4))
-    table = sgt.tl.classify_genes(planted, classes(planted), use_rep=["x", "$other$"], n_trees=20)
+    table = sgt.tl.classify_genes(planted, classes(planted), use_rep=["x", "$other$"], n_trees=8)
     assert list(table.index[:3]) == ["x", "$other$", "random"]
     figure = sgt.pl.gene_classes(table)
     left, right = figure.axes

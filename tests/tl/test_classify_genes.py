@@ -31,7 +31,7 @@ def classes(adata):
 
 def test_a_planted_class_is_found_in_the_vectors_and_not_in_the_baselines(planted):
     before = planted.copy()
-    table = sgt.tl.classify_genes(planted, classes(planted), use_rep="x", n_trees=15)
+    table = sgt.tl.classify_genes(planted, classes(planted), use_rep="x", n_trees=8)
     assert changed(before, planted) == set()
     assert table.loc["x", "auc"] > 0.9
     readers = [f"x, {c}" for c in READERS]
@@ -90,16 +90,16 @@ def test_ensembl_ids_a_series_and_genes_in_two_classes(planted):
     ids = pd.Series(symbols.index, index=symbols.to_numpy()).groupby(level=0).first()
     given = classes(planted)
     by_id = {k: [ids.get(g, g) for g in v] for k, v in given.items()}
-    first = sgt.tl.classify_genes(planted, given, use_rep="x", n_trees=20, baselines=False)
-    again = sgt.tl.classify_genes(planted, by_id, use_rep="x", n_trees=20, baselines=False)
+    first = sgt.tl.classify_genes(planted, given, use_rep="x", n_trees=8, baselines=False)
+    again = sgt.tl.classify_genes(planted, by_id, use_rep="x", n_trees=8, baselines=False)
     pd.testing.assert_frame_equal(first, again)
     series = pd.Series({g: k for k, v in given.items() for g in v})
     pd.testing.assert_frame_equal(
-        sgt.tl.classify_genes(planted, series, use_rep="x", n_trees=20, baselines=False), first
+        sgt.tl.classify_genes(planted, series, use_rep="x", n_trees=8, baselines=False), first
     )
     given["b"].append(given["a"][0])
     given["b"].append("NOT A GENE")
-    less = sgt.tl.classify_genes(planted, given, use_rep="x", n_trees=20, baselines=False)
+    less = sgt.tl.classify_genes(planted, given, use_rep="x", n_trees=8, baselines=False)
     assert (less.loc["x", "n_genes"], less.loc["x", "n_lost"]) == (99, 1)
 
 
@@ -217,7 +217,7 @@ def test_the_baselines_of_the_papers_are_of_counts_and_ranks(planted):
     x[:, :50] += 2 * (np.arange(60) < 30)[:, None]  # a class that cells tell
     planted.X = sp.csr_matrix(x)
     table = sgt.tl.classify_genes(
-        planted, classes(planted), use_rep="x", n_trees=20, n_folds=3, baselines="paper", n_cells=40
+        planted, classes(planted), use_rep="x", n_trees=8, n_folds=3, baselines="paper", n_cells=40
     )
     rows = [f"{of}, {name}" for of in ("counts", "ranks") for name in ("forest", *READERS)]
     assert list(table.index[-6:]) == rows

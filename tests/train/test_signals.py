@@ -28,6 +28,7 @@ for handler in ("none", "own"):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.slow
 def test_sigterm_closes_what_is_open_and_ends_the_process(tmp_path):
     words = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

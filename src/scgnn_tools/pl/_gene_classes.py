@@ -50,7 +50,7 @@ def gene_classes(
     ...     "ribosomal": [g for g in adata.var_names if g.startswith("RPL")],
     ...     "mitochondrial": [g for g in adata.var_names if g.startswith(("NDUF", "ATP5", "COX"))],
     ... }
-    >>> sgt.pl.gene_classes(sgt.tl.classify_genes(adata, classes, n_trees=50))
+    >>> sgt.pl.gene_classes(sgt.tl.classify_genes(adata, classes, n_trees=10))
     <Figure size ...>
     """
     curves = _checked(evaluation)
