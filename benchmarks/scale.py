@@ -246,6 +246,7 @@ JOBS: dict[str, Callable[[Path], object]] = {
     "infer_grn(groupby)": _tl("infer_grn", groupby="cell_type"),
     "gene_programs": _programs,
     "integrate, center": _tl("integrate", batch_key="batch", method="center"),
+    "integrate, harmony": _tl("integrate", batch_key="batch", method="harmony"),
     "infer_grn(degree), tf_activity": _activity,
     "scanpy: normalise, HVG, PCA": _pca,
     "scanpy: the same, neighbours, Leiden": _leiden,
