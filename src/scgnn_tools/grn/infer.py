@@ -145,10 +145,8 @@ def infer(
     if every is not None and not rows.all():
         new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
     side = None if every is None else every.take(np.flatnonzero(rows))
-    measured, every = (
-        None if every is None else every.tfs,
-        None,
-    )  # before the groups: it holds more factors than are ranked
+    measured = None if every is None else every.tfs
+    every = None  # before the groups: it holds more factors than are ranked
     side = None if side is None else side.by_group(measured, rng=rng)
     scored = networks(
         inputs, method, tfs, groups, known=data.known, n_top=n_top, n_runs=n_runs, rng=rng, options=options, store=kept,

@@ -159,10 +159,8 @@ def classify_genes(
         msg = f"n_folds={n_folds} is more than the smallest class has genes with a vector, {smallest}; each fold tests one of each class."
         raise InputValueError(msg)
     # numbers, since scikit-learn reads classes that are called "0" and "1" as such
-    y, tables = (
-        np.unique(label.to_numpy(), return_inverse=True)[1],
-        {key: [vectors[at]], **{k: [x[at]] for k, x in peers.items()}},
-    )
+    y = np.unique(label.to_numpy(), return_inverse=True)[1]
+    tables = {key: [vectors[at]], **{k: [x[at]] for k, x in peers.items()}}
     if baselines:
         tables["random"] = random_vectors(len(at), vectors.shape[1], number)
     if baselines and adata is not None:
