@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from scgnn_tools.graph.cosine import unit_length
+
 BLOCK = 2**23
 """Similarities that are held at once."""
 
@@ -33,9 +35,7 @@ class Nearness:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float32)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
+    return unit_length(np.asarray(x, dtype=np.float32))
 
 
 @numba.njit(cache=True, nogil=True)

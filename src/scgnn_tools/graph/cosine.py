@@ -52,3 +52,9 @@ def cosine_topk(vectors: np.ndarray, k: int, *, minimum: float = 0.0) -> sp.csr_
     if not rows:
         return sp.csr_array((n, n), dtype=np.float32)
     return canonical(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), (n, n))
+
+
+def unit_length(x: np.ndarray) -> np.ndarray:
+    """Return the rows of a dense matrix with length one; rows of zeros stay."""
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError, InputValueError, warn
 from scgnn_tools.graph import knn
+from scgnn_tools.graph.cosine import unit_length
 
 Matrix = tuple[sp.csr_array, ...]
 Sparsify = int | float | Literal["adaptive", "whole"]
@@ -115,12 +116,12 @@ def _chosen(similarity: np.ndarray, sparsify: Sparsify, own: int | None) -> np.n
 
 def _projected(rows: sp.csr_array, graph: sp.csr_array, k: int, project: np.ndarray, *, among: bool) -> sp.csr_array:
     """Return the cosines of rows with the ``k`` nodes that are nearest in the projection, and with themselves."""
-    nodes = _unit_dense(np.asarray(graph @ project))
+    nodes = unit_length(np.asarray(graph @ project))
     if among:
         near = knn(nodes, k, metric="cosine").indices.reshape(len(nodes), -1)
         near = np.concatenate([near, np.arange(len(nodes))[:, None]], axis=1)
     else:
-        asked, size = _unit_dense(np.asarray(rows @ project)), max(1, BLOCK_ENTRIES // len(nodes))
+        asked, size = unit_length(np.asarray(rows @ project)), max(1, BLOCK_ENTRIES // len(nodes))
         parts = [
             np.argpartition(-(asked[i : i + size] @ nodes.T), k - 1, axis=1)[:, :k] for i in range(0, len(asked), size)
         ]
@@ -134,8 +135,3 @@ def _projected(rows: sp.csr_array, graph: sp.csr_array, k: int, project: np.ndar
     out = sp.csr_array(sp.coo_array(entries, shape=(rows.shape[0], len(nodes))))
     out.eliminate_zeros()
     return out
-
-
-def _unit_dense(x: np.ndarray) -> np.ndarray:
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)

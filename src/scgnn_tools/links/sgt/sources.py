@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools.data import open_expression
 from scgnn_tools.genes import tables
 from scgnn_tools.graph.coexpression import correlation
+from scgnn_tools.graph.cosine import unit_length
 from scgnn_tools.links._expression import drawn
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Vectors:
     def cosine(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return cosines, 0 for genes without a vector."""
         x, y = self._rows(a)[:, :-1], self._rows(b)[:, :-1]
-        return _unit(x) @ _unit(y).T
+        return unit_length(x) @ unit_length(y).T
 
     def _rows(self, names: np.ndarray) -> np.ndarray:
         at = self.index.get_indexer(names)
@@ -164,8 +165,3 @@ def same(a: pd.Series, b: pd.Series) -> np.ndarray:
     """Tell which names are the same, bool (len(a), len(b))."""
     code = pd.factorize(pd.concat([a, b], ignore_index=True))[0]
     return code[: len(a), None] == code[None, len(a) :]
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)
