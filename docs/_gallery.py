@@ -87,6 +87,30 @@ FIGURES = [
         sgt.tl.perturb(cells, "perturbation", n_halves=2)
         sgt.pl.perturbation(cells)
     """),
+    ("knockout_bulk", "", "Knock-outs in bulk", "Do methods find the genes that a knock-out changes? The changes here are made up.", """
+        import numpy as np
+        import pandas as pd
+        from anndata import AnnData
+
+        genes, rng = adata.raw.var_names, np.random.default_rng(0)
+        prior = sgt.genes.prior()[lambda edges: edges["target"].isin(genes)]
+        tfs = prior["source"].value_counts().index[:12]
+        level = 300 * np.expm1(adata.raw.X.mean(axis=0).A1) + 20
+        rows, obs = [], []
+        for tf in tfs:  # made up: most known targets of the transcription factor fall, and some other genes
+            hit = genes.isin(prior.loc[prior["source"] == tf, "target"]) | (rng.random(len(genes)) < 0.02)
+            for role, change in [("control", 1.0), ("knockout", np.where(hit, 0.3, 1.0))] * 2:
+                rows.append(rng.poisson(level * change * rng.lognormal(0, 0.2, len(genes))).astype("float32"))
+                obs.append({"experiment": tf, "role": role, "target": tf})
+        samples = AnnData(np.stack(rows), pd.DataFrame(obs, [str(i) for i in range(len(obs))]), adata.raw.var[[]])
+        sgt.tl.knockout_bulk(samples)
+        sgt.pl.knockout_bulk(samples)
+    """),
+    ("in_silico", "", "Knock-outs in a model", "How far cells move in a model when a gene leaves its input.", """
+        counts = adata.raw.to_adata()
+        sgt.tl.in_silico(counts)
+        sgt.pl.in_silico(counts)
+    """),
     ("grn_evaluation", "", "A network judged", "Correlations judged by known edges, beside counting edges.", """
         cells = adata.raw.to_adata()[:, adata.var_names].to_df()
         tfs = [t for t in sgt.genes.transcription_factors() if t in cells]

@@ -198,6 +198,6 @@ def test_baselines_of_like_genes_and_of_rank():
     left, share = residual(2 * level + 1, np.stack([level], axis=1))
     np.testing.assert_allclose(left, 0, atol=1e-9)
     assert share == pytest.approx(1)
-    out = table(np.array(["a", "b"]), np.full((3, 2), np.nan), np.zeros((2, 2)))
+    out = table(np.full((3, 2), np.nan), np.zeros((2, 2)))
     assert out["n_cells"].tolist() == [0, 0]
     assert out["shift"].isna().all()

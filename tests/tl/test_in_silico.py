@@ -166,8 +166,26 @@ def three_genes(adata):
 
 def test_one_gene_has_nothing_to_be_compared_with_and_a_silent_one_is_named(blood, caplog):
     with caplog.at_level("INFO", logger="scgnn_tools"):
-        sgt.tl.in_silico(blood, "CD74", copy=True)
+        sgt.tl.in_silico(blood, "CD74", n_like=0, copy=True)
     assert "too few genes for like_genes, p and residual" in caplog.text
     assert "nan" not in caplog.text
     with pytest.warns(SgtWarning, match="FOXP3: expressed in none of the"):
         sgt.tl.in_silico(blood, ["CD74", "FOXP3"], copy=True)
+
+
+def test_a_named_gene_stands_beside_genes_like_it_that_get_no_row(blood):
+    genes = list(blood.var_names[:2])
+    found = sgt.tl.in_silico(blood, genes, copy=True).uns["sgt_in_silico"]
+    assert set(found["genes"].index) == set(genes)
+    assert 20 <= found["params"]["n_like_genes"] <= 40
+    assert np.isfinite(found["genes"][["p", "fdr", "like_genes", "residual"]].to_numpy()).all()
+    assert (found["genes"]["fdr"] <= 2 * found["genes"]["p"]).all()
+    alone = sgt.tl.in_silico(blood, genes[0], n_like=0, copy=True).uns["sgt_in_silico"]
+    assert alone["params"]["n_like_genes"] == 0
+    assert alone["genes"][["p", "like_genes", "residual"]].isna().all(axis=None)
+    assert alone["genes"].loc[genes[0], "shift"] == pytest.approx(found["genes"].loc[genes[0], "shift"], abs=1e-12)
+    # genes beside it are its like, so that what they do is the null: as in the call with all genes, whose nearest are the same
+    whole = sgt.tl.in_silico(blood, copy=True).uns["sgt_in_silico"]["genes"]
+    assert found["genes"]["like_genes"].loc[genes].to_numpy() == pytest.approx(whole["like_genes"].loc[genes], rel=0.5)
+    with pytest.raises(InputValueError, match="n_like= finds genes that are like one gene"):
+        sgt.tl.in_silico(blood, genes, together=True, n_like=5)

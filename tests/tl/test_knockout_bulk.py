@@ -214,3 +214,12 @@ def test_a_backed_object_is_read(samples, form, tmp_path):
     found = [sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"]["evaluation"] for a in (samples, backed)]
     backed.file.close()
     pd.testing.assert_frame_equal(*found)
+
+
+def test_a_target_that_no_source_knows_is_named(samples):
+    with pytest.warns(
+        SgtWarning, match="ZZZ9: not known to Gene Ontology and the prior network; the prediction is what"
+    ):
+        sgt.tl.knockout_bulk(samples, query=["STAT1", "ZZZ9"], evaluate=False, features=["go", "prior"], copy=True)
+    with pytest.warns(SgtWarning, match="STAT1: not known to any source"):
+        sgt.tl.knockout_bulk(samples, query="STAT1", evaluate=False, features=["expression"], copy=True)

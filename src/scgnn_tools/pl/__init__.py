@@ -11,7 +11,9 @@ from scgnn_tools.pl._grn import grn
 from scgnn_tools.pl._grn_difference import grn_difference
 from scgnn_tools.pl._grn_evaluation import grn_evaluation
 from scgnn_tools.pl._grn_noise import grn_noise
+from scgnn_tools.pl._in_silico import in_silico
 from scgnn_tools.pl._integration import integration
+from scgnn_tools.pl._knockout_bulk import knockout_bulk
 from scgnn_tools.pl._lambda_curve import lambda_curve
 from scgnn_tools.pl._perturbation import perturbation
 from scgnn_tools.pl._regulons import regulon_heatmap, regulon_specificity
@@ -31,7 +33,9 @@ __all__ = [
     "grn_difference",
     "grn_evaluation",
     "grn_noise",
+    "in_silico",
     "integration",
+    "knockout_bulk",
     "lambda_curve",
     "perturbation",
     "regulon_heatmap",

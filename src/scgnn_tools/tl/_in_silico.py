@@ -15,9 +15,10 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.perturbation.silico import shifts_of
-from scgnn_tools.perturbation.silico.inputs import ALL, GOAL, chosen_cells, chosen_genes, read
+from scgnn_tools.perturbation.silico.inputs import ALL, GOAL, chosen_cells, chosen_genes, like_genes, read
 from scgnn_tools.perturbation.silico.run import TOGETHER, Asked, in_components, of_genes, summary
 from scgnn_tools.perturbation.silico.shifts import KINDS
+from scgnn_tools.perturbation.silico.statistics import NEAREST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def in_silico(
     alternatives: Sequence[str] = (),
     level: str = "cell",
     max_cells: int = 500,
+    n_like: int | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
     mod: str = RNA,
@@ -80,6 +82,9 @@ def in_silico(
         "cell", or "gene": the states of all other genes are compared, too (networks, up to 100 genes).
     max_cells
         Cells of each kind, at most; of more a random sample, which the order of the object does not decide.
+    n_like
+        Genes of like expression that are perturbed beside each named gene, so that its shift can be compared; they get no row. None:
+        20 with a linear model, 0 with a network, where each costs as much as a named gene.
     layer, gene_key
         As in :func:`scgnn_tools.tl.embed`.
     mod
@@ -102,10 +107,10 @@ def in_silico(
           and after, as published: for Geneformer the mean over the genes that stay, in the second-to-last layer, else of the cell's
           vector. ``shift`` is 1 − cosine. With a goal it is ``shift_goal``, the cosine with the goal's mean after, less before, and
           ``shift_<state>`` for the others. Its ``sd`` is over ``n_cells``. ``p`` is of a rank-sum test against other genes, ``fdr`` is
-          Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``. A gene is compared with those
-          that were perturbed in the same call: of one gene alone ``p``, ``like_genes`` and ``residual`` are NaN.
+          Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``. A gene is compared with all
+          that were perturbed in the same call, those of ``n_like`` too: of one gene alone ``p``, ``like_genes`` and ``residual`` are NaN.
         - ``affected``, for ``level="gene"``: the long table of other genes.
-        - ``params``: how it was made, with how much rank explains.
+        - ``params``: how it was made, with ``n_like_genes``, the number of genes of like expression, and how much rank explains.
 
     Raises
     ------
@@ -134,6 +139,10 @@ def in_silico(
     choice("kind", kind, KINDS)
     choice("level", level, ("cell", "gene"))
     max_cells = integer("max_cells", max_cells, least=2)
+    n_like = integer("n_like", n_like, least=0, or_none=True)
+    if n_like and together:
+        msg = "n_like= finds genes that are like one gene; genes that are perturbed together have none. Leave it out, or together=."
+        raise InputValueError(msg)
     loaded = (
         fm.load(fm.best_bundled() if model is None else model) if model is None or isinstance(model, str) else model
     )
@@ -141,6 +150,8 @@ def in_silico(
         msg = f"model is the name of a model, a loaded model or None; got {type(loaded).__name__}. See sgt.fm.list()."
         raise InputTypeError(msg)
     by_gene = level == "gene"
+    if n_like is None:
+        n_like = 0 if together or loaded.card.kind != "linear" else NEAREST
     if by_gene and loaded.card.kind == "linear":
         msg = f"{loaded.card.name} has no states of genes in a cell, so level='gene' needs a network. Pass level='cell', or another model=."
         raise InputValueError(msg)
@@ -152,7 +163,8 @@ def in_silico(
     if by_gene and len(at) > MOST_BY_GENE:
         msg = f"level='gene' holds a row a pair of genes; {len(at):,} genes are too many. Name up to {MOST_BY_GENE}."
         raise InputValueError(msg)
-    asked = Asked(at, kind, together, insert=kind == "overexpress" and genes != ALL, by_gene=by_gene)
+    controls = like_genes(cells, at, n_like)
+    asked = Asked(at, kind, together, insert=kind == "overexpress" and genes != ALL, by_gene=by_gene, controls=controls)
     found = shifts_of(loaded, cells, states, asked)
     names = np.array([TOGETHER], dtype=object) if together else loaded.vocabulary[at].astype(object)
     table, about = summary(names, found, in_components(cells, states, asked), cells, asked, goal, rng=seed(rng))
@@ -168,13 +180,14 @@ def in_silico(
         "goal": goal or "",
         "alternatives": list(alternatives),
         "n_cells": len(chosen.start),
+        "n_like_genes": len(controls),
         **about,
     }
     record: dict[str, Any] = {"genes": table, "params": params}
     if by_gene:
         record["affected"] = of_genes(found, names, loaded.vocabulary.astype(object))
     changed = write(adata, {"uns": {keys.uns: record}}, copy=copy, mod=mod)
-    said = _said(table, about, "shift" if goal is None else f"shift_{GOAL}")
+    said = _said(table, params, "shift" if goal is None else f"shift_{GOAL}")
     say(f"in_silico: {loaded.card.name}, {kind}, {len(chosen.start):,} cells, {said} -> uns['{keys.uns}']")
     return changed
 
@@ -185,7 +198,10 @@ def _said(table: "pd.DataFrame", about: dict[str, Any], measure: str) -> str:
         return "no gene was perturbed"
     first = f"{table.index[0]} ({table[measure].iloc[0]:.4f})"
     if not np.isfinite(about["explained_by_rank"]):
-        few = "too few genes for like_genes, p and residual to mean much: ask for more, or for all"
+        few = (
+            "too few genes for like_genes, p and residual to mean much: pass n_like=20, ask for more genes, or for all"
+        )
         return f"most moved by {first} of {len(table):,}; {few}" if len(table) > 1 else f"{first}; {few}"
     explained = f"rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f}"
-    return f"{len(table):,} genes; most moved by {first}; {explained}"
+    n = f"{len(table):,} gene{'s' * (len(table) > 1)}"
+    return f"{n}; most moved by {first}; genes like it: {table['like_genes'].iloc[0]:.4f}; {explained}"

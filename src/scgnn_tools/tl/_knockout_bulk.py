@@ -19,7 +19,7 @@ from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation.bulk import CLASSES, Experiments
 from scgnn_tools.perturbation.bulk.evaluation import calibration
 from scgnn_tools.perturbation.bulk.inputs import Bulk, bulk
-from scgnn_tools.perturbation.bulk.run import Result, check, experiments, predict
+from scgnn_tools.perturbation.bulk.run import Result, check, experiments, predict, unknown_to
 from scgnn_tools.perturbation.bulk.run import evaluate as hold_out
 from scgnn_tools.splits import split_experiments
 from scgnn_tools.splits.experiments import KINDS
@@ -157,7 +157,7 @@ def knockout_bulk(
     -----
     SgtWarning
         If the target does not fall in most of its knock-outs, control and knock-out were normalised in two ways, or a target of the
-        ``query`` was knocked out in these experiments.
+        ``query`` was knocked out in these experiments or is known to no source of ``features``.
 
     Examples
     --------
@@ -195,6 +195,10 @@ def knockout_bulk(
         )
         warn(msg)
     of = experiments(found, used, wanted, fold=fold, n_classes=classes)
+    if lacking := unknown_to(of, wanted, found.organism):
+        by = " and ".join({"go": "Gene Ontology", "prior": "the prior network"}[f] for f in used if f != "expression")
+        msg = f"{listed(lacking)}: not known to {by or 'any source'}; the prediction is what all of these experiments have in common."
+        warn(msg)
     params = found.params | {"method": method, "classes": classes, "fold": fold, "features": used, "layer": layer or ""}
     params |= {"n_experiments": len(of), "share_changed": float(1 - of.base_rates()[of.middle])}
     record: dict[str, Any] = {}

@@ -69,6 +69,16 @@ def experiments(
     )
 
 
+def unknown_to(of: Experiments, query: Sequence[str], organism: str) -> list[str]:
+    """Return the targets of which no source that is used knows anything: Gene Ontology, and edges of the prior network to these genes."""
+    by_source = [of.relations.genes[own] for own in of.relations.known.values()]
+    if of.edges.any():
+        names = np.array(query, dtype=object)
+        by_source.append(names[prior_edges(names, of.genes, organism).any(axis=1)])
+    known = {str(g) for genes in by_source for g in genes}
+    return [name for name in query if name not in known]
+
+
 def evaluate(
     of: Experiments,
     split: pd.DataFrame,

@@ -14,6 +14,7 @@ from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content, content_keys, sorted_by
 from scgnn_tools.data.tokens import Tokens
+from scgnn_tools.perturbation.silico.statistics import nearest
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -165,3 +166,11 @@ def chosen_genes(genes: Any, model: "FoundationModel", detected: np.ndarray) -> 
         msg = f"{len(lacking)} of {len(names)} genes are not in the vocabulary of {model.card.name}: {listed(lacking)}. Leave them out."
         raise GeneMatchError(msg)
     return np.asarray(list(dict.fromkeys(found.index.tolist())), dtype=np.int64)
+
+
+def like_genes(cells: SilicoCells, genes: np.ndarray, n: int) -> np.ndarray:
+    """Return positions of the ``n`` other detected genes that are nearest to each gene in mean expression and detection."""
+    seen = np.asarray((cells.log != 0).sum(axis=0)).ravel()
+    level = np.asarray(cells.log.sum(axis=0)).ravel()
+    own, others = genes[seen[genes] > 0], np.setdiff1d(np.flatnonzero(seen), genes)
+    return others[nearest(np.stack([level, seen], axis=1), own, others, n)]

@@ -1,6 +1,6 @@
 """Shifts of a model beside those of like genes, of principal components and of ranks alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ from scgnn_tools.perturbation.silico import linear
 from scgnn_tools.perturbation.silico.inputs import GOAL, SilicoCells
 from scgnn_tools.perturbation.silico.linear import LinearModel
 from scgnn_tools.perturbation.silico.shifts import Shifts
-from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, residual, table
+from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, adjusted, residual, table
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import FoundationModel
@@ -41,6 +41,8 @@ class Asked:
         Whether over-expression puts genes into cells that lack them.
     by_gene
         Whether the other genes' states are compared, too.
+    controls
+        Positions of genes that are perturbed only so that the others have something to be compared with.
     """
 
     genes: np.ndarray
@@ -48,6 +50,12 @@ class Asked:
     together: bool
     insert: bool
     by_gene: bool = False
+    controls: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    @property
+    def perturbed(self) -> np.ndarray:
+        """Positions of all that is perturbed, the genes that were asked for first."""
+        return np.concatenate([self.genes, self.controls])
 
 
 def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
@@ -56,19 +64,19 @@ def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, Si
         parts_of = cast("CGCMini | CorpusSVD", model).linear_parts
         means = {s: LinearModel(parts_of(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
         parts = LinearModel(parts_of(start.tokens))
-        return linear.shifts(parts, asked.genes, asked.kind, together=asked.together, states=means)
+        return linear.shifts(parts, asked.perturbed, asked.kind, together=asked.together, states=means)
     from scgnn_tools.fm import estimate
     from scgnn_tools.perturbation.silico import network
 
     network.input_of(model)  # type: ignore[arg-type]
     means = {s: network.vectors(model, c.tokens).mean(axis=0) for s, c in states.items()}  # type: ignore[arg-type]
     n = _sequences(start, asked)
-    say(f"in_silico: {start.tokens.n_cells:,} cells, {len(asked.genes):,} genes, {n:,} sequences")
+    say(f"in_silico: {start.tokens.n_cells:,} cells, {len(asked.perturbed):,} genes, {n:,} sequences")
     estimate.announce(model, model.lengths(start.tokens), n / max(start.tokens.n_cells, 1))  # type: ignore[arg-type]
     return network.shifts(
         model,  # type: ignore[arg-type]
         start.tokens,
-        asked.genes,
+        asked.perturbed,
         asked.kind,
         together=asked.together,
         insert=asked.insert,
@@ -81,7 +89,7 @@ def _sequences(start: SilicoCells, asked: Asked) -> int:
     n = start.tokens.n_cells
     if asked.together:
         return 2 * n
-    return n + (n * len(asked.genes) if asked.insert else int((start.log[:, asked.genes] != 0).sum()))
+    return n + (n * len(asked.perturbed) if asked.insert else int((start.log[:, asked.perturbed] != 0).sum()))
 
 
 def summary(
@@ -94,13 +102,13 @@ def summary(
     *,
     rng: RNG = 0,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return a row a perturbed gene, sorted by its effect, and what rank alone explains."""
+    """Return a row a gene that was asked for, sorted by its effect, and what rank alone explains of all that were perturbed."""
     effect, pca = (_effect(x, goal) for x in (found, beside))
-    own = start.log[:, asked.genes]
-    level, seen, rank, tokens = _likeness(start.log, own, asked.genes)
+    own = start.log[:, asked.perturbed]
+    level, seen, rank, tokens = _likeness(start.log, own, asked.perturbed)
     if asked.together:
         level, seen, rank, tokens = (np.array([np.nanmean(c)]) for c in (level, seen, rank, tokens))
-    out = table(names, effect, np.stack([level, seen], axis=1), rng=rng)
+    out = table(effect, np.stack([level, seen], axis=1), rng=rng)
     with np.errstate(invalid="ignore"):
         n = np.maximum(np.isfinite(found.cosine).sum(axis=0), 1)
         out.insert(0, "cosine", np.where(out["n_cells"] > 0, np.nansum(found.cosine, axis=0) / n, np.nan))
@@ -119,6 +127,8 @@ def summary(
         "spearman_rank": _spearman(mean, rank),
         "spearman_pca": _spearman(mean, out["pca"].to_numpy()),
     }
+    out = out.iloc[: len(names)].set_index(names.astype(object))
+    out.insert(out.columns.get_loc("p") + 1, "fdr", adjusted(out["p"].to_numpy()))
     out = out.rename(columns={"shift": f"shift_{GOAL}"}) if goal is not None else out
     measure = out["shift" if goal is None else f"shift_{GOAL}"].where(out["n_cells"] >= LEAST_CELLS, -np.inf)
     return out.iloc[np.argsort(-measure.to_numpy(), kind="stable")], about
@@ -164,7 +174,7 @@ def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Ask
     offset = -pca.mean_ @ axes
     means = {s: LinearModel([(c.log, axes)], offset).cells().mean(axis=0) for s, c in states.items()}
     return linear.shifts(
-        LinearModel([(start.log, axes)], offset), asked.genes, asked.kind, together=asked.together, states=means
+        LinearModel([(start.log, axes)], offset), asked.perturbed, asked.kind, together=asked.together, states=means
     )
 
 
@@ -172,7 +182,7 @@ def of_genes(found: Shifts, names: np.ndarray, vocabulary: np.ndarray) -> pd.Dat
     """Return the long table of genes whose states moved: perturbed, gene, cosine, n_cells, the most moved first."""
     if found.of_genes is None:
         return pd.DataFrame(columns=["perturbed", "gene", "cosine", "n_cells"])
-    cosine, n = found.of_genes
+    cosine, n = (x[: len(names)] for x in found.of_genes)
     i, j = np.nonzero(n)
     out = pd.DataFrame({"perturbed": names[i], "gene": vocabulary[j], "cosine": cosine[i, j], "n_cells": n[i, j]})
     return out.sort_values(["perturbed", "cosine"], kind="stable").reset_index(drop=True)

@@ -8,13 +8,11 @@ from scgnn_tools._random import RNG, generator
 NEAREST, LEAST_CELLS, MOST_NULL = 20, 3, 5_000
 
 
-def table(names: np.ndarray, effect: np.ndarray, like: np.ndarray, *, rng: RNG = 0) -> pd.DataFrame:
+def table(effect: np.ndarray, like: np.ndarray, *, rng: RNG = 0) -> pd.DataFrame:
     """Return a row a gene: mean, spread, cells, the rank-sum test against other genes, and what genes of like expression do.
 
     Parameters
     ----------
-    names
-        Of the perturbed genes, (n_genes,).
     effect
         Of cells and genes, larger for more, NaN where there is none, (n_cells, n_genes).
     like
@@ -22,22 +20,23 @@ def table(names: np.ndarray, effect: np.ndarray, like: np.ndarray, *, rng: RNG =
     rng
         Of the other genes' cells that a gene is compared with.
     """
-    from scipy.stats import false_discovery_control
-
     n = np.isfinite(effect).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(n > 0, np.nansum(effect, axis=0) / n, np.nan)
         spread = np.sqrt(np.maximum(np.nansum((effect - mean) ** 2, axis=0) / np.maximum(n - 1, 1), 0))
-    p = rank_sum(effect, rng=rng)
-    fdr = np.full(len(names), np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        fdr[known] = false_discovery_control(p[known])
-    out = pd.DataFrame(
-        {"shift": mean, "sd": np.where(n > 1, spread, np.nan), "n_cells": n, "p": p, "fdr": fdr},
-        index=names.astype(object),
-    )
+    out = pd.DataFrame({"shift": mean, "sd": np.where(n > 1, spread, np.nan), "n_cells": n})
+    out["p"] = rank_sum(effect, rng=rng)
     out["like_genes"] = of_like_genes(mean, like)
+    return out
+
+
+def adjusted(p: np.ndarray) -> np.ndarray:
+    """Return Benjamini and Hochberg's false discovery rate of p-values, NaN where there is none."""
+    from scipy.stats import false_discovery_control
+
+    out, known = np.full(len(p), np.nan), np.isfinite(p)
+    if known.any():
+        out[known] = false_discovery_control(p[known])
     return out
 
 
@@ -108,3 +107,25 @@ def residual(mean: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, float]:
     out[known] = mean[known] - fit
     total = ((mean[known] - mean[known].mean()) ** 2).sum()
     return out, float(1 - (out[known] ** 2).sum() / total) if total > 0 else 0.0
+
+
+def nearest(like: np.ndarray, genes: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
+    """Return which of the others are among the ``n`` nearest to a gene, each column of what they are like by its ranks.
+
+    Parameters
+    ----------
+    like
+        What genes are like by, float (n_all_genes, k).
+    genes, others
+        Rows of it.
+    n
+        A gene; those of several genes may be the same.
+    """
+    from scipy.spatial import cKDTree
+    from scipy.stats import rankdata
+
+    n = min(n, len(others))
+    if n == 0 or not len(genes):
+        return np.zeros(0, dtype=np.int64)
+    place = np.stack([rankdata(c) for c in like.T], axis=1)
+    return np.unique(cKDTree(place[others]).query(place[genes], k=n, p=1)[1])
