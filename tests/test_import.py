@@ -1,4 +1,6 @@
 import ast
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,12 @@ def test_nothing_ties_the_code_to_one_kind_of_device_or_lets_a_file_run_code():
                 assert not said.endswith(".cuda"), where
                 assert keywords.get("allow_pickle", "False") == "False", where
                 assert said != "torch.load" or keywords.get("weights_only") == "True", where
+
+
+def test_a_function_that_uses_the_package_travels_to_other_processes():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    code = "import scgnn_tools as sgt\ndef count(): return len(sgt.__version__)"
+    there = {"__name__": "__main__"}
+    exec(code, there)
+    assert pickle.loads(cloudpickle.dumps(there["count"]))() == len(sgt.__version__)
+    assert copy.deepcopy({"package": sgt})["package"] is sgt

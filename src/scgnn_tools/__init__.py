@@ -91,6 +91,10 @@ class _Package(ModuleType):
             vars(value).setdefault("__getattr__", partial(_lacking, value))
         super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let functions that use the package travel to other processes (dask, Ray, joblib): they import it there, as any module."""
+        return import_module, (self.__name__,)
+
 
 sys.modules[__name__].__class__ = _Package
 
