@@ -128,7 +128,7 @@ def test_factors_that_the_prior_lacks_are_told_by_the_cells_alone(world):
     x, edges, names = world
     edges = edges.copy()
     side = make(x, np.where(np.arange(planted.N_TFS)[:, None] == 3, False, edges), names)
-    table = side.unknown(names[: planted.N_TFS], names, n_top=12)
+    table = side.unknown(names[: planted.N_TFS], names, np.array([3]), n_top=12)
     assert set(table["tf"]) == {"T03"}
     assert table["target"].isin(names[edges[3]]).mean() > 0.7
     some = side.take(np.array([0, 5]))

@@ -432,8 +432,21 @@ def test_how_long_it_takes_is_said_first(pbmc68k, caplog):
     lines = [m for m in caplog.messages if m.startswith("infer_grn") and "NEAT1" not in m]
     size = r"pairs of the prior to learn from \([\d,]+ known edges, and pairs without one\), then 18 transcription factors × 762 genes"
     assert re.search(size + r" of the data to score, 3 trainings of degree: about \d+ s", lines[0])
+    assert "; 18 transcription factors × 762 genes scored, the 100 best targets of each" in lines[1]
+
+
+def test_the_line_counts_the_transcription_factors_that_the_tables_hold(pbmc68k, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, SOME, **{**QUICK, "min_expressed": 0.3})
+    said, made = "\n".join(caplog.messages), pbmc68k.uns["sgt_grn"]
+    n_tfs, n_new = made["edges"]["source"].nunique(), made["new_factors"]["source"].nunique()
+    assert 0 < n_tfs < 18
+    assert not set(made["new_factors"]["source"]) & set(
+        SOME["source"]
+    )  # a factor whose known targets are not measured is not new
+    assert f"each of the {n_tfs} that enough cells express (min_expressed=0.3)" in said
     assert re.search(
-        r"; 18 transcription factors( \(\d+ more that the prior does not know: .*\))? × 762 genes scored", lines[1]
+        rf"\d+ more transcription factors are not in the prior; {n_new} of them, those that enough cells", said
     )
 
 

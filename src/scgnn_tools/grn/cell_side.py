@@ -96,9 +96,9 @@ class CellSide:
         return replace(self, of_group=in_groups(self.x, every, groups, z, kept=kept, rng=rng))  # type: ignore[arg-type]
 
     def unknown(
-        self, tfs: np.ndarray, genes: np.ndarray, *, n_top: int, allowed: np.ndarray | None = None
+        self, tfs: np.ndarray, genes: np.ndarray, new: np.ndarray, *, n_top: int, allowed: np.ndarray | None = None
     ) -> pd.DataFrame:
-        """Return the best targets of factors that the prior does not know, by the cells alone.
+        """Return the best targets of the factors ``new`` (their rows), which the prior does not know, by the cells alone.
 
         ``data_score`` is what a pair has above what the gene has with all factors on average: a gene that goes with everything is
         nobody's target.
@@ -108,7 +108,6 @@ class CellSide:
             warnings.simplefilter("ignore", RuntimeWarning)  # genes that no factor is measured with
             score = score - np.nanmean(score, axis=0, keepdims=True)
         score = score if allowed is None else np.where(allowed, score, np.nan)
-        new = np.flatnonzero(~self.known.any(axis=1))
         ranked = np.where(np.isfinite(score[new]), score[new], -np.inf)
         k = min(n_top, ranked.shape[1] - 1)
         best = np.argpartition(-ranked, k, axis=1)[:, :k] if len(new) else np.zeros((0, k), dtype=np.int64)

@@ -143,7 +143,8 @@ def infer(
     )
     new, regulons = pd.DataFrame({"tf": [], "target": [], "data_score": []}), pd.DataFrame()
     if every is not None and not rows.all():
-        new = every.unknown(data.tfs, data.inputs.genes, n_top=n_top, allowed=data.allowed(data.tfs))
+        unranked = np.flatnonzero(~rows)
+        new = every.unknown(data.tfs, data.inputs.genes, unranked, n_top=n_top, allowed=data.allowed(data.tfs))
     side = None if every is None else every.take(np.flatnonzero(rows))
     measured = None if every is None else every.tfs
     every = None  # before the groups: it holds more factors than are ranked

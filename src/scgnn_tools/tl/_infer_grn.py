@@ -19,7 +19,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
-from scgnn_tools.grn.collect import MOST_CELLS
+from scgnn_tools.grn.collect import MOST_CELLS, Data
 from scgnn_tools.grn.imported import score_matrix
 from scgnn_tools.links import predictor_name
 from scgnn_tools.store import check_folder
@@ -225,20 +225,35 @@ def infer_grn(
     if given:
         params["options"] = {k: str(v) for k, v in given.items()}
     changed = write(adata, _fields(target, keys, network, data.column_of, params), copy=copy, mod=mod)
-    n_pairs = len(network.edges.drop_duplicates(["tf", "target"]))
-    per = f" (pair × group: {n_pairs:,} pairs in {len(groups)} groups)" if groupby is not None else ""
-    more = len(data.tfs) - network.n_scored
-    new = f" ({more:,} more that the prior does not know: uns['{key_added}']['new_factors'])" if more else ""
-    say(
-        f"infer_grn: {method} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {network.n_scored:,} "
-        f"transcription factors{new} × {len(data.inputs.genes):,} genes scored, the {n_top} best targets of each and known ones kept: "
-        f"{len(network.edges):,} edges{per} -> uns['{key_added}'], varp['{key_added}']"
-    )
-    say(f"infer_grn: {_on_the_list(network.edges)}")
-    say(f"infer_grn: {network.evaluation['verdict']}")
-    for line in network.evaluation["cells"].splitlines():
+    for line in _told(network, data, params, key_added):
         say(f"infer_grn: {line}")
     return changed
+
+
+def _told(network: Network, data: Data, params: dict[str, Any], key: str) -> list[str]:
+    """Return what the call says of its result, a line each."""
+    edges, new = network.edges, network.new_factors
+    n_tfs, n_pairs = edges["tf"].nunique(), len(edges.drop_duplicates(["tf", "target"]))
+    enough = f"enough cells express (min_expressed={params['min_expressed']:g})"
+    kept = "each" if n_tfs == network.n_scored else f"each of the {n_tfs:,} that {enough}"
+    per = f" (pair × group: {n_pairs:,} pairs in {len(params['groups'])} groups)" if "groups" in params else ""
+    made = (
+        f"{params['method']} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {network.n_scored:,} "
+        f"transcription factors × {len(data.inputs.genes):,} genes scored, the {params['n_top']} best targets of {kept} and known ones "
+        f"kept: {len(edges):,} edges{per} -> uns['{key}'], varp['{key}']"
+    )
+    lines = [made]
+    more, n_new = len(data.tfs) - network.n_scored, new["tf"].nunique()
+    if more and n_new:
+        those = "they are" if n_new == more else f"{n_new:,} of them, those that enough cells express, are"
+        lines.append(
+            f"{more:,} more transcription factors are not in the prior; {those} scored by the cells alone: uns['{key}']['new_factors']"
+        )
+    elif more:
+        lines.append(
+            f"{more:,} more transcription factors are not in the prior and were left out; tfs= with their names keeps them"
+        )
+    return [*lines, _on_the_list(edges), network.evaluation["verdict"], *network.evaluation["cells"].splitlines()]
 
 
 def _on_the_list(edges: pd.DataFrame) -> str:
