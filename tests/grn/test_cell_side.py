@@ -135,6 +135,15 @@ def test_factors_that_the_prior_lacks_are_told_by_the_cells_alone(world):
     assert some.known.shape[0] == len(some.evidence.log_ratio()) == 2
 
 
+def test_what_all_cells_say_is_of_the_genes_that_a_network_can_hold(world):
+    x, edges, names = world
+    held = np.arange(len(names)) % 4 > 0
+    groups = [Group("first", np.arange(200), held), Group("rest", np.arange(200, 500), held)]
+    several, one = (make(x, edges, names, g).evidence.measured.z for g in (groups, [Group("", None, held)]))
+    np.testing.assert_array_equal(several, one)
+    assert np.isnan(several[:, ~held]).all()
+
+
 def test_too_few_cells_have_no_side(world):
     x, edges, names = world
     assert make(x[:12], edges, names) is None

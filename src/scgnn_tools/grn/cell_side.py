@@ -267,8 +267,10 @@ def cell_side(
     matrix[i[there], j[there]] = True
     degree = np.bincount(j[j >= 0], minlength=len(genes))
     enough = np.bincount(x.indices, minlength=len(genes)) >= MIN_CELLS
-    expressed = enough & groups[0].genes if groups[0].cells is None else enough
-    evidence = pooled(x, columns, expressed, matrix, degree, halved=halved, rng=rng)
+    held = np.any(
+        [group.genes for group in groups], axis=0
+    )  # genes that no network holds would only add noise to the components
+    evidence = pooled(x, columns, enough & held, matrix, degree, halved=halved, rng=rng)
     return None if evidence is None else CellSide(x, columns, matrix, degree, groups, evidence, [])
 
 
