@@ -88,6 +88,11 @@ def say(message: str) -> None:
     logger.info(_CONTROL.sub(" ", message))
 
 
+def counted(n: int, thing: str) -> str:
+    """Return a number of things in words: 1 edge, 2 edges."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def duration(seconds: float) -> str:
     """Return seconds in words."""
     if seconds < 90:

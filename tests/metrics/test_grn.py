@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.metrics import grn
+from scgnn_tools.metrics import auprc_difference, grn
 from scgnn_tools.metrics._grn import _Ranking
 
 RNG = np.random.default_rng(0)
@@ -98,6 +98,15 @@ def test_intervals_hold_the_value_repeat_and_narrow_with_more_factors():
             assert m[f"{name}_low"] <= m[name] <= m[f"{name}_high"]
     assert many["auroc_high"] - many["auroc_low"] < 0.6 * (few["auroc_high"] - few["auroc_low"])
     assert grn(Y, S, TF, bootstrap=20, rng=1) == grn(Y, S, TF, bootstrap=20, rng=1)
+
+
+def test_too_few_factors_have_no_interval():
+    tf, y = np.repeat(np.arange(3), 20), np.tile([1, 0, 0, 1], 15)
+    for n, there in ((2, False), (3, True)):
+        some = tf < n
+        scores = grn(y[some], np.arange(some.sum()) % 7, tf[some], bootstrap=20)
+        assert np.isfinite(scores["auprc_low"]) == there
+        assert np.isfinite(auprc_difference(y[some], y[some], np.arange(some.sum()) % 7, tf[some])).all() == there
 
 
 def test_what_cannot_be_asked():

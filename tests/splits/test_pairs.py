@@ -92,7 +92,7 @@ def test_the_audit_of_a_scaling(pairs):
 
 
 def test_a_split_that_would_leave_a_part_empty(pairs):
-    with pytest.raises(GraphError, match="at least 3 different values of 'tf'; there are 2"):
+    with pytest.raises(GraphError, match="at least 3 transcription factors with pairs; there are 2"):
         split_pairs("unseen_tf", pairs[pairs["tf"].isin(["T0", "T1"])])
     with pytest.raises(GraphError, match="leaves the training set with 0 positive"):
         split_pairs("random_pair", pairs.assign(label=0))

@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._errors import GraphError
+from scgnn_tools._log import counted
 from scgnn_tools._random import generator
 from scgnn_tools.grn.candidates import STATED
 from scgnn_tools.grn.inputs import LinkInputs, fit, stop_if_interrupted
@@ -60,11 +61,13 @@ def evaluate(
         part = split_pairs(split, inputs.pairs, rng=rng)
     except GraphError as error:
         part = np.full(len(inputs.pairs), -1, dtype=np.int8)
-        out["status"] = f"not evaluated: {error}"
+        out["status"] = f"not evaluated: {str(error).rstrip('.')}"
     train, validation, test = (inputs.pairs[part == p] for p in range(3))
     n_positive = int(test["label"].sum())
     if out["status"] == "ok" and n_positive < MIN_POSITIVE:
-        out["status"] = f"not evaluated: {n_positive} edges in the test set, at least {MIN_POSITIVE} are wanted"
+        out["status"] = (
+            f"not evaluated: {counted(n_positive, 'edge')} in the test set, at least {MIN_POSITIVE} are wanted"
+        )
     label, tf = test["label"].to_numpy(), test["tf"].to_numpy()
     rows, scores = {}, {}
     for shown, name, given in _entries(inputs, method, options, rng, controls=controls):
@@ -85,7 +88,10 @@ def evaluate(
         enough = few >= MIN_POSITIVE  # of expression: pairs of which the data hold both genes may be few
         judged = scores[shown] if enough else np.full(len(test), np.nan)
         metrics = grn_metrics(label, judged, tf, bootstrap=DRAWS, rng=rng)
-        told = {"coverage": coverage, "status": "ok" if enough else f"{few} edges with a score: too few"}
+        told = {
+            "coverage": coverage,
+            "status": "ok" if enough else f"{counted(few, 'held-out edge')} with a score, too few",
+        }
         rows[shown] = {**row, **told, **metrics}
     table = pd.DataFrame.from_dict(rows, orient="index")
     out["table"] = table.join(_differences(table, method, label, scores, tf))
@@ -147,7 +153,7 @@ def verdict(
     others = others.loc[(others["kind"] == "baseline") & others["auprc"].notna(), "auprc"]
     own = table.loc[method, "auprc"]
     if others.empty or np.isnan(own):
-        return f"{method}: {table.loc[method, 'status']}"
+        return f"{method} was not evaluated: {table.loc[method, 'status']}"
     best = others.idxmax()
     if DIFFERENCE[0] in table:
         low, high = table.loc[best, list(DIFFERENCE[1:])]
@@ -155,7 +161,10 @@ def verdict(
         fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
         low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine], bootstrap=DRAWS)
     word = "beats" if low > 0 else "loses to" if high < 0 else "ties with"
-    interval = f"difference {short(own - others[best])}, 95 % {short(low)} to {short(high)}"
+    interval = f"difference {short(own - others[best])}, "
+    interval += (
+        f"95 % {short(low)} to {short(high)}" if np.isfinite(low) else "too few transcription factors for an interval"
+    )
     told = (
         f"AUPRC {short(own)}, {best} {short(others[best])} ({interval}), chance {short(table.loc[method, 'density'])}"
     )

@@ -12,7 +12,7 @@ import scgnn_tools
 from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._html import boxed
-from scgnn_tools._log import duration, say
+from scgnn_tools._log import counted, duration, say
 from scgnn_tools.grn.calibration import calibrate, probability
 from scgnn_tools.grn.cell_side import cell_side
 from scgnn_tools.grn.collect import Data
@@ -226,8 +226,8 @@ def _announce(
     todo = [n for n in names if not store.has(n)]
     known = int(data.inputs.pairs["label"].sum())
     size = (
-        f"{len(data.inputs.pairs):,} pairs of the prior to learn from ({known:,} known edges, and pairs without one), then "
-        f"{len(tfs):,} transcription factors × {len(data.inputs.genes):,} genes of the data to score"
+        f"{counted(len(data.inputs.pairs), 'pair')} of the prior to learn from ({counted(known, 'known edge')}, and pairs without "
+        f"one), then {counted(len(tfs), 'transcription factor')} × {len(data.inputs.genes):,} genes of the data to score"
     )
     if not todo:
         say(f"infer_grn: {size}; all {len(names)} trainings of {method} are in the store")

@@ -11,6 +11,9 @@ from scgnn_tools._random import RNG, generator
 INTERVAL = (2.5, 97.5)
 """Percentiles of the bootstrap that an interval runs between."""
 
+FEWEST = 3
+"""Transcription factors that an interval over them needs: of one alone every draw is the same, and the interval a false certainty."""
+
 
 @door_of_arrays
 def grn(
@@ -47,7 +50,7 @@ def grn(
         precision: the share of edges among the top ``n_positive`` pairs, and ``epr_ratio``, the same to the density (BEELINE);
         ``precision_at_100``; ``auroc_per_tf`` and ``auprc_per_tf``, means over the ``n_tfs`` transcription factors with both
         kinds of pairs. NaN where there is nothing to rank. With ``bootstrap``, each of them as ``…_low`` and ``…_high`` too, a
-        95 % interval.
+        95 % interval; NaN with fewer than three transcription factors.
 
     Examples
     --------
@@ -88,6 +91,8 @@ def auprc_difference(
     y_true: np.ndarray, a: np.ndarray, b: np.ndarray, tf: np.ndarray, *, bootstrap: int = 200, rng: RNG = 0
 ) -> tuple[float, float]:
     """Return a 95 % interval of how much higher the AUPRC of one ranking is than that of another of the same pairs.
+
+    It is NaN with fewer than three transcription factors.
 
     Parameters
     ----------
@@ -237,5 +242,7 @@ def _mean(values: np.ndarray, weights: np.ndarray | None) -> float:
 
 
 def _draws(n: int, times: int, rng: RNG) -> np.ndarray:
-    """Return how often each of ``n`` is drawn, (times, n)."""
+    """Return how often each of ``n`` is drawn, (times, n); nothing is drawn of too few."""
+    if n < FEWEST:
+        return np.zeros((0, n), dtype=np.int64)
     return generator(rng).multinomial(n, np.full(n, 1 / n), size=times)

@@ -199,7 +199,8 @@ def _by_group(pairs: pd.DataFrame, column: str, rng: RNG) -> np.ndarray:
     rng = generator(rng)
     names = rng.permutation(np.sort(pairs[column].unique()))
     if len(names) < 3:
-        msg = f"The split needs at least 3 different values of {column!r}; there are {len(names)}."
+        what = {"tf": "transcription factors", "target": "targets"}.get(column, f"different values of {column!r}")
+        msg = f"The split needs at least 3 {what} with pairs; there are {len(names)}."
         raise GraphError(msg)
     n_test = max(1, round(TEST_SHARE * len(names)))
     n_validation = max(1, round(VALIDATION_SHARE * len(names)))

@@ -12,7 +12,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import counted, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG, seed
@@ -237,10 +237,10 @@ def _told(network: Network, data: Data, params: dict[str, Any], key: str) -> lis
     enough = f"enough cells express (min_expressed={params['min_expressed']:g})"
     kept = "each" if n_tfs == network.n_scored else f"each of the {n_tfs:,} that {enough}"
     per = f" (pair × group: {n_pairs:,} pairs in {len(params['groups'])} groups)" if "groups" in params else ""
+    scored = f"{counted(network.n_scored, 'transcription factor')} × {len(data.inputs.genes):,} genes scored"
     made = (
-        f"{params['method']} with {params['vectors']} on {params['prior']} ({params['n_edges']:,} edges); {network.n_scored:,} "
-        f"transcription factors × {len(data.inputs.genes):,} genes scored, the {params['n_top']} best targets of {kept} and known ones "
-        f"kept: {len(edges):,} edges{per} -> uns['{key}'], varp['{key}']"
+        f"{params['method']} with {params['vectors']} on {params['prior']} ({counted(params['n_edges'], 'edge')}); {scored}, the "
+        f"{params['n_top']} best targets of {kept} and known ones kept: {len(edges):,} edges{per} -> uns['{key}'], varp['{key}']"
     )
     lines = [made]
     more, n_new = len(data.tfs) - network.n_scored, new["tf"].nunique()
@@ -260,7 +260,8 @@ def _on_the_list(edges: pd.DataFrame) -> str:
     """Say how many sources of the edges are transcription factors by the bundled list."""
     is_tf = edges.drop_duplicates("tf")["is_tf"]
     if is_tf.all():
-        return f"all {len(is_tf):,} sources are on the list of transcription factors"
+        told = f"all {len(is_tf):,} sources are" if len(is_tf) > 1 else "the one source is"
+        return f"{told} on the list of transcription factors"
     told = f"{int(is_tf.sum()):,} of {len(is_tf):,} sources are on the list of transcription factors"
     return f"{told}; column is_tf tells them apart, tfs= leaves the others out"
 
