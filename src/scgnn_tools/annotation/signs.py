@@ -2,6 +2,8 @@
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
 
 from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.annotation.nearness import Nearness
@@ -131,19 +133,21 @@ class Signs:
 
     def _energy(self, vectors: np.ndarray) -> np.ndarray:
         whitened = np.einsum("nd,de->ne", vectors, self._whiten)
-        square = np.stack([((whitened - centre) ** 2).sum(axis=1) for centre in self._centres], axis=1)
-        energy = -2 * np.logaddexp.reduce(-square / 2, axis=1) + 2 * np.log(len(self._centres))  # never negative
+        square = cdist(whitened, self._centres, "sqeuclidean")
+        energy = -2 * logsumexp(-square / 2, axis=1) + 2 * np.log(len(self._centres))  # never negative
         return np.log(energy + 1e-4)
 
 
 def _means_of(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    one_hot = np.eye(int(labels.max()) + 1)[labels]
-    return one_hot.T @ x.astype(np.float64) / one_hot.sum(axis=0)[:, None]
+    cells = np.arange(len(labels))
+    of = sp.csr_array((np.ones(len(labels)), (labels, cells)), shape=(int(labels.max()) + 1, len(labels)))
+    return of @ x.astype(np.float64) / of.sum(axis=1)[:, None]
 
 
 def _markers(means: np.ndarray, genes: np.ndarray) -> np.ndarray:
     """Return the genes whose mean in a class is most above that in every other one, int (n_classes, 2)."""
-    others = np.stack([np.delete(means, c, axis=0).max(axis=0, initial=0) for c in range(len(means))])
+    second, first = np.partition(np.vstack([means, np.zeros_like(means[:1])]), -2, axis=0)[-2:]
+    others = np.where(means == first, second, first)
     return genes[np.argsort(others - means, axis=1, kind="stable")[:, :N_MARKERS]]
 
 
