@@ -20,6 +20,16 @@ def test_an_old_name_is_taken_with_a_warning_that_says_the_new_one():
     assert train(3, accelerator="cpu") == (3, "cpu", "auto")
 
 
+def test_a_method_is_named_by_the_class_that_the_user_has():
+    class Base:
+        @renamed(device=lambda value: {"accelerator": value})
+        def train(self, accelerator="auto"):
+            return accelerator
+
+    with pytest.warns(FutureWarning, match=r"to Mine\.train\."):
+        assert type("Mine", (Base,), {})().train(device="cpu") == "cpu"
+
+
 def test_old_and_new_together_are_refused_and_the_signature_has_no_old_name():
     with pytest.raises(InputValueError, match="device= is the old name of accelerator="):
         train(device="cpu", accelerator="gpu")

@@ -29,7 +29,7 @@ def renamed(**names: Callable[[Any], dict[str, Any]]) -> Callable[[F], F]:
                 if both:
                     msg = f"{old}= is the old name of {both[0]}=; pass {both[0]}= alone."
                     raise InputValueError(msg)
-                msg = f"{old}= goes in the next release; pass {words} to {function.__qualname__}."
+                msg = f"{old}= goes in the next release; pass {words} to {_called(function, args)}."
                 warn(msg, FutureWarning)
                 given |= new
             return function(*args, **given)
@@ -38,3 +38,9 @@ def renamed(**names: Callable[[Any], dict[str, Any]]) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """Return what the user called: a method by the class of its object, which may have it from another."""
+    inside = "." in function.__qualname__.rpartition("<locals>.")[2]
+    return f"{type(args[0]).__name__}.{function.__name__}" if inside and args else function.__qualname__

@@ -181,7 +181,7 @@ def embed(
         fields["varm"] = {keys.varm: loaded.embed_genes(adata, context=True, layer=layer, rng=rng, **of)}
     changed = write(whole, fields, copy=copy, mod=mod)
     chosen = isinstance(model, str) and model == "auto" and checkpoint is None
-    why = "the best bundled model" if chosen else "as asked"
+    why = ("the best bundled model" if chosen else "as asked") + (", adapted to these cells" if adapt else "")
     say(
         f"embed: {loaded.card.name} ({why}) on {expression.name} ({expression.kind.kind}), {entry['genes']['n_matched']:,} of "
         f"{entry['genes']['n_genes']:,} genes -> obsm['{keys.obsm}']" + (f", varm['{keys.varm}']" if genes else "")
