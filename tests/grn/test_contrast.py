@@ -22,6 +22,17 @@ def test_differences_are_in_standard_deviations(cells):
     assert found[0, :4].min() > 1.2 > 0.8 > np.abs(found[0, 4:]).max()
 
 
+def test_the_order_of_many_cells_decides_nothing():
+    x = np.random.default_rng(0).exponential(size=(20_000, 6)).astype(np.float32)
+    order = np.random.default_rng(1).permutation(len(x))
+    place = np.argsort(order)
+    found, other = (
+        contrast.differences(sp.csr_array(cells), [group])
+        for cells, group in ((x, np.arange(300)), (x[order], np.sort(place[:300])))
+    )
+    np.testing.assert_allclose(found, other, rtol=1e-6)
+
+
 def test_all_cells_differ_from_nothing(cells):
     x, _ = cells
     assert (contrast.differences(x, [np.arange(90)]) == 0).all()

@@ -115,9 +115,10 @@ def test_weights_and_steps_of_a_chain():
         assert (x + d <= most + 1e-9).all()
 
 
-def test_the_order_of_the_cells_decides_nothing(cells):
-    rows = np.random.default_rng(1).permutation(cells.n_obs)
-    a, b = cells.copy(), cells[rows].copy()
+def test_the_order_of_cells_and_genes_decides_nothing(cells):
+    rng = np.random.default_rng(1)
+    rows, columns = rng.permutation(cells.n_obs), rng.permutation(cells.n_vars)
+    a, b = cells.copy(), cells[rows][:, columns].copy()
     for one in (a, b):
         sgt.tl.tf_knockout(one, "F1", n_shuffles=5)
     x, y = (one.uns["sgt_tf_knockout"] for one in (a, b))

@@ -24,8 +24,9 @@ def differences(x: sp.csr_array, groups: list[np.ndarray]) -> np.ndarray:
     )  # fmt: skip
     size = np.array([[len(g)] for g in groups], dtype=np.float64)
     squared = sp.csr_array((x.data**2, x.indices, x.indptr), shape=x.shape)
+    # float64 throughout: sums of many float32 depend on the order of the cells
     sums, squares = (np.asarray((member @ m).todense(), dtype=np.float64) for m in (x, squared))
-    total, total_square = (np.asarray(m.sum(axis=0), dtype=np.float64).ravel() for m in (x, squared))
+    total, total_square = (np.ones(n) @ m for m in (x, squared))
     rest = np.maximum(n - size, 1)
     inside, outside = sums / size, (total - sums) / rest
     variance = (squares - size * inside**2 + (total_square - squares) - rest * outside**2) / max(n - 2, 1)

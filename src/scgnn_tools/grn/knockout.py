@@ -57,7 +57,9 @@ class NetworkCells:
         expression = open_expression(adata, layer=layer)
         index = expression.var.index.astype(str)
         named = pd.unique(pd.concat([edges["source"], edges["target"]]).astype(str).to_numpy(dtype=object))
-        every = expression.log_normalized()
+        # by name, so that where a gene stands decides neither components nor what is drawn
+        by_name = np.argsort(index.to_numpy(dtype=str), kind="stable")
+        every, index = expression.log_normalized()[:, by_name], index[by_name]
         some = np.flatnonzero(~index.duplicated() & index.isin(named))
         if len(some) < 2 or every.shape[0] < MIN_CELLS:
             msg = f"{expression.name} holds {len(some)} genes of the network in {every.shape[0]} cells; 2 and {MIN_CELLS} are wanted."

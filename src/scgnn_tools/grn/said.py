@@ -61,11 +61,16 @@ def _agreement(reliability: pd.DataFrame) -> list[str]:
 def _help(recovery: pd.DataFrame) -> tuple[str, str | None]:
     """Return how well known edges are told with and without the cells, and what that means; the cells help above the interval."""
     auroc = recovery["auroc"]
+    if not np.isfinite(auroc["joined"]):
+        return (
+            "whether the cells help cannot be told: no known edge of these genes has another pair of equal degree",
+            None,
+        )
     difference, low, high = recovery.loc["prior", ["less", "less_low", "less_high"]]
     others = ", ".join(f"{n} alone {auroc[n]:.3f}" for n in ("cells", "permuted cells") if np.isfinite(auroc[n]))
     line = (
         f"known edges come before others of equal degree (AUROC, chance 0.5): with the cells {auroc['joined']:.3f}, prior alone "
-        f"{auroc['prior']:.3f} (difference {short(difference)}, 95 % {short(low)} to {short(high)}), {others}"
+        f"{auroc['prior']:.3f} (difference {short(difference)}, 95 % {short(low)} to {short(high)}){f', {others}' if others else ''}"
     )
     if not np.isfinite([low, high]).all():
         return line, None
