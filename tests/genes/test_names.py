@@ -39,6 +39,11 @@ def test_organism(names, organism):
     assert genes.detect_organism(np.array(names, dtype=object)) == organism
 
 
+def test_blanks_around_a_name_are_no_part_of_it():
+    names = np.array([" CD3D", "ENSG00000167286\t", " ", "no such "], dtype=object)
+    assert genes.canonical_symbols(names, organism="human").tolist() == ["CD3D", "CD3D", " ", "no such"]
+
+
 def test_canonical_symbols_keep_what_is_unknown():
     names = np.array(["ENSG00000141510.17", "MARCH1", "TP53", "no such gene"], dtype=object)
     assert genes.canonical_symbols(names, organism="human").tolist() == ["TP53", "MARCHF1", "TP53", "no such gene"]

@@ -27,6 +27,21 @@ def test_columns_of_other_programs(names):
     assert out.to_dict("list") == {"source": ["A", "A"], "target": ["B", "C"], "weight": [2.0, 3.0]}
 
 
+@pytest.mark.parametrize(
+    "meant",
+    [
+        lambda t: t.set_axis([" source", "\ufefftarget ", "weight"], axis=1),
+        lambda t: t.set_index(["source", "target"]),
+        lambda t: t.assign(source=[" A(+)", "A_(+)"]),
+    ],
+)
+def test_a_table_is_read_as_it_was_meant(meant):
+    table = pd.DataFrame({"source": ["A", "A"], "target": ["B", "C"], "weight": [2.0, 3.0]})
+    out = check_edges(meant(table))
+    assert out[["source", "target", "weight"]].to_dict("list") == table.to_dict("list")
+    assert set(out.get("mode", ["Activation"])) == {"Activation"}
+
+
 def test_the_sign_of_a_weight_is_the_mode():
     out = edges(source=["A", "A"], target=["B", "C"], weight=[-2.0, 1.0])
     assert out["mode"].tolist() == ["Repression", "Activation"]
@@ -39,7 +54,8 @@ def test_the_sign_of_a_weight_is_the_mode():
 @pytest.mark.parametrize(
     ("told", "mode"),
     [(1, "Activation"), ("+", "Activation"), ("activator", "Activation"), (-1.0, "Repression"), ("-", "Repression"),
-     ("Inhibition", "Repression"), (0, "Unknown"), (np.nan, "Unknown"), ("Unknown", "Unknown"), ("conflict", "Conflict")],
+     ("Inhibition", "Repression"), (0, "Unknown"), (np.nan, "Unknown"), ("Unknown", "Unknown"), ("conflict", "Conflict"),
+     ("up-regulates", "Activation"), ("-->", "Activation"), ("inhibitor", "Repression"), ("--|", "Repression"), ("−1", "Repression")],
 )  # fmt: skip
 def test_modes_in_any_spelling(column, told, mode):
     assert edges(tf=["A"], target=["B"], **{column: [told]})["mode"].tolist() == [mode]

@@ -3,7 +3,7 @@ import gzip
 import pandas as pd
 import pytest
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools.graph.exchange import cytoscape, graphml
 from scgnn_tools.graph.network_files import read_names, read_network
 from scgnn_tools.graph.prior import check_edges
@@ -16,6 +16,13 @@ WRITERS = {
     "semi.csv": lambda p: p.write_text("﻿" + EDGES.to_csv(sep=";", index=False), encoding="utf-8"),
     "net.csv.gz": lambda p: EDGES.to_csv(p, index=False, compression="gzip"),
     "net.parquet": lambda p: EDGES.to_parquet(p),
+    "ends.parquet": lambda p: EDGES.set_index(["source", "target"]).to_parquet(p),
+    "comments.tsv": lambda p: p.write_text("# by hand\n\n" + EDGES.to_csv(sep="\t", index=False)),
+    "marked.tsv": lambda p: p.write_text("# by hand\n#" + EDGES.to_csv(sep="\t", index=False)),
+    "blanks.csv": lambda p: p.write_text(EDGES.to_csv(index=False).replace(",", " , ")),
+    "nameless.tsv": lambda p: EDGES.to_csv(
+        p, sep="\t", index=False, header=False
+    ),  # as arboreto's own example writes it
     "net.graphml": lambda p: p.write_text(graphml(EDGES), encoding="utf-8"),
     "net.graphml.gz": lambda p: p.write_bytes(gzip.compress(graphml(EDGES).encode())),
     "net.cyjs": lambda p: p.write_text(cytoscape(EDGES), encoding="utf-8"),
@@ -28,6 +35,17 @@ def test_files_of_networks(name, tmp_path):
         pytest.importorskip("pyarrow")
     WRITERS[name](tmp_path / name)
     pd.testing.assert_frame_equal(check_edges(read_network(tmp_path / name)), check_edges(EDGES), check_dtype=False)
+
+
+def test_a_file_without_names_is_read_by_what_it_holds(tmp_path, caplog):
+    trrust = tmp_path / "trrust_rawdata.human.tsv"
+    trrust.write_text("SPI1\tLYZ\tActivation\t1;2\nSPI1\tCD14\tRepression\t3\n")
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        assert check_edges(read_network(trrust))["mode"].tolist() == ["Repression", "Activation"]
+    assert "no line of names: its columns are read as source, target, mode" in caplog.text
+    (tmp_path / "words.tsv").write_text("from\tto\thow\nSPI1\tLYZ\tx\n")
+    with pytest.raises(GraphError, match=r"source, target is missing, there is: from, to, how"):
+        check_edges(read_network(tmp_path / "words.tsv"))
 
 
 def test_a_graph_of_networkx(tmp_path):

@@ -26,6 +26,9 @@ def read(given, **more):
         ({"SPI1": ["LYZ"], "IRF8": {"B2M": -1.0}}, "the given regulons"),
         ([("SPI1", "LYZ"), ("IRF8", "B2M")], "the given edges"),
         ({"SPI1": np.array(["LYZ"]), "IRF8": {"B2M"}}, "the given regulons"),
+        ({"SPI1(+)": ["LYZ"], "IRF8_(-)": pd.Series([2.0], index=["B2M"])}, "the given regulons"),
+        ({"TF": ["SPI1", "IRF8"], "target": ["LYZ", "B2M"], "importance": [1, 2]}, "the given table"),
+        ([{"source": "SPI1", "target": "LYZ"}, {"source": "IRF8", "target": "B2M"}], "the given table"),
     ],
 )
 def test_what_a_network_may_be(given, name):

@@ -52,6 +52,19 @@ def test_signs_groups_and_weights(pbmc68k):
     pd.testing.assert_frame_equal(again.uns["sgt_grn"]["edges"], entry["edges"])
 
 
+def test_neither_rows_nor_blanks_decide_what_is_read(pbmc68k):
+    rows = {"source": ["SPI1", "SPI1 ", "IRF8"], "target": [" LYZ", "LYZ", "CD74"], "mode": ["+", "-", "-"]}
+    table = pd.DataFrame(rows)
+    for one in (table, table[::-1]):
+        edges = sgt.tl.grn_from_edges(pbmc68k, one, copy=True).uns["sgt_grn"]["edges"]
+        found = edges.sort_values("target")[["source", "target", "sign"]].to_numpy(dtype=object).tolist()
+        assert found[0] == ["IRF8", "CD74", -1.0]
+        assert found[1][:2] == ["SPI1", "LYZ"]
+        assert np.isnan(found[1][2])
+    with pytest.raises(GraphError, match="1 of them from a gene to itself"):
+        sgt.tl.grn_from_edges(pbmc68k, {"SPI1": ["SPI1"]})
+
+
 def test_a_table_that_was_put_into_uns_is_read_the_same(pbmc68k):
     rows = [
         ("SPI1", "LYZ", 2.0, "+", 1, True),

@@ -124,14 +124,14 @@ def detect_organism(names: np.ndarray) -> Organism:
 
 @door
 def canonical_symbols(names: np.ndarray, *, organism: str | None = None) -> np.ndarray:
-    """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept, shape (n,).
+    """Return the current symbol of each name: Ensembl ids and older symbols resolved, unknown names kept without blanks around, (n,).
 
     Examples
     --------
     >>> sgt.genes.canonical_symbols(np.array(["ENSG00000167286", "CD3D"])).tolist()
     ['CD3D', 'CD3D']
     """
-    index = pd.Index(as_text(names))
+    index = pd.Index([name.strip() or name for name in as_text(names)], dtype=object)
     out = index.to_numpy(dtype=object).copy()
     if (organism or detect_organism(names)) == "mouse":
         return out

@@ -1,5 +1,6 @@
 """The table of a network, whoever wrote it, in one form: which column is what, signs, modes, labels, base networks of peaks."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,16 @@ SCORES = ("score", "importance", *(n for n in NAMES["weight"] if n not in ("scor
 
 ACTIVATION, REPRESSION, OPEN, CONFLICT = "Activation", "Repression", "Unknown", "Conflict"
 _WORDS = {
-    ACTIVATION: "activation activator activating activates activated stimulation stimulates positive pos up + 1 1.0 +1",
-    REPRESSION: "repression repressor repressing represses repressed inhibition inhibits negative neg down - − -1 -1.0",
-    OPEN: "unknown undirected none nan na <na> ? 0 0.0 .",
+    ACTIVATION: "activation activator activating activates activated stimulation stimulates induction induces positive pos "
+    "up up-regulates up-regulation upregulation + 1 1.0 +1 --> -> →",
+    REPRESSION: "repression repressor repressing represses repressed inhibition inhibitor inhibits suppression suppresses negative neg "
+    "down down-regulates down-regulation downregulation - − – -1 -1.0 −1 --| -| ⊣",
+    OPEN: "unknown unspecified undirected none nan na <na> ? 0 0.0 . -/-",
     CONFLICT: "conflict both dual",
 }
+REGULON = re.compile(r"^(?P<tf>.+?)[ _]?\((?P<sign>[+-])\)$")
+"""What pySCENIC calls a regulon: SPI1(+), IRF8_(-)."""
+
 MODES = {word: mode for mode, words in _WORDS.items() for word in words.split()} | {"": OPEN}
 """What a mode is called, in lower case."""
 
@@ -140,6 +146,45 @@ def _mode(value: Any) -> str | None:
 def is_mode(values: pd.Series) -> bool:
     """Say whether a column that need not hold modes does."""
     return bool(values.map(_mode).notna().all())
+
+
+def tidied(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of edges as it was meant: its ends in columns, whose names have no blanks, and regulons called by their factor.
+
+    A regulon such as ``SPI1(+)`` of pySCENIC tells a sign, which becomes the mode if no column is one. Base networks are unfolded.
+
+    Raises
+    ------
+    InputValueError
+        As of :func:`unfolded`.
+    """
+    ends = {*NAMES["source"], *NAMES["target"]}
+    outside = [n for n in edges.index.names if isinstance(n, str) and n.lower() in ends and n not in edges.columns]
+    if outside:
+        edges = edges.reset_index(level=outside)
+    bare = [c.strip("\ufeff \t") if isinstance(c, str) else c for c in edges.columns]
+    if bare != list(edges.columns):
+        edges = edges.set_axis(bare, axis=1)
+    edges = unfolded(edges)
+    for role in ("source", "target"):
+        at = [i for i, c in enumerate(edges.columns) if str(c).lower() in NAMES[role]]
+        if len(at) == 1:
+            edges = _plain(edges, at[0], regulons=role == "source")
+    return edges
+
+
+def _plain(edges: pd.DataFrame, at: int, *, regulons: bool) -> pd.DataFrame:
+    """Return the table with the names of one column bare, and ``SPI1`` for ``SPI1(+)``, whose sign becomes the mode."""
+    code, names = pd.factorize(edges.iloc[:, at])
+    bare = [n.strip() or n if isinstance(n, str) else n for n in names]
+    found = [REGULON.match(n) if regulons and isinstance(n, str) else None for n in bare]
+    bare = [n if m is None else m["tf"] for n, m in zip(bare, found, strict=True)]
+    if all(b is n or b == n for b, n in zip(bare, names, strict=True)):
+        return edges
+    out = edges.assign(**{edges.columns[at]: np.array([*bare, None], dtype=object)[code]})  # the last of a missing name
+    if not any(found) or any(str(c).lower() in NAMES["mode"] for c in edges.columns):
+        return out
+    return out.assign(mode=np.array([*("" if m is None else m["sign"] for m in found), ""], dtype=object)[code])
 
 
 def unfolded(edges: pd.DataFrame) -> pd.DataFrame:

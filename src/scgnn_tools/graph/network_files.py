@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,14 +11,13 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 
 from scgnn_tools._errors import InputValueError, MissingExtraError
-from scgnn_tools._log import printable
+from scgnn_tools._log import printable, say
+from scgnn_tools.graph.edge_table import MODES, NAMES, columns_of, tidied
 
 TABLES = (".csv", ".tsv", ".txt", ".tab")
 ENDINGS = (*TABLES, ".parquet", ".graphml", ".cyjs", ".gmt")
 DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error, ET.ParseError)
 """What a reader raises on a file that is not what it says."""
-
-_REGULON = re.compile(r"^(?P<tf>.+?)[ _]?\((?P<sign>[+-])\)$")  # pySCENIC: SPI1(+), IRF8_(-)
 
 
 def ending(path: str | Path) -> str:
@@ -96,8 +94,7 @@ def read_names(path: str | Path) -> list[str]:
 
 
 def _sources(table: pd.DataFrame) -> Iterable[str]:
-    from scgnn_tools.graph.edge_table import columns_of
-
+    table = tidied(table)
     return table[columns_of(table, ("source",))["source"]].dropna().astype(str)
 
 
@@ -113,18 +110,54 @@ def _text(path: Path) -> str:
 def _table(path: Path) -> pd.DataFrame:
     import io
 
-    text = _text(path)
-    head = text.lstrip().split("\n", 1)[0]
+    text = _without_comments(_text(path))
+    head = text.split("\n", 1)[0]
     if not head:
         return pd.DataFrame()
     separator = max("\t,;", key=head.count)
-    table = pd.read_csv(io.StringIO(text), sep=separator if separator in head else r"\s+")
+    names = _unsaid(head.split(separator) if separator in head else head.split(), path)
+    table = pd.read_csv(
+        io.StringIO(text), sep=separator if separator in head else r"\s+", skipinitialspace=True, header=None if names else "infer",
+        names=names,
+    )  # fmt: skip
     unnamed = [c for c in table.columns[:1] if str(c).startswith("Unnamed:")]  # an index that was written too
     return table.drop(columns=unnamed)
 
 
+def _without_comments(text: str) -> str:
+    """Return text without blank lines and comments at its top; ``#TF target`` is no comment, if it names columns."""
+    lines = text.lstrip().split("\n")
+    top = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+    head = lines[top - 1].lstrip("# ").rstrip("\r") if top else ""
+    ends = {*NAMES["source"], *NAMES["target"]}
+    if any(word.strip(" \"'").lower() in ends for sign in "\t,;" for word in head.split(sign)):
+        return "\n".join([head, *lines[top:]])
+    return "\n".join(lines[top:])
+
+
+def _unsaid(first: list[str], path: Path) -> list[str] | None:
+    """Return names of columns for a file whose first line is an edge with weight or mode, as of TRRUST and arboreto; else None."""
+    first = [word.strip(" \r\"'") for word in first]
+    roles = {name for names in NAMES.values() for name in names}
+    if len(first) < 3 or any(word.lower() in roles for word in first):
+        return None
+    what = "mode" if first[2].lower() in MODES and first[2] else "weight" if _is_number(first[2]) else None
+    if what is None or any(_is_number(word) or not word for word in first[:2]):
+        return None
+    say(f"{path.name} has no line of names: its columns are read as source, target, {what}")
+    return ["source", "target", what, *(f"column {i}" for i in range(4, len(first) + 1))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _parquet(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path).reset_index(drop=True)
+    return tidied(pd.read_parquet(path)).reset_index(drop=True)
 
 
 def _graphml(path: Path) -> pd.DataFrame:
@@ -168,14 +201,10 @@ def _cytoscape(path: Path) -> pd.DataFrame:
 
 
 def _gene_sets(path: Path) -> pd.DataFrame:
-    """Return gene sets (name, description, genes) as regulons; a name such as ``SPI1(+)`` tells the sign."""
+    """Return gene sets (name, description, genes) as regulons."""
     rows = []
     for line in _text(path).splitlines():
         name, *rest = line.rstrip("\r").split("\t")
-        if not name.strip():
-            continue
-        found = _REGULON.match(name.strip())
-        tf, mode = (found["tf"], found["sign"]) if found else (name.strip(), "")
-        rows += [(tf, gene.split(",")[0].strip(), mode) for gene in rest[1:] if gene.strip()]
-    table = pd.DataFrame(rows, columns=["source", "target", "mode"])
-    return table if (table["mode"] != "").any() else table.drop(columns="mode")
+        if name.strip():
+            rows += [(name.strip(), gene.split(",")[0].strip()) for gene in rest[1:] if gene.strip()]
+    return pd.DataFrame(rows, columns=["source", "target"])

@@ -17,7 +17,7 @@ from scgnn_tools.graph.edge_table import (
     is_mode,
     labels_of,
     modes_of,
-    unfolded,
+    tidied,
     weights_of,
 )
 
@@ -80,7 +80,7 @@ def joined_modes(edges: pd.DataFrame) -> np.ndarray:
 
 def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame, str]:
     """Return the edges of a table, and why there are none if there are none."""
-    edges = unfolded(edges)
+    edges = tidied(edges)
     found = columns_of(edges, ("source", "target", "weight", "mode", "label"), optional=("weight", "mode", "label"))
     source, target = found["source"], found["target"]
     named = edges[edges[source].notna() & edges[target].notna()]

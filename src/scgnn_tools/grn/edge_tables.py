@@ -8,7 +8,7 @@ import pandas as pd
 
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import as_text, printable
-from scgnn_tools.graph.edge_table import NAMES, SCORES, columns_of, labels_of
+from scgnn_tools.graph.edge_table import NAMES, SCORES, columns_of, labels_of, tidied
 from scgnn_tools.graph.prior import check_edges
 
 
@@ -60,6 +60,7 @@ def edge_scores(edges: pd.DataFrame) -> pd.DataFrame:
     InputValueError
         If a column is missing, or the scores are no numbers.
     """
+    edges = tidied(edges)
     found = score_columns(edges)
     edges = edges.dropna(subset=[found["source"], found["target"]])
     out = pd.DataFrame({"tf": as_text(edges[found["source"]]), "target": as_text(edges[found["target"]])})
@@ -132,6 +133,7 @@ def scores_of(pairs: pd.DataFrame, edges: pd.DataFrame) -> tuple[np.ndarray, flo
 
 def labelled(truth: pd.DataFrame) -> pd.DataFrame | None:
     """Return labelled pairs, ``tf``, ``target``, ``label``; None for a table without labels."""
+    truth = tidied(truth)
     if not any(str(c).lower() in NAMES["label"] for c in truth.columns):
         return None
     found = columns_of(truth, ("source", "target", "label"))

@@ -14,6 +14,7 @@ from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, Mis
 from scgnn_tools._log import printable
 from scgnn_tools._names import as_key
 from scgnn_tools.data.bounds import check_sparse
+from scgnn_tools.graph.edge_table import NAMES
 from scgnn_tools.graph.network_files import is_file, read_names, read_network
 from scgnn_tools.graph.prior import check_edges, joined_modes
 from scgnn_tools.grn.resources import RESOURCES, resource
@@ -56,6 +57,7 @@ def given_networks(
         If it is something else, a file cannot be read, or a name is not known.
     """
     how: dict[str, Any] = {"organism": organism, "adata": adata, "names": names, "argument": argument}
+    given = _as_table(given)
     if isinstance(given, Mapping):
         if _empty(given, argument) and all(_is_targets(v) for v in given.values()):
             return {"the given regulons": _regulons(given)}
@@ -82,6 +84,20 @@ def given_networks(
         return _named(given, **how)
     msg = f"{argument} is {WANTED}; got {type(given).__name__}."
     raise InputTypeError(msg)
+
+
+def _as_table(given: Any) -> Any:
+    """Return rows ``[{"source": …, "target": …}, …]`` and columns ``{"source": […], "target": […]}`` as a table, anything else as it is."""
+    columns = given
+    if isinstance(given, list | tuple) and given and all(isinstance(row, Mapping) for row in given):
+        columns = given[0]
+    if not isinstance(columns, Mapping) or (columns is given and not all(_is_targets(v) for v in given.values())):
+        return given
+    called = {str(k).strip().lower() for k in columns}
+    if not all(called & set(NAMES[role]) for role in ("source", "target")):
+        return given
+    sizes = {len(v) for v in given.values()} if columns is given else {1}
+    return pd.DataFrame(given) if len(sizes) == 1 else given
 
 
 def _named(
@@ -176,7 +192,7 @@ def given_factors(tfs: Any, *, argument: str = "tfs") -> np.ndarray:
 def _regulons(given: Mapping[Any, Any]) -> pd.DataFrame:
     rows = []
     for factor, targets in given.items():
-        if isinstance(targets, Mapping):
+        if isinstance(targets, Mapping) or (isinstance(targets, pd.Series) and _is_weighted(targets)):
             rows += [(factor, target, weight) for target, weight in targets.items()]
         else:
             rows += [(factor, target, 1.0) for target in targets]
@@ -201,6 +217,11 @@ def _is_targets(value: Any) -> bool:
     if isinstance(value, np.ndarray | pd.Index | pd.Series | set | frozenset):
         return True
     return isinstance(value, list | tuple) and all(_is_scalar(v) for v in value)
+
+
+def _is_weighted(targets: pd.Series) -> bool:
+    """Say whether a series gives genes a weight: numbers by name."""
+    return targets.dtype.kind in "iuf" and all(isinstance(n, str) for n in targets.index)
 
 
 def _is_scalar(value: Any) -> bool:

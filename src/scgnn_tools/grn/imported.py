@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._names import safe_names
-from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, unfolded
+from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, tidied
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import numbers
 from scgnn_tools.grn.given import as_one, given_networks, merged
@@ -60,9 +60,11 @@ def imported(
     at = [pd.Series(to_symbol(edges[c]), index=edges.index).map(column) for c in ("source", "target")]
     there = (at[0].notna() & at[1].notna() & (at[0] != at[1])).to_numpy()
     if not there.any():
+        loops = int((at[0].notna() & (at[0] == at[1])).sum())
+        own = f", {loops:,} of them from a gene to itself" if loops else ""
         some = ", ".join(map(printable, edges["source"].unique()[:3]))
         msg = (
-            f"None of the {len(edges):,} edges lies between two genes of the data (edges: {some}, …; data: "
+            f"None of the {len(edges):,} edges lies between two genes of the data{own} (edges: {some}, …; data: "
             f"{', '.join(map(printable, names[:3]))}, …). Pass gene_key=, the column of var with names as in the table."
         )
         raise GraphError(msg)
@@ -70,6 +72,7 @@ def imported(
     ends = {c: index[a[there].to_numpy(dtype=np.int64)] for c, a in zip(("source", "target"), at, strict=True)}
     out = edges[there].assign(**ends)
     by = ["group", "source", "target"] if groupby is not None else ["source", "target"]
+    out["sign"] = _agreed(out, by)
     out = out.sort_values("score", ascending=False, kind="stable").drop_duplicates(by, ignore_index=True)
     out["known"] = _known(out, prior, adata, names, organism, to_symbol, column)
     first = [c for c in OWN if c in out]
@@ -81,7 +84,7 @@ def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame
     if table.empty:
         msg = "The table has no rows. A network has a row an edge, with source, target and perhaps weight."
         raise GraphError(msg)
-    table = unfolded(table).reset_index(drop=True)
+    table = tidied(table).reset_index(drop=True)
     roles = ("source", "target", "weight", "mode", "label")
     found = columns_of(table, roles, optional=("weight", "mode", "label"))
     group = None if groupby is None else next((c for c in (groupby, "group") if c in table), None)
@@ -115,6 +118,13 @@ def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame
         msg = f"The table holds no edge with a score other than 0 ({len(table):,} rows, {', '.join(NAMES['weight'][:3])}, …)."
         raise GraphError(msg)
     return out
+
+
+def _agreed(edges: pd.DataFrame, by: list[str]) -> pd.Series:
+    """Return the sign of each edge that all of its rows tell, NaN where two rows differ: their order must not decide."""
+    signs = edges.groupby(by, sort=False)["sign"]
+    least, most = signs.transform("min"), signs.transform("max")
+    return least.where(least == most)
 
 
 def storable(values: pd.Series) -> np.ndarray:
