@@ -72,6 +72,12 @@ def test_rows_of_an_edge_that_disagree_are_a_conflict():
     assert edges(**table)["mode"].tolist() == ["Conflict", "Activation"]
 
 
+@pytest.mark.parametrize("weight", [1j, pd.Timestamp("2020-01-01"), "high"])
+def test_weights_are_numbers(weight):
+    with pytest.raises(GraphError, match="weights of a prior are numbers; got"):
+        edges(tf=["A"], target=["B"], weight=[weight])
+
+
 def test_labels_of_0_are_no_edges():
     out = edges(tf=["A", "A", "B"], target=["B", "C", "C"], label=[1, 0, 1])
     assert out[["source", "target"]].to_numpy().tolist() == [["A", "B"], ["B", "C"]]

@@ -30,6 +30,20 @@ def test_an_rna_is_no_transcription_factor_unless_it_is_named(cells, caplog):
     assert not [m for m in caplog.messages if "NEAT1" in m]
 
 
+@pytest.mark.filterwarnings("ignore:Mouse genes")  # what is lost is said
+def test_a_mouse_gene_without_a_human_name_is_one_gene_in_any_case(cells):
+    """BEELINE writes mouse genes in upper case."""
+    mouse = cells.copy()
+    mouse.var_names = [g.capitalize() for g in GENES]
+    mouse.varm["own"] = np.random.default_rng(0).normal(size=(len(GENES), 3))
+    table = pd.DataFrame({"source": ["SPI1"] * 4, "target": ["LYZ", "NEAT1", "CD74", "B2M"]})
+    lower = table.map(str.capitalize)
+    one, two = (collect(mouse, t, tfs=t["source"][0], **{**HOW, "use_rep": "own"}) for t in (table, lower))
+    pd.testing.assert_frame_equal(one.known, two.known)
+    assert len(one.known) == 4
+    assert list(one.tfs) == list(two.tfs)
+
+
 def test_what_some_entry_calls_a_protein_is_none_of_the_rnas():
     assert {"NEAT1", "MALAT1", "XIST"} <= noncoding("human")
     assert "Neat1" in noncoding("mouse")

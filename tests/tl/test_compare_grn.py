@@ -60,6 +60,18 @@ def test_groups_differ_where_they_do(adata, replicate_key):
     assert f"more active in stim: {c.factors['source'][0]}" in c.verdict
 
 
+@pytest.mark.parametrize("replicate_key", [None, "donor"])
+def test_which_group_is_called_a_decides_nothing(adata, replicate_key):
+    one, other = (
+        sgt.tl.compare_grn(adata, *names, replicate_key=replicate_key) for names in (("stim", "ctrl"), ("ctrl", "stim"))
+    )
+    both = one.edges.merge(other.edges, on=["source", "target"])
+    assert len(both) == len(one.edges)
+    np.testing.assert_allclose(both["p_x"], both["p_y"], rtol=1e-9)
+    np.testing.assert_allclose(both["difference_x"], -both["difference_y"], rtol=1e-9)
+    pd.testing.assert_frame_equal(one.control, other.control)
+
+
 def test_networks_of_the_same_cells_and_a_truth(adata):
     truth = pd.DataFrame({"tf": ["F1", "f1", "F2"], "target": ["T0", "T3", "T11"]})
     c = adata.sgt.compare_grn("other", "more", truth=truth)

@@ -6,6 +6,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError
+from scgnn_tools.grn.table import network
 
 
 @pytest.fixture
@@ -77,6 +78,27 @@ def test_a_table_that_was_put_into_uns_is_read_the_same(pbmc68k):
     one, two = (sgt.tl.regulons(pbmc68k, key) for key in ("own", "sgt_grn"))
     pd.testing.assert_frame_equal(one, two)
     assert two["weight"].tolist() == [2.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"known": np.nan}, {"known": "False"}, {"known": [None, False]}, {"sign": "?"}, {"score": "1.0"}, {"score": [1, 1]},
+    ],
+)  # fmt: skip
+def test_a_whole_table_whose_columns_are_of_other_kinds(pbmc68k, wrong):
+    table = pd.DataFrame(
+        {"source": ["SPI1"] * 2, "target": ["LYZ", "CST3"], "score": 1.0, "known": False, "sign": np.nan}
+    )
+    pbmc68k.uns["own"] = {"edges": table.assign(**wrong), "params": None, "evaluation": "none"}
+    edges = network(pbmc68k, "own")["edges"]
+    assert edges[["score", "sign", "known"]].dtypes.tolist() == [np.dtype(float), np.dtype(float), np.dtype(bool)]
+    assert not edges["known"].any()
+    assert edges["sign"].isna().all()
+    assert sgt.pl.grn(pbmc68k, "own").axes
+    pbmc68k.uns["own"] = table[:0]
+    with pytest.raises(GraphError, match="no rows"):
+        sgt.pl.grn(pbmc68k, "own")
 
 
 def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):

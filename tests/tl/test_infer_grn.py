@@ -450,6 +450,11 @@ def test_the_line_counts_the_transcription_factors_that_the_tables_hold(pbmc68k,
     )
 
 
+def test_a_device_is_looked_at_by_methods_that_need_none(pbmc68k):
+    with pytest.raises(InputValueError, match="Device 'tpu' is not available"):
+        sgt.tl.infer_grn(pbmc68k, SOME, device="tpu", method="pcc")
+
+
 def test_the_same_seed_the_same_network(pbmc68k):
     quick = {"method": "scregnet", "n_runs": 1, "max_epochs": 3, "n_top": 10, "controls": False}
     a, b = (sgt.tl.infer_grn(pbmc68k, SOME, copy=True, **quick) for _ in range(2))

@@ -103,10 +103,13 @@ def weights_of(edges: pd.DataFrame, column: Any, source: Any, target: Any) -> np
         If one is text, missing or infinite; the message names its edge.
     """
     values = edges[column]
+    kind = getattr(values.dtype, "kind", "O")
     try:
+        if kind in "mMc":  # dates and complex numbers turn into floats without a word
+            raise TypeError
         weights = values.to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        odd = next((v for v in values if not isinstance(v, int | float | np.number)), values.iloc[0])
+        odd = next((v for v in values if kind in "mMc" or not isinstance(v, int | float | np.number)), values.iloc[0])
         msg = f"The weights of a prior are numbers; got {printable(repr(odd))} in the column {printable(column)}."
         raise InputValueError(msg) from error
     bad = np.flatnonzero(~np.isfinite(weights))

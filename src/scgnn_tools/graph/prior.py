@@ -56,7 +56,7 @@ def check_edges(edges: pd.DataFrame, *, above: float | None = None) -> pd.DataFr
     except InputValueError as error:
         raise GraphError(str(error)) from error
     if out.empty:
-        msg = f"The prior holds no edge that can be used: {why}. Pass a DataFrame with source and target, one row an edge."
+        msg = f"The network holds no edge that can be used: {why}. Pass a DataFrame with source and target, one row an edge."
         raise GraphError(msg)
     # by content: the order of the rows must not decide which of two duplicates stays, nor what is drawn for which edge
     modes = ["mode"] if "mode" in out else []

@@ -16,7 +16,7 @@ from scgnn_tools.genes.result import WARN
 from scgnn_tools.genes.tables import noncoding
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
-from scgnn_tools.grn.from_anndata import Symbols, gene_vectors, log_expression, sampled_totals
+from scgnn_tools.grn.from_anndata import Symbols, SymbolsOfData, gene_vectors, log_expression, sampled_totals
 from scgnn_tools.grn.given import conflicts, given_factors, given_networks, merged
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
@@ -102,12 +102,13 @@ def collect(
     symbols = of_data(names)
     column_of = pd.Series(np.arange(len(symbols)), index=symbols)
     column_of = column_of[~column_of.index.duplicated()]
+    of_table = SymbolsOfData(names, symbols, to_symbol)
 
-    edges, prior_name = _prior(given_networks(prior, organism=organism, adata=adata, names=names), to_symbol)
+    edges, prior_name = _prior(given_networks(prior, organism=organism, adata=adata, names=names), of_table)
     possible, mask_name = None, ""
     if mask is not None:
         given_mask = given_networks(mask, organism=organism, adata=adata, names=names, argument="mask")
-        possible, mask_name = _prior(given_mask, to_symbol)
+        possible, mask_name = _prior(given_mask, of_table)
     if not (edges["source"].isin(column_of.index) | edges["target"].isin(column_of.index)).any():
         msg = (
             f"The prior ({prior_name}) shares no gene with the data: it holds {printable(edges['source'].iloc[0])}, …; the data hold "
@@ -126,7 +127,7 @@ def collect(
         msg = f"No edge of the prior ({prior_name}) lies between genes that have a vector ({vectors})."
         raise GraphError(msg)
 
-    factors = None if tfs is None else set(to_symbol(given_factors(tfs)))
+    factors = None if tfs is None else set(of_table(given_factors(tfs)))
     long_list = frozenset(to_symbol(genes.transcription_factors(organism, curated=False).astype(object)))
     if factors is None:
         listed = set(to_symbol(genes.transcription_factors(organism).astype(object)))
@@ -170,7 +171,7 @@ def _proteins(sources: set[str], listed: set[str], organism: str) -> set[str]:
     return sources - set(rnas)
 
 
-def _prior(given: dict[str, pd.DataFrame], to_symbol: Symbols) -> tuple[pd.DataFrame, str]:
+def _prior(given: dict[str, pd.DataFrame], to_symbol: SymbolsOfData) -> tuple[pd.DataFrame, str]:
     """Return the edges of one or several tables by symbol, and what to call them."""
     tables = {}
     for name, table in given.items():

@@ -32,6 +32,26 @@ class Symbols:
         return np.where(found.matched, found.vocabulary[found.index], other).astype(object)
 
 
+class SymbolsOfData:
+    """The symbol of a name in a table: that of the gene of the data so called, in this or only in another case; else that of the model.
+
+    Without it ``PTMA`` of a table and ``Ptma`` of the data, which has no one human ortholog, would be two genes.
+    """
+
+    def __init__(self, names: np.ndarray, symbols: np.ndarray, otherwise: Symbols) -> None:
+        own = pd.Series(symbols, index=as_text(names), dtype=object)
+        own = own[~own.index.duplicated()]
+        upper = own.set_axis(own.index.str.upper())
+        self._own, self._upper, self._otherwise = own, upper[~upper.index.duplicated(keep=False)], otherwise
+
+    def __call__(self, names: np.ndarray) -> np.ndarray:
+        """Return the symbol of each name, object (n_names,)."""
+        text = pd.Series([name.strip() for name in as_text(names)], dtype=object)
+        found = text.map(self._own)
+        found = found.where(found.notna(), text.str.upper().map(self._upper))
+        return found.where(found.notna(), pd.Series(self._otherwise(names), dtype=object)).to_numpy(dtype=object)
+
+
 def gene_vectors(
     adata: ad.AnnData, model: fm.FoundationModel, use_rep: str | None, symbols: np.ndarray
 ) -> tuple[pd.DataFrame, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 import scgnn_tools
 from scgnn_tools._choices import choice
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._html import boxed
 from scgnn_tools._log import counted, duration, say
@@ -182,6 +183,7 @@ def check_options(method: str, given: Mapping[str, Any] | None, device: str, spl
         msg = f"{name} is no option of the method; pass {name}= to infer_grn instead."
         raise InputValueError(msg)
     options = {**given, "device": device}
+    resolve_device(device)
     link_predictor(method, **options)
     return options
 

@@ -29,6 +29,10 @@ class Parts:
     b: list[np.ndarray]
     replicates: bool = True
 
+    def flipped(self) -> "Parts":
+        """Return the parts with the groups in each other's place."""
+        return Parts(self.b, self.a, self.replicates)
+
     def exchanged(self, rng: np.random.Generator) -> "Parts":
         """Return the parts with what is a and b drawn anew.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 NEEDED = ("source", "target", "score", "known", "sign")
+YES = ("true", "yes", "1", "1.0")
 
 
 def network(adata: "AnnData", key: str) -> dict[str, Any]:
@@ -38,16 +39,26 @@ def network(adata: "AnnData", key: str) -> dict[str, Any]:
             "table with source, target and perhaps weight there."
         )
         raise MissingKeyError(msg)
-    return {**entry, "edges": _completed(entry["edges"])}
+    told = {k: v for k, v in entry.items() if k not in ("params", "evaluation") or isinstance(v, Mapping)}
+    return {**told, "edges": _completed(entry["edges"])}
 
 
 def _completed(edges: pd.DataFrame) -> pd.DataFrame:
     """Return edges with all that the tools and figures look at: ``source``, ``target``, ``score``, ``known``, ``sign``."""
-    if set(NEEDED) <= set(edges.columns):
-        return edges
+    if set(NEEDED) <= set(edges.columns) and len(edges):
+        kinds = [edges[c].dtype for c in ("score", "sign", "known")]  # of a column that holds nothing missing
+        if "".join(k.kind if isinstance(k, np.dtype) else "O" for k in kinds) == "ffb":
+            return edges
     out = in_one_form(edges, "group" if "group" in edges else None)
-    known = edges["known"].to_numpy(dtype=bool)[out.index] if "known" in edges else np.zeros(len(out), dtype=bool)
+    known = _flags(edges["known"])[out.index] if "known" in edges else np.zeros(len(out), dtype=bool)
     return out.assign(known=known).reset_index(drop=True)
+
+
+def _flags(values: pd.Series) -> np.ndarray:
+    """Return which values say yes, bool (n,): nothing is no, and so are 0 and the text "False"."""
+    return np.array(
+        [not pd.isna(v) and (v.strip().lower() in YES if isinstance(v, str) else bool(v)) for v in values], dtype=bool
+    )
 
 
 def pooled(edges: pd.DataFrame) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def grn(
     if edges.empty:
         asked = "" if wanted is None else f" from {listed(wanted)}"
         there = every["source"].unique()
-        near = did_you_mean(next(iter(wanted or [])), there)
+        near = "".join(did_you_mean(name, there) for name in list(wanted or [])[:1])
         msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(there[:5])}, ….{near}"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})

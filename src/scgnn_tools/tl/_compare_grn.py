@@ -120,7 +120,7 @@ def compare_grn(
         edges["true"] = _is_true(edges, truth, target, params)
     control = pd.DataFrame()
     if parts is not None:
-        edges, factors, control = _by_cells(edges, factors, target, layer, parts, random)
+        edges, factors, control = _by_cells(edges, factors, target, layer, parts, random, flip=str(a) > str(b))
     said = _verdict(edges, factors, control, (str(a), str(b)), replicate_key)
     called = shown_names(target, params)
     if "gene_key" in params:
@@ -199,8 +199,13 @@ def _by_cells(
     layer: str | None,
     parts: Parts,
     rng: np.random.Generator,
+    *,
+    flip: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return edges and factors with what the cells say, and how much of it random groups say too."""
+    """Return edges and factors with what the cells say, and how much of it random groups say too.
+
+    What is drawn is drawn with the groups by name (``flip`` if they are not): which of them is called a decides nothing.
+    """
     try:
         expression = open_expression(adata, layer=layer)
     except InputScaleError:
@@ -211,10 +216,11 @@ def _by_cells(
     index = expression.var.index.astype(str)
     first = np.flatnonzero(~index.duplicated())
     x, genes = expression.log_normalized()[:, first].tocsr(), pd.Index(index[first])
+    parts = parts.flipped() if flip else parts
     if not parts.replicates:
         parts = _at_random(parts, by_content(x), rng)
-    told = by_cells(edges, factors, x, genes, parts)
-    random = by_cells(edges, factors, x, genes, _dealt(parts, rng))
+    sides = [p.flipped() if flip else p for p in (parts, _dealt(parts, rng))]
+    told, random = (by_cells(edges, factors, x, genes, p) for p in sides)
     rows = {n: {"edges": int(e["differs"].sum()), "factors": int(f["differs"].sum())} for n, (e, f) in
             (("groups", told), ("random groups", random))}  # fmt: skip
     return largest_first(told[0]), largest_first(told[1]), pd.DataFrame.from_dict(rows, orient="index")
