@@ -134,11 +134,12 @@ def test_what_is_wrong_is_said(planted):
         (None, {"max_epochs": -1}, InputValueError, "max_epochs is a positive integer; got -1"),
         (None, {"adapt": "zzz"}, InputValueError, "adapt is 'lora', 'full' or 'head'; got 'zzz'"),
         (None, {"lr": -1}, InputValueError, "lr is positive or None; got -1"),
+        (None, {"use_rep": []}, InputValueError, "the list is empty"),
     ],
 )
 def test_wrong_arguments_are_said_before_any_work(planted, given, how, error, says):
     with pytest.raises(error, match=says):
-        sgt.tl.classify_genes(planted, classes(planted) if given is None else given, use_rep="x", **how)
+        sgt.tl.classify_genes(planted, classes(planted) if given is None else given, **{"use_rep": "x", **how})
 
 
 def test_the_order_of_genes_and_classes_decides_nothing(planted):

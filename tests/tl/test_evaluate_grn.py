@@ -38,6 +38,20 @@ def test_a_table_of_another_tool_beside_the_baselines(truth):
     assert "candidates: 12 sources" in repr(e)
 
 
+def test_order_and_case_of_names_decide_nothing(truth):
+    edges, names = noisy(truth, 0.5), pd.unique(truth.to_numpy().ravel())
+    mixed = {
+        "edges": edges.sample(frac=1, random_state=1).assign(TF=lambda t: t["TF"].str.lower(), target=lambda t: t["target"].str.upper()),
+        "truth": truth.sample(frac=1, random_state=2),
+        "genes": names[::-1],
+    }  # fmt: skip
+    one = sgt.tl.evaluate_grn(edges, truth, genes=names, bootstrap=0)
+    other = sgt.tl.evaluate_grn(**mixed, bootstrap=0)
+    pd.testing.assert_frame_equal(one.table, other.table)
+    with pytest.raises(InputValueError, match="asked for none has a score"):
+        sgt.pl.grn_evaluation(one, rows=[])
+
+
 def test_several_tables_share_the_pairs_and_what_is_not_named_comes_last(truth):
     good = noisy(truth, 0.3)
     short = good.sort_values("importance", ascending=False).head(100)

@@ -22,6 +22,8 @@ def test_the_table_and_its_figure(pbmc68k):
     assert [t.get_text() for t in right.get_legend().get_texts()] == ["degree"]
     with pytest.raises(InputTypeError, match="it lacks chance"):
         sgt.pl.grn_noise(table.drop(columns="chance"))
+    with pytest.raises(InputValueError, match="no rows"):
+        sgt.pl.grn_noise(table[:0])
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ def test_the_table_and_its_figure(pbmc68k):
         ({"shares": None}, InputTypeError, "shares"),
         ({"n_draws": 0}, InputValueError, "n_draws"),
         ({"split": "other"}, InputValueError, "split"),
+        ({"device": "tpu"}, InputValueError, "Device 'tpu' is not available"),
     ],
 )
 def test_what_cannot_be_studied_is_said_before_any_training(pbmc68k, more, error, says):

@@ -82,6 +82,10 @@ def grn_evaluation(
         msg = f"The evaluation has no row {unknown[0]!r}; its rows are: {listed(table.index)}."
         raise InputValueError(msg)
     names = [n for n in (table.index if rows is None else rows) if np.isfinite(table.loc[n, "auprc"])]
+    if not names:
+        asked = "Of the rows that were asked for none" if len(table) else "No method"
+        msg = f"{asked} has a score to draw; rows with one are: {listed(table.index[np.isfinite(table['auprc'])])}."
+        raise InputValueError(msg)
     own = [n for n in names if table.loc[n, "kind"] != "baseline"]
     colour = {n: BASELINES.get(n, style.PALE) for n in names}
     colour |= style.colours(own, palette, dict(zip(own, OWN, strict=False)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from scgnn_tools._errors import InputTypeError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
 
@@ -45,6 +45,9 @@ def grn_noise(
     if lacking:
         msg = f"evaluation is the table of sgt.tl.noise_study; it lacks {', '.join(sorted(lacking))}."
         raise InputTypeError(msg)
+    if not len(evaluation):
+        msg = "evaluation has no rows; pass the table of sgt.tl.noise_study as it is."
+        raise InputValueError(msg)
     canvas = Canvas(ax=ax, show=show, save=save, return_fig=return_fig)
     with canvas.panels(figsize or (9.0, 3.4)) as figure:
         for axes, (column, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):

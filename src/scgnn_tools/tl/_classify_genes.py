@@ -147,6 +147,9 @@ def classify_genes(
     number, tuned = seed(rng), None
     peers: dict[str, np.ndarray] = {}
     keys = [use_rep] if use_rep is None or isinstance(use_rep, str) else sequence("use_rep", use_rep)
+    if not keys:
+        msg = "use_rep is a key of varm, or several; the list is empty. Leave it out to take the last embedding."
+        raise InputValueError(msg)
     if method == "finetune":
         tuned = _Contexts(adata, model, n_cells, layer, gene_key, number)
         key, vectors, names = tuned.vectors()

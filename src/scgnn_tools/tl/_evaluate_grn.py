@@ -147,7 +147,10 @@ def evaluate_grn(
     pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
     pool = pool if genes is None else given_factors(genes, argument="genes")
     organism = gene_names.detect_organism(pool) if organism is None else organism
-    to_symbol = GeneNames(np.concatenate([called.to_numpy(), every, pool]), organism)
+    genes_first = np.concatenate([called.to_numpy(), pool])
+    there = {str(n).upper() for n in genes_first}  # what edges call in another case is no other gene
+    others = [n for n in every if str(n).upper() not in there]
+    to_symbol = GeneNames(np.concatenate([genes_first, np.array(others, dtype=object)]), organism)
     named = {n: edge_scores(t.assign(tf=to_symbol(t["tf"]), target=to_symbol(t["target"]))) for n, t in named.items()}
     sources = (
         np.concatenate([t["tf"].unique() for t in named.values()]) if tfs is None else to_symbol(given_factors(tfs))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, number, sequence
+from scgnn_tools._device import resolve_device
 from scgnn_tools._doors import door
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import say
@@ -103,6 +104,7 @@ def noise_study(
         msg = "methods= and shares= hold at least one value each."
         raise InputValueError(msg)
     choice("split", split, tuple(SPLITS))
+    resolve_device(device)
     n_draws, drawn = integer("n_draws", n_draws), seed(rng)
     data = collect(
         target, prior, tfs=None, use_rep=use_rep, layer=layer, gene_key=gene_key, organism=organism, rng=drawn
