@@ -2,12 +2,15 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools.grn.table import pooled
+from scgnn_tools.pl import _grn_regulon
 from scgnn_tools.pl._grn import _counted
 from scgnn_tools.pl._grn_modules import REST, modules
 from scgnn_tools.pl._layout import best_of_each, choose_edges, rings
@@ -92,6 +95,26 @@ def test_a_regulon_lists_its_targets_and_their_evidence(network):
     assert f"{wanted['correlation'].iloc[0]:.2f}" in words
     regulators = set(every[every["target"] == tf]["source"])
     assert len(regulators & set(words)) >= min(14, len(regulators))
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "place"),
+    [
+        (0.9, 0.0, (0.9, "right", True)), (0.2, 0.0, (1.0, "right", False)), (-0.9, -1.0, (-0.9, "left", True)),
+        (-0.1, -1.0, (1.0, "right", False)), (0.7, -1.0, (-1.0, "left", False)), (0.0, 0.0, (1.0, "right", False)),
+    ],
+)  # fmt: skip
+def test_digits_stand_on_a_bar_that_holds_them_or_beside_it(value, low, place):
+    assert _grn_regulon._place(value, low, 1.0) == place
+
+
+def test_the_legend_of_a_small_figure_is_whole(network):
+    figure, ax = plt.subplots(figsize=(4.8, 4))
+    sgt.pl.grn(network, ax=ax, n_edges=20)
+    figure.canvas.draw()
+    (legend,) = figure.findobj(Legend)
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_the_best_of_each_factor():

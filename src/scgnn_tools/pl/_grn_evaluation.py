@@ -166,12 +166,14 @@ def _curves(curve: "Axes", roc: "Axes", evaluation: "GrnEvaluation", names: list
         roc.plot(fall_out, recall, label=f"{style.text(name)}  {table.loc[name, 'auroc']:.3f}", **look)
     density = float(label.mean())
     curve.axhline(density, color=style.PALE, ls=":", lw=1.2)
-    curve.annotate(
-        f"chance {short(density)}", (1, density), xytext=(0, -4), textcoords="offset points", ha="right", va="top", fontsize=8.5,
-        color=style.INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
-    )  # fmt: skip
     roc.plot([0, 1], [0, 1], color=style.PALE, ls=":", lw=1.2)
     top = max(0.05, *(float(np.asarray(line.get_ydata())[5:].max(initial=0)) for line in curve.lines[:-1]))
+    below = density > 0.1 * top  # under the line, unless the numbers of the axis are there
+    curve.annotate(
+        f"chance {short(density)}", (1, density), xytext=(0, -4 if below else 4), textcoords="offset points", ha="right",
+        va="top" if below else "bottom", fontsize=8.5, color=style.INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+    )  # fmt: skip
     curve.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, min(1.02, 1.15 * top)))
     roc.set(xlabel="false positive rate", ylabel="recall", xlim=(0, 1), ylim=(0, 1))
     for panel, title, corner in ((curve, "AUPRC", "upper right"), (roc, "AUROC", "lower right")):

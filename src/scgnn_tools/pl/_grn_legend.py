@@ -37,7 +37,7 @@ def legend(figure: "FigureBase", edges: pd.DataFrame, *, bands: bool = False) ->
         if there.any():
             handles.append(Line2D([], [], color=colour, linewidth=3, label=label))
     width = figure.bbox.width / figure.dpi  # type: ignore[attr-defined]
-    columns = len(handles) if width > 7.6 else 3
+    columns = len(handles) if width > 7.6 else 3 if width > 6.2 else 2
     figure.legend(
         handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=8.5, handlelength=2.2, columnspacing=1.5,
         labelcolor=style.INK,

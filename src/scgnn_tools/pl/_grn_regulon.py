@@ -14,6 +14,9 @@ EVIDENCE = ("probability", "stability", "correlation", "cosine", "coexpressed")
 
 MOST_REGULATORS = 14
 
+DIGITS = 0.37
+"""Share of a panel that the digits of a number take."""
+
 
 def draw(
     canvas: Canvas,
@@ -120,6 +123,17 @@ def _unit(values: np.ndarray) -> np.ndarray:
     return (values - values.min()) / spread if spread > 0 else np.ones(len(values))
 
 
+def _place(value: float, low: float, high: float) -> tuple[float, str, bool]:
+    """Return where the digits of a bar from 0 to ``value`` stand, how they are aligned, and whether that is on the bar.
+
+    They stand at the end of a bar that holds them, else on the side of the panel that it leaves free.
+    """
+    needed = DIGITS * (high - low)
+    if abs(value) >= needed:
+        return value, "right" if value > 0 else "left", True
+    return (high, "right", False) if high - max(value, 0.0) >= 0.85 * needed else (low, "left", False)
+
+
 def _column(ax: Axes, values: np.ndarray, y: np.ndarray, sign: np.ndarray, name: str) -> None:
     """Draw one number of every edge as a bar; what can be negative grows from the middle."""
     there = np.isfinite(values)
@@ -135,10 +149,9 @@ def _column(ax: Axes, values: np.ndarray, y: np.ndarray, sign: np.ndarray, name:
     if low < 0:
         ax.plot([0, 0], [y.min() - 0.4, y.max() + 0.4], color=style.PALE, linewidth=0.7, zorder=3)
     for v, at in zip(values, y, strict=True):
-        text = f"{v:.2f}" if np.isfinite(v) else "–"
-        inside = np.isfinite(v) and v > low + 0.55 * (high - low)
-        at_x, colour = (v, "white") if inside else (high, style.INK)
-        ax.text(at_x, at, text, fontsize=6.5, color=colour, ha="right", va="center", zorder=4)
+        at_x, side, within = _place(v if np.isfinite(v) else 0.0, low, high)
+        text, shade = f"{v:.2f}" if np.isfinite(v) else "–", "white" if within else style.INK
+        ax.text(at_x, at, text, fontsize=6.5, color=shade, ha=side, va="center", zorder=4)
     ax.set(xlim=(low, high), ylim=(y.min() - 0.8, y.max() + 1.6))
     ax.text((low + high) / 2, y.max() + 0.75, name, fontsize=7.5, color=style.INK, ha="center", va="bottom")
     ax.axis("off")

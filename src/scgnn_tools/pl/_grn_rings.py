@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 INNER, OUTER = 0.52, 1.0
 
+PER_POINT = 0.62
+"""Width of a letter, in units of the size of the font."""
+
 
 def draw(ax: "Axes", edges: pd.DataFrame) -> None:
     """Draw the edges into the axes."""
@@ -48,7 +51,7 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
             **_outward(angle, inward=True),
         )
     n = max(len(target_angle), 1)
-    fontsize = max(part, 0.8) * float(np.clip(440 / n, 4.5, 9.0))
+    fontsize = max(part, 0.7) * float(np.clip(440 / n, 4.5, 9.0))
     for gene, angle in target_angle.items():
         ax.scatter(*place[gene], s=min(26.0, 1600 / n), color=style.TARGET, edgecolor="white", linewidth=0.6, zorder=4)
         x, y = (OUTER + 0.03) * np.cos(angle), (OUTER + 0.03) * np.sin(angle)
@@ -61,7 +64,10 @@ def draw(ax: "Axes", edges: pd.DataFrame) -> None:
             zorder=5,
             **_outward(angle, inward=False),
         )
-    ax.set(xlim=(-1.3, 1.3), ylim=(-1.29, 1.29), aspect="equal")
+    names = [style.text(gene, limit=24) for gene in target_angle]
+    longest = PER_POINT * fontsize * max(map(len, names), default=0) / 72 / (7.3 * part)  # of the room
+    reach = float(np.clip((OUTER + 0.03) / max(1 - 2 * longest, 0.1), 1.29, 1.45))
+    ax.set(xlim=(-reach - 0.01, reach + 0.01), ylim=(-reach, reach), aspect="equal")
     ax.axis("off")
 
 
