@@ -10,6 +10,8 @@ from scgnn_tools.data.labels import clean_labels
     [
         (["B", " T ", "T\n"], ["B", "T", "T"]),
         (["B", None, np.nan, "", "  ", "unknown", "Unknown", "NA", "unassigned", "todo"], ["B", *[""] * 9]),
+        (["B", pd.NA, "<NA>", "null"], ["B", "", "", ""]),
+        ([b"B", "T\xe9".encode(), b"unknown"], ["B", "T\xe9", ""]),
         ([1, 2, 3], ["1", "2", "3"]),
         ([1.0, np.nan, 2.0], ["1", "", "2"]),
         ([1.5, 2.0], ["1.5", "2"]),

@@ -6,7 +6,7 @@ import pandas as pd
 from scgnn_tools._errors import InputTypeError
 from scgnn_tools._log import printable, writable
 
-NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned"})
+NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned", "<na>", "null"})
 
 
 def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
@@ -19,6 +19,10 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
         raise InputTypeError(msg)
     text = labels.astype(object).where(labels.notna(), "")
     # whole numbers that pandas holds as floats because others are missing are the numbers that they were
-    text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else writable(str(v)).strip())
+    text = text.map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else writable(_text(v)).strip())
     none = text.str.lower().isin(NOT_A_LABEL | {unlabeled_category.strip().lower()})
     return text.where(~none, "").to_numpy(dtype=object)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)  # as older files of HDF5 hold text
