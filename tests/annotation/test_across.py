@@ -40,6 +40,17 @@ def test_score_temperature_and_sets_are_those_of_held_out_experiments(two):
     assert outside.report.confusion.to_numpy().sum() == 240
 
 
+def test_neither_the_order_of_cells_nor_the_names_of_experiments_decide_anything(two):
+    cells, y, _ = two
+    experiments, order = np.arange(240) % 4, np.random.default_rng(0).permutation(240)
+    how = {"method": "logreg_pca", "coverage": 0.9}
+    first = run(cells, NAMES[y], Query.of(cells), experiments=experiments, **how)
+    other = run(cells.take(order), NAMES[y][order], Query.of(cells), experiments=(9 - experiments)[order], **how)
+    np.testing.assert_allclose(other.proba, first.proba, atol=1e-6)
+    np.testing.assert_array_equal(other.sets, first.sets)
+    assert other.report.verdict == first.report.verdict
+
+
 def test_a_class_of_one_experiment_is_labelled_and_not_scored(two):
     cells, y, experiments = two
     y = np.where((experiments == 1) & (y == 3), 4, y)

@@ -58,6 +58,20 @@ def test_on_disk_and_as_a_view(tmp_path, fault, form):
     backed.file.close()
 
 
+@pytest.mark.parametrize("matrix", [COUNTS, sp.csr_matrix(COUNTS)], ids=["dense", "csr"])
+def test_a_reversed_slice_of_a_file_is_read_or_refused(tmp_path, matrix):
+    ad.AnnData(matrix).write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    by_number = open_expression(backed[np.arange(len(COUNTS))[::-1]])
+    try:
+        rows = np.vstack([r.toarray() for _, r in open_expression(backed[::-1]).rows()])
+    except InputValueError as error:
+        assert "Take the cells or genes by number" in str(error)  # noqa: PT017 (which of them anndata reads is its own affair)
+    else:
+        np.testing.assert_array_equal(rows, np.vstack([r.toarray() for _, r in by_number.rows()]))
+    backed.file.close()
+
+
 def test_a_view_of_a_damaged_matrix_is_not_taken():
     adata = ad.AnnData(sp.csr_matrix(COUNTS))
     adata.X.indices[::7] = 1_000_000

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
@@ -37,6 +38,13 @@ class Holdout:
 
     others: np.ndarray
     asked: np.ndarray
+
+
+def renumbered(experiments: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the experiments numbered as they come in an order of the cells, int (n_cells,)."""
+    out = np.empty(len(experiments), dtype=np.int64)
+    out[order] = pd.factorize(experiments[order])[0]
+    return out
 
 
 def holdouts(codes: np.ndarray, experiments: np.ndarray) -> list[Holdout]:

@@ -9,7 +9,7 @@ from scgnn_tools._errors import LabelError, warn
 from scgnn_tools._log import duration, printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation import report
-from scgnn_tools.annotation.across import across, holdouts
+from scgnn_tools.annotation.across import Holdout, across, holdouts, renumbered
 from scgnn_tools.annotation.conformal import Kind
 from scgnn_tools.annotation.fitting import Fold, check_expressed, validation_share
 from scgnn_tools.annotation.labeller import AnnotationResult, Labeller
@@ -127,9 +127,11 @@ def train(
     train, validation, test = (order[part == p] for p in range(3))
     if unlabeled is not None:
         unlabeled = unlabeled.take(by_content(unlabeled.expression))
+    folds: list[Holdout] = []
     if experiments is not None:
+        experiments = renumbered(experiments, order)  # nor on what experiments are called
         labelled = replace(labelled, experiments=experiments)  # an ensemble weighs its members by them
-    folds = [] if experiments is None else holdouts(codes, experiments)
+        folds = [Holdout(order[f.others], order[f.asked]) for f in holdouts(codes[order], experiments[order])]
     how: dict[str, Any] = {"coverage": coverage, "conformal": conformal}
     if METHODS[method].ensemble:
         times = len(folds) + 1 if folds else 2

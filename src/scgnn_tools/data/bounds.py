@@ -113,5 +113,16 @@ def check_object(adata: "AnnData") -> None:
 
 def check_parent(adata: "AnnData") -> None:
     """Check what a view is taken from: taking it is the first thing that indexes."""
-    if adata.is_view:
-        check_object(adata._adata_ref)
+    if not adata.is_view:
+        return
+    check_object(adata._adata_ref)
+    back = [isinstance(i, slice) and (i.step or 1) < 0 for i in (adata._oidx, adata._vidx)]
+    if adata._adata_ref.isbacked and any(back):  # anndata cannot read all of these
+        try:
+            adata.X  # noqa: B018
+        except (TypeError, ValueError) as error:
+            msg = (
+                "This is a reversed slice of an object in a file, which anndata cannot read. Take the cells or genes by number: "
+                "adata[np.arange(adata.n_obs)[::-1]] in the place of adata[::-1]."
+            )
+            raise InputValueError(msg) from error
