@@ -212,6 +212,8 @@ def test_free_space_is_that_of_the_process_too(tmp_path):
         ([], InputTypeError),
         ("a\0b", InputValueError),
         ("\ud800", InputValueError),
+        ("x" * 5000, InputValueError),
+        ("~nobody-of-this-name/x", InputValueError),
     ],
 )
 def test_what_is_no_path_is_said_before_any_work(value, error):

@@ -26,7 +26,7 @@ def as_path(name: str, value: object) -> Path:
     Raises
     ------
     InputTypeError, InputValueError
-        If it is no path, or holds characters that no name of a file has.
+        If it is no path, holds characters that no name of a file has, or cannot be looked up.
     """
     if not isinstance(value, str | Path):
         msg = f"{name} is a path; got {printable(repr(value))}."
@@ -38,7 +38,17 @@ def as_path(name: str, value: object) -> Path:
     except UnicodeEncodeError as error:
         msg = f"{name}={printable(repr(str(value)))} holds characters that no path has ({error.reason})."
         raise InputValueError(msg) from error
-    return Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+        path.exists()
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # a name that is too long, a folder that may not be looked into, nobody's home
+        why = getattr(error, "strerror", None) or error
+        msg = f"{name}={printable(repr(str(value)))} cannot be looked up: {why}. Pass another path."
+        raise InputValueError(msg) from error
+    return path
 
 
 def write_whole(path: Path, save: Callable[[Path], object]) -> None:

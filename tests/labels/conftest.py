@@ -15,7 +15,10 @@ def make(n, *, rng, shift=0.0, n_genes=120, n_classes=4):
     basis = np.random.default_rng(7).normal(size=(n_genes, 10)).astype(np.float32)
     totals = np.full(n, 1e4)  # x is log1p of the counts themselves
     rows = sp.csr_array(x.astype(np.float32))
-    rows.indices, rows.indptr = rows.indices.astype(np.int64), rows.indptr.astype(np.int64)  # as those of a reference are
+    rows.indices, rows.indptr = (
+        rows.indices.astype(np.int64),
+        rows.indptr.astype(np.int64),
+    )  # as those of a reference are
     return Cells(rows, (x @ basis).astype(np.float32), totals=totals), labels
 
 

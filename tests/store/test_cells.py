@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools.assets import immune_reference
 from scgnn_tools.store import CellStore
 
@@ -35,6 +35,40 @@ def once(cells, tmp_path):
 
 def bits(store):
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        ("s3x://bucket/x.zarr", "unknown kind.*s3x"),
+        ("~nobody-of-this-name/x.zarr", "cannot be looked up.*home"),
+        ("x" * 5000, "cannot be looked up.*too long"),
+        ("cells.zarr/obsm/x.zarr", "lies within the cells of"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(cells, tmp_path, monkeypatch, store, says):
+    monkeypatch.chdir(tmp_path)
+    cells.write_zarr("cells.zarr")
+    with pytest.raises(InputValueError, match=says):
+        sgt.tl.embed(cells, store=store)
+
+
+def test_an_address_that_wants_another_package(cells, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MissingExtraError, match="not installed.*s3fs"):
+        sgt.tl.embed(cells, store="s3://bucket/x.zarr")
+
+
+def test_a_file_address_is_a_path(cells, once, tmp_path):
+    sgt.tl.embed(cells, store=(tmp_path / "x.zarr").as_uri())
+    assert bits(tmp_path / "x.zarr") == once
+
+
+def test_a_damaged_store_is_refused_in_words(cells, once, tmp_path):
+    array = tmp_path / "once.zarr/obsm" / f"X_{KEY}" / "zarr.json"
+    array.write_text(array.read_text()[:200])
+    with pytest.raises(InputValueError, match="is damaged.*Remove it"):
+        sgt.tl.embed(cells, store=tmp_path / "once.zarr")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")

@@ -17,6 +17,7 @@ from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG
+from scgnn_tools._write import as_path
 from scgnn_tools.annotation import kept
 from scgnn_tools.annotation.inputs import open_query
 from scgnn_tools.annotation.known import KnownCells
@@ -344,7 +345,7 @@ def kept_annotator(reference: object, device: str) -> Annotator | None:
     """Return the annotator that ``reference=`` is, or whose folder it is; None if it is cells."""
     if isinstance(reference, Annotator):
         return reference
-    if isinstance(reference, str | Path) and kept.is_kept(Path(reference).expanduser()):
+    if isinstance(reference, str | Path) and kept.is_kept(as_path("reference", reference)):
         return Annotator.load(reference, device=device)
     return None
 

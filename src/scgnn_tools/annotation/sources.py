@@ -13,6 +13,7 @@ from scgnn_tools._columns import column_of, whole_column, without_value
 from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
+from scgnn_tools._write import as_path
 from scgnn_tools.annotation import published
 from scgnn_tools.annotation.inputs import Part, known_cells
 from scgnn_tools.annotation.known import KnownCells
@@ -237,7 +238,7 @@ def _named(reference: Reference, mod: str) -> "dict[str, AnnData]":
 
 def _opened(one: object, mod: str, name: str) -> "AnnData":
     if isinstance(one, str | Path):
-        if isinstance(one, str) and not Path(one).expanduser().exists() and not Path(one).suffix:
+        if isinstance(one, str) and not as_path(name, one).exists() and not Path(one).suffix:
             one = _published(one, name)
         return modality(read_cells(one), mod, name=name, wanted=WANTED)
     return modality(one, mod, name=name, wanted=WANTED)  # type: ignore[arg-type]
@@ -246,7 +247,7 @@ def _opened(one: object, mod: str, name: str) -> "AnnData":
 def _published(called: str, name: str) -> Path:
     """Return the file of a reference that was downloaded; what it is called is no file."""
     if called not in published.PUBLISHED:
-        folder = Path(called).expanduser().parent
+        folder = as_path(name, called).parent
         files = [str(folder / p.name) for p in folder.iterdir()] if folder.is_dir() else []
         meant = did_you_mean(called, [IMMUNE, *published.PUBLISHED, *files])
         msg = (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 from scgnn_tools.data.batches import CHUNK
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def open_file(path: str | Path) -> "AnnData":
     >>> cells.shape
     (53, 1000)
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.exists():
         msg = f"There is no file {path}. Pass the path of an .h5ad file or of a .zarr folder."
         raise InputValueError(msg)

@@ -6,7 +6,9 @@ import pandas as pd
 from scgnn_tools._errors import InputTypeError
 from scgnn_tools._log import printable, writable
 
-NOT_A_LABEL = frozenset({"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned", "<na>", "null"})
+NOT_A_LABEL = frozenset(
+    {"", "unknown", "nan", "none", "na", "n/a", "unlabeled", "unlabelled", "unassigned", "<na>", "null"}
+)
 
 
 def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
@@ -25,4 +27,6 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
 
 
 def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)  # as older files of HDF5 hold text
+    return (
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    )  # as older files of HDF5 hold text

@@ -9,7 +9,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable, say
 from scgnn_tools._settings import settings
-from scgnn_tools._write import alone, check_possible, write_whole
+from scgnn_tools._write import alone, as_path, check_possible, write_whole
 from scgnn_tools.fm._fetched import RECORD
 from scgnn_tools.fm._fetched import sha256 as sha256_of
 from scgnn_tools.fm._registry import card
@@ -78,7 +78,7 @@ def download(
             f"sgt.fm.download({name!r}, accept_license=True)."
         )
         raise InputValueError(msg)
-    target = Path(folder).expanduser() if folder is not None else settings.cache_dir / name / chosen
+    target = as_path("folder", folder) if folder is not None else settings.cache_dir / name / chosen
     if target.exists() and not target.is_dir():
         msg = f"{target} is a file; a download goes into a folder. Pass another folder."
         raise InputValueError(msg)

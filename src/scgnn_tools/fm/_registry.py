@@ -148,11 +148,11 @@ def load(
     if unknown:
         msg = f"{name} has no asset {printable(unknown[0])!r}; its assets are: {', '.join(roles) or 'none'}."
         raise InputValueError(msg)
-    paths = {role: Path(path) for role, path in (assets or {}).items()}
+    paths = {role: as_path(f"assets[{role!r}]", path) for role, path in (assets or {}).items()}
     if card(name).kind == "linear":
         options = _without_device(name, options)
     try:
-        return module.load(None if checkpoint is None else Path(checkpoint).expanduser(), paths, **options)
+        return module.load(None if checkpoint is None else as_path("checkpoint", checkpoint), paths, **options)
     except SgtError:
         raise
     except DAMAGED as error:
@@ -204,7 +204,7 @@ def convert(source: str | Path, target: str | Path, *, model: str | None = None,
     >>> sgt.fm.convert("scGPT_human", "scgpt")  # doctest: +SKIP
     >>> sgt.tl.embed(adata, "scgpt", checkpoint="scgpt")  # doctest: +SKIP
     """
-    source, target = Path(source).expanduser(), Path(target).expanduser()
+    source, target = as_path("source", source), as_path("target", target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         msg = f"{target} is there already; give the path of a new folder."
         raise InputValueError(msg)

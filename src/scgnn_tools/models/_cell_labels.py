@@ -28,6 +28,7 @@ from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
+from scgnn_tools._write import as_path
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
@@ -294,7 +295,7 @@ class CellLabelModel(ScviSetup):
             msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
             raise InputValueError(msg)
         beside = {
-            name: FineTuner.load(Path(folder).expanduser() / name, device=device)
+            name: FineTuner.load(as_path("folder", folder) / name, device=device)
             for name in about.get("saved_beside", [])
         }
         options = {**about["options"], **beside, **options}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
 
 
@@ -42,7 +43,7 @@ def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], di
     WeightsError
         If it is damaged or of another class.
     """
-    folder = Path(folder).expanduser()
+    folder = as_path("folder", folder)
     raw = saves.read_raw(folder)
     if raw.get("class") != cls:
         msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {cls} was asked for."

@@ -17,6 +17,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import as_path
 from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
@@ -256,7 +257,7 @@ class ScNetFormer:
             "patience": patience if early_stopping else None, "lr": lr, "weight_decay": weight_decay, "max_tokens": budget,
             "max_cells": batch_size, "warmup": steps // 10 if warmup is None else warmup, "seed": self._seed,
         }  # fmt: skip
-        at = None if folder is None else Path(folder).expanduser()
+        at = None if folder is None else as_path("folder", folder)
         start = start_of(self.model.network, at)
         if at is not None:
             plan = {

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, MissingExtraError
+from scgnn_tools._log import printable
 from scgnn_tools._write import as_path, write_folder
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.store.digest import digest
@@ -38,11 +39,11 @@ def check_shard(shard: Any) -> tuple[int, int]:
     """Return the part of the cells that a worker has; None is all of them."""
     if shard is None:
         return 0, 1
-    whole = isinstance(shard, tuple | list) and len(shard) == 2 and all(type(i) is int for i in shard)
-    if not whole or not 0 <= shard[0] < shard[1]:
+    whole = isinstance(shard, tuple | list) and len(shard) == 2 and all(isinstance(i, int | np.integer) for i in shard)
+    if not whole or any(isinstance(i, bool) for i in shard) or not 0 <= shard[0] < shard[1]:
         msg = f"shard is a pair (i, n), part i of n, counted from 0: (0, 4) to (3, 4) for four workers; got {shard!r}."
         raise InputValueError(msg)
-    return shard[0], shard[1]
+    return int(shard[0]), int(shard[1])
 
 
 def place_of(store: str | Path | None, shard: Any, example: str) -> tuple[str | Path | None, tuple[int, int]]:
@@ -113,10 +114,14 @@ class CellStore:
         if other:
             msg = f"{where} holds another run, which differs in {', '.join(other)}. Pass another store=, or remove this one."
             raise InputValueError(msg)
-        self._group = _open(where, "r+")
-        self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
-        self._entry: Any = self._group[self._path]
-        self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
+        try:
+            self._group = _open(where, "r+")
+            self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
+            self._entry: Any = self._group[self._path]
+            self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
+        except (OSError, KeyError, *UNREADABLE) as error:
+            msg = f"{where} is damaged ({printable(error)}). Remove it, or pass another store=, and call again."
+            raise InputValueError(msg) from error
 
     def rows(self, chunk: int) -> slice:
         """Return the cells of a chunk."""
@@ -263,15 +268,38 @@ def check_store(where: str | Path) -> str | Path:
     Raises
     ------
     InputValueError
-        If a file, or a folder of something else, stands there.
+        If a file, or a folder of something else, stands there, or it would be within a folder of cells.
+    MissingExtraError
+        If the package that an address wants is not installed.
     """
-    if "://" in str(where):
+    protocol, _, rest = str(where).partition("://")
+    if rest and protocol not in ("file", "local"):
+        _check_protocol(str(where))
         return str(where)
-    path = as_path("store", where)
+    path = as_path("store", rest or where)
+    outer = next((p for p in path.absolute().parents if (p / "obs").is_dir() and (p / "var").is_dir()), None)
+    if outer is not None:
+        msg = f"store={str(where)!r} lies within the cells of {outer}. Pass a folder outside."
+        raise InputValueError(msg)
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and _attributes(path) is None)):
         msg = f"store={str(where)!r} exists and is no store of this package. Pass a new folder."
         raise InputValueError(msg)
     return path
+
+
+def _check_protocol(where: str) -> None:
+    try:
+        import fsspec
+
+        fsspec.get_filesystem_class(fsspec.utils.get_protocol(where))
+    except ImportError as error:
+        msg = (
+            f"store={where!r} wants a package that is not installed: {error}. Install it, or pass the path of a folder."
+        )
+        raise MissingExtraError(msg) from error
+    except ValueError as error:
+        msg = f"store={where!r} is an address of an unknown kind: {error}. Pass the path of a folder, or an address as s3://…"
+        raise InputValueError(msg) from error
 
 
 def _attributes(where: str | Path) -> Mapping[str, Any] | None:

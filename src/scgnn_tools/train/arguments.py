@@ -12,6 +12,7 @@ from torch import nn
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._write import as_path
 from scgnn_tools.store import forget
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def state_path(folder: str | Path | None, *, resume: bool) -> Path | None:
     choice("resume", resume, (True, False))
     if folder is None:
         return None
-    at = Path(folder).expanduser()
+    at = as_path("folder", folder)
     if not resume:
         forget(at)
     return at / LAST
@@ -93,7 +94,7 @@ def state_path(folder: str | Path | None, *, resume: bool) -> Path | None:
 def given_or_temporary(folder: str | Path | None) -> Iterator[Path]:
     """Give the folder, or one that is gone afterwards."""
     if folder is not None:
-        yield Path(folder).expanduser()
+        yield as_path("folder", folder)
         return
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary)

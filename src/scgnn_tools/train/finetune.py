@@ -14,6 +14,7 @@ from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed, torch_random
+from scgnn_tools._write import as_path
 from scgnn_tools.data import length_batches, open_expression
 from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.data.organism import of_one_organism
@@ -218,7 +219,7 @@ class FineTuner:
         how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
         how |= {"max_cells": batch_size, "max_tokens": budget_of(self.model, max_tokens)}
         train, validation = _split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
-        target = None if folder is None else Path(folder).expanduser()
+        target = None if folder is None else as_path("folder", folder)
         if target is not None:
             first = int(os.environ.get("LOCAL_RANK", 0)) == 0
             plan = self._plan(how | ({"devices": count} if count > 1 else {}), train, validation)

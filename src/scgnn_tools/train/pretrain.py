@@ -17,7 +17,7 @@ from scgnn_tools._choices import choice, integer, number, share
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
 from scgnn_tools._progress import counter
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import as_path, write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
 from scgnn_tools.store import RunFolder
@@ -213,7 +213,7 @@ def pretrain(
     pandas.DataFrame
         A row a look: ``step``, ``loss`` (mean since the last look), ``validation``.
     """
-    schedule, folder = schedule or Schedule(), Path(folder).expanduser()
+    schedule, folder = schedule or Schedule(), as_path("folder", folder)
     integer("devices", devices)
     integer("checkpoint_every", checkpoint_every)
     choice("precision", precision, (*PRECISIONS, None))
@@ -249,7 +249,7 @@ def pretrain(
 
 def saved_history(folder: str | Path) -> pd.DataFrame:
     """Return the history of a run that was stopped, as far as its state is on disk."""
-    path = Path(folder).expanduser() / STATE
+    path = as_path("folder", folder) / STATE
     return _table(read_state(path)["figures"]["history"] if path.is_file() else [])
 
 

@@ -10,6 +10,7 @@ import torch
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import NetworkModel, load, saves
 from scgnn_tools.train import tasks
 
@@ -40,7 +41,7 @@ def restore(tuner: "FineTuner", folder: str | Path, device: str) -> None:
     WeightsError
         If the folder is damaged or holds something else.
     """
-    folder = Path(folder).expanduser()
+    folder = as_path("folder", folder)
     raw = saves.read_raw(folder)
     if raw.get("class") != KIND:
         msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {KIND} was asked for."
