@@ -213,6 +213,7 @@ def test_free_space_is_that_of_the_process_too(tmp_path):
         ("a\0b", InputValueError),
         ("\ud800", InputValueError),
         ("x" * 5000, InputValueError),
+        ("", InputValueError),
         ("~nobody-of-this-name/x", InputValueError),
     ],
 )

@@ -31,6 +31,9 @@ def as_path(name: str, value: object) -> Path:
     if not isinstance(value, str | Path):
         msg = f"{name} is a path; got {printable(repr(value))}."
         raise InputTypeError(msg)
+    if not str(value).strip():
+        msg = f"{name}={str(value)!r} is empty. Pass a path."
+        raise InputValueError(msg)
     try:
         if b"\0" in os.fsencode(value):
             msg = f"{name}={printable(repr(str(value)))} holds a null character, which no path has."
@@ -117,7 +120,7 @@ def write_folder(
     if not folder.name:
         msg = f"{folder} is no name of a folder. Pass another one."
         raise InputValueError(msg)
-    _check_replaceable(folder, overwrite=overwrite, known=known)
+    check_replaceable(folder, overwrite=overwrite, known=known)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(folder)
@@ -278,7 +281,8 @@ def _to_disk(path: Path) -> None:
             raise
 
 
-def _check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], Collection[str]]) -> None:
+def check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], Collection[str]]) -> None:
+    """Refuse a folder that :func:`write_folder` would not replace."""
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -132,6 +132,38 @@ def test_annotate_keeps_its_annotator_and_takes_other_files(pbmc68k, tmp_path, c
     assert "is a saved annotator already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--save", "theirs", "--overwrite", "--output", "a.h5ad"], "holds what no save wrote"),
+        (["--save", "a\0b", "--output", "a.h5ad"], "null character"),
+        (["--save", "same", "--store", "same"], "is given twice, by --store and --save"),
+        (["--save", "ann", "--store", "x.zarr", "--shard", "0/2"], "train it once"),
+        (["--save", "ann", "--store", "x.zarr", "--devices", "2"], "train it once"),
+        (["--reference", "reference.h5ad", "--labels", "", "--output", "a.h5ad"], "labels_key='' is no column"),
+    ],
+)
+def test_what_annotate_cannot_keep_is_refused_before_the_work(pbmc68k, tmp_path, monkeypatch, capsys, given, says):
+    monkeypatch.chdir(tmp_path)
+    pbmc68k[:60].copy().write_h5ad("reference.h5ad")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/thesis.txt").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["--quiet", "annotate", "reference.h5ad", *given]) == 1
+    assert says in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_annotate_keeps_its_annotator_beside_a_store(pbmc68k, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pbmc68k[:300].copy().write_h5ad("reference.h5ad")
+    pbmc68k[300:400].copy().write_h5ad("query.h5ad")
+    train = ["--reference", "reference.h5ad", "--labels", "bulk_labels", "--method", "centroid", "--save", "ann"]
+    assert main(["--quiet", "annotate", "query.h5ad", *train, "--store", "labels.zarr"]) == 0
+    assert ad.read_zarr("labels.zarr").n_obs == 100
+    assert (tmp_path / "ann/config.json").is_file()
+
+
 def test_an_error_is_red_on_a_terminal_where_rich_is_installed(monkeypatch):
     pytest.importorskip("rich", reason="rich is not installed: pip install 'scgnn_tools[cli]'")
     terminal = io.StringIO()

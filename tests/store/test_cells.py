@@ -55,7 +55,7 @@ def test_a_place_that_is_none_is_refused(cells, tmp_path, monkeypatch, store, sa
 
 def test_an_address_that_wants_another_package(cells, monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(MissingExtraError, match="not installed.*s3fs"):
+    with pytest.raises(MissingExtraError, match=r"not installed.*s3fs"):
         sgt.tl.embed(cells, store="s3://bucket/x.zarr")
 
 
@@ -67,7 +67,7 @@ def test_a_file_address_is_a_path(cells, once, tmp_path):
 def test_a_damaged_store_is_refused_in_words(cells, once, tmp_path):
     array = tmp_path / "once.zarr/obsm" / f"X_{KEY}" / "zarr.json"
     array.write_text(array.read_text()[:200])
-    with pytest.raises(InputValueError, match="is damaged.*Remove it"):
+    with pytest.raises(InputValueError, match=r"is damaged.*Remove it"):
         sgt.tl.embed(cells, store=tmp_path / "once.zarr")
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools._errors import InputTypeError, LabelError, warn
 from scgnn_tools._log import printable
+from scgnn_tools._write import as_path
 
 
 class Hierarchy:
@@ -88,7 +89,7 @@ def read_hierarchy(source: "Hierarchy | pd.DataFrame | Mapping[str, str | Sequen
     if isinstance(source, Hierarchy):
         return source
     if isinstance(source, str | Path):
-        return _read_obo(Path(source))
+        return _read_obo(as_path("hierarchy", source))
     if isinstance(source, pd.DataFrame):
         missing = {"child", "parent"} - set(source.columns)
         if missing:

@@ -15,9 +15,11 @@ from scgnn_tools.annotation.conformal import ConformalSets
 from scgnn_tools.annotation.hierarchy import Hierarchy, from_json
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
+from scgnn_tools.annotation.naming import Namer
 from scgnn_tools.annotation.novelty import Novelty
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
-from scgnn_tools.annotation.settings import AnnotationSettings
+from scgnn_tools.annotation.settings import AnnotationSettings, settings_of
 from scgnn_tools.fm import saves
 from scgnn_tools.labels import label_method
 
@@ -88,14 +90,13 @@ def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Annot
     _check(about, folder)
     try:
         tensors, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
-        hierarchy = about["settings"].pop("hierarchy")
-        settings = AnnotationSettings(
-            **{**about["settings"], "device": device}, hierarchy=None if hierarchy is None else from_json(hierarchy)
-        )
-        return _known(_part(tensors, KNOWN), about), settings, about["name"], _labeller(tensors, about, settings)
+        settings = _settings({**about["settings"], "device": device})
+        known, labeller = _known(_part(tensors, KNOWN), about), _labeller(tensors, about, settings)
+        _try(labeller, known, settings)
+        return known, settings, about["name"], labeller
     except SgtError:
         raise
-    except (ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
         msg = f"{folder} holds no annotator that Annotator.save wrote ({type(error).__name__}: {printable(error)})."
         raise WeightsError(msg) from error
 
@@ -149,6 +150,29 @@ def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
         bool(about["are_counts"]),
         arrays.get("vectors"),
     )
+
+
+def _settings(plain: dict[str, Any]) -> AnnotationSettings:
+    """Return settings as JSON has them, checked as those of a user are; the seed is the number that it was."""
+    above, see, number = plain.pop("hierarchy"), plain.pop("transductive"), plain.pop("seed")
+    if not isinstance(see, bool) or not isinstance(number, int):
+        msg = "its seed is no whole number, or transductive is no flag"
+        raise TypeError(msg)
+    hierarchy = None if above is None else from_json(above)
+    try:
+        return settings_of(**plain, hierarchy=hierarchy, rng=number, transductive=see, bundled=False)
+    except InputValueError as error:
+        raise ValueError(str(error)) from error
+
+
+def _try(labeller: Labeller, known: KnownCells, settings: AnnotationSettings) -> None:
+    """Label one known cell: arrays that do not fit each other show before a query is read."""
+    one = known.take(np.zeros(1, dtype=np.int64)).cells(known.genes, fm.load(fm.best_bundled()))
+    result = labeller.label(Query.of(one), alone=True, advance=lambda n: None)
+    if result.proba.shape != (1, len(labeller.classes)) or not np.isfinite(result.proba).all():
+        msg = "what it has learnt gives no probability to each of its classes"
+        raise ValueError(msg)
+    Namer(settings, labeller.classes)(result)
 
 
 def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: AnnotationSettings) -> Labeller:

@@ -108,13 +108,14 @@ def gather(
         labels_key, name, objects = DEFAULT_LABELS, BUNDLED, _immune()
     else:
         if isinstance(reference, str) and reference in published.PUBLISHED:
-            labels_key = labels_key or published.of(reference).labels_key
+            labels_key = published.of(reference).labels_key if labels_key is None else labels_key
         objects = _named(reference, mod)
         name = " and ".join(f"reference {n!r}" if n else "reference" for n in objects)
+    key = DEFAULT_LABELS if labels_key is None else labels_key
     parts = {}
     for one, adata in objects.items():
         whose = f"reference[{one!r}]" if one else "reference"
-        labels = labels_of(adata, labels_key or DEFAULT_LABELS, unlabeled_category, whose)
+        labels = labels_of(adata, key, unlabeled_category, whose)
         parts[one] = Part(adata, labels, experiments_of(adata, one, labels != "", batch_key, donor_key, f"{whose}.obs"))
     known = known_cells(parts, model, use_rep=use_rep, layer=layer, gene_key=gene_key)
     check_labels(known.labels, known.experiments, batch_key, donor_key)

@@ -73,6 +73,11 @@ def _check(args: argparse.Namespace) -> None:
     if args.reference and (Path(args.reference) / "config.json").is_file():
         msg = f"{args.reference} is a saved annotator already. Leave out --save, or pass labelled cells by --reference."
         raise InputValueError(msg)
+    if args.shard is not None or args.devices > 1:
+        msg = "--save trains an annotator, which parts of a store share: train it once, then pass --reference FOLDER to every part."
+        raise InputValueError(msg)
+    if args.store is not None:
+        _files.check_distinct([args.save, Path(args.store)], "--store and --save")
     _files.check_save(args.save, args.output, overwrite=args.overwrite, hint="--overwrite to replace it, or ")
 
 

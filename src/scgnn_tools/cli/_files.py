@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
-from scgnn_tools._write import check_possible, free_space, target_of
+from scgnn_tools._write import as_path, check_possible, free_space, target_of
 from scgnn_tools.data.readers import read_cells as read  # noqa: F401 (the one reader of the commands)
 
 if TYPE_CHECKING:
@@ -92,18 +92,19 @@ def check_figure(path: Path, *, overwrite: bool) -> None:
     _check(path, (".png", ".pdf", ".svg"), "--figure", overwrite=overwrite)
 
 
-def check_save(save: Path | None, output: Path, *, overwrite: bool = False, hint: str = "") -> None:
+def check_save(save: Path | None, output: Path | None, *, overwrite: bool = False, hint: str = "") -> None:
     """Refuse a folder of ``--save`` that could not or should not be written, before any work is done."""
     if save is None:
         return
+    from scgnn_tools.fm import saves
+
+    save = as_path("--save", save)
     if save.exists() and not overwrite:
         msg = f"{save} exists. Pass {hint}another --save."
         raise InputValueError(msg)
-    if save.exists() and not save.is_dir():
-        msg = f"{save} is no folder; --save is one. Pass another --save."
-        raise InputValueError(msg)
-    check_distinct([output, save], "--output and --save")
-    check_possible(target_of(save))
+    if output is not None:
+        check_distinct([output, save], "--output and --save")
+    saves.check_save(save, overwrite=overwrite)
 
 
 def check_distinct(paths: list[Path], by: str = "--output and --export") -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools._write import write_folder
+from scgnn_tools._write import check_possible, check_replaceable, target_of, write_folder
 from scgnn_tools.fm import drafts
 from scgnn_tools.fm._fetched import sha256
 from scgnn_tools.fm.dictionaries import read_json
@@ -58,6 +58,12 @@ def save(
         If the folder is there and ``overwrite`` is not set, or holds something that no save wrote.
     """
     write_folder(folder, lambda part: fill(part, tensors, config, beside), overwrite=overwrite, known=_written)
+
+
+def check_save(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse, before any work, a folder that :func:`save` would not write."""
+    check_replaceable(target_of(folder), overwrite=overwrite, known=_written)
+    check_possible(target_of(folder))
 
 
 def fill(folder: Path, tensors: Mapping[str, Any], config: Mapping[str, Any], beside: Callable[[Path], object]) -> None:
@@ -200,7 +206,7 @@ def _read_tensors(folder: Path, config: Mapping[str, Any]) -> dict[str, np.ndarr
         msg = f"{folder / TENSORS} is damaged or was changed: sha256 {seen[:12]}, wanted {printable(wanted)[:12]}."
         raise WeightsError(msg)
     try:
-        return from_bytes(content)
+        return dict(sorted(from_bytes(content).items()))  # the reader's order is another each time
     except Exception as error:  # the reader's errors are of many kinds; a type that numpy lacks is one
         msg = f"{folder / TENSORS} is no safetensors file of plain numbers: {printable(error, limit=200)}"
         raise WeightsError(msg) from error

@@ -203,8 +203,8 @@ class Auto:
         """Become the ensemble that :meth:`state` was asked of."""
         self.weights, self._temperatures = arrays["weights"], arrays["temperatures"]
         self.weighed_on, self.members = config["weighed_on"], {}
-        for name, of_member in config["members"].items():
-            new = cast("Any", self._new(name))
+        for name in (n for n in self._names if n in config["members"]):  # in the order of the weights; JSON keeps none
+            new, of_member = cast("Any", self._new(name)), config["members"][name]
             own = part(arrays, f"member.{name}")
             self.members[name] = new.restore(own) if of_member is None else new.restore(own, of_member)
         return self

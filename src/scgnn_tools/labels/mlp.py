@@ -114,8 +114,10 @@ class Mlp:
         """Become the model that :meth:`state` was asked of."""
         self.genes = arrays["genes"]
         weights = {k: torch.as_tensor(v) for k, v in part(arrays, "network").items()}
-        last = [w for k, w in weights.items() if k.endswith("bias")][-1]
-        network = Perceptron(len(self.genes), len(last))
+        last = max(
+            (k for k in weights if k.startswith("rest.") and k.endswith(".bias")), key=lambda k: int(k.split(".")[1])
+        )
+        network = Perceptron(len(self.genes), len(weights[last]))
         network.load_state_dict(weights)
         self._network = network.to(self._device).eval()
         return self

@@ -223,7 +223,7 @@ def annotate(
     if where is None:
         check_writable(whole, copy=copy, mod=mod)
     keys = LabelKeys(check_key(key_added))
-    source = text("labels_key", labels_key, or_none=True) or DEFAULT_LABELS
+    source = DEFAULT_LABELS if text("labels_key", labels_key, or_none=True) is None else labels_key
     if reference is None and source != LABEL and source in inner.obs:
         check_apart(keys.columns, labels_key=source)
     check_own(inner, keys)

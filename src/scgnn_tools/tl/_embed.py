@@ -13,7 +13,8 @@ from scgnn_tools._keys import IN_ROOT, ROOT, EmbeddingKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key
-from scgnn_tools.data import open_expression, open_file
+from scgnn_tools.data import open_expression
+from scgnn_tools.data.readers import open_cells
 from scgnn_tools.store import place_of
 from scgnn_tools.tl._embed_store import check_options, write_to_store
 
@@ -61,8 +62,8 @@ def embed(
     ----------
     adata
         Cells × genes; in memory, backed, zarr, dask or lazy; of a MuData one
-        modality. Memory grows with the chunk of 8,192 cells, not with their number. With ``store`` also the path of an ``.h5ad`` file
-        or a zarr folder, whose matrices stay on disk.
+        modality. Memory grows with the chunk of 8,192 cells, not with their number. With ``store`` also the path of a file of
+        cells, as :func:`scgnn_tools.data.read_cells` takes it; the matrices of an ``.h5ad`` file or a zarr folder stay on disk.
     model
         A name of ``sgt.fm.list()``, a loaded model, or "auto": the model of ``checkpoint``, or else the best bundled one.
     checkpoint
@@ -147,7 +148,7 @@ def embed(
     where, part = place_of(store, shard, "vectors.zarr")
     if where is not None:
         check_options(genes=genes, adapt=adapt, copy=copy, rng=rng)
-    whole = open_file(adata) if where is not None and isinstance(adata, str | Path) else adata
+    whole = open_cells(adata) if where is not None and isinstance(adata, str | Path) else adata
     adata = modality(whole, mod)
     if where is None:
         check_writable(whole, copy=copy, mod=mod)
