@@ -34,7 +34,7 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     try:
         wanted = torch.device(device)
-        torch.empty(0, device=wanted)
+        torch.empty(0, device=wanted).cpu()  # what nothing comes back from computes nothing
     except (RuntimeError, AssertionError) as error:
         there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():

@@ -216,13 +216,18 @@ def test_arguments_of_a_training_that_is_over_are_refused(halves, made):
         ({"model": {"name": "cgc-mini", "sha256": "0"}}, "another version of the bundled model"),
         ({"class": "ScGraPhT"}, "an Annotator was asked for"),
         ({"names": []}, "no annotator that Annotator.save wrote"),
+        ({"classes": ["one"]}, "gives no probability to each of its classes"),
+        ({"settings": {"coverage": 2}}, "coverage is a number above 0 and below 1"),
+        ({"settings": {"seed": None}}, "its seed is no whole number"),
     ],
 )
 def test_another_version_or_damage_is_an_error(made, change, says, tmp_path):
     made.save(tmp_path / "ann")
     with pytest.raises(InputValueError, match="is there already"):
         made.save(tmp_path / "ann")
-    saves.seal(tmp_path / "ann", json.loads((tmp_path / "ann/config.json").read_text()) | change)
+    about = json.loads((tmp_path / "ann/config.json").read_text())
+    change = {k: {**about[k], **v} if k == "settings" else v for k, v in change.items()}
+    saves.seal(tmp_path / "ann", about | change)
     with pytest.raises(WeightsError, match=says):
         Annotator.load(tmp_path / "ann")
     made.save(tmp_path / "ann", overwrite=True)

@@ -2,6 +2,7 @@
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
@@ -83,6 +84,21 @@ def test_tokens_say_what_the_cell_expresses(cells, model):
     assert tokens.n_cells == 5
     assert (tokens.lengths <= np.diff(sp.csr_array(cells.X[:5]).indptr)).all()
     assert (tokens.ids < len(model.vocabulary)).all()
+
+
+@pytest.mark.parametrize("kind", ["counts", "log1p"])
+def test_counts_of_a_gene_that_stands_twice_add_up_before_the_logarithm(cells, model, kind):
+    once = cells[:40].copy()
+    half = np.floor(once.X.toarray() / 2)
+    x = np.hstack([once.X.toarray() - half, half])
+    if kind == "log1p":
+        scale = 1e4 / x.sum(axis=1, keepdims=True)
+        x, once.X = np.log1p(x * scale), np.log1p(once.X.toarray() * scale)
+    twice = ad.AnnData(
+        x.astype(np.float32), var=pd.DataFrame(index=[*once.var_names, *(f"{n} " for n in once.var_names)])
+    )
+    twice.var["gene"] = [*once.var_names, *once.var_names]
+    np.testing.assert_allclose(model.embed_cells(twice, gene_key="gene"), model.embed_cells(once), atol=ATOL)
 
 
 def test_cells_without_a_known_gene(cells, model):

@@ -244,10 +244,16 @@ class FoundationModel(ABC):
         """Return what makes tokens of checked rows of a matrix whose genes were matched."""
         logged = self.card.input == "log1p"
         kind = "log1p" if logged else expression.kind.kind
+        added = logged and len(found.duplicates()) > 0  # counts of one gene add up, their logarithms do not
 
         def tokens(rows: sp.csr_array, draws: np.random.Generator | None) -> Tokens:
-            known = to_columns(expression.to_log(rows) if logged else rows, found.index, len(found.vocabulary))
+            known = expression.to_log(rows) if logged else rows
             del rows
+            if added:
+                known = sp.csr_array((np.expm1(known.data), known.indices, known.indptr), shape=known.shape)
+            known = to_columns(known, found.index, len(found.vocabulary))
+            if added:
+                np.log1p(known.data, out=known.data)
             return self.tokenize_rows(known, kind, draws)
 
         return tokens
