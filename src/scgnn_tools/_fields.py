@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import ROOT, WRITER, WRITTEN, EmbeddingKeys, Written
 from scgnn_tools._log import printable
-from scgnn_tools._modality import RNA, inside
+from scgnn_tools._modality import RNA, forward, inside
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -115,7 +115,7 @@ def write(
     with ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore", ImplicitModificationWarning)
         if copy:
-            data = data.to_memory() if data.isbacked and hasattr(data, "to_memory") else data.copy()
+            data = forward(data).to_memory() if data.isbacked and hasattr(data, "to_memory") else data.copy()
         adata = inside(data, mod)
         with _undone_on_error(adata) as note:
             for where, names in (stale or {}).items():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import listed
@@ -26,7 +27,7 @@ def modality(data: "AnnData | MuData", mod: str = RNA, *, name: str = "adata", w
     The tables of an object that was opened with ``read_lazy`` are read; its matrices stay where they are. What is written goes through
     :func:`scgnn_tools._fields.write`, into the object that the user holds.
     """
-    return _with_tables(inside(data, mod, name, wanted))
+    return _with_tables(forward(inside(data, mod, name, wanted)))
 
 
 def inside(data: Any, mod: str = RNA, name: str = "adata", wanted: str = WANTED) -> "AnnData":
@@ -102,6 +103,30 @@ def _todo(data: Any) -> str:
     if isinstance(data, list | tuple | dict):
         return "Join several with anndata.concat."
     return "Make one with anndata.AnnData, or read a file with anndata.read_h5ad."
+
+
+def cells_of(adata: "AnnData", cells: np.ndarray) -> "AnnData":
+    """Return some cells as an object of its own in memory; they are taken from the parent of a view, of which anndata makes no view."""
+    if adata.is_view:
+        rows, columns = _places(adata)
+        some = adata._adata_ref[rows[cells], columns]
+    else:
+        some = adata[cells]
+    return some.to_memory() if some.isbacked else some.copy()
+
+
+def forward(adata: Any) -> Any:
+    """Return the object, or for a reversed view of a file the same view by positions: h5py and scipy read no slice backwards."""
+    if not (adata.isbacked and getattr(adata, "is_view", False) and hasattr(adata, "_oidx")):
+        return adata
+    backwards = any(isinstance(i, slice) and (i.step or 1) < 0 for i in (adata._oidx, adata._vidx))
+    return adata._adata_ref[_places(adata)] if backwards else adata
+
+
+def _places(adata: "AnnData") -> tuple[np.ndarray, np.ndarray]:
+    """Return where the rows and the columns of a view are in its parent."""
+    n_obs, n_vars = adata._adata_ref.shape
+    return np.arange(n_obs)[adata._oidx], np.arange(n_vars)[adata._vidx]
 
 
 def _with_tables(adata: "AnnData") -> "AnnData":
