@@ -111,7 +111,7 @@ def _text(annotation: Any) -> str:
 def _check(name: str, kind: str, value: Any, error: Exception | None = None) -> None:
     kinds = list(_parts(kind))
     if not any(_fits(value, k) for k in kinds):
-        words = [_words(k) for k in kinds]
+        words = list(dict.fromkeys(_words(k) for k in kinds))
         shown = f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
         msg = f"{name} is {shown}; got {_seen(value)}."
         raise InputTypeError(msg) from error

@@ -1,13 +1,14 @@
 """Methods by their names: what every registry of them does with a name and with options."""
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from scgnn_tools._choices import did_you_mean
+from scgnn_tools._choices import did_you_mean, integer
 from scgnn_tools._doors import arguments_of_calls
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -52,7 +53,8 @@ def check_options(
     able = [*has, *(o for theirs in of_others.values() for o in theirs)]
     more = "".join(f", and those of {n}: {', '.join(theirs)}" for n, theirs in of_others.items() if theirs)
     for option in (o for o in options if o not in able):
-        meant = did_you_mean(option, [*able, *arguments_of_calls()])
+        known = arguments_of_calls()  # one that is spelt as it should be is of other methods
+        meant = "" if option in known else did_you_mean(option, [*able, *known])
         msg = f"{name} has no option {printable(option)!r}; its options are: {', '.join(has) or 'none'}{more}.{meant}"
         raise InputValueError(msg)
 
@@ -60,6 +62,15 @@ def check_options(
 def make(cls: type, name: str, options: Mapping[str, Any]) -> Any:
     """Return a new method; ``device`` and ``max_epochs`` reach those that have them, another option that it lacks is an error."""
     has = list(inspect.signature(cls).parameters)
+    integer("max_epochs", options.get("max_epochs"), or_none=True)
+    _check_device(options.get("device", "auto"))
     given = {k: v for k, v in options.items() if k not in COMMON or (k in has and v is not None)}
     check_options(name, given, has)
     return cls(**given)
+
+
+def _check_device(device: Any) -> None:
+    """Refuse what names no device, also where the method has none to choose; whether it is there is asked by who computes on it."""
+    if not re.fullmatch(r"auto|meta|[a-z]{3,12}(:\d+)?", str(device)):
+        msg = f"device is 'auto', 'cpu', 'cuda', 'cuda:1' or another name of PyTorch; got {printable(repr(device))}."
+        raise InputValueError(msg)

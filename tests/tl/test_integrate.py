@@ -212,6 +212,11 @@ BAD = [
     ("no option", with_obs(), {"theeta": 2}, InputValueError, "harmony has no option 'theeta'; its options are: theta"),
     ("no vectors", with_obs(), {"use_rep": "X_own"}, MissingKeyError, "use_rep='X_own' is not in obsm; there is: none"),
     ("NaN in the vectors", with_rep(np.full((240, 4), np.nan)), {"use_rep": "X_own"}, InputValueError, "no matrix of finite numbers"),
+    ("cells all alike", with_x(np.ones_like), {}, InputValueError, "All cells of X hold the same values"),
+    ("no width", with_obs(), {"sigma": -1}, InputValueError, "sigma is positive; got -1"),
+    ("no rounds", with_obs(), {"max_iter": 0}, InputValueError, "max_iter is a positive integer; got 0"),
+    ("no device", with_obs(), {"method": "center", "device": "gpu9"}, InputValueError, "device is 'auto', .* got 'gpu9'"),
+    ("no epochs", with_obs(), {"method": "center", "max_epochs": 0}, InputValueError, "max_epochs is a positive integer or None; got 0"),
     ("no components", with_obs(), {"n_comps": 0}, InputValueError, "n_comps is an integer of at least 2; got 0"),
     ("few cells for a network", lambda a: a[:60].copy(), {"method": "scvi"}, InputValueError, "wants at least 100 cells; there are 60"),
     ("labels wanted", with_obs(), {"method": "scanvi", "labels_key": None}, LabelError, "scanvi learns from labels"),
@@ -367,3 +372,31 @@ def test_a_folder_that_was_changed_and_sealed_again_is_refused(two_donors, tmp_p
     saves.seal(tmp_path / "a", about)
     with pytest.raises(WeightsError, match=says):
         Integrator.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize(("method", "how"), [("center", {}), ("scvi", {"max_epochs": 1}), ("cgc", SMALL)])
+def test_the_names_of_batches_and_labels_decide_nothing(two_donors, method, how):
+    other = two_donors.copy()
+    other.obs["donor"] = other.obs["donor"].map({"x": "zz", "y": "aa"})
+    other.obs["cell_type"] = other.obs["cell_type"].map({"T": "a", "B": "z", "NK": "m"})
+    one, renamed = (
+        sgt.tl.integrate(
+            a, "donor", labels_key="cell_type", n_comps=10, method=method, baselines=["pca"], copy=True, **how
+        )
+        for a in (two_donors, other)
+    )
+    np.testing.assert_array_equal(*(a.obsm["X_sgt_integrated"] for a in (one, renamed)))
+    tables = [a.uns["sgt_integrated"]["evaluation"].drop(columns="seconds") for a in (one, renamed)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_reversed_view_of_a_file_is_read(two_donors, tmp_path):
+    two_donors.write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    out = [
+        sgt.tl.integrate(a, "donor", method="center", evaluate=False, n_comps=5, copy=True)
+        for a in (two_donors[::-1, ::-1], backed[::-1, ::-1])
+    ]
+    backed.file.close()
+    np.testing.assert_array_equal(*(a.obsm["X_sgt_integrated"] for a in out))
+    assert out[1].obs_names.tolist() == two_donors.obs_names[::-1].tolist()

@@ -77,10 +77,11 @@ def evaluate(
     half of that is left when the halves are of the same cells. A bootstrap would give every cell its own copy as nearest neighbour.
     """
     cells = scored_cells(batch, labels, rng)
-    of_batch, of_label = batch.of_cells()[cells], None if labels is None else labels.of_cells()[cells]
+    # codes, not names: as they are met, so that what batches and labels are called moves no draw
+    of_batch, of_label = batch.codes[cells], None if labels is None else labels.codes[cells]
     if len(np.unique(of_batch)) < 2 or (of_label is not None and len(np.unique(of_label)) < 2):
         return None
-    of_condition = None if condition is None else condition.of_cells()[cells]
+    of_condition = None if condition is None else condition.codes[cells]
     if of_condition is not None and (len(np.unique(of_condition)) < 2 or of_label is None):
         of_condition = None
     shown, kinds = {name: v[cells] for name, v in vectors.items()}, dict(kinds)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._protocol import Batches
@@ -44,10 +45,10 @@ class Harmony:
             raise MissingExtraError(msg) from error
         self._run = run_harmony
         self._options: dict[str, Any] = {
-            "theta": theta,
-            "sigma": sigma,
-            "nclust": n_clusters,
-            "max_iter_harmony": max_iter,
+            "theta": number("theta", theta, least=0, or_none=True),
+            "sigma": number("sigma", sigma, above=0),
+            "nclust": integer("n_clusters", n_clusters, or_none=True),
+            "max_iter_harmony": integer("max_iter", max_iter),
         }
 
     def fit(self, cells: Batches, *, rng: RNG = 0) -> np.ndarray:

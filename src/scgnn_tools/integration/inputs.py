@@ -1,7 +1,7 @@
 """What an integration is made from: the batches, checked, and the cells, with their variable genes and principal components."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,13 @@ class Column:
     def take(self, cells: np.ndarray) -> "Column":
         """Return the column of these cells, in this order."""
         return Column(self.names, self.codes[cells])
+
+    def as_met(self, order: np.ndarray) -> "Column":
+        """Return the column with the values numbered as they are met in this order of the cells, so that their names decide nothing."""
+        met = list(dict.fromkeys(self.codes[order][self.codes[order] >= 0].tolist()))
+        place = np.full(len(self.names) + 1, -1, dtype=np.int64)  # the last is of -1
+        place[met] = np.arange(len(met))
+        return Column(self.names[met], place[self.codes])
 
     def of_cells(self) -> np.ndarray:
         """Return the value of each cell, object; "" for none."""
@@ -139,6 +146,8 @@ class Inputs:
         The principal components of the expression, float32 (n_cells, n_comps).
     space
         How ``pca`` was made, for new cells.
+    batch
+        The batches, numbered as they are met in ``order``.
     order
         Positions of the cells sorted by what they hold, int64 (n_cells,): methods see them in this order, so that the order of the object
         decides nothing.
@@ -149,6 +158,7 @@ class Inputs:
     cells: Batches
     pca: np.ndarray
     space: StreamedPCA
+    batch: Column
     order: np.ndarray
     params: dict[str, Any]
 
@@ -178,10 +188,15 @@ def collect(
     ]  # the order of the genes decides nothing either
     names = names[columns]
     space = StreamedPCA(names).fit(chosen_rows(opened, columns), n_comps)
+    if not space.varies:
+        msg = f"All cells of {opened.name} hold the same values; there is nothing to integrate. Pass layer= for another matrix."
+        raise InputValueError(msg)
     keys: list[np.ndarray] = []
     pca = space.project(_noted(chosen_rows(opened, columns), keys))
     cells = Batches(pca if given is None else given, batch.codes)
     order = sorted_by(np.concatenate(keys), batch.codes, *cells.vectors.T[:TIES])
+    batch = batch.as_met(order)
+    cells = replace(cells, batch=batch.codes)
     if expression:
         cells = Batches(cells.vectors, batch.codes, _stack(opened, columns), names, opened.cell_totals())
     params = {
@@ -191,7 +206,7 @@ def collect(
         "n_comps": pca.shape[1],
         "n_top_genes": len(columns),
     }
-    return Inputs(cells, pca, space, order, params)
+    return Inputs(cells, pca, space, batch, order, params)
 
 
 def _noted(blocks: Iterator[sp.csr_array], keys: list[np.ndarray]) -> Iterator[sp.csr_array]:

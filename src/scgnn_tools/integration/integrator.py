@@ -133,11 +133,12 @@ class Integrator:
             expression=entry(method).needs != "vectors",
         )
         _check_unique(inputs.space.genes)
+        labels = None if labels is None else labels.as_met(inputs.order)
         vectors = fit(made, method, inputs.cells, labels, inputs.order, rng)
         options = {k: v for k, v in options.items() if not (entry(method).network and k in UNSAVED)}
         about = {"method": method, "options": options, "use_rep": use_rep or "", "batch_key": batch_key}
         about |= {"width": inputs.cells.vectors.shape[1]} if use_rep else {}
-        return cls(made, inputs.space, batch.names, about, vectors)
+        return cls(made, inputs.space, inputs.batch.names, about, vectors)
 
     @door
     def transform(

@@ -88,7 +88,6 @@ def fit(
 
 def run(
     inputs: Inputs,
-    batch: Column,
     labels: Column | None,
     *,
     made: IntegrationMethod,
@@ -101,6 +100,7 @@ def run(
     """Integrate, and score beside the baselines on the principal components of the same cells."""
     start = time.perf_counter()
     order = inputs.order
+    labels, condition = (None if c is None else c.as_met(order) for c in (labels, condition))
     vectors = fit(made, method, inputs.cells, labels, order, rng)
     seconds = {row_name(method, inputs): time.perf_counter() - start}
     row = next(iter(seconds))
@@ -125,7 +125,7 @@ def run(
     found = evaluate(
         {n: x[order] for n, x in shown.items()},
         kinds,
-        batch.take(order),
+        inputs.batch.take(order),
         columns[0],
         before=inputs.pca[order],
         condition=columns[1],

@@ -32,6 +32,7 @@ class StreamedPCA:
             n += len(block)
         self.mean = total / n
         covariance = (gram - n * np.outer(self.mean, self.mean)) / max(n - 1, 1)
+        self.varies = bool(np.trace(covariance) > 1e-12)
         self.axes = _largest(covariance, min(n_components, n - 1, len(self.genes) - 1))
         return self
 
@@ -66,7 +67,7 @@ def _largest(covariance: np.ndarray, k: int) -> np.ndarray:
 
     n = len(covariance)
     k = max(1, k)
-    if 4 * k < n:
+    if 4 * k < n and covariance.any():
         values, axes = eigsh(covariance, k, v0=np.ones(n))
         axes = axes[:, np.argsort(values)]
     else:

@@ -154,7 +154,6 @@ def integrate(
     )
     result = run(
         inputs,
-        batch,
         labels,
         made=made,
         method=method,
