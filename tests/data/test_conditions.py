@@ -8,6 +8,7 @@ from scgnn_tools.data.conditions import (
     dose_of,
     find_control,
     gene_of,
+    gene_of_guide,
     one_spelling,
     parse_conditions,
 )
@@ -28,6 +29,11 @@ from scgnn_tools.data.conditions import (
         ("IRF1_ctrl", ("IRF1",)),
         ("drug_10uM", ("drug_10uM",)),
         (" A ", ("A",)),
+        ("A+neg_ctrl", ("A",)),
+        ("(+)-JQ1", ("(+)-JQ1",)),
+        ("2,4-D", ("2,4-D",)),
+        ("STAT1,1700001C02Rik", ("1700001C02Rik", "STAT1")),
+        ("A@2e+5+B@3", ("A@2e5", "B@3")),
         (np.nan, None),
         ("", None),
         ("Unknown", None),
@@ -42,7 +48,19 @@ def test_an_underscore_parts_conditions_that_stand_alone_elsewhere():
 
 
 @pytest.mark.parametrize(
-    "name", ["ctrl", "Control", "non-targeting", "NT", "unperturbed", "DMSO", "vehicle", "ctrl+ctrl"]
+    "name",
+    [
+        "ctrl",
+        "Control",
+        "non-targeting",
+        "NT",
+        "unperturbed",
+        "DMSO",
+        "vehicle",
+        "ctrl+ctrl",
+        "NTC",
+        "Negative Control",
+    ],
 )
 def test_the_usual_controls_are_found(name):
     assert find_control(["A", name, "A+ctrl2"]) == name
@@ -71,3 +89,18 @@ def test_genes_at_a_dose():
     assert one_spelling(("B", "A@10.0")) == ("A@10", "B")
     assert [gene_of(g) for g in ("A@10", "A", "HLA@B")] == ["A", "A", "HLA@B"]
     assert [dose_of(g) for g in (*dosed, "A", "HLA@B")] == [1e7, 1e7, None, None]
+
+
+@pytest.mark.parametrize("name", ["A@0", "A@1.2.3", "A@.", "A@1e999", "A@-3", "A@nan"])
+def test_what_is_no_positive_number_is_no_dose(name):
+    assert dose_of(name) is None
+    assert gene_of(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "gene"),
+    [("JAK1g2", "JAK1"), ("JAK1_sg1", "JAK1"), ("JAK1-2", "JAK1"), ("NTg1", "NT"), ("non-targeting_2", "non-targeting")]
+    + [(n, None) for n in ("NKX2-5", "H2-K1", "HLA-A", "drug_10", "TP53", "JAK1")],
+)
+def test_a_guide_is_known_by_the_gene_in_its_name(name, gene):
+    assert gene_of_guide(name) == gene

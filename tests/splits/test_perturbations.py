@@ -88,6 +88,8 @@ def test_bad_input():
         split_perturbations(["ctrl", "A"])
     with pytest.raises(InputValueError, match="0 conditions are combinations"):
         split_perturbations(SINGLES, "unseen_combo")
+    with pytest.raises(InputValueError, match=r"leaves no condition to train on, or none to test, of these 1: A\+B"):
+        split_perturbations(["A+B", "ctrl"], "leave_one_out")
     with pytest.raises(InputValueError, match=r"wants the batch of each.*pass groups="):
         split_perturbations(SINGLES, "unseen_batch")
     with pytest.raises(InputValueError, match=r"1 of 4 conditions are of no batch .NaN or blank text. in groups="):
@@ -107,3 +109,10 @@ def test_doses_of_a_drug_are_held_out_together_or_one_at_a_time():
     assert set(test["condition"]) == {"A@1", "A@10", "B@1", "B@10"}
     with pytest.raises(InputValueError, match="No gene or drug was given at two doses"):
         split_perturbations(["A@1", "B@10"], "unseen_dose")
+
+
+@pytest.mark.parametrize("kind", ["unseen", "leave_one_out", "simulation", "unseen_combo"])
+def test_every_fold_trains_and_tests(kind):
+    for seed in range(5):
+        split = split_perturbations(["A+B", "A+C", "A+D", "E", "ctrl"], kind, rng=seed)
+        assert (split.groupby("fold")["part"].nunique() == 2).all()

@@ -130,6 +130,9 @@ BAD = [
         InputValueError,
         "1 cells to perturb; two cells are wanted",
     ),
+    ({"groupby": "cell_type"}, InputValueError, "none is asked for. Pass goal=, start= or both"),
+    ({"genes": ["cd3d", "LYZ"], "model": "corpus-svd"}, GeneMatchError, "Did you mean 'CD3D'?"),
+    ({"genes": [" "]}, InputValueError, "it is empty, or a name is"),
     ({"max_cells": 1}, InputValueError, "max_cells is an integer of at least 2"),
 ]
 
@@ -189,3 +192,28 @@ def test_a_named_gene_stands_beside_genes_like_it_that_get_no_row(blood):
     assert found["genes"]["like_genes"].loc[genes].to_numpy() == pytest.approx(whole["like_genes"].loc[genes], rel=0.5)
     with pytest.raises(InputValueError, match="n_like= finds genes that are like one gene"):
         sgt.tl.in_silico(blood, genes, together=True, n_like=5)
+
+
+def test_a_state_may_have_any_name_and_cells_without_one_are_left_out(blood, tmp_path):
+    adata = blood[:60].copy()
+    state = np.array(["a/b", "x", "."], dtype=object)[np.arange(60) % 3]
+    state[:6] = np.nan
+    adata.obs["state"] = state
+    with pytest.warns(SgtWarning, match="names no state of 6 cells"):
+        sgt.tl.in_silico(adata, groupby="state", goal="x", alternatives=["a/b", "."])
+    found = adata.uns["sgt_in_silico"]
+    assert found["params"]["n_cells"] == 36
+    assert {"shift_a|b", "shift_."} <= set(found["genes"].columns)
+    adata.write_zarr(tmp_path / "a.zarr")
+
+
+def test_cells_that_are_all_alike_and_views_of_a_file(blood, tmp_path):
+    alike = blood[:8].copy()
+    alike.X = np.ones(alike.shape, dtype=np.float32)
+    found = sgt.tl.in_silico(alike, copy=True).uns["sgt_in_silico"]["genes"]
+    assert np.isfinite(found["shift"]).all()
+    blood[:40].write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    some = [sgt.tl.in_silico(a[::-2], copy=True).uns["sgt_in_silico"]["genes"] for a in (blood[:40], backed)]
+    backed.file.close()
+    pd.testing.assert_frame_equal(*some)

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, SgtWarning
 
 TARGETS = ["IFNGR1", "IFNGR2", "JAK1", "JAK2", "CDK2", "CDK4", "CCND1", "CCNE1"]
 GENES = [*TARGETS, *[f"GENE{i}" for i in range(52)]]
@@ -157,6 +157,25 @@ BAD = [
     (nothing, {"features": ["text"]}, InputValueError, "features holds 'text'"),
     (nothing, {"method": "count"}, InputValueError, "no knock-out method 'count'"),
     (nothing, {"query": [3]}, InputValueError, "query is a list of genes; it holds 3"),
+    (
+        column("role", lambda o: o["role"].where(np.arange(32) != 4, "Control")),
+        {},
+        InputValueError,
+        r"holds 'control' and Control, which would count as knock-outs.*replace\('Control', 'control'\)",
+    ),
+    (
+        lambda a: setattr(a, "X", np.log2(a.X / a.X.sum(1, keepdims=True) * 1e6 + 1)),
+        {},
+        InputValueError,
+        r"looks like log2\(x \+ 1\).*adds up to 1,000,000",
+    ),
+    (column("study", lambda o: o["study"]), {"study_key": "lab"}, MissingKeyError, "study_key='lab' is no column"),
+    (
+        column("target", lambda o: o["target"].where(o["role"] == "control")),
+        {},
+        LabelError,
+        "holds NaN or blank text in 16",
+    ),
     (nothing, {"target_key": "gene"}, MissingKeyError, "target_key='gene' is no column of obs"),
     (column("study", "x"), {"split": "unseen_study"}, InputValueError, "All experiments are of one study"),
 ]
@@ -223,3 +242,35 @@ def test_a_target_that_no_source_knows_is_named(samples):
         sgt.tl.knockout_bulk(samples, query=["STAT1", "ZZZ9"], evaluate=False, features=["go", "prior"], copy=True)
     with pytest.warns(SgtWarning, match="STAT1: not known to any source"):
         sgt.tl.knockout_bulk(samples, query="STAT1", evaluate=False, features=["expression"], copy=True)
+
+
+def test_a_control_has_no_target(samples):
+    without = samples.copy()
+    without.obs["target"] = without.obs["target"].where(without.obs["role"] != "control")
+    found = [sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"]["evaluation"] for a in (samples, without)]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_several_roles_and_targets_in_another_spelling_are_said(samples):
+    mixed = samples.copy()
+    mixed.obs["role"] = np.where(np.arange(32) == 3, "overexpression", mixed.obs["role"])
+    with pytest.warns(SgtWarning, match="1 of 8 experiments hold samples of several roles.* 'e0' is one"):
+        sgt.tl.knockout_bulk(mixed, evaluate=False)
+    mixed = samples.copy()
+    mixed.obs["target"] = mixed.obs["target"].str.lower()
+    with pytest.warns(SgtWarning, match="None of the 8 targets is a gene by its spelling: ifngr1, IFNGR1"):
+        sgt.tl.knockout_bulk(mixed, evaluate=False)
+
+
+def test_dask_is_read(samples):
+    da = pytest.importorskip("dask.array")
+    lazy = ad.AnnData(da.from_array(sp.csr_matrix(samples.X), chunks=(5, 60)), samples.obs, samples.var)
+    found = [sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"]["evaluation"] for a in (samples, lazy)]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_of_one_target_nobody_says_who_wins(samples):
+    one = samples[samples.obs["experiment"].isin(["e0", "e1"])].copy()
+    one.obs["target"] = "IFNG"
+    out = sgt.tl.knockout_bulk(one, split="random", n_folds=2, copy=True)
+    assert "cannot be told, by so few, from the best baseline" in out.uns["sgt_knockout"]["verdict"]

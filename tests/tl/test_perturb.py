@@ -10,7 +10,7 @@ from benchmarks import checkpoints
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
 
 GENES = ["STAT1", "IRF1", "HBB", *[f"GENE{i}" for i in range(57)]]
 RECEPTORS, KINASES = ["IFNGR1", "IFNGR2", "JAK1", "JAK2"], ["CDK2", "CDK4", "CCND1", "CCNE1"]
@@ -299,6 +299,9 @@ BAD = [
     (column("gene", np.where(N < 300, "ctrl", "JAK1")), {}, WRONG, "cells, JAK1, and nothing can be held out"),
     (nothing, {"control": "NT"}, WRONG, "control='NT' is no condition"),
     (nothing, {"method": "scgen"}, WRONG, "no perturbation method 'scgen'"),
+    (nothing, {"query": "ctrl"}, WRONG, "names no perturbed gene"),
+    (nothing, {"model": "cgc-mini"}, WRONG, r"model='cgc-mini' would not be read.* features=\['go', 'vectors'\]"),
+    (nothing, {"method": "cgc", "folder": 3}, InputTypeError, "folder is a path; got 3"),
     (nothing, {"centre": 3}, WRONG, "centre is 'control' or 'mean'; got 3"),
 ]
 
@@ -386,3 +389,32 @@ def test_the_line_says_what_chance_and_the_ceiling_reach(small_screen, effect, c
     )
     assert (own > 1.5 * chance) == effect
     assert ("none of these numbers tells a method from chance" in line) != effect
+
+
+def test_a_second_control_and_guides_are_said(small_screen):
+    adata = small_screen.copy()
+    gene = adata.obs["gene"].astype(str).to_numpy(copy=True)
+    gene[np.flatnonzero(gene == "non-targeting")[:50]] = "DMSO"
+    adata.obs["gene"] = gene
+    with pytest.warns(SgtWarning, match=r"50 cells of .* another control \(DMSO\) than 'non-targeting'") as told:
+        sgt.tl.perturb(adata, "gene", control="non-targeting", evaluate=False)
+    assert len(told) == 1
+    assert adata.uns["sgt_perturb"]["params"]["n_controls"] == 250
+    adata.obs["gene"] = [g if g == "DMSO" else f"{g}g{i % 2}" for i, g in enumerate(gene)]
+    with pytest.warns(SgtWarning, match=r"16 perturbations .* look like guides of 8 genes .*which leaks"):
+        sgt.tl.perturb(adata[adata.obs["gene"].str.len() < 12].copy(), "gene", evaluate=False)
+
+
+def test_a_gene_may_be_called_as_a_column_of_the_quantiles(small_screen, tmp_path):
+    adata = small_screen.copy()
+    adata.var_names = ["STAT1", "condition", "quantile", *GENES[3:]]
+    sgt.tl.perturb(adata, "gene", query="STAT1", evaluate=False, quantiles=[0.5])
+    table = adata.uns["sgt_perturb"]["quantiles"]
+    assert list(table.columns[:5]) == ["condition", "quantile", "STAT1", "condition (gene)", "quantile (gene)"]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+
+
+def test_of_two_conditions_nobody_says_who_wins(small_screen):
+    some = small_screen[small_screen.obs["gene"].isin(["non-targeting", "JAK1", "CDK2"])].copy()
+    sgt.tl.perturb(some, "gene", n_halves=1)
+    assert "cannot be told, by so few, from the best baseline" in some.uns["sgt_perturb"]["verdict"]

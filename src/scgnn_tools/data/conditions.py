@@ -19,36 +19,63 @@ CONTROLS = frozenset(
     {
         "ctrl",
         "control",
-        "non-targeting",
         "nontargeting",
-        "non_targeting",
+        "nontargetingcontrol",
         "nt",
+        "ntc",
         "negctrl",
+        "negcontrol",
+        "negativecontrol",
         "unperturbed",
+        "untreated",
         "dmso",
         "vehicle",
     }
 )
-"""Names of a control, in lower case."""
+"""Names of a control, in lower case and without "-", "_" and blanks."""
 
 NONE = frozenset({"", "nan", "none", "na", "n/a", "unknown", "unassigned"})
 """Names of a cell of which nobody knows what was done to it, in lower case."""
 
 
-DOSED = re.compile(r"^(.+)@([0-9.]+(?:e-?[0-9]+)?)$")
+DOSED = re.compile(r"^(.+)@((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)$", re.IGNORECASE)
 """A gene or drug at a dose, "A@10"."""
+
+EXPONENT = re.compile(r"(@[0-9.]+e)\+(?=[0-9])", re.IGNORECASE)
+"""The sign of a dose such as "A@2e+5", which parts no genes."""
+
+PARTED = re.compile(r"(?<!\()\+(?![)/])|(?<!\b\d)(?<!\b\d\d),|,(?!\d)")
+"""What parts genes: "+" and ","; not those of a drug's name, as in "(+)-JQ1" and "2,4-D"."""
+
+GUIDES = tuple(
+    re.compile(p, re.IGNORECASE)
+    for p in (r"^(.+?)[-_. ][0-9]+$", r"^(.+?)[-_. ]?(?:sgrna|sg|grna|guide|g)[-_. ]?[0-9]+$")
+)
+"""A guide, by the name of its gene and a number: "JAK1-2", "JAK1g2", "JAK1_sg1"."""
+
+
+def is_control(name: str) -> bool:
+    """Tell whether a name is a usual one of a control."""
+    return re.sub(r"[-_\s]", "", name.lower()) in CONTROLS
+
+
+def gene_of_guide(name: str) -> str | None:
+    """Return the gene of a name that is a guide's, such as "JAK1g2"; None for any other, and for a gene that is called so."""
+    genes = [] if _is_symbol(name) else [found[1] for pattern in GUIDES if (found := pattern.match(name))]
+    return next((g for g in genes if _is_symbol(g) or is_control(g)), None)
 
 
 def gene_of(name: str) -> str:
     """Return the gene or drug of "A@10", or of "A"."""
     found = DOSED.match(name)
-    return found[1] if found else name
+    return found[1] if found and dose_of(name) is not None else name
 
 
 def dose_of(name: str) -> float | None:
-    """Return the dose of "A@10"; None without one."""
+    """Return the dose of "A@10"; None without one, or with none that is a positive number."""
     found = DOSED.match(name)
-    return float(found[2]) if found else None
+    dose = float(found[2]) if found else 0.0
+    return dose if 0 < dose < np.inf else None
 
 
 def genes_of(condition: Iterable[str]) -> Condition:
@@ -93,7 +120,7 @@ def find_control(values: Iterable[Any], control: str = "auto") -> str:
             return control
         msg = f"control={printable(control)!r} is no condition; the conditions are {listed(names)}.{did_you_mean(control, names)}"
         raise InputValueError(msg)
-    found = [n for n in names if all(p.lower() in CONTROLS for p in _parts(n, "+,")) and _parts(n, "+,")]
+    found = [n for n in names if (parts := _parts(n)) and all(map(is_control, parts))]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -106,7 +133,8 @@ def find_control(values: Iterable[Any], control: str = "auto") -> str:
 def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> list[Condition | None]:
     """Return the perturbed genes of each value; None where it says nothing.
 
-    "+" and "," part genes; "_" does where each part is the control, a gene, or a condition by itself: "drug_10" stays one.
+    "+" and "," part genes, but not in names such as "(+)-JQ1" and "2,4-D"; "_" does where each part is the control, a gene, or a
+    condition by itself: "drug_10" stays one.
 
     Parameters
     ----------
@@ -122,7 +150,7 @@ def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> lis
     """
     known: dict[str, Condition | None] = {}
     texts = [_text(v) for v in values]
-    alone = {t for t in texts if t and not re.search(r"[+,_]", t)}
+    alone = {t for t in texts if t and "_" not in t and len(_parts(t)) == 1}
     for text in dict.fromkeys(texts):
         known[text] = None if text.lower() in NONE else _genes(text, control, alone)
     return [known[t] for t in texts]
@@ -131,8 +159,8 @@ def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> lis
 def _genes(text: str, control: str, alone: set[str]) -> Condition:
     if text == control:
         return ()
-    parts = [p for whole in _parts(text, "+,") for p in _by_underscore(whole, control, alone)]
-    genes = [p for p in parts if p != control and (p.lower() not in CONTROLS or len(parts) == 1)]
+    parts = [p for whole in _parts(text) for p in _by_underscore(whole, control, alone)]
+    genes = [p for p in parts if p != control and (len(parts) == 1 or not is_control(p))]
     if len(set(genes)) < len(genes):
         twice = next(g for g in genes if genes.count(g) > 1)
         msg = (
@@ -144,10 +172,10 @@ def _genes(text: str, control: str, alone: set[str]) -> Condition:
 
 
 def _by_underscore(text: str, control: str, alone: set[str]) -> list[str]:
-    parts = _parts(text, "_")
-    if len(parts) < 2 or text == control or _is_symbol(text):
+    parts = [p for p in (p.strip() for p in text.split("_")) if p]
+    if len(parts) < 2 or text == control or is_control(text) or _is_symbol(text):
         return [text]
-    known = all(p == control or p.lower() in CONTROLS or p in alone or _is_symbol(p) for p in parts)
+    known = all(p == control or is_control(p) or p in alone or _is_symbol(p) for p in parts)
     return parts if known else [text]
 
 
@@ -155,8 +183,8 @@ def _is_symbol(name: str) -> bool:
     return name in tables.known_symbols("human") or name in tables.known_symbols("mouse")
 
 
-def _parts(text: str, separators: str) -> list[str]:
-    return [p for p in (p.strip() for p in re.split(f"[{re.escape(separators)}]", text)) if p]
+def _parts(text: str) -> list[str]:
+    return [p for p in (p.strip() for p in PARTED.split(EXPONENT.sub(r"\1", text))) if p]
 
 
 def _text(value: Any) -> str:

@@ -75,7 +75,9 @@ class Perturb:
         **options: Any,
     ) -> None:
         adata = modality(only_anndata(adata))
-        self._make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
+        self._make = check(
+            method, {**options, "device": device, "max_epochs": max_epochs}, model=model, features=features
+        )
         self._cells, self._query, self._relations = collect(
             adata,
             perturbation_key,

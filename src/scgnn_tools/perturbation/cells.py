@@ -60,8 +60,6 @@ def quantiles_of(
     parts = []
     for condition in query:
         made = np.quantile(predicted_cells(name, fitted, condition, controls), quantiles, axis=0)
-        table = pd.DataFrame(made.astype(np.float32), columns=cells.genes)
-        table.insert(0, "condition", condition_name(condition))
-        table.insert(1, "quantile", list(quantiles))
-        parts.append(table)
+        about = pd.DataFrame({"condition": condition_name(condition), "quantile": list(quantiles)})
+        parts.append(pd.concat([about, pd.DataFrame(made.astype(np.float32), columns=cells.genes)], axis=1))
     return pd.concat(parts, ignore_index=True)

@@ -14,7 +14,7 @@ from scgnn_tools.metrics import perturbation
 from scgnn_tools.perturbation._protocol import Effects, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation.changes import Changes, changes, halves
 from scgnn_tools.perturbation.inputs import Screen
-from scgnn_tools.perturbation.intervals import draw, interval, means
+from scgnn_tools.perturbation.intervals import draw, interval, means, word
 from scgnn_tools.perturbation.relations import Relations
 
 CEILING = "ceiling"
@@ -300,10 +300,9 @@ def verdict(summed: pd.DataFrame, differences: pd.DataFrame, own: str) -> str:
         less = metric in LESS_IS_BETTER
         best = summed.loc[baselines, metric].idxmin() if less else summed.loc[baselines, metric].idxmax()
         low, high = differences.loc[best, f"{metric}_low"], differences.loc[best, f"{metric}_high"]
-        better, worse = (high < 0, low > 0) if less else (low > 0, high < 0)
-        word = "beats" if better else "loses to" if worse else "ties with"
+        who = word(*((-high, -low) if less else (low, high)), int(summed.loc[own, "n"]))
         mine, theirs = (form.format(summed.loc[m, metric]) for m in (own, best))
         between = f"{form.format(differences.loc[best, metric])}, 95 % {form.format(low)} to {form.format(high)}"
-        words.append(f"{word} the best baseline by {name}: {mine}, {best} {theirs} (difference {between})")
+        words.append(f"{who} the best baseline by {name}: {mine}, {best} {theirs} (difference {between})")
     most = f"; ceiling {summed.loc[CEILING, 'pearson_delta']:.3f}" if CEILING in summed.index else ""
     return f"On all {int(summed.loc[own, 'n']):,}: {own} {words[0]}; it {words[1]}{most}"

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._random import torch_random
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, scgpt
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
 from scgnn_tools.fm.given import borrowed, check_given, with_flags
@@ -75,7 +76,7 @@ class FlaggedNetwork:
             chosen["lr"] = number("lr", lr, above=0)
         self._chosen, self._given, self._checkpoint = chosen, model, checkpoint
         self._device, self.resume = resolve_device(device), choice("resume", resume, (True, False))
-        self.folder = None if folder is None else Path(folder).expanduser()
+        self.folder = None if folder is None else as_path("folder", folder)
 
     @property
     def _fresh(self) -> bool:

@@ -14,7 +14,16 @@ from scgnn_tools._columns import column_of, whole_column
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import Expression, open_expression
-from scgnn_tools.data.conditions import Condition, at_dose, condition_name, find_control, gene_of, parse_conditions
+from scgnn_tools.data.conditions import (
+    Condition,
+    at_dose,
+    condition_name,
+    find_control,
+    gene_of,
+    gene_of_guide,
+    is_control,
+    parse_conditions,
+)
 from scgnn_tools.data.order import content_keys, largest_first, sorted_by
 from scgnn_tools.genes import gene_names
 
@@ -100,11 +109,14 @@ def screen(
     parsed = parse_conditions(text, control=found)
     if dose_key is not None:
         parsed = _dosed(adata, dose_key, parsed)
+    n_unknown = sum(c is None for c in parsed)
+    parsed = _of_one_control(parsed, found, perturbation_key)
     batch, cell_type = (
         _column(adata, key, name) for key, name in ((batch_key, "batch_key"), (cell_type_key, "cell_type_key"))
     )
-    cells, dropped = _usable(parsed, batch, cell_type, perturbation_key)
+    cells, dropped = _usable(parsed, batch, cell_type, perturbation_key, n_unknown)
     conditions = sorted({parsed[i] for i in cells} - {()})  # type: ignore[type-var, arg-type]
+    _say_of_guides(conditions, perturbation_key)
     code = {c: i for i, c in enumerate(conditions)} | {(): CONTROL}
     opened = open_expression(adata, layer=layer)
     names = _unique_names(opened, gene_key)
@@ -131,7 +143,7 @@ def screen(
 
 
 def _usable(
-    parsed: list[Condition | None], batch: np.ndarray, cell_type: np.ndarray, key: str
+    parsed: list[Condition | None], batch: np.ndarray, cell_type: np.ndarray, key: str, n_unknown: int
 ) -> tuple[np.ndarray, list[str]]:
     """Return the cells that can be used, positions, and the names of the conditions that cannot."""
     known = np.array([c is not None for c in parsed])
@@ -162,14 +174,41 @@ def _usable(
     if lonely.any():
         msg = f"{int(lonely.sum()):,} cells are of a batch or cell type without control cells, and are left out."
         warn(msg)
-    if (~known).any():
-        msg = f"{shown} says nothing of {int((~known).sum()):,} cells; they are left out."
+    if n_unknown:
+        msg = f"{shown} says nothing of {n_unknown:,} cells; they are left out."
         warn(msg)
     if few:
         msg = f"{len(few)} conditions of fewer than {LEAST_CELLS} cells are left out: {listed(sorted(map(condition_name, few)))}."
         warn(msg)
     keep &= np.array([c not in few for c in parsed])
     return np.flatnonzero(keep), sorted(map(condition_name, few))
+
+
+def _of_one_control(parsed: list[Condition | None], control: str, key: str) -> list[Condition | None]:
+    """Return the conditions without those that are another control than the one asked for: nothing was perturbed there to learn from."""
+    others = [c is not None and len(c) == 1 and is_control(c[0]) for c in parsed]
+    if not any(others):
+        return parsed
+    names = listed(sorted({c[0] for c, other in zip(parsed, others, strict=True) if c and other}))
+    msg = (
+        f"{sum(others):,} cells of obs[{printable(key)!r}] are of another control ({names}) than {printable(control)!r}, and are left out. "
+        "Give both one name to use them as control cells."
+    )
+    warn(msg)
+    return [None if other else c for c, other in zip(parsed, others, strict=True)]
+
+
+def _say_of_guides(conditions: list[Condition], key: str) -> None:
+    """Warn where several conditions are guides of one gene: one guide would be predicted from another, and no source knows either."""
+    genes = pd.Series({g: gene_of_guide(g) for c in conditions for g in c}, dtype=object).dropna()
+    twice = genes[genes.duplicated(keep=False)]
+    if len(twice):
+        msg = (
+            f"{len(twice):,} perturbations of obs[{printable(key)!r}] look like guides of {twice.nunique():,} genes "
+            f"({listed(twice.index[:3])}, …): guides of one gene are held out one by one, which leaks, "
+            "and nothing is known of them by these names. Pass a column of genes."
+        )
+        warn(msg)
 
 
 def _column(adata: "AnnData", key: str | None, name: str) -> np.ndarray:

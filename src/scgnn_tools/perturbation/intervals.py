@@ -6,6 +6,16 @@ import numpy as np
 
 from scgnn_tools._random import RNG, generator, seed
 
+DECIDE = 5
+"""Conditions or targets from which on an interval says who wins: of fewer, all may lie on one side by chance."""
+
+
+def word(low: float, high: float, n: int) -> str:
+    """Say what the interval of a difference says, more being better: "beats", "loses to" or "ties with"."""
+    if n < DECIDE:
+        return "cannot be told, by so few, from"
+    return "beats" if low > 0 else "loses to" if high < 0 else "ties with"
+
 
 def draw(n: int, times: int, rng: RNG) -> np.ndarray:
     """Return positions drawn with replacement, int64 (times, n)."""

@@ -1,6 +1,7 @@
 """Evaluate a method beside its baselines on held-out perturbations, and predict those that were asked for."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,15 @@ from scgnn_tools._choices import choice, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import Condition, dose_of, gene_of, genes_of, one_spelling, parse_conditions
+from scgnn_tools.data.conditions import (
+    Condition,
+    dose_of,
+    gene_of,
+    genes_of,
+    is_control,
+    one_spelling,
+    parse_conditions,
+)
 from scgnn_tools.data.order import largest_first
 from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
@@ -64,17 +73,30 @@ class Evaluated:
     scores: Scores
 
 
-def check(method: str, options: dict[str, Any], *, model: Any = None) -> Callable[[], PerturbationMethod]:
+def check(
+    method: str, options: dict[str, Any], *, model: Any = None, features: Any = ()
+) -> Callable[[], PerturbationMethod]:
     """Return what makes the method; a wrong name or option is an error before any work. A network tunes the loaded ``model``."""
-    if entry(method).needs == "cells" and model is not None and not isinstance(model, str):
+    network = entry(method).needs == "cells" and not isinstance(model, str)
+    if network and model is not None:
         options = {"model": model, **options}
+    elif model is not None and (isinstance(features, pd.DataFrame) or "vectors" not in sequence("features", features)):
+        msg = (
+            f"model={printable(repr(model))} would not be read: it gives gene vectors to features='vectors', and a network as method= "
+            "tunes a loaded one. Pass features=['go', 'vectors'], or leave model= out."
+        )
+        raise InputValueError(msg)
     perturbation_method(method, **options)
     return partial(perturbation_method, method, **options)
 
 
-def chosen_split(cells: Screen, split: str) -> str:
-    """Return the kind of split; "auto" looks at what there is."""
+def check_split(split: str) -> None:
+    """Refuse an unknown kind of split, before anything is read."""
     choice("split", split, ("auto", *KINDS))
+
+
+def chosen_split(cells: Screen, split: str, rng: RNG) -> str:
+    """Return the kind of split; "auto" looks at what there is."""
     if split != "auto":
         return split
     genes = {g for c in cells.conditions for g in genes_of(c)}
@@ -89,7 +111,9 @@ def chosen_split(cells: Screen, split: str) -> str:
             raise InputValueError(msg)
         return "unseen_cell_type" if len(set(cells.cell_type)) > 1 else "unseen_batch"
     if any(len(c) > 1 for c in cells.conditions):
-        return "simulation"
+        with suppress(InputValueError):  # of very few conditions nothing may be left to train on
+            make_split(cells, "simulation", seed(rng))
+            return "simulation"
     return "leave_one_out" if len(genes) <= MOST_LEFT_OUT else "unseen"
 
 
@@ -195,11 +219,12 @@ def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = Fa
     values = sequence("query", query)
     out = parse_conditions(values, control=control)
     for value, condition in zip(values, out, strict=True):
-        if not condition:
+        if not condition or all(is_control(g) for g in condition):
             msg = f"query={printable(repr(value))} names no perturbed gene. Pass genes, or combinations such as 'A+B'."
             raise InputValueError(msg)
         if dosed and any(dose_of(g) is None for g in condition):
-            msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {printable(condition[0])}@10."
+            gene = printable(condition[0].partition("@")[0]) or "A"
+            msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {gene}@10."
             raise InputValueError(msg)
     return list(dict.fromkeys(one_spelling(c) if dosed else c for c in out if c))
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice, integer, share
+from scgnn_tools._choices import choice, integer, listed, share
 from scgnn_tools._columns import without_value
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError, LeakageError
@@ -87,6 +87,14 @@ def split_perturbations(
     else:
         found = sorted({c for c in named if c})
         tests = _tests(found, kind, n_folds, train_share, draws)
+        tests = [t for t in tests if 0 < len(t) < len(found)]
+        if not tests:
+            msg = (
+                f"kind={kind!r} leaves no condition to train on, or none to test, of these {len(found):,}: "
+                f"{listed(map(condition_name, found))}. "
+                "Take another kind, such as 'unseen_combo' where all are combinations of a few genes."
+            )
+            raise InputValueError(msg)
         table = pd.concat([_fold(i, found, test, kind) for i, test in enumerate(tests)], ignore_index=True)
     audit_perturbations(table)
     return table
@@ -169,7 +177,8 @@ def _tests(
 def _simulation(
     found: list[Condition], genes: list[str], train_share: float, draws: np.random.Generator
 ) -> set[Condition]:
-    seen = {genes[i] for i in draws.permutation(len(genes))[: round(train_share * len(genes))]}
+    n_seen = min(max(1, round(train_share * len(genes))), len(genes) - 1)  # one gene at least is unseen
+    seen = {genes[i] for i in draws.permutation(len(genes))[:n_seen]}
     both = [c for c in found if len(c) > 1 and set(genes_of(c)) <= seen]
     train = {both[i] for i in draws.permutation(len(both))[: round(train_share * len(both))]}
     train |= {c for c in found if len(c) == 1 and set(genes_of(c)) <= seen}

@@ -14,11 +14,11 @@ from scgnn_tools._keys import PERTURB, PerturbationKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key, safe_names
-from scgnn_tools._random import RNG
+from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import check_quantiles, quantiles_of
-from scgnn_tools.perturbation.run import Evaluated, check, chosen_split, collect, predict, unrelated
+from scgnn_tools.perturbation.run import Evaluated, check, check_split, chosen_split, collect, predict, unrelated
 from scgnn_tools.perturbation.run import evaluate as hold_out
 from scgnn_tools.perturbation.said import line, warn_unknown
 
@@ -173,8 +173,15 @@ def perturb(
     check_writable(adata, copy=copy, mod=mod)
     keys = PerturbationKeys(check_key(key_added))
     check_own(inner, keys)
-    make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model)
+    rng = seed(rng)
+    make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model, features=features)
+    check_split(split)
     between = check_quantiles(quantiles)
+    if between and query is None:
+        msg = (
+            "quantiles= are of predicted cells, and no query= asks for any. Pass query=, the perturbations to predict."
+        )
+        raise InputValueError(msg)
     n_halves = integer("n_halves", n_halves, or_none=True) or (1 if METHODS[method].needs == "cells" else 6)
     cells, wanted, known = collect(
         inner,
@@ -193,14 +200,9 @@ def perturb(
     params = cells.params | {"method": method, "perturbation_key": perturbation_key, "features": list(known.kernels)}
     params |= {"batch_key": batch_key or "", "cell_type_key": cell_type_key or "", "layer": layer or ""}
     params |= {"dose_key": dose_key or ""}
-    if between and not wanted:
-        msg = (
-            "quantiles= are of predicted cells, and no query= asks for any. Pass query=, the perturbations to predict."
-        )
-        raise InputValueError(msg)
     record, found = {}, None
     if evaluate:
-        kind = chosen_split(cells, split)
+        kind = chosen_split(cells, split, rng)
         found = hold_out(cells, method, make, known, kind=kind, n_halves=n_halves, rng=rng)
         record = _of_evaluation(found)
         params |= {"split": kind, "n_halves": n_halves, "chosen": found.scores.notes[method]}
@@ -212,9 +214,7 @@ def perturb(
         record["predictions"] = _narrow(table)
         if between:
             made = quantiles_of(cells, method, fitted, wanted, between, rng=rng)
-            columns = record["predictions"].columns
-            named = made.set_axis([*made.columns[:2], *safe_names(made.columns[2:])], axis=1)
-            record["quantiles"] = named[["condition", "quantile", *columns]]
+            record["quantiles"] = _of_genes(made, record["predictions"].columns)
         params["chosen"] = dict(fitted.notes)
         if fitted.history is not None:
             record["history"] = fitted.history
@@ -248,6 +248,12 @@ def _narrow(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that change most, in their order, under names that a file takes."""
     most = np.sort(np.argsort(-np.abs(table.to_numpy()).max(axis=0), kind="stable")[:WIDEST])
     return table.iloc[:, most].set_axis(safe_names(table.columns[most]), axis=1)
+
+
+def _of_genes(made: pd.DataFrame, columns: pd.Index) -> pd.DataFrame:
+    """Return a table of quantiles over some of its genes, named as in a file; one called as a column before them says so."""
+    about, values = made.iloc[:, :2], made.iloc[:, 2:].set_axis(safe_names(made.columns[2:]), axis=1)[columns]
+    return pd.concat([about, values.rename(columns={c: f"{c} (gene)" for c in about})], axis=1)
 
 
 def _names(conditions: "list[Condition]") -> list[str]:

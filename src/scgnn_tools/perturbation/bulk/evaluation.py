@@ -12,7 +12,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.metrics import confusion_scores, knockout
 from scgnn_tools.perturbation.bulk._protocol import Experiments, KnockoutMethod
 from scgnn_tools.perturbation.bulk.rates import of_changes
-from scgnn_tools.perturbation.intervals import draw, interval, means
+from scgnn_tools.perturbation.intervals import draw, interval, means, word
 
 CEILING = "ceiling"
 DRAWS = 1_000
@@ -190,10 +190,10 @@ def verdict(table: pd.DataFrame, differences: pd.DataFrame, own: str) -> str:
         return f"{own}: nothing to compare with"
     best = table.loc[others, "auprc"].idxmax()
     low, high = differences.loc[best, "auprc_low"], differences.loc[best, "auprc_high"]
-    word = "beats" if low > 0 else "loses to" if high < 0 else "ties with"
+    who = word(low, high, int(table.loc[own, "n_targets"]))
     mine, base = table.loc[own, "auprc"], table.loc[own, "auprc_base"]
     text = (
-        f"{own} {word} the best baseline by AUPRC of change: {mine:.3f}, {best} {table.loc[best, 'auprc']:.3f}, chance {base:.3f} "
+        f"{own} {who} the best baseline by AUPRC of change: {mine:.3f}, {best} {table.loc[best, 'auprc']:.3f}, chance {base:.3f} "
         f"(difference {differences.loc[best, 'auprc']:.3f}, 95 % {low:.3f} to {high:.3f}); opposite ways {table.loc[own, 'opposite']:.1%}; "
         f"accuracy {table.loc[own, 'accuracy']:.3f}, of calling all unchanged {table.loc[own, 'accuracy_majority']:.3f}"
     )

@@ -9,10 +9,11 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import key as known_key
 from scgnn_tools._choices import listed, number, text
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools.data import describe_matrix
+from scgnn_tools.data.conditions import is_control as names_control
 from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.genes import gene_names, match, prior
 from scgnn_tools.perturbation.bulk._protocol import CLASSES, STRONG
@@ -26,7 +27,13 @@ LEAST_COUNTS, LEAST_EXPRESSION = 20.0, 1.0
 MOST_LOG = 30.0
 """No log1p of an expression is larger: that of 10 million millions is."""
 
+STUDY = "study"
+"""Column of the studies, which may be missing where nobody named another."""
+
 PER_MILLION = 1e6
+LEVEL = 1e-3
+"""Share by which totals of samples that were scaled to the same may differ."""
+
 APART = 3.0
 """Totals of control and knock-out that differ by more were normalised in two ways."""
 
@@ -140,7 +147,8 @@ def _matrix(adata: "AnnData", layer: str | None) -> np.ndarray:
     if values is None or 0 in adata.shape:
         msg = f"The object holds no values ({adata.n_obs} samples × {adata.n_vars} genes). Pass one with samples, or layer=."
         raise InputValueError(msg)
-    values = values.to_memory() if hasattr(values, "to_memory") else values  # the sparse matrix of a backed object
+    for name in ("to_memory", "compute"):  # the sparse matrix of a backed object, and what dask has not read yet
+        values = getattr(values, name)() if hasattr(values, name) else values
     x = np.asarray(values.todense() if sp.issparse(values) else values)
     if x.dtype.kind not in "fiu" or not np.isfinite(x.astype(np.float64)).all():
         msg = f"{'X' if layer is None else layer} holds NaN, infinity or no numbers; finite values are wanted."
@@ -160,16 +168,23 @@ def _checked_genes(names: np.ndarray) -> str:
     return found.organism
 
 
-def _column(adata: "AnnData", name: str, argument: str) -> np.ndarray:
+def _column(adata: "AnnData", name: str, argument: str, *, asked: np.ndarray | None = None) -> np.ndarray:
+    """Return a column as text, "" for none; a row that is ``asked`` and holds nothing is an error."""
     values = column_of(adata.obs, name, argument)
-    if values.isna().any():
-        msg = f"obs[{printable(name)!r}] holds NaN in {int(values.isna().sum())} rows. Leave those out."
+    lacks = without_value(values)
+    bad = lacks if asked is None else lacks & asked
+    if bad.any():
+        msg = f"obs[{printable(name)!r}] holds NaN or blank text in {int(bad.sum())} rows. Fill it, or leave those out."
         raise LabelError(msg)
-    return as_text(values)
+    out = as_text(values)
+    out[lacks] = ""
+    return out
 
 
 def _study(adata: "AnnData", study_key: str) -> np.ndarray:
-    return _column(adata, study_key, "study_key") if study_key in adata.obs else np.full(adata.n_obs, "", dtype=object)
+    if study_key is None or (study_key == STUDY and study_key not in adata.obs):
+        return np.full(adata.n_obs, "", dtype=object)
+    return _column(adata, study_key, "study_key")
 
 
 def _of_samples(
@@ -193,12 +208,11 @@ def _of_samples(
     order = sorted_by(content_keys(sp.csr_array(x)))  # which replicates make a half
     adata, x = adata[order], x[order]
     pair, role = _column(adata, pair_key, "pair_key"), _column(adata, role_key, "role_key")
-    target, study = _column(adata, target_key, "target_key"), _study(adata, study_key)
-    is_control = role == control
-    if not is_control.any():
-        msg = f"obs[{printable(role_key)!r}] never holds {printable(control)!r}; it holds {listed(sorted(set(role)))}. Pass control=."
-        raise InputValueError(msg)
+    is_control = _controls(role, control, role_key)
+    target, study = _column(adata, target_key, "target_key", asked=~is_control), _study(adata, study_key)
     kind = describe_matrix(sp.csr_array(x))
+    if kind.kind != "counts":
+        _check_base(x)
     linear, what = (x, kind.kind) if kind.kind == "counts" else (np.expm1(x), "log1p, undone")
     raw = linear
     counts = kind.kind == "counts" and kind.integer
@@ -210,6 +224,7 @@ def _of_samples(
     least = (LEAST_COUNTS if counts else LEAST_EXPRESSION) if min_expression is None else min_expression
     names = np.unique(pair)
     rows = [_one(pair == n, is_control, n, target) for n in names]
+    _say_of_roles(rows, names, role, role_key)
     if not counts:
         _say_of_units(rows, names, totals)
     sides = [(linear[c].mean(axis=0), linear[k].mean(axis=0)) for c, k in rows]
@@ -231,6 +246,45 @@ def _of_samples(
     }
     halves = _halves(rows, linear, pseudocount)
     return target[first], study[first], names, np.log1p(base), change, together >= max(least, 1e-12), halves, params
+
+
+def _controls(role: np.ndarray, control: str, role_key: str) -> np.ndarray:
+    """Return which samples are controls; none, and another spelling of the same word, is an error."""
+    names, shown = sorted(set(role)), f"obs[{printable(role_key)!r}]"
+    if control not in names:
+        msg = f"{shown} never holds {printable(control)!r}; it holds {listed(names)}. Pass control=."
+        raise InputValueError(msg)
+    alike = [n for n in names if n != control and (names_control(n) or n.strip().lower() == control.strip().lower())]
+    if alike:
+        msg = (
+            f"{shown} holds {printable(control)!r} and {listed(alike)}, which would count as knock-outs. Give controls one name: "
+            f"adata.obs[{printable(role_key)!r}] = adata.obs[{printable(role_key)!r}].astype(str).replace({alike[0]!r}, {control!r})."
+        )
+        raise InputValueError(msg)
+    return role == control
+
+
+def _say_of_roles(rows: list, names: np.ndarray, role: np.ndarray, role_key: str) -> None:
+    """Warn where samples of several roles are averaged as one knock-out."""
+    mixed = [name for name, (_, done) in zip(names, rows, strict=True) if len(set(role[done])) > 1]
+    if mixed:
+        msg = (
+            f"{len(mixed):,} of {len(names):,} experiments hold samples of several roles beside their control, which are averaged as "
+            f"one; {printable(mixed[0])!r} is one. obs[{printable(role_key)!r}] holds {listed(sorted(set(role)))}. Leave out what is none."
+        )
+        warn(msg)
+
+
+def _check_base(x: np.ndarray) -> None:
+    """Refuse logarithms to the base of 2 where the totals tell: samples of TPM all add up to the same, undone with the right base only."""
+    two, e = (f(x).sum(axis=1) for f in (np.exp2, np.exp))
+    two, e = two - x.shape[1], e - x.shape[1]
+    if len(x) > 2 and two.min() > 0 and np.ptp(two) < LEVEL * two.mean() and np.ptp(e) > 10 * LEVEL * e.mean():
+        msg = (
+            f"X looks like log2(x + 1): with the base of 2 every sample adds up to {two.mean():,.0f}, with that of natural logarithms they "
+            "differ. Pass the values themselves: adata.layers['linear'] = 2**adata.X - 1, and layer='linear'."
+        )
+        raise InputValueError(msg)
 
 
 def _one(own: np.ndarray, is_control: np.ndarray, name: str, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -324,9 +378,18 @@ def _say_of_targets(found: Bulk) -> None:
     there = np.flatnonzero(np.isfinite(at))
     falls = found.change[there, at[there].astype(np.int64)] < 0
     found.params.update(n_target_measured=len(there), n_target_falls=int(falls.sum()))
+    if not len(there) and (other := _other_spelling(found)):
+        msg = f"None of the {len(found.target)} targets is a gene by its spelling: {other}. Spell targets as the genes."
+        warn(msg)
     if len(there) and falls.mean() < 0.5:
         msg = (
             f"The target itself falls in {int(falls.sum())} of the {len(there)} experiments that measure it. "
             "Are control and knock-out the right way round?"
         )
         warn(msg)
+
+
+def _other_spelling(found: Bulk) -> str:
+    """Return a target and the gene that differs from it by the case of letters alone; "" if there is none."""
+    genes = {g.lower(): g for g in found.genes}
+    return next((f"{printable(t)}, {printable(genes[t.lower()])}" for t in found.target if t.lower() in genes), "")

@@ -8,9 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import did_you_mean, listed, sequence, text
-from scgnn_tools._columns import column_of
-from scgnn_tools._errors import GeneMatchError, InputValueError
+from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._errors import GeneMatchError, InputValueError, warn
 from scgnn_tools._log import as_text, printable
+from scgnn_tools._modality import cells_of
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content, content_keys, sorted_by
 from scgnn_tools.data.tokens import Tokens
@@ -65,7 +66,12 @@ def chosen_cells(
             msg = "start=, goal= and alternatives= are values of a column of obs: pass its name as groupby=."
             raise InputValueError(msg)
         return _chosen(adata, np.arange(adata.n_obs), {}, max_cells, draws, layer)
-    values = as_text(column_of(adata.obs, groupby, "groupby"))
+    column = column_of(adata.obs, groupby, "groupby")
+    known = ~without_value(column)
+    values = np.where(known, as_text(column), "")
+    if goal is None and start is None and not len(alternatives):
+        msg = "groupby= names a column of states, and none is asked for. Pass goal=, start= or both, or leave groupby= out."
+        raise InputValueError(msg)
     if goal is None and len(alternatives):
         msg = "alternatives= are states beside the goal: pass goal=, too."
         raise InputValueError(msg)
@@ -80,13 +86,16 @@ def chosen_cells(
         msg = f"A state called {GOAL!r} that is not the goal would share the column shift_{GOAL} with the goal. Rename it in obs."
         raise InputValueError(msg)
     for name in names:
-        if name not in values:
-            there = sorted(set(values))
+        if not name or name not in values:
+            there = sorted(set(values[known]))
             msg = f"{printable(repr(name))} is no value of obs[{printable(groupby)!r}]: {listed(there)}.{did_you_mean(name, there)}"
             raise InputValueError(msg)
     cells = np.arange(adata.n_obs) if start is None else np.flatnonzero(values == start)
     if start is None and goal is not None:
-        cells = np.flatnonzero(values != goal)
+        cells = np.flatnonzero((values != goal) & known)
+        if not known.all():
+            msg = f"obs[{printable(groupby)!r}] names no state of {int((~known).sum()):,} cells; they are left out."
+            warn(msg)
     states = {n: np.flatnonzero(values == n) for n in dict.fromkeys(names)} if goal is not None else {}
     return _chosen(adata, cells, states, max_cells, draws, layer)
 
@@ -136,11 +145,7 @@ def read(
 ) -> SilicoCells:
     """Read some cells, once each; they come sorted by what they hold, so that the order of the object decides nothing."""
     unique, at = np.unique(cells, return_inverse=True)
-    whole = (
-        adata.copy() if adata.is_view and not adata.isbacked else adata
-    )  # a reversed view has no views of its own in anndata
-    some = whole[unique]
-    some = some.to_memory() if some.isbacked else some.copy()
+    some = cells_of(adata, unique)
     opened = open_expression(some, layer=layer)
     found = model.match(opened, gene_key=gene_key)
     tokens = model.tokenize(some, layer=layer, gene_key=gene_key)
@@ -157,13 +162,16 @@ def chosen_genes(genes: Any, model: "FoundationModel", detected: np.ndarray) -> 
     if isinstance(genes, str) and genes == ALL:
         return np.flatnonzero(detected)
     names = sequence("genes", genes)
-    if not names:
-        msg = "genes is 'all' or a list of genes; it is empty."
+    if not names or not all(str(n).strip() for n in names):
+        msg = "genes is 'all' or a list of genes; it is empty, or a name is."
         raise InputValueError(msg)
     found = model.match_names(as_text(names), None)
     lacking = [n for n, i in zip(names, found.index, strict=True) if i < 0]
     if lacking:
-        msg = f"{len(lacking)} of {len(names)} genes are not in the vocabulary of {model.card.name}: {listed(lacking)}. Leave them out."
+        spelt = {v.lower(): v for v in as_text(model.vocabulary)}
+        meant = next((f" Did you mean {spelt[n]!r}?" for n in map(str.lower, as_text(lacking)) if n in spelt), "")
+        name = model.card.name
+        msg = f"{len(lacking)} of {len(names)} genes are not in the vocabulary of {name}: {listed(lacking)}.{meant} Leave them out."
         raise GeneMatchError(msg)
     return np.asarray(list(dict.fromkeys(found.index.tolist())), dtype=np.int64)
 

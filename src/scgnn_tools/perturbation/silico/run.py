@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.stats import spearmanr
 
 from scgnn_tools._log import say
+from scgnn_tools._names import safe_names
 from scgnn_tools._random import RNG
 from scgnn_tools.perturbation.silico import linear
 from scgnn_tools.perturbation.silico.inputs import GOAL, SilicoCells
@@ -115,10 +116,11 @@ def summary(
         out["pca"] = np.where(
             out["n_cells"] > 0, np.nansum(pca, axis=0) / np.maximum(np.isfinite(pca).sum(axis=0), 1), np.nan
         )
+        names_of = dict(zip(found.toward, safe_names(f"shift_{s}" for s in found.toward), strict=True))
         for s, values in found.toward.items():
             if s == goal:  # its column is that of the effect
                 continue
-            out[f"shift_{s}"] = np.where(out["n_cells"] > 0, np.nansum(values, axis=0) / n, np.nan)
+            out[names_of[s]] = np.where(out["n_cells"] > 0, np.nansum(values, axis=0) / n, np.nan)
     mean = out["shift"].to_numpy()
     out["residual"], share = residual(mean, np.stack([np.log1p(rank), tokens], axis=1))
     out["mean_rank"] = rank
@@ -169,9 +171,11 @@ def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Ask
 
     everything = sp.vstack([start.log, *(c.log for c in states.values())], format="csr")
     k = min(COMPONENTS, min(everything.shape) - 1)
-    pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(everything))
-    axes = pca.components_.T.astype(np.float64)
-    offset = -pca.mean_ @ axes
+    axes, mean = np.zeros((everything.shape[1], 1)), np.asarray(everything.mean(axis=0)).ravel()
+    if (everything != everything[[0] * everything.shape[0]]).nnz:  # cells that are all alike have no component
+        pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(everything))
+        axes, mean = pca.components_.T.astype(np.float64), pca.mean_
+    offset = -mean @ axes
     means = {s: LinearModel([(c.log, axes)], offset).cells().mean(axis=0) for s, c in states.items()}
     return linear.shifts(
         LinearModel([(start.log, axes)], offset), asked.perturbed, asked.kind, together=asked.together, states=means
