@@ -141,3 +141,7 @@ BAD = [
 def test_bad_input(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_two_cells_are_scored_without_a_warning():
+    assert integration(np.eye(2), np.array([0, 1]))["ilisi"] == pytest.approx(0)

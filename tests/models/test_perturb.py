@@ -27,6 +27,8 @@ def test_cells_are_control_cells_moved_by_the_change_and_none_is_below_zero(smal
     assert np.corrcoef(up, made.changes.loc["STAT1"])[0, 1] > 0.9
     assert (small_screen.X != before.X).nnz == 0
     assert list(small_screen.obs) == list(before.obs)
+    with pytest.raises(InputValueError, match="query= names no perturbation"):
+        sgt.models.Perturb(small_screen, "gene", [])
     with pytest.raises(InputValueError, match="kernel is no network of cells"):
         made.save_network("nowhere")
 

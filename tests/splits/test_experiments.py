@@ -39,3 +39,7 @@ def test_bad_input():
         split_experiments(np.repeat("t", 4))
     with pytest.raises(InputValueError, match="kind is 'unseen_target'"):
         split_experiments(TARGET, STUDY, "unseen")
+    with pytest.raises(InputValueError, match="target holds 18 experiments and study 2"):
+        split_experiments(TARGET, ["a", "b"])
+    with pytest.raises(InputValueError, match="There are 1 experiments"):
+        split_experiments(["t"], kind="random")

@@ -111,6 +111,11 @@ def test_doses_of_a_drug_are_held_out_together_or_one_at_a_time():
         split_perturbations(["A@1", "B@10"], "unseen_dose")
 
 
+def test_several_controls_are_no_genes():
+    split = split_perturbations(["A", "B", "ctrl", "NT"], "leave_one_out")
+    assert set(split["condition"]) == {"A", "B"}
+
+
 @pytest.mark.parametrize("kind", ["unseen", "leave_one_out", "simulation", "unseen_combo"])
 def test_every_fold_trains_and_tests(kind):
     for seed in range(5):

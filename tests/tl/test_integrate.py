@@ -213,6 +213,7 @@ BAD = [
     ("no vectors", with_obs(), {"use_rep": "X_own"}, MissingKeyError, "use_rep='X_own' is not in obsm; there is: none"),
     ("NaN in the vectors", with_rep(np.full((240, 4), np.nan)), {"use_rep": "X_own"}, InputValueError, "no matrix of finite numbers"),
     ("cells all alike", with_x(np.ones_like), {}, InputValueError, "All cells of X hold the same values"),
+    ("vectors for counts", with_rep(np.ones((240, 4))), {"use_rep": "X_own", "method": "scvi"}, InputValueError, "scvi reads expression and no vectors"),
     ("no width", with_obs(), {"sigma": -1}, InputValueError, "sigma is positive; got -1"),
     ("no rounds", with_obs(), {"max_iter": 0}, InputValueError, "max_iter is a positive integer; got 0"),
     ("no device", with_obs(), {"method": "center", "device": "gpu9"}, InputValueError, "device is 'auto', .* got 'gpu9'"),
@@ -400,3 +401,10 @@ def test_a_reversed_view_of_a_file_is_read(two_donors, tmp_path):
     backed.file.close()
     np.testing.assert_array_equal(*(a.obsm["X_sgt_integrated"] for a in out))
     assert out[1].obs_names.tolist() == two_donors.obs_names[::-1].tolist()
+
+
+def test_sparse_vectors_are_taken(two_donors):
+    adata = two_donors.copy()
+    adata.obsm["X_own"] = sp.csr_matrix(np.random.default_rng(0).normal(size=(240, 4)))
+    sgt.tl.integrate(adata, "donor", method="none", use_rep="X_own", evaluate=False)
+    np.testing.assert_allclose(adata.obsm["X_sgt_integrated"], adata.obsm["X_own"].toarray(), rtol=1e-6)

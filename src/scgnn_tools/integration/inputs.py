@@ -225,7 +225,8 @@ def representation(adata: "AnnData", use_rep: str) -> np.ndarray:
         "obsm",
         todo="Make it with sgt.tl.embed, or leave it out for principal components.",
     )
-    x = np.asarray(adata.obsm[use_rep])
+    found = adata.obsm[use_rep]
+    x = np.asarray(found.todense() if sp.issparse(found) else found)
     if x.ndim != 2 or x.dtype.kind not in "fiu" or not np.isfinite(x).all():
         msg = f"obsm[{printable(use_rep)!r}] is no matrix of finite numbers (shape {x.shape}, dtype {x.dtype}). Pass another use_rep=."
         raise InputValueError(msg)

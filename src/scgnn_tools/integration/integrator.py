@@ -119,6 +119,7 @@ class Integrator:
             adata.n_obs,
             labels=labels_key is not None,
             options={**options, "device": device, "max_epochs": max_epochs},
+            use_rep=use_rep,
         )
         batch = batch_column(adata, batch_key)
         labels = None if labels_key is None else label_column(adata, labels_key)

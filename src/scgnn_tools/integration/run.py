@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import InputValueError, LabelError, MissingExtraError, warn
+from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._protocol import Batches, IntegrationMethod
 from scgnn_tools.integration._registry import METHODS, entry, integration_method
@@ -41,9 +42,16 @@ class Result:
     verdict: str
 
 
-def check(method: str, n_obs: int, *, labels: bool, options: dict[str, Any]) -> IntegrationMethod:
+def check(
+    method: str, n_obs: int, *, labels: bool, options: dict[str, Any], use_rep: str | None = None
+) -> IntegrationMethod:
     """Return the method, unfitted; a wrong name or option, or too few cells, is an error before any work."""
     found = entry(method)
+    if use_rep is not None and found.needs != "vectors":
+        able = ", ".join(n for n, e in METHODS.items() if e.needs == "vectors")
+        seen = f"use_rep={printable(repr(use_rep))}"
+        msg = f"{method} reads expression and no vectors: {seen} is for {able}. Leave it out, or take one of these."
+        raise InputValueError(msg)
     made = integration_method(method, **options)
     if n_obs < found.least_cells:
         few = found.least_cells == 2

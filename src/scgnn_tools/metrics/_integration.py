@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scgnn_tools._choices import integer
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError, LabelError
 from scgnn_tools._log import as_text, printable
@@ -111,6 +112,7 @@ def integration(
     """
     x, batches, codes, conditions = _checked(vectors, batch, labels, condition)
     old = None if before is None else _matrix(before, len(batches), "before")
+    max_cells = integer("max_cells", max_cells, least=2)
     if len(x) > max_cells:
         some = _sample(batches, max_cells, rng)
         x, batches = x[some], np.unique(batches[some], return_inverse=True)[1]
@@ -303,7 +305,7 @@ def _checked(
 
 def _matrix(vectors: Any, n: int, name: str) -> np.ndarray:
     x = np.asarray(vectors)
-    if x.ndim != 2 or x.dtype.kind not in "fiu":
+    if x.ndim != 2 or x.dtype.kind not in "fiu" or not x.shape[1]:
         msg = f"{name} is a matrix of numbers, cells × dimensions; got dtype {x.dtype}, shape {x.shape}."
         raise InputTypeError(msg)
     if len(x) != n:

@@ -50,7 +50,7 @@ def lisi(near: Neighbors, codes: np.ndarray) -> np.ndarray:
     The inverse Simpson index of the groups, each neighbour weighted by a Gaussian of its distance whose width gives a perplexity of a
     third of the neighbours.
     """
-    weight = _gaussian(near.distance[:, 1:], np.floor(near.index.shape[1] / PERPLEXITY_SHARE))
+    weight = _gaussian(near.distance[:, 1:], max(1, near.index.shape[1] // PERPLEXITY_SHARE))
     groups = codes[near.index[:, 1:]]
     share = np.stack([(weight * (groups == g)).sum(axis=1) for g in range(int(codes.max()) + 1)], axis=1)
     return 1 / (share**2).sum(axis=1)

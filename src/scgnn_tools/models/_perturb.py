@@ -75,6 +75,9 @@ class Perturb:
         **options: Any,
     ) -> None:
         adata = modality(only_anndata(adata))
+        if query is None or not len(query):
+            msg = "query= names no perturbation to predict. Pass genes, or combinations such as 'A+B'."
+            raise InputValueError(msg)
         self._make = check(
             method, {**options, "device": device, "max_epochs": max_epochs}, model=model, features=features
         )

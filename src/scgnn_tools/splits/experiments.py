@@ -60,6 +60,12 @@ def split_experiments(
     n_folds, draws = integer("n_folds", n_folds, least=2), generator(rng)
     targets = as_text(target)
     studies = np.full(len(targets), "", dtype=object) if study is None else as_text(study)
+    if len(studies) != len(targets):
+        msg = f"target holds {len(targets)} experiments and study {len(studies)}; one study an experiment is wanted."
+        raise InputValueError(msg)
+    if kind == "random" and len(targets) < 2:
+        msg = f"There are {len(targets)} experiments; at least two are wanted to hold one out."
+        raise InputValueError(msg)
     tests: list[np.ndarray] = []
     if kind == "random":
         tests = [

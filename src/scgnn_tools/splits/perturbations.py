@@ -12,7 +12,15 @@ from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError, LeakageError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._random import RNG, generator
-from scgnn_tools.data.conditions import Condition, condition_name, dose_of, find_control, genes_of, parse_conditions
+from scgnn_tools.data.conditions import (
+    Condition,
+    condition_name,
+    dose_of,
+    find_control,
+    genes_of,
+    is_control,
+    parse_conditions,
+)
 
 PerturbationSplit = Literal[
     "unseen", "leave_one_out", "unseen_combo", "simulation", "unseen_cell_type", "unseen_batch", "unseen_dose"
@@ -46,7 +54,7 @@ def split_perturbations(
         "unseen_dose": of conditions "A@10" a dose at a time, of genes or drugs that were seen at others. In every other kind all doses of
         a gene are held out together.
     control
-        Name of the control; "auto" finds it, and no control is no error.
+        Name of the control; "auto" takes every usual name of one, and no control is no error.
     groups
         Cell type or batch of each entry of ``conditions``, for the last two kinds.
     n_folds
@@ -139,13 +147,10 @@ def subgroup_of(condition: Condition, seen: "set[str]") -> str:
 
 
 def _without_control(conditions: Sequence[Any] | np.ndarray, control: str) -> list[Condition | None]:
-    try:
-        found = find_control(conditions, control)
-    except InputValueError:
-        if control != "auto":
-            raise
-        found = "control"
-    return parse_conditions(conditions, control=found)
+    """Return the conditions; with "auto" what has the name of a control is one, be there none or several."""
+    found = "control" if control == "auto" else find_control(conditions, control)
+    parsed = parse_conditions(conditions, control=found)
+    return parsed if control != "auto" else [() if c and len(c) == 1 and is_control(c[0]) else c for c in parsed]
 
 
 def _tests(

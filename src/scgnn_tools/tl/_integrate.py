@@ -135,7 +135,7 @@ def integrate(
     check_apart([keys.obsm], use_rep=use_rep)
     check_own(inner, keys)
     options |= {"device": device, "max_epochs": max_epochs}
-    made = check(method, inner.n_obs, labels=labels_key is not None, options=options)
+    made = check(method, inner.n_obs, labels=labels_key is not None, options=options, use_rep=use_rep)
     others = check_baselines(baselines) if evaluate else []
     batch = batch_column(inner, batch_key)
     labels = None if labels_key is None else label_column(inner, labels_key)

@@ -75,7 +75,8 @@ def knockout_bulk(
         log2 fold changes, a row an experiment, negative values and all (the format of KnockTF in decoupler); log1p controls may lie in
         ``layers["control"]``.
     target_key
-        Column of ``obs`` with the gene that was knocked out; for fold changes "source" is taken where it is missing.
+        Column of ``obs`` with the gene that was knocked out; of controls nothing is asked. For fold changes
+        "source" is taken where it is missing.
     pair_key
         Column that says which samples are one experiment; replicates are averaged on the linear scale.
     role_key, control
@@ -117,7 +118,8 @@ def knockout_bulk(
     key_added
         Name of the result.
     rng
-        Seed of the folds, the bootstrap and the method.
+        Seed of the folds, the bootstrap and the method. The order of samples decides nothing; that of the genes moves the random
+        weights that a network begins with, as another seed does.
     device
         Where to train: "auto", "cpu", "cuda", …
     copy

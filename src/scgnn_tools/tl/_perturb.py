@@ -113,7 +113,8 @@ def perturb(
     key_added
         Name of the result.
     rng
-        Seed of the halves, the folds and the method.
+        Seed of the halves, the folds and the method. Neither the order of cells nor names of batches decide anything; that of the
+        genes moves the random weights that a network begins with, as another seed does.
     device
         Where to train: "auto", "cpu", "cuda", …
     copy
