@@ -213,7 +213,7 @@ BAD = [
     ("no vectors", with_obs(), {"use_rep": "X_own"}, MissingKeyError, "use_rep='X_own' is not in obsm; there is: none"),
     ("NaN in the vectors", with_rep(np.full((240, 4), np.nan)), {"use_rep": "X_own"}, InputValueError, "no matrix of finite numbers"),
     ("cells all alike", with_x(np.ones_like), {}, InputValueError, "All cells of X hold the same values"),
-    ("vectors for counts", with_rep(np.ones((240, 4))), {"use_rep": "X_own", "method": "scvi"}, InputValueError, "scvi reads expression and no vectors"),
+    ("a rep", with_rep(np.ones((240, 4))), {"use_rep": "X_own", "method": "scvi"}, InputValueError, "scvi reads expression and no vectors"),
     ("no width", with_obs(), {"sigma": -1}, InputValueError, "sigma is positive; got -1"),
     ("no rounds", with_obs(), {"max_iter": 0}, InputValueError, "max_iter is a positive integer; got 0"),
     ("no device", with_obs(), {"method": "center", "device": "gpu9"}, InputValueError, "device is 'auto', .* got 'gpu9'"),

@@ -267,9 +267,7 @@ def cell_side(
     matrix[i[there], j[there]] = True
     degree = np.bincount(j[j >= 0], minlength=len(genes))
     enough = np.bincount(x.indices, minlength=len(genes)) >= MIN_CELLS
-    held = np.any(
-        [group.genes for group in groups], axis=0
-    )  # genes that no network holds would only add noise to the components
+    held = np.any([g.genes for g in groups], axis=0)  # the others would only add noise to the components
     evidence = pooled(x, columns, enough & held, matrix, degree, halved=halved, rng=rng)
     return None if evidence is None else CellSide(x, columns, matrix, degree, groups, evidence, [])
 
