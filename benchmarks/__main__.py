@@ -1,6 +1,6 @@
 """Run the benchmarks of a topic and print their tables: ``python -m benchmarks cgc``; all of them: ``make bench``.
 
-Usage: ``python -m benchmarks [cgc] [embedding] [annotation] [grn] [perturbation] [--data ../shared/data]``
+Usage: ``python -m benchmarks [cgc] [embedding] [annotation] [grn] [integration] [perturbation] [scale] [--data ../shared/data]``
 """
 
 import argparse
@@ -22,8 +22,12 @@ TOPICS = {
         "ablations grn", "ablations grn --choose --seeds 6", "grn_cells", "grn_joined", "grn_noise", "grn_speed",
         "scnetformer --contexts 60",
     ],
-    "perturbation": ["perturbation", "perturbation --kang", "knockout"],
-    "scale": ["scale", "threads", "gpu --tiny"],
+    "integration": ["integration", "integration --splits", "integration --networks"],
+    "perturbation": [
+        "perturbation", "perturbation --kang", "perturbation --networks", "knockout", "knockout --networks",
+        "tasks --kinds perturb --steps 5",
+    ],
+    "scale": ["scale", "scale --cells 20000", "threads", "gpu --tiny"],
 }  # fmt: skip
 
 
