@@ -59,6 +59,8 @@ def test_a_page_instead_of_weights(tmp_path):
 def test_missing_files_and_a_broken_config(tmp_path):
     with pytest.raises(WeightsError, match=r"holds no config\.json"):
         saves.load(tmp_path, SHAPES)
+    with pytest.raises(WeightsError, match="There is no folder"):
+        saves.load(tmp_path / "none", SHAPES)
     saves.save(tmp_path, TENSORS, {})
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(WeightsError, match="truncated or no JSON"):

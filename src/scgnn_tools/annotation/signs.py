@@ -17,6 +17,8 @@ SHRINK = 1e-3
 LEAST = 10
 """Cells of a query from which on a class says how far it lies away."""
 N_MARKERS = 2
+BLOCK = 1024
+"""Cells whose distances to all classes are held at once."""
 
 
 class Signs:
@@ -133,9 +135,11 @@ class Signs:
 
     def _energy(self, vectors: np.ndarray) -> np.ndarray:
         whitened = np.einsum("nd,de->ne", vectors, self._whiten)
-        square = cdist(whitened, self._centres, "sqeuclidean")
-        energy = -2 * logsumexp(-square / 2, axis=1) + 2 * np.log(len(self._centres))  # never negative
-        return np.log(energy + 1e-4)
+        energy = np.empty(len(whitened))  # a block of cells at a time: cells x classes can be larger than the cells
+        for start in range(0, len(whitened), BLOCK):
+            square = cdist(whitened[start : start + BLOCK], self._centres, "sqeuclidean")
+            energy[start : start + BLOCK] = -2 * logsumexp(-square / 2, axis=1)
+        return np.log(energy + 2 * np.log(len(self._centres)) + 1e-4)  # never negative before the last
 
 
 def _means_of(x: np.ndarray, labels: np.ndarray) -> np.ndarray:

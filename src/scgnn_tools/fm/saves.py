@@ -121,9 +121,12 @@ def is_own(folder: Path) -> bool:
 
 def read_raw(folder: Path) -> dict[str, Any]:
     """Return ``config.json`` after comparing it, and all files but the tensors, with the checksums in it."""
+    if not folder.exists():
+        msg = f"There is no folder {folder}. Pass the folder that save() wrote."
+        raise WeightsError(msg)
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
-            msg = f"{folder} holds no {name}. Pass the folder that model.save() wrote."
+            msg = f"{folder} holds no {name}. Pass the folder that save() wrote."
             raise WeightsError(msg)
     config = read_json(folder / CONFIG)
     if SEAL not in config:

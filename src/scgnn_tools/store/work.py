@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._log import counted
 from scgnn_tools._progress import counter
 from scgnn_tools.data import Expression
 from scgnn_tools.store.cells import CellStore, shard_of
@@ -33,7 +34,7 @@ class Made:
         state = (
             f"{self.missing:,} of {store.n_chunks:,} chunks are missing" if self.missing else "the store is finished"
         )
-        return f"{part}{self.made:,} chunks made, {self.there:,} were there -> {store.where}; {state}"
+        return f"{part}{counted(self.made, 'chunk')} made, {self.there:,} were there -> {store.where}; {state}"
 
 
 def make_chunks(
