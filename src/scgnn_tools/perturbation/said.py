@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from scgnn_tools.perturbation.run import Evaluated
 
 
-def line(method: str, found: "Evaluated | None", query: list[Condition], keys: "PerturbationKeys") -> str:
-    """Return what was found in one line: the conditions with a signal first, then all; each with baselines and the ceiling."""
+def lines(method: str, found: "Evaluated | None", query: list[Condition], keys: "PerturbationKeys") -> list[str]:
+    """Return what was found, a line each: the conditions with a signal first, then all; each with baselines and the ceiling."""
     where = f"uns['{keys.uns}']" + (f", varm['{keys.varm}']" if query else "")
     asked = f"{len(query)} predicted -> {where}" if query else f"-> {where}"
     if found is None:
-        return f"perturb: {method}, not scored, {asked}"
-    return f"perturb: {_scored(method, found)}. {found.verdict}. {asked}"
+        return [f"perturb: {method}, not scored, {asked}"]
+    return [f"perturb: {_scored(method, found)}", f"perturb: {found.verdict}. {asked}"]
 
 
 def _scored(method: str, found: "Evaluated") -> str:

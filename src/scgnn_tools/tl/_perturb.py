@@ -20,7 +20,7 @@ from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import check_quantiles, quantiles_of
 from scgnn_tools.perturbation.run import Evaluated, check, check_split, chosen_split, collect, predict, unrelated
 from scgnn_tools.perturbation.run import evaluate as hold_out
-from scgnn_tools.perturbation.said import line, warn_unknown
+from scgnn_tools.perturbation.said import lines, warn_unknown
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -222,7 +222,8 @@ def perturb(
         fields["varm"] = {keys.varm: _aligned(table, inner, gene_key)}
     record["params"] = params
     changed = write(adata, {**fields, "uns": {keys.uns: record}}, copy=copy, mod=mod, stale={"varm": [keys.varm]})
-    say(line(method, found, wanted, keys))
+    for line in lines(method, found, wanted, keys):
+        say(line)
     return changed
 
 
