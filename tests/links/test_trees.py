@@ -45,6 +45,10 @@ def test_order_selection_and_processes_do_not_show(driven, name):
     some = pairs.sample(frac=0.2, random_state=0)
     np.testing.assert_array_equal(one.score(some), whole[some.index])
     assert set(one._rows) == {driven.var_names.get_loc(t) for t in some["target"].unique()} - {11}  # no more is fitted
+    rng = np.random.default_rng(0)
+    moved = driven[rng.permutation(driven.n_obs)][:, rng.permutation(driven.n_vars)].copy()
+    other = link_predictor(name, rng=1, **OPTIONS[name]).fit(pairs, expression=moved)
+    np.testing.assert_array_equal(other.score(pairs), whole)
 
 
 def test_boosting_stops_when_the_cells_left_out_gain_nothing(driven):

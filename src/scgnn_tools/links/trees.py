@@ -2,16 +2,19 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_tables
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.data.order import by_content
 from scgnn_tools.links._expression import read_expression
 from scgnn_tools.links._protocol import check_pairs
 
@@ -48,7 +51,9 @@ class _Trees:
         embedding: pd.DataFrame | None = None,
     ) -> "_Trees":
         """Choose the factors; the labels are not used."""
-        self._columns = read_expression(expression, self.name)
+        found = read_expression(expression, self.name)
+        order = by_content(sp.csr_array(found.x))  # which cells a tree is shown must not follow from where they stand
+        self._columns = replace(found, x=sp.csc_array(found.x[order]))
         self._constant = self._columns.constant()
         asked = list(self._tfs) if self._tfs is not None else _factors(self._columns.genes, pairs)
         columns = self._columns.at(as_text(asked))
