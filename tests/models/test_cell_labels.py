@@ -152,6 +152,14 @@ def test_a_damaged_save_is_refused(trained, tmp_path):
         type(trained).load(tmp_path / "m", trained.adata)
 
 
+@pytest.mark.parametrize("change", [{"classes": []}, {"temperature": "warm"}, {"setup": {}}, {"method": None}])
+def test_a_save_that_was_edited_and_sealed_again_is_refused(trained, tmp_path, change):
+    trained.save(tmp_path / "m")
+    saves.seal(tmp_path / "m", {**json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8")), **change})
+    with pytest.raises(WeightsError, match="that fits together"):
+        type(trained).load(tmp_path / "m")
+
+
 def test_mudata_goes_in_as_it_is(cls):
     import mudata
 

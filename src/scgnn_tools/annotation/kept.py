@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import fm
-from scgnn_tools._errors import InputValueError, SgtError, WeightsError
+from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import as_path
 from scgnn_tools.annotation.conformal import ConformalSets
@@ -88,17 +88,12 @@ def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, Annot
     folder = as_path("folder", folder)
     about = saves.read_raw(folder)
     _check(about, folder)
-    try:
+    with saves.understood(folder, "annotator that Annotator.save wrote"):
         tensors, about = saves.load(folder, {k: tuple(v) for k, v in about["shapes"].items()})
         settings = _settings({**about["settings"], "device": device})
         known, labeller = _known(_part(tensors, KNOWN), about), _labeller(tensors, about, settings)
         _try(labeller, known, settings)
-        return known, settings, about["name"], labeller
-    except SgtError:
-        raise
-    except (ArithmeticError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
-        msg = f"{folder} holds no annotator that Annotator.save wrote ({type(error).__name__}: {printable(error)})."
-        raise WeightsError(msg) from error
+    return known, settings, about["name"], labeller
 
 
 def _is_plain(value: object) -> bool:

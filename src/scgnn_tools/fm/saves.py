@@ -7,14 +7,15 @@ that had no seal are read, and their tensors checked.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from scgnn_tools._errors import WeightsError
+from scgnn_tools._errors import SgtError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import check_possible, check_replaceable, target_of, write_folder
 from scgnn_tools.fm import drafts
@@ -29,6 +30,10 @@ N = TypeVar("N", bound="nn.Module")
 CONFIG, TENSORS, FILES, SEAL = "config.json", "model.safetensors", "files", "seal"
 WRITTEN = {CONFIG, TENSORS, "graph.npz", "contrast.npz", "genes"}
 """What a save may have written, releases without a list of files included."""
+
+
+UNFIT = (ArithmeticError, ValueError, LookupError, RuntimeError, TypeError, AttributeError)
+"""What is raised where numbers and words of a sound file do not fit each other."""
 
 
 def save(
@@ -109,6 +114,24 @@ def load(folder: Path, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[di
     tensors = _read_tensors(folder, config)
     _check(tensors, shapes, folder)
     return tensors, config
+
+
+@contextmanager
+def understood(folder: Path, what: str) -> Iterator[None]:
+    """Say in a line what does not fit in a folder whose seal is sound: it is of another version, or was edited and sealed again.
+
+    Raises
+    ------
+    WeightsError
+        In the place of whatever the parts raise that do not fit each other.
+    """
+    try:
+        yield
+    except SgtError:
+        raise
+    except UNFIT as error:
+        msg = f"{folder} holds no {what} ({type(error).__name__}: {printable(error)}). Save it again."
+        raise WeightsError(msg) from error
 
 
 def is_own(folder: Path) -> bool:

@@ -31,6 +31,7 @@ from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
+from scgnn_tools.fm.saves import understood
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels import train_size as _train_size
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
@@ -290,30 +291,43 @@ class CellLabelModel(ScviSetup):
             If ``adata`` has too few of the genes.
         """
         tensors, about = read_folder(folder, cls.__name__)
-        if set(about["given_again"]) != set(options):
-            wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
-            msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
-            raise InputValueError(msg)
-        beside = {
-            name: FineTuner.load(as_path("folder", folder) / name, device=device)
-            for name in about.get("saved_beside", [])
-        }
-        options = {**about["options"], **beside, **options}
-        out = cls.__new__(cls)
-        out._setup = _scvi.Setup(**about["setup"])
+        path = as_path("folder", folder)
+        with understood(path, f"{cls.__name__} that fits together"):
+            if set(about["given_again"]) != set(options):
+                wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
+                msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
+                raise InputValueError(msg)
+            beside = {name: FineTuner.load(path / name, device=device) for name in about.get("saved_beside", [])}
+            out = cls.__new__(cls)
+            out._restore(tensors, about, model, {**about["options"], **beside, **options}, path, device)
+        out.adata = adata
+        if adata is not None:
+            out._read(adata)
+        return out
+
+    def _restore(
+        self,
+        tensors: dict[str, np.ndarray],
+        about: dict[str, Any],
+        model: FoundationModel | None,
+        options: dict[str, Any],
+        folder: Path,
+        device: str,
+    ) -> None:
+        """Become what a folder holds."""
+        self._setup = _scvi.Setup(**about["setup"])
         name = about["vectors"]
         if model is not None and name != model.card.name:
             msg = f"{folder} was trained on vectors of {name}; model= is {model.card.name}."
             raise InputValueError(msg)
-        out._prepare(about["use_rep"], model or name, about["seed"], options)
-        fitted: Any = label_method(cls.method, device=device, **options)
+        self._prepare(about["use_rep"], model or name, about["seed"], options)
+        fitted: Any = label_method(self.method, device=device, **options)
         fitted.restore(tensors, about["method"])
-        out._fitted, out._temperature = fitted, float(about["temperature"])
-        out.classes = np.array(about["classes"], dtype=object)
-        out.history, out.adata = about["history"], adata
-        if adata is not None:
-            out._read(adata)
-        return out
+        self._fitted, self._temperature = fitted, float(about["temperature"])
+        self.classes, self.history = np.array(about["classes"], dtype=object), about["history"]
+        if len(self.classes) < 2 or not set(about["classes"]) <= set(self._setup.classes):
+            msg = "its classes are not among those that it was set up with"
+            raise ValueError(msg)
 
     def _parts(
         self, adata: "AnnData | MuData | None", scores_of: Callable[[Cells], dict[str, np.ndarray]]

@@ -15,7 +15,9 @@ from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
+from scgnn_tools._write import as_path
 from scgnn_tools.data import open_expression
+from scgnn_tools.fm.saves import understood
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.collect import Data, collect
 from scgnn_tools.grn.from_anndata import Symbols
@@ -309,15 +311,16 @@ class LinkModel:
             If ``adata`` has no gene that the model knows.
         """
         tensors, about = read_folder(folder, cls.__name__)
-        out = cls.__new__(cls)
-        out._options, out._seed, out.params, out._data = about["options"], about["seed"], about["params"], None
-        predictor: Any = link_predictor(cls.method, rng=out._seed, device=device, **about["options"])
-        out.predictor = predictor.restore(tensors, about["predictor"])
-        out.history = about["history"].astype(float)
-        out._tfs = np.array(about["tfs"], dtype=object)
-        if adata is None:
-            out._set_columns(np.array(about["columns"], dtype=object), np.array(about["names"], dtype=object))
-            return out
+        with understood(as_path("folder", folder), f"{cls.__name__} that fits together"):
+            out = cls.__new__(cls)
+            out._options, out._seed, out.params, out._data = about["options"], about["seed"], about["params"], None
+            predictor: Any = link_predictor(cls.method, rng=out._seed, device=device, **about["options"])
+            out.predictor = predictor.restore(tensors, about["predictor"])
+            out.history = about["history"].astype(float)
+            out._tfs = np.array(about["tfs"], dtype=object)
+            if adata is None:
+                out._set_columns(np.array(about["columns"], dtype=object), np.array(about["names"], dtype=object))
+                return out
         setup = cls._find(adata) if is_recorded(adata, SETUP_LINKS[cls.method]) else {}
         out._name_columns(adata, setup.get("gene_key"), out.params["organism"])
         known = pd.Index(out.predictor.nodes).intersection(pd.Index(out._columns))

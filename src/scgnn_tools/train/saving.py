@@ -1,5 +1,6 @@
 """A fine-tuned model on disk: its network as any other model's, its head and its words beside it, whole or not at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ def restore(tuner: "FineTuner", folder: str | Path, device: str) -> None:
     if raw.get("class") != KIND:
         msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {KIND} was asked for."
         raise WeightsError(msg)
+    with saves.understood(folder, f"{KIND} that fits together"):
+        _fill(tuner, raw, folder, device)
+
+
+def _fill(tuner: "FineTuner", raw: Mapping[str, Any], folder: Path, device: str) -> None:
     model = load(raw["model"], checkpoint=folder / NETWORK, device=device)
     if not isinstance(model, NetworkModel):
         msg = f"{folder / NETWORK} holds no network. Save the model again."
