@@ -88,6 +88,11 @@ def test_an_obo_file_with_names_synonyms_and_ids(tmp_path):
     assert list(back_off.ids[at]) == ["CL:0000236", "CL:0000542"]
 
 
+def test_labels_that_are_numbers_and_what_has_no_parent():
+    given = {1: 2, "b": None, "c": ["x", np.nan, " "], "d": ""}
+    assert read_hierarchy(given).parents == {"1": {"2"}, "c": {"x"}}
+
+
 def test_what_cannot_be_read(tmp_path):
     with pytest.raises(LabelError, match="columns child and parent; it has name, above"):
         read_hierarchy(pd.DataFrame({"name": ["a"], "above": ["b"]}))

@@ -96,19 +96,21 @@ def read_hierarchy(source: "Hierarchy | pd.DataFrame | Mapping[str, str | Sequen
             have = ", ".join(map(printable, source.columns))
             msg = f"hierarchy= is a table with the columns child and parent; it has {have}. Rename them."
             raise LabelError(msg)
-        pairs = [(str(c).strip(), str(p).strip()) for c, p in source[["child", "parent"]].dropna().to_numpy()]
+        pairs = list(source[["child", "parent"]].dropna().itertuples(index=False, name=None))
     elif not isinstance(source, Mapping):
         msg = f"hierarchy= is None, 'auto', a table of child and parent, a dict or the path of an .obo file; got {type(source).__name__}."
         raise InputTypeError(msg)
     else:
         pairs = [
-            (str(child).strip(), str(parent).strip())
+            (child, parent)
             for child, some in source.items()
-            for parent in ([some] if isinstance(some, str) else some)
+            for parent in (some if isinstance(some, Iterable) and not isinstance(some, str) else [some])
+            if not pd.isna(parent)
         ]
     parents: dict[str, set[str]] = {}
-    for child, parent in pairs:
-        parents.setdefault(child, set()).add(parent)
+    for child, parent in ((str(c).strip(), str(p).strip()) for c, p in pairs):
+        if child and parent:
+            parents.setdefault(child, set()).add(parent)
     if not parents:
         msg = "hierarchy= holds no pair of a child and a parent."
         raise LabelError(msg)

@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import fm
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import as_path
@@ -86,6 +87,7 @@ def learnt_of(labeller: Labeller) -> tuple[dict[str, np.ndarray], dict[str, Any]
 def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, AnnotationSettings, str, Labeller]:
     """Read what :func:`save` wrote; see :meth:`scgnn_tools.annotation.Annotator.load`."""
     folder = as_path("folder", folder)
+    resolve_device(device)
     about = saves.read_raw(folder)
     _check(about, folder)
     with saves.understood(folder, "annotator that Annotator.save wrote"):

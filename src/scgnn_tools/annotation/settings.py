@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scgnn_tools import assets
 from scgnn_tools._choices import choice, number, share
+from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.hierarchy import Hierarchy, from_json, read_hierarchy
 from scgnn_tools.labels import METHODS, label_method
@@ -110,6 +111,7 @@ def settings_of(
     InputValueError, LabelError
         If one is wrong; the message says what it may be.
     """
+    resolve_device(device)
     choice("unknown", unknown, ("auto", "cell", None))
     share("coverage", coverage, or_none=True)
     choice("conformal", conformal, ("marginal", "class"))
