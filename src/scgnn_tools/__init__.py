@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scgnn_tools import _accessor as _accessor  # registers adata.sgt
+from scgnn_tools import _compiled as _compiled  # where numba writes is read when it is loaded
 from scgnn_tools import _threads as _threads  # how threads wait is read when PyTorch is loaded
 from scgnn_tools._settings import settings
 from scgnn_tools._versions import print_versions

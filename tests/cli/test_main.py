@@ -164,6 +164,14 @@ def test_annotate_keeps_its_annotator_beside_a_store(pbmc68k, tmp_path, monkeypa
     assert (tmp_path / "ann/config.json").is_file()
 
 
+def test_a_stream_that_was_closed_before_the_start(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    status = main(["models"]), main(["embed", "nowhere.h5ad", "--output", "x.h5ad"])
+    sys.stdout.close(), sys.stderr.close()
+    assert status == (0, 1)
+
+
 def test_an_error_is_red_on_a_terminal_where_rich_is_installed(monkeypatch):
     pytest.importorskip("rich", reason="rich is not installed: pip install 'scgnn_tools[cli]'")
     terminal = io.StringIO()

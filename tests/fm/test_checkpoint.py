@@ -144,3 +144,14 @@ def test_own_tensors_of_another_type_are_refused(models, tmp_path, kind):
     saves.save(tmp_path / "m", changed, config, overwrite=True)
     with pytest.raises(WeightsError, match=r"is wanted|NaN|no safetensors"):
         sgt.fm.load("scgpt", checkpoint=tmp_path / "m", device="cpu")
+
+
+def test_a_file_that_may_not_be_read_is_an_error_of_ours(tmp_path, monkeypatch):
+    sgt.fm.load("cgc-mini").save(tmp_path / "m")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("scgnn_tools.fm.saves.read_json", refuse)
+    with pytest.raises(WeightsError, match=r"holds no save that can be read.*Permission denied"):
+        saves.read_raw(tmp_path / "m")

@@ -52,8 +52,9 @@ def read_cells(path: str | Path) -> "AnnData":
     if not path.exists():
         msg = f"There is no file {path}. Pass the path of cells: {KINDS}."
         raise InputValueError(msg)
-    name, read = _reader(path)
+    name = "cells"
     try:
+        name, read = _reader(path)
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", message=".*not unique", category=UserWarning
@@ -72,7 +73,11 @@ def read_cells(path: str | Path) -> "AnnData":
 def open_cells(path: str | Path) -> "AnnData":
     """Open the cells of a file: of ``.h5ad`` and zarr the tables are read and the matrices stay on disk, others are read."""
     path = as_path("path", path)
-    return open_file(path) if path.exists() and _reader(path)[0] in NATIVE else read_cells(path)
+    try:
+        native = path.exists() and _reader(path)[0] in NATIVE
+    except OSError:  # a folder that may not be looked into, which the reader says
+        native = False
+    return open_file(path) if native else read_cells(path)
 
 
 def _reader(path: Path) -> "tuple[str, Callable[[Path], AnnData]]":

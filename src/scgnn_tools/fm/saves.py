@@ -32,8 +32,8 @@ WRITTEN = {CONFIG, TENSORS, "graph.npz", "contrast.npz", "genes"}
 """What a save may have written, releases without a list of files included."""
 
 
-UNFIT = (ArithmeticError, ValueError, LookupError, RuntimeError, TypeError, AttributeError)
-"""What is raised where numbers and words of a sound file do not fit each other."""
+UNFIT = (ArithmeticError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, OSError)
+"""What is raised where numbers and words of a sound file do not fit each other, or a file may not be read."""
 
 
 def save(
@@ -151,6 +151,11 @@ def read_raw(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             msg = f"{folder} holds no {name}. Pass the folder that save() wrote."
             raise WeightsError(msg)
+    with understood(folder, "save that can be read"):
+        return _checked(folder)
+
+
+def _checked(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
     if SEAL not in config:
         return config
