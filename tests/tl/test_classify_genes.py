@@ -254,3 +254,9 @@ def test_neither_the_order_of_cells_nor_that_of_genes_decides_a_baseline(planted
     one, other = (cell_baselines(a) for a in (planted, planted[rng.permutation(planted.n_obs)][:, genes].copy()))
     for name, vectors in one.items():
         np.testing.assert_array_equal(vectors[genes], other[name])
+
+
+def test_the_cells_of_a_baseline_are_drawn_by_what_they_hold(planted):
+    moved = planted[np.random.default_rng(1).permutation(planted.n_obs)].copy()
+    for one, other in zip(*(cell_tables(a, n_cells=20).values() for a in (planted, moved)), strict=True):
+        np.testing.assert_array_equal(one, other)

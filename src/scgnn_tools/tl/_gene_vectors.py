@@ -82,9 +82,10 @@ def cell_tables(
     """Return what a gene is in each of some cells: its log-normalised counts, and its rank in the cell, float32 (n_vars, n_cells) each.
 
     The best expressed gene of a cell has rank 1, one without counts 0; in between it is the share of the cell's genes that it is above.
+    The cells are drawn from those sorted by what they hold, so that their order in the object decides nothing.
     """
     x = open_expression(adata, layer=layer, every_feature=True).log_normalized()
-    some = x[np.sort(generator(rng).permutation(x.shape[0])[:n_cells])].tocsr()
+    some = x[by_content(x)[np.sort(generator(rng).permutation(x.shape[0])[:n_cells])]].tocsr()
     ranks = some.astype(np.float32)
     for start, end in zip(ranks.indptr[:-1], ranks.indptr[1:], strict=True):
         _, place = np.unique(ranks.data[start:end], return_inverse=True)
