@@ -61,3 +61,18 @@ def test_genes_of_a_model_beside_their_like():
 def test_what_was_not_computed_cannot_be_drawn(bulk, name):
     with pytest.raises(MissingKeyError, match=f"Run sgt.tl.{name}"):
         getattr(sgt.pl, name)(bulk, key="other")
+
+
+def test_what_is_odd_is_drawn(bulk):
+    alike = bulk.copy()
+    alike.X = np.tile(alike.X[:1], (alike.n_obs, 1))
+    still = sgt.tl.knockout_bulk(alike[:, 6:].copy(), copy=True)
+    assert "no gene changed" in {t.get_text() for t in sgt.pl.knockout_bulk(still).axes[0].texts}
+    sgt.tl.knockout_bulk(bulk, classes=5, key_added="five")
+    names = [t.get_text() for t in sgt.pl.knockout_bulk(bulk, key="five").axes[1].get_xticklabels()]
+    assert names == ["down\nstrongly", "down", "unchanged", "up", "up\nstrongly"]
+    blood = assets.immune_reference()[::80].copy()
+    sgt.tl.in_silico(blood, ["ACTB", "B2M"], together=True)
+    ranks, beside = sgt.pl.in_silico(blood).axes
+    assert ranks.get_title(loc="left").endswith("genes deleted together")
+    assert len(beside.get_xticks()) < 8

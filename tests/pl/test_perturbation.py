@@ -46,3 +46,17 @@ def test_what_was_not_scored_cannot_be_drawn(predicted):
         InputValueError, match=r"'STAT1' was predicted and never measured .* varm\['sgt_perturb_change'\]"
     ):
         sgt.pl.perturbation(asked, "STAT1")
+
+
+def test_names_are_drawn_as_they_are_and_the_legend_covers_nothing(predicted):
+    adata = predicted.copy()
+    adata.var_names = [f"a$gene${i:02d} of a very long name" for i in range(40)]
+    adata.obs["gene"] = (
+        adata.obs["gene"].astype(str).replace({"JAK2": "drug $x$ of a name that has no end and goes on"})
+    )
+    sgt.tl.perturb(adata, "gene", n_halves=1)
+    genes, _ = sgt.pl.perturbation(adata, "drug $x$ of a name that has no end and goes on").axes
+    assert genes.get_title(loc="left").startswith(r"drug \$x\$ of a name")
+    assert all(len(t.get_text()) < 24 for t in genes.get_xticklabels())
+    top = adata.uns["sgt_perturb"]["top"].query("condition.str.startswith('drug')")
+    assert genes.get_ylim()[1] > (top["change"] + 1.96 * top["error"]).max() * 1.1

@@ -95,8 +95,9 @@ def in_silico(
         _ranks(left, table, shown.index, measure)
         share = params["explained_by_rank"]
         explained = f"; rank explains {share:.0%}" if np.isfinite(share) else ""
-        n = f"{len(table):,} gene{'s' * (len(table) > 1)}"
-        left.set_title(f"{style.text(params['model'])}, {n} {what}{explained}", **style.TITLE, pad=20)
+        done = f"{len(table):,} gene{'s' * (len(table) > 1)} {what}"
+        done = f"genes {what} together" if params.get("together") else done
+        left.set_title(f"{style.text(params['model'])}, {done}{explained}", **style.TITLE, pad=20)
         _beside(right, shown, measure, str(params["goal"]))
     return canvas.result()
 
@@ -127,6 +128,7 @@ def _beside(ax: "Axes", table: pd.DataFrame, measure: str, goal: str) -> None:
     ax.scatter(values["pca"], y, s=46, marker="|", color=style.INK, zorder=3, label="in components")
     ax.set_yticks(y, [style.text(g, limit=20) for g in table.index], fontsize=8.5)
     ax.set(ylim=(-0.7, len(table) - 0.3), xlabel=_words(measure, goal))
+    ax.locator_params(axis="x", nbins=5)  # small numbers are long ones
     ax.legend(**LEGEND)
     style.open_frame(ax)
 

@@ -92,7 +92,10 @@ def integration(
         top, below = np.atleast_1d(figure.subfigures(2, 1, height_ratios=heights))  # type: ignore[arg-type]
         _scores(top.subplots(1, 2, width_ratios=[1, 1.4], sharey=True), table, params["row"])
         top.suptitle("\n".join(verdict), fontsize=9, color=style.INK, x=0.01, ha="left")
-        for panel, column in zip(np.atleast_1d(below.subplots(1, max(1, len(shown)))), shown, strict=False):
+        panels = below.subplots(1, 2)
+        for panel in panels[len(shown) :]:  # one map is not stretched over the place of two
+            panel.set_axis_off()
+        for panel, column in zip(panels, shown, strict=False):
             style.draw_map(panel, flat, of[column], colour[column])
             panel.set_title(style.text(column), **style.TITLE)
             style.legend_beside(panel, colour[column])
@@ -118,7 +121,7 @@ def _scores(axes: "np.ndarray", table: pd.DataFrame, own: str) -> None:
             label=NAMES.get(measure, measure),
             error_kw={"lw": 0.8},
         )
-    bars.set_yticks(y, table.index, fontsize=8.5)
+    bars.set_yticks(y, [style.text(n, limit=24) for n in table.index], fontsize=8.5)
     for text, name, kind in zip(bars.get_yticklabels(), table.index, table["kind"], strict=True):
         text.set_color(style.QUIET if kind == "control" else style.INK)
         text.set_fontweight("bold" if name == own else "normal")

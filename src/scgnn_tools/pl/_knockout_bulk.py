@@ -83,6 +83,8 @@ def _scores(ax: "Axes", table: pd.DataFrame, own: str) -> None:
         ax.text(
             at, 1.01, name, fontsize=8, ha="center", va="bottom", color=style.INK, transform=ax.get_xaxis_transform()
         )
+    if not np.isfinite(value).any():
+        ax.text(0.5, 0.5, "no gene changed", ha="center", color=style.QUIET, transform=ax.transAxes)
     ax.set_yticks(y, [style.text(n) for n in table.index], fontsize=8.5)
     for text, name in zip(ax.get_yticklabels(), table.index, strict=True):
         text.set_fontweight("bold" if name == own else "normal")
@@ -98,7 +100,7 @@ def _classes(ax: "Axes", confusion: dict[str, pd.DataFrame], own: str) -> None:
     shade = image.to_rgba(values)
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=8, color=style.on(shade[i, j]))
-    names = [str(c).replace("_", "\n") for c in share.columns]
+    names = [str(c).replace(" ", "\n") for c in share.columns]
     ax.set_xticks(range(len(names)), names, fontsize=8)
     ax.set_yticks(range(len(names)), [f"{c}\n{int(k):,}" for c, k in zip(share.index, n, strict=True)], fontsize=8)
     ax.set(xlabel="predicted", ylabel="true, number of genes")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 ABOUT = ("condition", "gene", "change", "error")
+LEGEND_ROOM = 0.14
+"""Share of the height above what is drawn, for the legend."""
+
 MARKERS = "osDv^<>PX*"
 
 
@@ -119,10 +122,13 @@ def _genes(ax: "Axes", top: pd.DataFrame, condition: str, own: str) -> None:
             label=method,
             zorder=4 if first else 3,
         )
-    ax.set_xticks(x, table["gene"], rotation=90, fontsize=7)
+    ax.set_xticks(x, [style.text(g, limit=18) for g in table["gene"]], rotation=90, fontsize=7)
     ax.set_ylabel("change of the mean log value", fontsize=8)
-    ax.set_title(f"{condition}, held out: its most changed genes", fontsize=9, loc="left", color=style.INK)
-    ax.legend(fontsize=7, frameon=False, ncols=3)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + LEGEND_ROOM * (high - low))
+    named = style.text(condition, limit=40)
+    ax.set_title(f"{named}, held out: its most changed genes", fontsize=9, loc="left", color=style.INK)
+    ax.legend(fontsize=7, frameon=False, ncols=3, loc="upper left")
     ax.tick_params(axis="y", labelsize=7)
     ax.spines[["top", "right"]].set_visible(False)
 
