@@ -69,6 +69,10 @@ def test_the_usual_controls_are_found(name):
 def test_bad_conditions():
     with pytest.raises(InputValueError, match=r"No control among the conditions: A, B\. Pass control="):
         find_control(["A", "B"])
+    with pytest.raises(
+        InputValueError, match=r"No control .* NTg1, NTg2 look like guides of a control: pass a column of genes"
+    ):
+        find_control(["A", "NTg1", "NTg2"])
     with pytest.raises(InputValueError, match=r"2 conditions could be the control: DMSO, ctrl\. Pass control="):
         find_control(["A", "ctrl", "DMSO"])
     with pytest.raises(InputValueError, match=r"control='crtl' is no condition.*Did you mean 'ctrl'"):

@@ -124,7 +124,9 @@ def find_control(values: Iterable[Any], control: str = "auto") -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        msg = f"No control among the conditions: {listed(names)}. Pass control= with the name of the cells that nothing was done to."
+        guides = [n for n in names if is_control(gene_of_guide(n) or "")]
+        hint = f" {listed(guides[:3])} look like guides of a control: pass a column of genes." if guides else ""
+        msg = f"No control among the conditions: {listed(names)}. Pass control= with the name of the cells that nothing was done to.{hint}"
         raise InputValueError(msg)
     msg = f"{len(found)} conditions could be the control: {listed(found)}. Pass control= with the one that is."
     raise InputValueError(msg)

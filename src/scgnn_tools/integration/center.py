@@ -25,7 +25,10 @@ class Center:
     def transform(self, cells: Batches) -> np.ndarray:
         """Return vectors without the mean of their batch, which has to be one that was fitted."""
         if (cells.batch < 0).any():
-            msg = "center knows the means of the batches that it was fitted on, and some cells are of another one. Fit it on all batches."
+            msg = (
+                "center knows the means of the batches that it was fitted on, and some cells are of another one. Pass batch_key= with the "
+                "names of the fit, fit it on all batches, or take a method that maps new ones, such as method='scvi'."
+            )
             raise InputValueError(msg)
         return (cells.vectors - self.means[cells.batch] + self.overall).astype(np.float32)
 
