@@ -42,6 +42,7 @@ def test_specificity_by_group(adata):
     [
         ("regulon_heatmap", {"groupby": "bulk_labels", "key": "no"}, MissingKeyError, "holds no activities"),
         ("regulon_heatmap", {"groupby": "no"}, MissingKeyError, "groupby='no'"),
+        ("regulon_specificity", {"groups": []}, InputValueError, "has no group none; there is"),
         (
             "regulon_heatmap",
             {"groupby": "bulk_labels", "tfs": ["F9"]},

@@ -51,6 +51,9 @@ def test_cells_that_lose_their_factor_go_to_those_without_it(cells, tmp_path):
     assert table.loc["A", "length"] > 3 * table.loc["B", "length"]
     assert (k["genes"].query("group == 'A' and direct")["change"] < 0).all()
     assert "A towards B" in k["verdict"]
+    assert k["verdict"].startswith("without F1 the cells of A go furthest")
+    more = sgt.tl.tf_knockout(a, "F1", level=2.5, n_shuffles=2, copy=True).uns["sgt_tf_knockout"]["verdict"]
+    assert more.startswith("with F1 set to 2.5 the cells of")
     assert a.obsm["sgt_tf_knockout_towards"].loc[a.obs["kind"] == "A", "B"].mean() == pytest.approx(
         ways.loc[("A", "B"), "share"], abs=1e-4
     )

@@ -167,7 +167,7 @@ def regulon_specificity(
     there = list(dict.fromkeys(table["group"].astype(str)))
     chosen = there if groups is None else [groups] if isinstance(groups, str) else list(map(str, groups))
     lacking = [g for g in chosen if g not in there]
-    if lacking:
+    if lacking or not chosen:
         msg = f"The network has no group {listed(lacking[:3])}; there is: {listed(there)}."
         raise InputValueError(msg)
     called = shown_names(adata, entry.get("params", {}))

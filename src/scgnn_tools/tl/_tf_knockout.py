@@ -154,7 +154,7 @@ def tf_knockout(
     shift = pd.DataFrame(moved.table)
     genes = pd.concat(moved.genes, ignore_index=True)
     genes["gene"] = genes["gene"].map(shown_names(target, params)).fillna(genes["gene"])
-    told = _verdict(tf, shift, towards, n_shuffles)
+    told = _verdict(tf, level, shift, towards, n_shuffles)
     noted: dict[str, Any] = {
         "tf": str(tf),
         "grn": key,
@@ -211,9 +211,10 @@ def _groups(
     return [(str(g), np.flatnonzero(label == str(g)), mine) for g, mine in edges.groupby(edges["group"].astype(str))]
 
 
-def _verdict(tf: str, shift: pd.DataFrame, towards: pd.DataFrame, n_shuffles: int) -> str:
+def _verdict(tf: str, level: float, shift: pd.DataFrame, towards: pd.DataFrame, n_shuffles: int) -> str:
     far = shift.sort_values("length", ascending=False).iloc[0]
-    said = f"without {printable(tf)} the cells of {printable(far['group'])} go furthest"
+    how = f"with {printable(tf)} set to {level:g}" if level else f"without {printable(tf)}"
+    said = f"{how} the cells of {printable(far['group'])} go furthest"
     if not n_shuffles:
         return f"{said}; rewired networks were left out (n_shuffles=0), so nothing says that it is the network's"
     said += (
