@@ -162,7 +162,10 @@ def regulon_specificity(
     entry = network(adata, key)
     table = entry.get("regulons")
     if not isinstance(table, pd.DataFrame) or table.empty:
-        msg = f"uns[{printable(repr(key))}] holds no specificity of regulons; sgt.tl.infer_grn writes it with groupby= and method='sgt'."
+        msg = (
+            f"uns[{printable(repr(key))}] holds no specificity of regulons; sgt.tl.infer_grn writes it with groupby= and a method that is "
+            "trained once, such as 'sgt'."
+        )
         raise MissingKeyError(msg)
     there = list(dict.fromkeys(table["group"].astype(str)))
     chosen = there if groups is None else [groups] if isinstance(groups, str) else list(map(str, groups))

@@ -154,9 +154,9 @@ def infer_grn(
         ``recovery`` (known edges against others at equal degree: joined, prior, cells, permuted cells) and ``held_out`` (expression of
         held-out cells by the network, by rewired ones, by components).
     ``adata.uns[key_added]["regulons"]``
-        With ``groupby``, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much higher than in other cells the up to
-        100 genes are that the cells tie to the transcription factor most, by ``data_score``, without its own gene; in standard
-        deviations), ``expression`` (the same of its own gene).
+        With ``groupby`` and a method that is trained once, DataFrame: ``group``, ``source``, ``n_targets``, ``specificity`` (how much
+        higher than in other cells the up to 100 genes are that the cells tie to the transcription factor most, by ``data_score``, without
+        its own gene; in standard deviations), ``expression`` (the same of its own gene).
     ``adata.uns[key_added]["new_factors"]``
         DataFrame ``source``, ``target``, ``data_score`` of transcription factors that the prior does not know, by the cells alone; they
         are not among ``edges`` unless ``tfs`` names them or the method learns nothing from the prior.
