@@ -289,9 +289,9 @@ def check_store(where: str | Path) -> str | Path:
 
 def _check_protocol(where: str) -> None:
     try:
-        import fsspec
+        from zarr.storage import FsspecStore
 
-        fsspec.get_filesystem_class(fsspec.utils.get_protocol(where))
+        FsspecStore.from_url(where)
     except ImportError as error:
         msg = (
             f"store={where!r} wants a package that is not installed: {error}. Install it, or pass the path of a folder."
