@@ -27,6 +27,10 @@ def test_columns_of_other_programs(names):
     assert out.to_dict("list") == {"source": ["A", "A"], "target": ["B", "C"], "weight": [2.0, 3.0]}
 
 
+def test_a_list_among_names_is_read_as_its_text():
+    assert edges(source=["A", ["B"]], target=["B", "C"])["source"].map(str).tolist() == ["A", "['B']"]
+
+
 @pytest.mark.parametrize(
     "meant",
     [

@@ -178,7 +178,10 @@ def tidied(edges: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(edges: pd.DataFrame, at: int, *, regulons: bool) -> pd.DataFrame:
     """Return the table with the names of one column bare, and ``SPI1`` for ``SPI1(+)``, whose sign becomes the mode."""
-    code, names = pd.factorize(edges.iloc[:, at])
+    try:
+        code, names = pd.factorize(edges.iloc[:, at])
+    except TypeError:  # lists and the like are no names of regulons
+        return edges
     bare = [n.strip() or n if isinstance(n, str) else n for n in names]
     found = [REGULON.match(n) if regulons and isinstance(n, str) else None for n in bare]
     bare = [n if m is None else m["tf"] for n, m in zip(bare, found, strict=True)]
