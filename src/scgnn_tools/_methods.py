@@ -62,7 +62,8 @@ def check_options(
 def make(cls: type, name: str, options: Mapping[str, Any]) -> Any:
     """Return a new method; ``device`` and ``max_epochs`` reach those that have them, another option that it lacks is an error."""
     has = list(inspect.signature(cls).parameters)
-    integer("max_epochs", options.get("max_epochs"), or_none=True)
+    if options.get("max_epochs") is not None:
+        integer("max_epochs", options["max_epochs"])
     _check_device(options.get("device", "auto"))
     given = {k: v for k, v in options.items() if k not in COMMON or (k in has and v is not None)}
     check_options(name, given, has)

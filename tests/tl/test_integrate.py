@@ -217,7 +217,7 @@ BAD = [
     ("no width", with_obs(), {"sigma": -1}, InputValueError, "sigma is positive; got -1"),
     ("no rounds", with_obs(), {"max_iter": 0}, InputValueError, "max_iter is a positive integer; got 0"),
     ("no device", with_obs(), {"method": "center", "device": "gpu9"}, InputValueError, "device is 'auto', .* got 'gpu9'"),
-    ("no epochs", with_obs(), {"method": "center", "max_epochs": 0}, InputValueError, "max_epochs is a positive integer or None; got 0"),
+    ("no epochs", with_obs(), {"method": "center", "max_epochs": 0}, InputValueError, "max_epochs is a positive integer; got 0"),
     ("no components", with_obs(), {"n_comps": 0}, InputValueError, "n_comps is an integer of at least 2; got 0"),
     ("few cells for a network", lambda a: a[:60].copy(), {"method": "scvi"}, InputValueError, "wants at least 100 cells; there are 60"),
     ("labels wanted", with_obs(), {"method": "scanvi", "labels_key": None}, LabelError, "scanvi learns from labels"),
