@@ -30,3 +30,8 @@ def test_a_row_a_method_and_the_cells_by_batch_and_label(integrated, request, fl
 def test_what_was_not_scored_cannot_be_drawn(integrated):
     with pytest.raises(MissingKeyError, match="holds no scored integration"):
         sgt.pl.integration(integrated, "other")
+
+
+def test_three_cells_of_a_scored_object_are_drawn(integrated):
+    figure = sgt.pl.integration(integrated[:3].copy())
+    assert len(figure.subfigs[1].axes) == 2

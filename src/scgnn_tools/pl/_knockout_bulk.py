@@ -1,5 +1,6 @@
 """``pl.knockout_bulk``: the scores of methods beside the ceiling, which classes are taken for which, and whether probabilities are true."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def knockout_bulk(
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     entry = adata.uns.get(PerturbationKeys(key).uns, {})
-    if not {"evaluation", "confusion", "calibration"} <= set(entry):
+    if not isinstance(entry, Mapping) or not {"evaluation", "confusion", "calibration"} <= set(entry):
         msg = f"uns[{key!r}] holds no scored knock-outs in bulk. Run sgt.tl.knockout_bulk(adata, key_added={key!r}) first."
         raise MissingKeyError(msg)
     table, own = entry["evaluation"], entry["params"]["method"]

@@ -1,5 +1,6 @@
 """``pl.perturbation``: the most changed genes of a held-out perturbation and what each method said of them, beside the scores."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def perturbation(
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = PerturbationKeys(key)
     entry = adata.uns.get(keys.uns, {})
-    if "top" not in entry:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("top"), pd.DataFrame):
         msg = f"uns[{key!r}] holds no scored perturbations. Run sgt.tl.perturb(adata, perturbation_key, key_added={key!r}) first."
         raise MissingKeyError(msg)
     names = list(pd.unique(entry["top"]["condition"]))

@@ -20,8 +20,15 @@ def some_cells(n_obs: int, rng: RNG) -> np.ndarray:
     return cells if n_obs <= MOST_CELLS else np.sort(generator(rng).choice(cells, MOST_CELLS, replace=False))
 
 
+FEWEST = 6
+"""Cells from which on UMAP finds its first layout."""
+
+
 def umap(vectors: np.ndarray, rng: RNG) -> np.ndarray:
-    """Return the UMAP of vectors (n_cells, d), float32 (n_cells, 2)."""
+    """Return the UMAP of vectors (n_cells, d), float32 (n_cells, 2); of a few cells, their first two dimensions."""
+    if len(vectors) < FEWEST:
+        wide = np.asarray(vectors, dtype=np.float32)
+        return np.hstack([wide, np.zeros((len(wide), 2), dtype=np.float32)])[:, :2]
     import anndata as ad
     import scanpy as sc
 
