@@ -250,7 +250,7 @@ TITLES = {
 def show(every: dict[str, pd.DataFrame]) -> None:
     """Print the tables."""
     for part, title in TITLES.items():
-        if part not in every:
+        if part not in every or every[part].empty:
             continue
         digits = 4 if part.startswith("held out") else 3
         print(f"\n{title}\n{every[part].round(digits).to_string(index=False)}", flush=True)
