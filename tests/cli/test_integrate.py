@@ -52,7 +52,7 @@ BAD = [
     (["--batch-key", "donor", "--device", "none"], "Device 'none' is not available"),
     (["--batch-key", "donor", "--method", "scvi", "--max-epochs", "0"], "max_epochs is a positive integer; got 0"),
     (["--batch-key", "donor", "--method", "scgpt", "--checkpoint", "FILE"], "no args.json"),
-    (["--atlas", "nowhere"], "holds no config.json"),
+    (["--atlas", "nowhere"], "There is no folder nowhere"),
     (["--batch-key", "donor", "--method", "scgpt"], "pass checkpoint="),
 ]
 
