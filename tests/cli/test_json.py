@@ -21,6 +21,7 @@ def file(pbmc68k, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_report_holds_the_files_the_notices_and_the_tables_with_the_baselines(file, tmp_path, capsys):
     out = tmp_path / "net.h5ad"
     handlers = list(logging.getLogger("scgnn_tools").handlers)

@@ -29,6 +29,7 @@ def classes(adata):
     return {"a": list(adata.var_names[:50]), "b": list(adata.var_names[50:])}
 
 
+@pytest.mark.slow
 def test_a_planted_class_is_found_in_the_vectors_and_not_in_the_baselines(planted):
     before = planted.copy()
     table = sgt.tl.classify_genes(planted, classes(planted), use_rep="x", n_trees=8)

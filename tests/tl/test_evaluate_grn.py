@@ -78,6 +78,7 @@ def test_counting_is_fitted_out_of_fold_and_on_training_pairs_where_there_are_so
     assert len(overlap.pairs) == held.sum()
 
 
+@pytest.mark.slow
 def test_a_network_of_infer_grn_is_not_judged_by_what_it_was_trained_on(pbmc68k):
     quick = {"method": "degree", "n_runs": 1, "controls": False}
     sgt.tl.infer_grn(pbmc68k, **quick)
@@ -94,6 +95,7 @@ def test_a_network_of_infer_grn_is_not_judged_by_what_it_was_trained_on(pbmc68k)
     assert "pairs of training" in half.candidates
 
 
+@pytest.mark.slow
 def test_the_network_of_a_group_is_judged_on_what_it_could_name(pbmc68k):
     pbmc68k.obs["b"] = np.where(pbmc68k.obs["bulk_labels"] == "CD19+ B", "B", "other")
     sgt.tl.infer_grn(pbmc68k, method="degree", n_runs=1, groupby="b", min_expressed=0.3, controls=False)
@@ -148,6 +150,7 @@ def test_a_truth_in_another_case_with_other_columns_and_in_a_file(truth, tmp_pat
         np.testing.assert_allclose(other.table["auroc"].astype(float), one.table["auroc"].astype(float))
 
 
+@pytest.mark.slow
 def test_ids_with_a_key_of_symbols(pbmc68k):
     pbmc68k.raw.var["symbol"] = pbmc68k.raw.var_names
     pbmc68k.var["symbol"] = pbmc68k.var_names

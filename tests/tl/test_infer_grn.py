@@ -365,6 +365,7 @@ def test_a_modality_of_a_mudata(pbmc68k):
     pd.testing.assert_frame_equal(both["rna"].uns["sgt_grn"]["edges"], out["rna"].uns["sgt_grn"]["edges"])
 
 
+@pytest.mark.slow
 def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
     options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs", "controls": False}
     sgt.tl.infer_grn(pbmc68k, n_top=20, **options)

@@ -375,7 +375,13 @@ def test_a_folder_that_was_changed_and_sealed_again_is_refused(two_donors, tmp_p
         Integrator.load(tmp_path / "a")
 
 
-@pytest.mark.parametrize(("method", "how"), [("center", {}), ("scvi", {"max_epochs": 1}), ("cgc", SMALL)])
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("center", {}),
+        *[pytest.param(m, how, marks=pytest.mark.slow) for m, how in (("scvi", {"max_epochs": 1}), ("cgc", SMALL))],
+    ],
+)
 def test_the_names_of_batches_and_labels_decide_nothing(two_donors, method, how):
     other = two_donors.copy()
     other.obs["donor"] = other.obs["donor"].map({"x": "zz", "y": "aa"})

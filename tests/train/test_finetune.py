@@ -50,7 +50,7 @@ def test_every_adapter_of_every_model_and_task_gets_a_gradient(models, labelled,
 
 
 @pytest.mark.parametrize("name", TRAINED)
-@pytest.mark.parametrize("adapt", ["lora", "full", "head"])
+@pytest.mark.parametrize("adapt", ["lora", pytest.param("full", marks=pytest.mark.slow), "head"])
 def test_classes_are_learnt_and_the_model_that_was_passed_stays(models, labelled, name, adapt):  # noqa: F811
     before = models[name].embed_cells(labelled)
     tuner = FineTuner(models[name], labelled, labels_key="group", adapt=adapt)
