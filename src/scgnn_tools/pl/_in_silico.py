@@ -8,10 +8,12 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._errors import MissingKeyError
-from scgnn_tools._keys import IN_SILICO, PerturbationKeys
+from scgnn_tools._keys import IN_SILICO
+from scgnn_tools._log import counted
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
+from scgnn_tools.pl._perturbation_result import result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -76,11 +78,8 @@ def in_silico(
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     n_genes = integer("n_genes", n_genes)
-    entry = adata.uns.get(PerturbationKeys(key).uns, {})
-    table = entry.get("genes")
-    if not isinstance(table, pd.DataFrame) or "mean_rank" not in table:
-        msg = f"uns[{key!r}] holds no genes perturbed in a model. Run sgt.tl.in_silico(adata, key_added={key!r}) first."
-        raise MissingKeyError(msg)
+    entry = result(adata, key, {"genes": "mean_rank"}, "genes perturbed in a model", "sgt.tl.in_silico(adata")
+    table = entry["genes"]
     measure = next(c for c in ("shift", "shift_goal") if c in table)
     table = table[np.isfinite(table[measure].to_numpy(dtype=float))]
     if not len(table):
@@ -95,7 +94,7 @@ def in_silico(
         _ranks(left, table, shown.index, measure)
         share = params["explained_by_rank"]
         explained = f"; rank explains {share:.0%}" if np.isfinite(share) else ""
-        done = f"{len(table):,} gene{'s' * (len(table) > 1)} {what}"
+        done = f"{counted(len(table), 'gene')} {what}"
         done = f"genes {what} together" if params.get("together") else done
         left.set_title(f"{style.text(params['model'])}, {done}{explained}", **style.TITLE, pad=20)
         _beside(right, shown, measure, str(params["goal"]))

@@ -1,17 +1,16 @@
 """``pl.knockout_bulk``: the scores of methods beside the ceiling, which classes are taken for which, and whether probabilities are true."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._errors import MissingKeyError
-from scgnn_tools._keys import KNOCKOUT, PerturbationKeys
+from scgnn_tools._keys import KNOCKOUT
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
+from scgnn_tools.pl._perturbation_result import bars, result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,10 +58,8 @@ def knockout_bulk(
     <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
-    entry = adata.uns.get(PerturbationKeys(key).uns, {})
-    if not isinstance(entry, Mapping) or not {"evaluation", "confusion", "calibration"} <= set(entry):
-        msg = f"uns[{key!r}] holds no scored knock-outs in bulk. Run sgt.tl.knockout_bulk(adata, key_added={key!r}) first."
-        raise MissingKeyError(msg)
+    needs = {"evaluation": "auprc", "confusion": "by_row", "calibration": "predicted"}
+    entry = result(adata, key, needs, "scored knock-outs in bulk", "sgt.tl.knockout_bulk(adata")
     table, own = entry["evaluation"], entry["params"]["method"]
     with canvas.panels(figsize or (12.0, 3.9)) as figure:
         scores, classes, sure = figure.subplots(1, 3, width_ratios=[1.5, 1.1, 1])  # type: ignore[call-overload]
@@ -73,20 +70,16 @@ def knockout_bulk(
 
 
 def _scores(ax: "Axes", table: pd.DataFrame, own: str) -> None:
-    ceiling, base = table.loc[table["kind"] == "ceiling", "auprc"], float(table["auprc_base"].iloc[0])
-    table = table[table["kind"] != "ceiling"].sort_values("auprc")
-    y, value = np.arange(len(table)), table["auprc"].to_numpy()
-    errors = np.abs(table[["auprc_low", "auprc_high"]].to_numpy().T - value)
-    colours = [style.UP if n == own else style.TARGET for n in table.index]
-    ax.barh(y, value, xerr=errors, color=colours, height=0.6, error_kw={"lw": 0.8})
+    base = float(table["auprc_base"].iloc[0])
+    table, ceiling = bars(ax, table, "auprc", own)
     for at, name, line in ((base, "chance", ":"), *((c, "a replicate", "--") for c in ceiling)):
         ax.axvline(at, color=style.INK, lw=1, ls=line)
         ax.text(
             at, 1.01, name, fontsize=8, ha="center", va="bottom", color=style.INK, transform=ax.get_xaxis_transform()
         )
-    if not np.isfinite(value).any():
+    if not np.isfinite(table["auprc"]).any():
         ax.text(0.5, 0.5, "no gene changed", ha="center", color=style.QUIET, transform=ax.transAxes)
-    ax.set_yticks(y, [style.text(n) for n in table.index], fontsize=8.5)
+    ax.set_yticks(np.arange(len(table)), [style.text(n) for n in table.index], fontsize=8.5)
     for text, name in zip(ax.get_yticklabels(), table.index, strict=True):
         text.set_fontweight("bold" if name == own else "normal")
     ax.set_xlabel(f"AUPRC of changed genes, {int(table['n_targets'].iloc[0]):,} targets held out")

@@ -1,6 +1,5 @@
 """``pl.perturbation``: the most changed genes of a held-out perturbation and what each method said of them, beside the scores."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, listed
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import PERTURB, PerturbationKeys
 from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
 from scgnn_tools.pl._canvas import Canvas, documented
+from scgnn_tools.pl._perturbation_result import bars, result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -73,16 +73,12 @@ def perturbation(
     <Figure size ...>
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
-    keys = PerturbationKeys(key)
-    entry = adata.uns.get(keys.uns, {})
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("top"), pd.DataFrame):
-        msg = f"uns[{key!r}] holds no scored perturbations. Run sgt.tl.perturb(adata, perturbation_key, key_added={key!r}) first."
-        raise MissingKeyError(msg)
+    entry = result(adata, key, {"top": "condition"}, "scored perturbations", "sgt.tl.perturb(adata, perturbation_key")
     names = list(pd.unique(entry["top"]["condition"]))
     if condition is not None and condition not in names and condition in entry["predictions"].index:
         msg = (
             f"{printable(condition)!r} was predicted and never measured in these cells, so there is no truth to draw. Its change is in "
-            f"varm[{keys.varm!r}]; held out, and drawn, are {listed(names)}."
+            f"varm[{PerturbationKeys(key).varm!r}]; held out, and drawn, are {listed(names)}."
         )
         raise InputValueError(msg)
     shown = entry["signal"]["e_distance"].idxmax() if condition is None else choice("condition", condition, names)
@@ -135,16 +131,11 @@ def _genes(ax: "Axes", top: pd.DataFrame, condition: str, own: str) -> None:
 
 
 def _scores(ax: "Axes", table: pd.DataFrame, own: str) -> None:
-    ceiling = table[table["kind"] == "ceiling"]
-    table = table[table["kind"] != "ceiling"].sort_values("pearson_delta")
-    y, value = np.arange(len(table)), table["pearson_delta"].to_numpy()
-    errors = np.abs(table[["pearson_delta_low", "pearson_delta_high"]].to_numpy().T - value)
-    colours = [style.UP if n == own else style.TARGET for n in table.index]
-    ax.barh(y, value, xerr=errors, color=colours, height=0.6, error_kw={"lw": 0.8})
-    for at in ceiling["pearson_delta"]:
+    table, ceiling = bars(ax, table, "pearson_delta", own)
+    for at in ceiling:
         ax.axvline(at, color=style.INK, lw=1, ls="--")
         ax.text(at, len(table) - 0.4, "ceiling", fontsize=7, ha="right", va="bottom", color=style.INK)
-    ax.set_yticks(y, table.index, fontsize=8)
+    ax.set_yticks(np.arange(len(table)), table.index, fontsize=8)
     ax.set_xlabel(f"Pearson Δ, {int(table['n'].iloc[0])} conditions", fontsize=8)
     ax.set_ylim(-0.6, len(table) + 0.4)
     ax.tick_params(axis="x", labelsize=7)

@@ -10,7 +10,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import IN_SILICO, PerturbationKeys
-from scgnn_tools._log import say
+from scgnn_tools._log import counted, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG, generator, seed
@@ -203,5 +203,4 @@ def _said(table: "pd.DataFrame", about: dict[str, Any], measure: str) -> str:
         )
         return f"most moved by {first} of {len(table):,}; {few}" if len(table) > 1 else f"{first}; {few}"
     explained = f"rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f}"
-    n = f"{len(table):,} gene{'s' * (len(table) > 1)}"
-    return f"{n}; most moved by {first}; genes like it: {table['like_genes'].iloc[0]:.4f}; {explained}"
+    return f"{counted(len(table), 'gene')}; most moved by {first}; genes like it: {table['like_genes'].iloc[0]:.4f}; {explained}"
