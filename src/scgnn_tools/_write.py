@@ -44,10 +44,8 @@ def as_path(name: str, value: object) -> Path:
     try:
         path = Path(value).expanduser()
         path.exists()
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # a name that is too long, a folder that may not be looked into, nobody's home
+    except (OSError, RuntimeError) as error:
+        # a name that is too long, a folder that may not be looked into, nobody's home
         why = getattr(error, "strerror", None) or error
         msg = f"{name}={printable(repr(str(value)))} cannot be looked up: {why}. Pass another path."
         raise InputValueError(msg) from error

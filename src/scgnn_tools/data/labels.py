@@ -27,6 +27,5 @@ def clean_labels(labels: pd.Series, *, unlabeled_category: str) -> np.ndarray:
 
 
 def _text(value: object) -> str:
-    return (
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    )  # as older files of HDF5 hold text
+    """Return a value as text; older files of HDF5 hold it as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

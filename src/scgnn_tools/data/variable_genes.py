@@ -88,6 +88,5 @@ def _dispersion(mean: np.ndarray, square: np.ndarray, n: int) -> np.ndarray:
     centre, width = bins.transform("mean").to_numpy(copy=True), bins.transform("std").to_numpy(copy=True)
     alone = np.isnan(width)
     width[alone], centre[alone] = centre[alone], 0  # a gene alone in its bin gets 1
-    return (log - centre) / np.where(
-        width == 0, 1, width
-    )  # genes that vary all alike are neither more nor less variable
+    width[width == 0] = 1  # genes that vary all alike are neither more nor less variable
+    return (log - centre) / width

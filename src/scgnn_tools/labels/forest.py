@@ -45,10 +45,9 @@ class ForestGenes(Kept):
         order = np.argsort(-column_variance(train.expression), kind="stable")
         self._genes = np.sort(order[: self.n_genes])
         x = sp.csc_matrix(train.expression[:, self._genes], dtype=np.float32)
-        x.indices, x.indptr = (
-            x.indices.astype(np.int32),
-            x.indptr.astype(np.int32),
-        )  # scikit-learn's trees take no others
+        # scikit-learn's trees take no others
+        x.indices = x.indices.astype(np.int32)
+        x.indptr = x.indptr.astype(np.int32)
         model = RandomForestClassifier(self.n_trees, class_weight="balanced_subsample", random_state=seed(rng))
         trees = [t.tree_ for t in model.fit(x, labels).estimators_]
         size = np.array([t.node_count for t in trees])

@@ -172,7 +172,7 @@ def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Ask
     everything = sp.vstack([start.log, *(c.log for c in states.values())], format="csr")
     k = min(COMPONENTS, min(everything.shape) - 1)
     axes, mean = np.zeros((everything.shape[1], 1)), np.asarray(everything.mean(axis=0)).ravel()
-    if (everything != everything[[0] * everything.shape[0]]).nnz:  # cells that are all alike have no component
+    if (everything.max(axis=0) != everything.min(axis=0)).nnz:  # cells that are all alike have no component
         pca = PCA(k, svd_solver="arpack", random_state=0).fit(sp.csr_matrix(everything))
         axes, mean = pca.components_.T.astype(np.float64), pca.mean_
     offset = -mean @ axes
