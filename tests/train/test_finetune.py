@@ -54,7 +54,9 @@ def test_every_adapter_of_every_model_and_task_gets_a_gradient(models, labelled,
 def test_classes_are_learnt_and_the_model_that_was_passed_stays(models, labelled, name, adapt):  # noqa: F811
     before = models[name].embed_cells(labelled)
     tuner = FineTuner(models[name], labelled, labels_key="group", adapt=adapt)
-    tuner.train(8, patience=8, lr=5e-4 if adapt == "full" else 3e-3, max_tokens=2000)
+    # a Performer's random features do not bear large steps: at 3e-3 some seeds of scBERT's adapters learn nothing
+    careful = adapt == "full" or (adapt, name) == ("lora", "scbert")
+    tuner.train(8, patience=8, lr=5e-4 if careful else 3e-3, max_tokens=2000)
     assert list(tuner.history.columns) == ["loss", "validation"]
     assert tuner.history["loss"].iloc[-1] < tuner.history["loss"].iloc[0]
     got = tuner.predict(labelled)
