@@ -5,7 +5,7 @@ import pytest
 from tests.models.test_cell_labels import cells
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, LabelError
+from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
 
 QUICK = {"max_epochs": 12, "accelerator": "cpu"}
 
@@ -36,6 +36,29 @@ def test_options_go_through_and_come_back(adata, options, tmp_path):
     back = sgt.models.ScGraPhT.load(tmp_path / "m", shuffled, device="cpu")
     np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-4)
     assert back.lam == model.lam
+
+
+def test_a_known_graph_of_genes_comes_from_varp_and_is_kept(tmp_path):
+    adata = cells()
+    known = np.zeros((80, 80))
+    for c in range(3):
+        known[15 * c, 15 * c + 1 : 15 * (c + 1)] = -1.0  # repressions count as well
+    adata.varp["prior"] = known
+    sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    options = {"use_rep": "X_own", "pathway": "P1", "scheme": "graph", "gene_graph": "prior", "n_genes": 60}
+    model = sgt.models.ScGraPhT(adata, **options).train(**QUICK)
+    graph = model._fitted.fitted.assembler.graph.gene_graph
+    assert graph.nnz == 60 + model._fitted.params["gene_graph_edges"]
+    assert model._fitted.params["gene_graph_edges"] > 20
+    turned = adata[:, np.random.default_rng(0).permutation(80)].copy()  # still set up: its genes are laid out by name
+    again = sgt.models.ScGraPhT(turned, **options).train(**QUICK)
+    np.testing.assert_allclose(again.predict(soft=True), model.predict(soft=True), atol=1e-5)
+    model.save(tmp_path / "m")
+    del turned.varp["prior"]
+    back = sgt.models.ScGraPhT.load(tmp_path / "m", turned, device="cpu")
+    np.testing.assert_allclose(back.predict(soft=True), model.predict(soft=True), atol=1e-5)
+    with pytest.raises(MissingKeyError, match="gene_graph='prior' is not in varp; there is: none"):
+        sgt.models.ScGraPhT(turned, **options).train(**QUICK)
 
 
 def test_the_sides_of_the_fusion_and_their_weight(adata, tmp_path):

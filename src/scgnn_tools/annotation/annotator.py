@@ -161,6 +161,7 @@ class Annotator:
             use_rep=use_rep,
             layer=layer,
             gene_key=gene_key,
+            gene_graph=settings.gene_graph,
         )
         labeller = trained(known, known.genes, settings, model)
         say(f"annotator: {method} on {name} ({len(known):,} cells, {len(known.genes):,} genes)")

@@ -79,10 +79,18 @@ def of_itself(
 
 
 def collect(
-    adata: "AnnData", labels_key: str | None, reference: Reference, *, unlabeled_category: str, mod: str, **how: Any
+    adata: "AnnData",
+    labels_key: str | None,
+    reference: Reference,
+    *,
+    unlabeled_category: str,
+    mod: str,
+    gene_graph: str | None = None,
+    **how: Any,
 ) -> AnnotationInputs:
     """Return everything that cells are labelled from; ``how`` are use_rep, layer, gene_key and organism.
 
+    ``gene_graph`` is the key of ``varp`` of a graph of genes that goes with the labelled cells: of the reference, or of the object itself.
     The query is read once and held: what is wrong in its values is said before any work.
 
     Examples
@@ -95,10 +103,11 @@ def collect(
     """
     own = own_column(adata, labels_key, reference, unlabeled_category)
     if own is not None:
-        return of_itself(adata, own, unlabeled_category=unlabeled_category, **how)
+        return of_itself(adata, own, unlabeled_category=unlabeled_category, gene_graph=gene_graph, **how)
     model = fm.load(fm.best_bundled())
     of_reference = {k: v for k, v in how.items() if k != "organism"}
-    known, name = gather(reference, labels_key, model, unlabeled_category=unlabeled_category, mod=mod, **of_reference)
+    of_reference |= {"unlabeled_category": unlabeled_category, "mod": mod, "gene_graph": gene_graph}
+    known, name = gather(reference, labels_key, model, **of_reference)
     asked = open_query(adata, model, **how)
     shared = shared_genes(known, asked, model)
     params = {"labels": f"{name} ({len(known):,} cells)", "vectors": vectors_of(known, shared, model, how["use_rep"])}

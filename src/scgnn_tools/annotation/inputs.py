@@ -15,6 +15,7 @@ from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.gene_graph import over, places, places_in, read_graph, read_graphs
 from scgnn_tools.annotation.known import KnownCells, before_log
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.data import Expression, open_expression
@@ -38,8 +39,10 @@ def one_object(
     layer: str | None,
     gene_key: str | None,
     organism: str | None,
+    gene_graph: str | None = None,
 ) -> tuple[Cells, str]:
-    """Return all cells of an object, and where their vectors are from."""
+    """Return all cells of an object, with the graph of genes of ``varp[gene_graph]``, and where their vectors are from."""
+    known = None if gene_graph is None else read_graph(adata, gene_graph)
     recorded = EmbeddingKeys(model.card.name)
     if use_rep is None and recorded.uns in root(adata) and recorded.obsm in adata.obsm:
         use_rep = recorded.obsm
@@ -51,9 +54,11 @@ def one_object(
     x = expression.log_normalized()
     names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
     totals = expression.cell_totals()
+    graph = None if known is None else over([(known, places(adata.var_names, expression.var.index))], len(names))
     if vectors is not None:
-        return Cells(x, vectors, names, totals), f"obsm['{use_rep}']"
-    return Cells(x, model.embed_expression(expression, found)[0], names, totals), model.card.name
+        return Cells(x, vectors, names, totals, gene_graph=graph), f"obsm['{use_rep}']"
+    vectors = model.embed_expression(expression, found)[0]
+    return Cells(x, vectors, names, totals, gene_graph=graph), model.card.name
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,19 @@ class Part:
 
 
 def known_cells(
-    parts: Mapping[str, Part], model: FoundationModel, *, use_rep: str | None, layer: str | None, gene_key: str | None
+    parts: Mapping[str, Part],
+    model: FoundationModel,
+    *,
+    use_rep: str | None,
+    layer: str | None,
+    gene_key: str | None,
+    gene_graph: str | None = None,
 ) -> KnownCells:
-    """Return the labelled cells of all references over the genes that all of them have; genes go by the model's names."""
+    """Return the labelled cells of all references over the genes that all of them have; genes go by the model's names.
+
+    The graph of genes is that of ``varp[gene_graph]`` of the references that have one, joined.
+    """
+    graphs = read_graphs({n: p.adata for n, p in parts.items()}, gene_graph)
     opened = {}
     with warnings.catch_warnings():  # what is lost on the side of a reference shows in the shared genes
         warnings.simplefilter("ignore", SgtWarning)
@@ -90,6 +105,10 @@ def known_cells(
         msg = f"obsm[{printable(use_rep)!r}] has {' and '.join(map(str, sorted(widths)))} columns; embed all references alike."
         raise InputValueError(msg)
     codes, called = pd.factorize(np.concatenate(experiments))
+    graph = None
+    if graphs:
+        place = {n: places_in(parts[n].adata.var_names, opened[n][0].var.index, opened[n][1], genes) for n in graphs}
+        graph = over([(g, place[n]) for n, g in graphs.items()], len(genes))
     return KnownCells(
         sp.csr_array(sp.vstack(counts, format="csr")),
         genes,
@@ -99,6 +118,7 @@ def known_cells(
         tuple(map(str, called)),
         all(expression.kind.kind == "counts" for expression, _ in opened.values()),
         np.concatenate(vectors) if vectors else None,
+        graph,
     )
 
 

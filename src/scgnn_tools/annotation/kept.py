@@ -51,6 +51,8 @@ def save(
     counts = known.counts
     cells = {"data": counts.data, "indices": counts.indices, "indptr": counts.indptr, "labels": codes}
     cells |= {"experiments": known.experiments, "genes": known.genes, **vectors}
+    if known.gene_graph is not None:
+        cells |= {f"gene_graph.{k}": getattr(known.gene_graph, k) for k in ("data", "indices", "indptr")}
     tensors = {f"{KNOWN}{k}": np.asarray(v) for k, v in cells.items()} | learnt
     report = labeller.report
     about = {
@@ -137,6 +139,10 @@ def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
         msg = "its experiments have no names"
         raise ValueError(msg)
     counts.check_format(full_check=True)
+    graph, edges = None, _part(arrays, "gene_graph.")
+    if edges:
+        graph = sp.csr_array((edges["data"], edges["indices"], edges["indptr"]), shape=(len(genes), len(genes)))
+        graph.check_format(full_check=True)
     return KnownCells(
         counts,
         genes,
@@ -146,6 +152,7 @@ def _known(arrays: dict[str, np.ndarray], about: dict[str, Any]) -> KnownCells:
         tuple(called),
         bool(about["are_counts"]),
         arrays.get("vectors"),
+        graph,
     )
 
 

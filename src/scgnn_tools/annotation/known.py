@@ -39,6 +39,8 @@ class KnownCells:
         Whether ``counts`` are counts for all cells.
     vectors
         Those that the user chose, float32 (n_cells, dimension); None to embed.
+    gene_graph
+        As in :class:`~scgnn_tools.labels.Cells`, over ``genes``; None where nobody asks for it.
     """
 
     counts: sp.csr_array
@@ -49,6 +51,7 @@ class KnownCells:
     experiment_names: tuple[str, ...]
     are_counts: bool
     vectors: np.ndarray | None
+    gene_graph: sp.csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -77,11 +80,17 @@ class KnownCells:
             return self.counts
         return sp.csr_array(self.counts[:, np.searchsorted(self.genes, shared)])
 
+    def graph_over(self, shared: np.ndarray) -> sp.csr_array | None:
+        """Return the graph of some of the genes, given as positions in the vocabulary, CSR (n_shared, n_shared); None if there is none."""
+        at = np.searchsorted(self.genes, shared)
+        return None if self.gene_graph is None else sp.csr_array(self.gene_graph[at][:, at])
+
     def cells(self, shared: np.ndarray, model: FoundationModel) -> Cells:
         """Return the cells over some of the genes, normalised and embedded over these alone."""
         counts = self.over(shared)
         blocks = (sp.csr_array(counts[i : i + CHUNK]) for i in range(0, len(self), CHUNK))
         out = joined([over_genes(b, shared, model, are_counts=self.are_counts) for b in blocks])
+        out = replace(out, gene_graph=self.graph_over(shared))
         return out if self.vectors is None else replace(out, embedding=self.vectors)
 
 

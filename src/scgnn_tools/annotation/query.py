@@ -53,4 +53,5 @@ def joined(parts: list[Cells]) -> Cells:
         np.concatenate([part.embedding for part in parts]),
         out.genes,
         np.concatenate(totals) if len(totals) == len(parts) else None,
+        gene_graph=out.gene_graph,
     )

@@ -10,6 +10,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.annotation.hierarchy import Hierarchy, from_json, read_hierarchy
 from scgnn_tools.labels import METHODS, label_method
+from scgnn_tools.labels.gene_graph import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,11 @@ class AnnotationSettings:
     def made_with(self) -> dict[str, Any]:
         """What the method is made with."""
         return {**self.options, "device": self.device}
+
+    @property
+    def gene_graph(self) -> str | None:
+        """Key of ``varp`` of the graph of genes that the method asks for; None for none."""
+        return key_of(self.options)
 
     @property
     def of_training(self) -> dict[str, Any]:

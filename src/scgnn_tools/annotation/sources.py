@@ -99,10 +99,12 @@ def gather(
     use_rep: str | None = None,
     layer: str | None = None,
     gene_key: str | None = None,
+    gene_graph: str | None = None,
 ) -> tuple[KnownCells, str]:
     """Return the labelled cells of a reference, and what to call it.
 
-    An experiment is one of several references, or within them what ``batch_key`` and ``donor_key`` tell apart.
+    An experiment is one of several references, or within them what ``batch_key`` and ``donor_key`` tell apart. ``gene_graph`` is the key
+    of ``varp`` of the graph of genes that is taken along.
     """
     if is_bundled(reference):
         labels_key, name, objects = DEFAULT_LABELS, BUNDLED, _immune()
@@ -117,7 +119,7 @@ def gather(
         whose = f"reference[{one!r}]" if one else "reference"
         labels = labels_of(adata, key, unlabeled_category, whose)
         parts[one] = Part(adata, labels, experiments_of(adata, one, labels != "", batch_key, donor_key, f"{whose}.obs"))
-    known = known_cells(parts, model, use_rep=use_rep, layer=layer, gene_key=gene_key)
+    known = known_cells(parts, model, use_rep=use_rep, layer=layer, gene_key=gene_key, gene_graph=gene_graph)
     check_labels(known.labels, known.experiments, batch_key, donor_key)
     return known, name
 

@@ -25,6 +25,9 @@ class Cells:
         Counts of each cell before it was normalised, float64 (n_cells,); None if the data are not counts.
     experiments
         Which experiment each cell is of, int (n_cells,); None for one, or where it is not known.
+    gene_graph
+        Edges between the columns of ``expression``, from the gene of the row to that of the column, weights above 0, CSR float32
+        (n_genes, n_genes); None where nobody asks for them.
     """
 
     expression: sp.csr_array
@@ -32,6 +35,7 @@ class Cells:
     genes: np.ndarray | None = None
     totals: np.ndarray | None = None
     experiments: np.ndarray | None = None
+    gene_graph: sp.csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.embedding)
@@ -40,7 +44,8 @@ class Cells:
         """Return these cells, in this order."""
         totals = None if self.totals is None else self.totals[cells]
         experiments = None if self.experiments is None else self.experiments[cells]
-        return Cells(sp.csr_array(self.expression[cells]), self.embedding[cells], self.genes, totals, experiments)
+        rows, vectors = sp.csr_array(self.expression[cells]), self.embedding[cells]
+        return Cells(rows, vectors, self.genes, totals, experiments, self.gene_graph)
 
     def beside(self, other: "Cells") -> "Cells":
         """Return these cells and, after them, those of another set over the same genes."""
@@ -50,6 +55,7 @@ class Cells:
             np.concatenate([self.embedding, other.embedding]),
             self.genes,
             np.concatenate([self.totals, other.totals]) if both else None,  # type: ignore[list-item]
+            gene_graph=self.gene_graph,
         )
 
 

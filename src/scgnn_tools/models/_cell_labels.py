@@ -14,11 +14,13 @@ Everything about AnnData, genes in another order, splits, calibration and files 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 import torch
 
 from scgnn_tools import fm
@@ -29,11 +31,13 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path
+from scgnn_tools.annotation.gene_graph import over, places, read_graph
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.fm.saves import understood
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels import train_size as _train_size
+from scgnn_tools.labels.gene_graph import key_of
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.models import _scvi
 from scgnn_tools.models._files import read_folder, write_folder
@@ -176,7 +180,11 @@ class CellLabelModel(ScviSetup):
             if train_size is None
             else number("train_size", train_size, above=0, most=1)
         )
+        known = self._gene_graph()
         cells, codes, batch = self._training_cells()
+        if known is not None and cells.genes is not None:
+            graph, names = known
+            cells = replace(cells, gene_graph=over([(graph, places(names, pd.Index(cells.genes)))], len(cells.genes)))
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
         if len(present) < 2:
@@ -365,6 +373,14 @@ class CellLabelModel(ScviSetup):
         if not isinstance(self._model, FoundationModel):
             self._model = fm.load(self._model or fm.best_bundled())
         return self._model
+
+    def _gene_graph(self) -> tuple[sp.csr_array, pd.Index] | None:
+        """Return the graph of genes that the options name, and the names of its genes; None if they name none."""
+        key = key_of(self._options)
+        if key is None:
+            return None
+        rna = _scvi.of_modality(self.adata, self._setup.modality)
+        return read_graph(rna, key), rna.var_names.astype(str)
 
     def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
         if adata is None and self.adata is None:

@@ -44,6 +44,9 @@ class ScGraPhT(CellLabelModel):
             Weight of the graph, a number, "validation" or "learned"; "prob" or "log".
         ``sparsify``
             Of the cosine graphs: 15 neighbours, 0.5, "adaptive", "whole".
+        ``gene_graph``
+            Of the step GG (``pathway="P1"``): "cosine", or a key of ``varp`` with a known graph, as :func:`scgnn_tools.pp.prior_graph`
+            writes it, which :meth:`train` reads: a target hears its regulators. Other cells need none.
 
     Attributes
     ----------

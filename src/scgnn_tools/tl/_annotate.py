@@ -142,7 +142,8 @@ def annotate(
     copy
         Return a changed copy and leave ``adata`` as it is.
     options
-        Of the method; a wrong one is an error that names those that it has.
+        Of the method; a wrong one is an error that names those that it has. ``gene_graph`` of ``scgrapht`` is a key of ``varp`` of the
+        labelled cells, of the reference where there is one: see :doc:`/models/scgrapht`.
 
     Returns
     -------
@@ -266,10 +267,12 @@ def annotate(
             use_rep=use_rep,
             layer=layer,
             gene_key=gene_key,
+            gene_graph=settings.gene_graph,
         )
         fresh = Annotator(known, settings, name)
         return fresh.annotate(whole, **how, **written)
-    data = of_itself(inner, own, unlabeled_category=unlabeled_category, use_rep=use_rep, **how, **experiments)
+    how |= {"use_rep": use_rep, "gene_graph": settings.gene_graph, **experiments}
+    data = of_itself(inner, own, unlabeled_category=unlabeled_category, **how)
     result = run(
         data.labelled,
         data.labels,

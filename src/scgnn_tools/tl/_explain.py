@@ -20,6 +20,7 @@ from scgnn_tools.annotation.explain import parts, without_dimensions, without_ge
 from scgnn_tools.annotation.fitting import check_expressed, validation_share
 from scgnn_tools.data.order import by_content
 from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method, resolved
+from scgnn_tools.labels.gene_graph import key_of
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
 
@@ -119,6 +120,7 @@ def explain(
     label_method(method, **options)  # a wrong name is an error before any work
     _check_graph(how, method, options)
     where = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
+    where["gene_graph"] = key_of(options)
     data = collect(inner, labels_key, reference, unlabeled_category=unlabeled_category, mod=mod, **where)
     number = seed(rng)
     see = transductive or METHODS[method].transductive

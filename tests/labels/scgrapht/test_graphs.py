@@ -22,7 +22,7 @@ def cosines(a, b):
     return a @ b.T
 
 
-def dense_matrices(n_query, normalize):
+def dense_matrices(n_query, normalize, known=None):
     """The four matrices over 30 cells of the graph and some that ask, which no one hears from, written out."""
     x, q = CELLS.toarray().astype(float), QUERY.toarray().astype(float)[:n_query]
     both = np.vstack([x, q])
@@ -31,7 +31,7 @@ def dense_matrices(n_query, normalize):
     own = np.arange(30, 30 + n_query)
     cc[own, own] = (q.sum(axis=1) > 0).astype(float)
     gc = np.hstack([x.T, np.zeros((12, n_query))])
-    gg = cosines(x.T, x.T)
+    gg = cosines(x.T, x.T) if known is None else known
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = lambda v: np.where(v > 0, 1 / np.where(v > 0, v, 1), 0)  # noqa: E731
         if normalize == "none":
@@ -42,12 +42,12 @@ def dense_matrices(n_query, normalize):
             }
         genes, cells = inverse(np.sqrt(x.sum(axis=0))), inverse(np.sqrt(both.sum(axis=1)))
         degree = inverse(np.sqrt(cc.sum(axis=1)))
-        g = inverse(np.sqrt(gg.sum(axis=1)))
+        g, sent = inverse(np.sqrt(gg.sum(axis=1))), inverse(np.sqrt(gg.sum(axis=0)))
         return {
             "CG": cells[:, None] * both * genes,
             "GC": genes[:, None] * gc * cells,
             "CC": degree[:, None] * cc * degree,
-            "GG": g[:, None] * gg * g,
+            "GG": g[:, None] * gg * sent,
         }
 
 
@@ -60,9 +60,9 @@ def dense_forward(network, steps, matrices, x):
     return torch.log_softmax(network.head(h), dim=1).detach().numpy()
 
 
-def ours(path, normalize, *, vectors, cells=QUERY, query_vectors=QUERY_VECTORS, sparsify="whole"):
+def ours(path, normalize, *, vectors, cells=QUERY, query_vectors=QUERY_VECTORS, sparsify="whole", known=None):
     steps = parse(path)
-    graph = Graph(steps, CELLS, normalize, sparsify)
+    graph = Graph(steps, CELLS, normalize, sparsify, gene_graph=known)
     with_vectors = vectors and steps[0][1] == "C"
     first = first_product(graph, VECTORS) if with_vectors else None
     assembler = Assembler(graph, first, VECTORS if with_vectors else None, torch.device("cpu"))
@@ -84,6 +84,18 @@ def test_sparse_and_folded_is_dense_written_out(path, normalize):
     expected = dense_forward(network, steps, dense_matrices(9, normalize), x)
     np.testing.assert_allclose(members, expected[:30], atol=2e-4)
     np.testing.assert_allclose(asked, expected[30:], atol=2e-4)
+
+
+@pytest.mark.parametrize("normalize", ["none", "row", "sym"])
+@pytest.mark.parametrize("path", ["GG-CG", "GG-GG-CG", "GC-GG-CG"])
+def test_a_known_graph_of_genes_is_in_the_place_of_the_cosines(path, normalize):
+    known = np.where(RNG.random((12, 12)) < 0.2, RNG.uniform(0.5, 2, (12, 12)), 0) + np.eye(12)
+    network, members, asked = ours(path, normalize, vectors=True, known=sp.csr_array(known.astype(np.float32)))
+    x = np.vstack([VECTORS, QUERY_VECTORS]) if path[1] == "C" else np.eye(12)
+    for graph, same in ((known, True), (known.T, False)):  # the receiver is in the row
+        expected = dense_forward(network, parse(path), dense_matrices(9, normalize, graph), x)
+        assert np.allclose(members, expected[:30], atol=2e-4) == same
+        assert np.allclose(asked, expected[30:], atol=2e-4) == same
 
 
 @pytest.mark.parametrize("path", ["GC-CG", "CC-CC", "CC"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from tests.labels.conftest import make
 
 from scgnn_tools import fm
@@ -105,6 +106,69 @@ def test_vectors_of_a_general_model_go_in_standardised_under_every_protocol():
         given = method.fitted.intake.vectors(train)
         np.testing.assert_allclose(given.mean(axis=0), 0, atol=1e-4)
         np.testing.assert_allclose(given.std(axis=0), 1, atol=1e-3)
+
+
+def known_graph(order=None, *, turned=False):
+    """Training, validation and test cells whose genes are named, with a gene of each class that the others of it hear."""
+    graph = sp.lil_array((120, 120), dtype=np.float32)
+    for c in range(4):
+        graph[20 * c, 20 * c + 1 : 20 * (c + 1)] = 1.0
+    graph, names = (
+        sp.csr_array(graph.T if turned else graph),
+        fm.load(fm.best_bundled()).vocabulary[:120].astype(object),
+    )
+    order = np.arange(120) if order is None else order
+    graph = sp.csr_array(graph[order][:, order])
+    every = {"genes": names[order], "gene_graph": graph}
+    return [
+        (replace(c, expression=sp.csr_array(c.expression[:, order]), **every), y) for c, y in (TRAIN, VALIDATION, TEST)
+    ]
+
+
+def fit_known(cells, **options):
+    (train, y), (validation, y_validation), _ = cells
+    given = {**QUICK, "pathway": "P1", "scheme": "graph", "gene_graph": "prior", "max_epochs": 40, **options}
+    return ScGraPhT(**given).fit(train, y, validation, y_validation)
+
+
+def test_a_known_graph_of_genes_decides_and_is_kept():
+    cells = known_graph()
+    method = fit_known(cells)
+    assert accuracy(method) > 0.85
+    assert method.params["gene_graph"] == "prior"
+    kept = method.fitted.assembler.graph.gene_graph
+    assert method.params["gene_graph_edges"] == kept.nnz - 100 > 40
+    back = ScGraPhT(**QUICK, pathway="P1", scheme="graph", gene_graph="prior").restore(*method.state())
+    test = TEST[0]  # who asks brings no graph
+    np.testing.assert_allclose(back.scores(test), method.scores(test), atol=1e-6)
+    assert back.params["gene_graph_edges"] == method.params["gene_graph_edges"]
+    cosine = fit_known(cells, gene_graph="cosine")
+    assert "gene_graph_edges" not in cosine.params
+    assert not any(k.startswith("gene_graph") for k in cosine.state()[0])
+    for other in (fit_known(known_graph(turned=True)), cosine):
+        assert not np.allclose(other.scores(test), method.scores(test), atol=1e-3)
+    batches = fit_known(cells, batch_size=50, max_epochs=10)
+    assert accuracy(batches) > 0.85
+
+
+def test_the_order_of_the_genes_does_not_matter():
+    """Vectors of the genes go in: of an identity, which gene comes first decides what is drawn for it."""
+    one, other = known_graph(), known_graph(np.random.default_rng(0).permutation(120))
+    given = {"gene_inputs": "vectors", "n_genes": 120, "normalize": "sym", "max_epochs": 10}
+    a, b = (fit_known(cells, **given).scores(cells[2][0]) for cells in (one, other))
+    np.testing.assert_allclose(a, b, atol=1e-4)
+    mixed = [
+        (replace(c, gene_graph=one[0][0].gene_graph), y) for c, y in other
+    ]  # a graph that was left behind would show
+    assert not np.allclose(fit_known(mixed, **given).scores(mixed[2][0]), a, atol=1e-2)
+
+
+def test_a_training_goes_on_with_the_same_graph_of_genes_alone(tmp_path):
+    options = {"checkpoint": tmp_path / "state", "max_epochs": 2}
+    fit_known(known_graph(), **options)
+    fit_known(known_graph(), **options, gene_graph="another name")
+    with pytest.raises(InputValueError, match="graph of genes"):
+        fit_known(known_graph(turned=True), **options)
 
 
 @pytest.mark.parametrize("fuse", ["prob", "log"])
@@ -258,6 +322,11 @@ def test_nothing_held_out_leaves_lambda_where_it_is_believed_to_be():
     ("options", "says"),
     [
         ({"pathway": "CG-GG"}, "does not fit"),
+        (
+            {"gene_graph": "prior"},
+            r"gene_graph='prior' is the graph of the step GG, which the pathway CG lacks.*pathway='P1'",
+        ),
+        ({"gene_graph": "prior", "pathway": "P2"}, "the pathway GC-CG lacks"),
         ({"scheme": "logits"}, "scheme is 'graph', 'embedding', 'embedding\\+logits'"),
         ({"lam": 1.2}, "lam is a number at least 0 and at most 1"),
         ({"lam": "best"}, "lam is 'validation' or 'learned'"),

@@ -18,6 +18,8 @@ from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 from scgnn_tools.labels.scgrapht.options import Options
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 
+CSR = ("data", "indices", "indptr")
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -73,7 +75,8 @@ class Fitted:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return arrays by name, and what JSON can hold.
 
-        The graph's cells are among them only where cells that ask are compared with them (CC).
+        The graph's cells are among them only where cells that ask are compared with them (CC), and a known graph of its genes as far as
+        it lies between these.
         """
         graph, steps, vectors = self.assembler.graph, self.network.steps, self.intake.vectors
         out: dict[str, Any] = {"genes": self.intake.genes, "gene_degree": graph.gene_degree}
@@ -84,10 +87,11 @@ class Fitted:
         if self.other is not None:
             out |= {f"{_part_of(self.other)}.{k}": v for k, v in self.other.state().items()}
         if "CC" in steps:
-            cells = graph.cells
-            out |= {"cells.data": cells.data, "cells.indices": cells.indices, "cells.indptr": cells.indptr}
+            out |= {f"cells.{k}": getattr(graph.cells, k) for k in CSR}
             if steps[0] == "CC" and vectors is not None:
                 out["vectors"] = self.assembler.vectors
+        if graph.gene_graph is not None:
+            out |= {f"gene_graph.{k}": getattr(graph.gene_graph, k) for k in CSR}
         d, n_classes = out["network.convs.0.weight"].shape[0], out["network.head.weight"].shape[0]
         return out, {"lam": self.lam, "attached": graph.attached, "d": d, "n_classes": n_classes}
 
@@ -110,11 +114,12 @@ class Fitted:
         network = options.network(steps, config["d"], config["n_classes"], of_genes=tensors.get("network.of_genes"))
         network = network.to(device).eval()
         network.load_state_dict({k: torch.as_tensor(v) for k, v in _part(tensors, "network").items()})
-        csr, n_genes = _part(tensors, "cells"), len(intake.genes)
-        cells = sp.csr_array((0, n_genes), dtype=np.float32)
-        if csr:
-            cells = sp.csr_array((csr["data"], csr["indices"], csr["indptr"]), shape=(len(csr["indptr"]) - 1, n_genes))
-        graph = Graph(steps, cells, options.normalize, options.sparsify, config["attached"], tensors["gene_degree"])
+        n_genes, how = len(intake.genes), (options.normalize, options.sparsify, config["attached"])
+        cells = _csr(_part(tensors, "cells"), n_genes)
+        if cells is None:
+            cells = sp.csr_array((0, n_genes), dtype=np.float32)
+        known = _csr(_part(tensors, "gene_graph"), n_genes)
+        graph = Graph(steps, cells, *how, tensors["gene_degree"], gene_graph=known)
         # whether a first product was made decides how rows are assembled; its values are in the inputs already
         first = None if vectors is None else np.zeros((0, config["d"]), np.float32)
         assembler = Assembler(graph, first, tensors.get("vectors"), device)
@@ -128,6 +133,10 @@ class Fitted:
             options.fuse,
             float(config["lam"]),
         )
+
+
+def _csr(parts: dict[str, np.ndarray], n_columns: int) -> sp.csr_array | None:
+    return sp.csr_array(tuple(parts[k] for k in CSR), shape=(len(parts["indptr"]) - 1, n_columns)) if parts else None
 
 
 def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

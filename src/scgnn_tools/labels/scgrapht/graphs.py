@@ -51,6 +51,9 @@ class Graph:
         Whether cells that ask are new ones, which are linked to themselves, as the graph's cells are; False where they are of the graph.
     gene_degree
         Sum of the weights of each gene's edges, where the cells that it was taken over are not kept; else it is taken over ``cells``.
+    gene_graph
+        What genes hear from each other, the receiver in the row, CSR float32 (n_genes, n_genes); None takes the cosines of their
+        expression.
     """
 
     steps: tuple[str, ...]
@@ -59,6 +62,7 @@ class Graph:
     sparsify: Sparsify = "whole"
     attached: bool = True
     gene_degree: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    gene_graph: sp.csr_array | None = None
     _degree: np.ndarray = field(init=False)
     _unit: sp.csr_array = field(init=False)
     _raw: Matrix = field(init=False)
@@ -83,7 +87,10 @@ class Graph:
         if step == "CG":
             return (_scaled(self.cells, self.normalize, self.gene_degree, columns=True),)
         if step == "GG":
-            return _normalized(_genes(self.cells, self.sparsify), self.normalize)
+            if self.gene_graph is None:
+                return _normalized(_genes(self.cells, self.sparsify), self.normalize)
+            sent = np.asarray(self.gene_graph.sum(axis=0, dtype=np.float64)).ravel()
+            return (_scaled(self.gene_graph, self.normalize, sent, columns=True),)
         return _normalized(self._raw, self.normalize)
 
     def asked(self, step: str, cells: sp.csr_array) -> tuple[Matrix, np.ndarray | None]:
@@ -146,7 +153,10 @@ def _genes(cells: sp.csr_array, sparsify: Sparsify) -> Matrix:
 
 
 def _scaled(cells: sp.csr_array, normalize: Normalize, gene_degree: np.ndarray, *, columns: bool) -> sp.csr_array:
-    """Return A_CG (``columns``: means over the genes of a cell) or the transpose of A_GC (means over the cells of a gene)."""
+    """Return A_CG (``columns``: means over the genes of a cell) or the transpose of A_GC (means over the cells of a gene).
+
+    In the place of the cells genes may hear, of a graph that has directions.
+    """
     if normalize == "none":
         return cells
     cell_degree = np.asarray(cells.sum(axis=1, dtype=np.float64)).ravel()

@@ -16,6 +16,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.gene_graph import COSINE, heard
 from scgnn_tools.labels.landmarks import MOST, landmarks
 from scgnn_tools.labels.mixture import rarity
 from scgnn_tools.labels.scgrapht import fusion, options
@@ -74,6 +75,12 @@ class ScGraPhT:
     sparsify
         Of the cosine graphs (CC, GG): 15 keeps the most similar 15 of a node, 0.5 cosines from there on, "adaptive" those that stand out,
         "whole" all. None is 15, and "whole" for the paper's protocol.
+    gene_graph
+        Of the step GG: "cosine", of the genes' expression in the graph's cells, or the name of a graph that comes with the training cells
+        (``Cells.gene_graph``; in :func:`scgnn_tools.tl.annotate` and :class:`scgnn_tools.models.ScGraPhT` the key of ``varp`` that holds
+        it). An edge goes from the gene of the row to that of the column, which hears it: a target hears its regulators. Negative weights
+        count by their size, and a gene that has no edge to itself gets one, as heavy as the heaviest of the graph. ``normalize`` holds for
+        it as for the others, and "sym" divides by what a gene hears and by what its sender sends.
     n_genes, genes
         Genes of the graph: so many "telling" (their means differ most between classes) or "variable" ones.
     gene_inputs
@@ -123,6 +130,7 @@ class ScGraPhT:
         normalize: Literal["none", "row", "sym"] | None = None,
         values: Values | None = None,
         sparsify: Sparsify | None = None,
+        gene_graph: str = COSINE,
         n_genes: int | None = None,
         genes: Literal["telling", "variable"] | None = None,
         gene_inputs: options.GeneInputs | None = None,
@@ -147,11 +155,17 @@ class ScGraPhT:
             protocol,
             {
                 "scheme": scheme, "fuse": fuse, "lam": lam, "activation": activation, "normalize": normalize, "values": values,
-                "sparsify": sparsify, "n_genes": n_genes, "genes": genes, "gene_inputs": gene_inputs,
-                "principal": principal, "width": width, "dropout": dropout,
+                "sparsify": sparsify, "gene_graph": gene_graph, "n_genes": n_genes, "genes": genes,
+                "gene_inputs": gene_inputs, "principal": principal, "width": width, "dropout": dropout,
                 "balance": balance, "lr": lr, "weight_decay": weight_decay, "max_epochs": max_epochs, "patience": patience,
             },
         )  # fmt: skip
+        if gene_graph != COSINE and "GG" not in self.steps:
+            msg = (
+                f"gene_graph={printable(gene_graph)!r} is the graph of the step GG, which the pathway {'-'.join(self.steps)} lacks. Pass "
+                "pathway='P1' (GG-CG), or leave gene_graph= out."
+            )
+            raise InputValueError(msg)
         if not callable(logits) and logits not in ("experts", "vectors"):
             msg = f"logits is 'experts', 'vectors' or a function of cells; got {printable(logits)!r}."
             raise InputValueError(msg)
@@ -178,7 +192,10 @@ class ScGraPhT:
 
     @property
     def params(self) -> dict[str, Any]:
-        """All options as they hold, the protocol's where none were given; after :meth:`fit` with the λ that was taken."""
+        """All options as they hold, the protocol's where none were given; after :meth:`fit` with the λ that was taken.
+
+        With a known graph of genes also its ``gene_graph_edges``, those between two genes of the graph.
+        """
         out = {
             **vars(self.options),
             "pathway": "-".join(self.steps),
@@ -187,7 +204,11 @@ class ScGraPhT:
         }
         if self._encoder is not None:
             out["encoder_lr"] = self.encoder_lr
-        return out | ({"lam_taken": self.lam} if "fitted" in vars(self) else {})
+        if "fitted" not in vars(self):
+            return out
+        known = self.fitted.assembler.graph.gene_graph
+        edges = {} if known is None else {"gene_graph_edges": known.nnz - np.count_nonzero(known.diagonal())}
+        return out | edges | {"lam_taken": self.lam}
 
     @property
     def lam(self) -> float:
@@ -211,6 +232,7 @@ class ScGraPhT:
             together, self.device = start_together(self.devices, self.device)
             self._encoder.move(self.device)
         intake = self._intake(train, labels)
+        known = None if o.gene_graph == COSINE else heard(train, intake.genes, o.gene_graph)
         other = self._beside()
         if isinstance(other, Experts):
             other.fit(train, labels, validation, validation_labels)
@@ -224,7 +246,7 @@ class ScGraPhT:
         # the published protocols have every cell in the graph; else only if cells without labels are given to be looked at
         whole = o.protocol != "clean" or unlabeled is not None
         members = [train, validation, *([] if unlabeled is None else [unlabeled])]
-        assembler = self._assemble(intake, members if whole else [train], attached=not whole)
+        assembler = self._assemble(intake, members if whole else [train], known, attached=not whole)
         problem = Problem(
             o, intake, assembler, members, labels, validation_labels, n_classes, other, self.batch_size, self.checkpoint, seed(rng),
             together,
@@ -285,9 +307,12 @@ class ScGraPhT:
             return self._encoder
         return Given(self.logits) if callable(self.logits) else Experts(vectors_only=self.logits == "vectors")
 
-    def _assemble(self, intake: Intake, members: list[Cells], *, attached: bool) -> Assembler:
+    def _assemble(
+        self, intake: Intake, members: list[Cells], known: sp.csr_array | None, *, attached: bool
+    ) -> Assembler:
         edges = sp.csr_array(sp.vstack([intake.edges(c) for c in members], format="csr"))
-        graph = Graph(self.steps, edges, self.options.normalize, self.options.sparsify, attached)
+        o = self.options
+        graph = Graph(self.steps, edges, o.normalize, o.sparsify, attached, gene_graph=known)
         of_each = [intake.vectors_of(c) for c in members]
         vectors = None if intake.vectors is None else np.concatenate([v for v in of_each if v is not None])
         first = None if vectors is None else first_product(graph, vectors)

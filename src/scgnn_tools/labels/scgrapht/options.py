@@ -6,7 +6,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import choice, integer, number, text
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht.fusion import Fuse
 from scgnn_tools.labels.scgrapht.graphs import Normalize, Values
@@ -35,6 +35,7 @@ class Options:
     normalize: Normalize
     values: Values
     sparsify: Sparsify
+    gene_graph: str
     n_genes: int
     genes: Literal["telling", "variable"]
     gene_inputs: GeneInputs
@@ -134,6 +135,7 @@ def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     for name, least in (("n_genes", 1), ("principal", 0), ("width", 1), ("max_epochs", 1)):
         integer(name, getattr(out, name), least=least)
     integer("patience", out.patience, or_none=True)
+    text("gene_graph", out.gene_graph)
     number("dropout", out.dropout, least=0, below=1)
     number("balance", out.balance, least=0)
     number("lr", out.lr, above=0)

@@ -136,7 +136,7 @@ class Problem:
 
     def plan(self) -> dict[str, object]:
         """Return all that decides the training; how long it may take is no part of that."""
-        settings = {k: v for k, v in vars(self.options).items() if k != "max_epochs"}
+        settings = {k: v for k, v in vars(self.options).items() if k not in ("max_epochs", "gene_graph")}
         train, validation, *rest = (digest(c.expression, c.embedding, c.genes, c.totals) for c in self.members)
         plan: dict[str, object] = {
             "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.batch_size, "rng": self.rng, **settings,
@@ -144,6 +144,8 @@ class Problem:
             "labels": digest(self.labels, self.validation_labels), "logits": type(self.other).__name__,
             "vectors of genes": digest(self.assembler.of_genes),
         }  # fmt: skip
+        if self.assembler.graph.gene_graph is not None:  # what it holds decides, and not what it is called
+            plan["graph of genes"] = digest(self.assembler.graph.gene_graph)
         if isinstance(self.other, Given):  # a function is what it says of the cells
             plan["logits"] = digest([self.others(c) for c in self.members[:2]])
         if isinstance(self.other, Experts):
