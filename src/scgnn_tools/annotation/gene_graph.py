@@ -97,6 +97,11 @@ def over(graphs: Iterable[tuple[sp.csr_array, np.ndarray]], n_genes: int) -> sp.
     return out.astype(np.float32)
 
 
+def by_name(graph: sp.csr_array, names: pd.Index, among: pd.Index) -> sp.csr_array:
+    """Return a graph of the genes ``names`` over the genes ``among``, CSR float32 (n_among, n_among)."""
+    return over([(graph, places(names, among))], len(among))
+
+
 def places(names: pd.Index, among: pd.Index) -> np.ndarray:
     """Return where each name stands among others, the first time that it does, int (n_names,); -1 where it does not."""
     if names.equals(among):

@@ -15,7 +15,7 @@ from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
 from scgnn_tools.annotation.asked import Asked
-from scgnn_tools.annotation.gene_graph import over, places, places_in, read_graph, read_graphs
+from scgnn_tools.annotation.gene_graph import by_name, over, places_in, read_graph, read_graphs
 from scgnn_tools.annotation.known import KnownCells, before_log
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.data import Expression, open_expression
@@ -54,7 +54,7 @@ def one_object(
     x = expression.log_normalized()
     names = gene_names(expression.var, gene_key=gene_key if gene_key in expression.var else None)
     totals = expression.cell_totals()
-    graph = None if known is None else over([(known, places(adata.var_names, expression.var.index))], len(names))
+    graph = None if known is None else by_name(known, adata.var_names, expression.var.index)
     if vectors is not None:
         return Cells(x, vectors, names, totals, gene_graph=graph), f"obsm['{use_rep}']"
     vectors = model.embed_expression(expression, found)[0]

@@ -31,7 +31,7 @@ from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path
-from scgnn_tools.annotation.gene_graph import over, places, read_graph
+from scgnn_tools.annotation.gene_graph import by_name, read_graph
 from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.fm.saves import understood
@@ -182,9 +182,8 @@ class CellLabelModel(ScviSetup):
         )
         known = self._gene_graph()
         cells, codes, batch = self._training_cells()
-        if known is not None and cells.genes is not None:
-            graph, names = known
-            cells = replace(cells, gene_graph=over([(graph, places(names, pd.Index(cells.genes)))], len(cells.genes)))
+        if known is not None:
+            cells = replace(cells, gene_graph=by_name(*known, pd.Index(cells.genes)))
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
         if len(present) < 2:
@@ -376,8 +375,7 @@ class CellLabelModel(ScviSetup):
 
     def _gene_graph(self) -> tuple[sp.csr_array, pd.Index] | None:
         """Return the graph of genes that the options name, and the names of its genes; None if they name none."""
-        key = key_of(self._options)
-        if key is None:
+        if (key := key_of(self._options)) is None:
             return None
         rna = _scvi.of_modality(self.adata, self._setup.modality)
         return read_graph(rna, key), rna.var_names.astype(str)
