@@ -196,7 +196,7 @@ class ExplainKeys(_Named):
 
     @property
     def uns(self) -> str:
-        """``uns``: ``genes`` and ``dimensions`` by class, ``parts``, ``params``."""
+        """``uns``: ``genes`` and ``dimensions`` by class, ``entries``, ``parts``, ``params``."""
         return self.key
 
     def part(self, name: str) -> str:

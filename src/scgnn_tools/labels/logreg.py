@@ -74,6 +74,11 @@ class LinearHead(Kept):
         self._weight, self._bias = np.ascontiguousarray(weight), bias  # as a file gives it back
         return self
 
+    @property
+    def slopes(self) -> np.ndarray:
+        """By how much each logit changes with an entry of the vectors, in their own unit, (d, n_classes)."""
+        return (self._weight / self._scale).T
+
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
         logits = np.einsum("nd,kd->nk", (x - self._mean) / self._scale, self._weight) + self._bias

@@ -1,5 +1,7 @@
 """``tl.explain``: which genes and which dimensions of the vectors a label rests on, and where the parts of a method disagree."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -13,8 +15,10 @@ from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
 from scgnn_tools._log import say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key, safe_names
+from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools._threads import by_size
+from scgnn_tools.annotation import entries as of_entries
 from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.annotation.fitting import check_expressed, validation_share
@@ -45,6 +49,7 @@ def explain(
     how: Literal["occlusion", "gradcam", "integrated_gradients"] = "occlusion",
     n_cells: int = 30,
     n_genes: int = 300,
+    n_seeds: int = 1,
     transductive: bool = False,
     use_rep: str | None = None,
     layer: str | None = None,
@@ -71,11 +76,16 @@ def explain(
         "occlusion": how much less likely the class is when a gene is set to zero in the cells that express it, the vectors as they
         are; works with every method, and is exact. "gradcam": Grad-CAM on the gene nodes, as in scGraPhT's paper;
         "integrated_gradients": by captum (``pip install 'scgnn_tools[explain]'``); both are of ``scgrapht``'s graph alone, of "auto" that
-        of its member, and want a pathway that ends in CG, "gradcam" one of two steps or more: ``pathway="P2"``.
+        of its member, and want a pathway that ends in CG, "gradcam" one of two steps or more: ``pathway="P2"``. Where the cells' vectors go
+        into the graph (a pathway that starts with cells, as P2 and P4, and a scheme other than "graph"), "gradcam" is of the entries of
+        the vectors too, and of these alone where the pathway has no nodes of genes, as P4.
     n_cells
         Cells of each predicted class that are asked about, drawn at random.
     n_genes
         Genes that are asked about with "occlusion": those whose means differ most between the classes.
+    n_seeds
+        With "gradcam", how often the graph is trained, each time from another seed and on another split, to see whether the same entries
+        of the vectors come up. More than one trains it as often again on permuted labels: the control.
     key_added
         Name of the result.
     rng
@@ -92,6 +102,13 @@ def explain(
         they are, where a file could not hold them as names of columns; ``dimensions``, the same for the
         dimensions of the vectors, each set to its mean; ``params``; and for a method of two parts ``parts``, a DataFrame with
         ``accuracy`` of each part and of the whole, over all held-out labelled cells and over those where the parts disagree.
+    ``adata.uns[key]["entries"]``
+        dict, with "gradcam" where vectors go into the graph: ``graph`` and ``vectors``, DataFrames entries × classes: what each entry of
+        the vectors adds to a class, on the side of the graph and on that of the classifier of the vectors, 1 the most, below 0 what speaks
+        against it, mean over the trainings (the equation is in ``labels/scgrapht/entries.py``); ``top``, the top 1 % of entries of each
+        class and side, one at least; ``agreement``, rank correlations between the sides and between trainings, beside those with other
+        classes and those after training on permuted labels; ``pca``, where each class is in the first two principal components of all
+        ``profiles``, with ``pca_variance``; and the ``profiles``, float32 (n_seeds, n_entries, n_classes) of each side.
     ``adata.obs[f"{key}_graph"]``, ``adata.obs[f"{key}_vectors"]``
         categorical: the label that each part gives, for a method of two parts.
 
@@ -115,10 +132,10 @@ def explain(
     keys = ExplainKeys(check_key(key_added))
     check_own(inner, keys, {"obs": [keys.part(n) for n in PARTS], "uns": [keys.uns]})
     check_apart([keys.part(n) for n in PARTS], labels_key=labels_key)
-    _check(how, n_cells=n_cells, n_genes=n_genes)
+    _check(how, n_cells=n_cells, n_genes=n_genes, n_seeds=n_seeds)
     options["device"] = device
     label_method(method, **options)  # a wrong name is an error before any work
-    _check_graph(how, method, options)
+    genes_too, entries_too = _reached(how, method, options, n_seeds)
     where = {"use_rep": use_rep, "layer": layer, "gene_key": gene_key, "organism": organism}
     where["gene_graph"] = key_of(options)
     data = collect(inner, labels_key, reference, unlabeled_category=unlabeled_category, mod=mod, **where)
@@ -129,12 +146,9 @@ def explain(
     predicted = fitted.scores(query).argmax(axis=1)
     chosen = _draw(predicted, np.diff(query.expression.indptr) > 0, n_cells, number)
     cells, own = query.take(chosen), predicted[chosen]
-    genes = _genes(method, fitted, cells, own, how, n_genes, train, len(classes))
-    names = query.genes if query.genes is not None else inner.var_names.to_numpy()
     columns = safe_names(classes)
     dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
     entry: dict[str, Any] = {
-        "genes": pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns),
         "dimensions": pd.DataFrame(dimensions, columns=columns, index=[str(d) for d in range(len(dimensions))]),
         "classes": classes.astype(object),
         "params": data.params
@@ -142,10 +156,19 @@ def explain(
             "method": method,
             "how": how,
             "n_cells": n_cells,
+            "n_seeds": n_seeds,
             "seed": number,
             "options": resolved(method, fitted, options),
         },
     }
+    if genes_too:
+        genes = _genes(method, fitted, cells, own, how, n_genes, train)
+        names = query.genes if query.genes is not None else inner.var_names.to_numpy()
+        entry["genes"] = pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns)
+    if entries_too:
+        first = _profile(_graph_of(method, fitted), train, cells, own)
+        seeds = [(number + i) % 2**31 for i in range(n_seeds)]
+        entry["entries"] = _entries(data, _of_graph(options), see, seeds, first, cells, own, columns)
     each = parts(cast("WithParts", fitted), query) if METHODS[method].parts else {}
     if each:
         entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
@@ -155,31 +178,54 @@ def explain(
     }
     changed = write(adata, fields, copy=copy, mod=mod, stale={"obs": [keys.part(n) for n in PARTS]})
     say(f"explain: {method} by {how}, {len(cells):,} cells of {len(np.unique(own))} classes -> uns['{key_added}']")
+    if entries_too:
+        say(f"explain: entries of the vectors, rank correlation: {of_entries.said(entry['entries']['agreement'])}")
     return changed
 
 
-def _check(how: str, *, n_cells: int, n_genes: int) -> None:
+def _check(how: str, *, n_cells: int, n_genes: int, n_seeds: int) -> None:
     choice("how", how, HOW)
     integer("n_cells", n_cells)
     integer("n_genes", n_genes)
+    if integer("n_seeds", n_seeds) > 1 and how != "gradcam":
+        msg = f"n_seeds={n_seeds} compares entries of the vectors, which how='gradcam' finds; how is {how!r}. Leave n_seeds=1."
+        raise InputValueError(msg)
 
 
-def _check_graph(how: str, method: str, options: dict[str, Any]) -> None:
-    """Refuse gradients of a method that has no graph, or none that they reach the genes of."""
+def _reached(how: str, method: str, options: dict[str, Any], n_seeds: int) -> tuple[bool, bool]:
+    """Tell whether genes are reached and whether entries of vectors; refuse gradients without a graph, or that reach neither."""
     if how == "occlusion":
-        return
+        return True, False
     if method != GRAPH and not (METHODS[method].ensemble and GRAPH in options.get("members", (GRAPH,))):
         msg = f"how={how!r} needs the graph of {GRAPH}; the method is {method!r}. Pass how='occlusion'."
         raise InputValueError(msg)
-    of_graph = {k: v for k, v in options.items() if k not in ("members", "weights")}
-    steps = cast("Any", label_method(GRAPH, **of_graph)).steps
-    if steps[-1] != "CG" or (how == "gradcam" and len(steps) < 2):
+    graph = cast("Any", label_method(GRAPH, **_of_graph(options)))
+    steps = graph.steps
+    genes = steps[-1] == "CG" and (how != "gradcam" or len(steps) > 1)
+    entries = how == "gradcam" and graph.options.takes_vectors(steps)
+    if not (genes or entries):
         wanted = "nodes of genes that hear from others" if steps[-1] == "CG" else "genes in the last step"
         msg = (
             f"how={how!r} needs {wanted}; the pathway is {'-'.join(steps)}. Pass pathway='P2' (GC-CG), here and to tl.annotate, or "
             "how='occlusion'."
         )
         raise InputValueError(msg)
+    if n_seeds > 1 and not entries:
+        msg = (
+            f"n_seeds={n_seeds} compares entries of the vectors, and none go into the graph of pathway {'-'.join(steps)} with "
+            f"scheme={graph.options.scheme!r}. Pass pathway='P2' or 'P4', which start with cells, and scheme='embedding+logits'."
+        )
+        raise InputValueError(msg)
+    return genes, entries
+
+
+def _of_graph(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of the graph alone, of those of an ensemble."""
+    return {k: v for k, v in options.items() if k not in ("members", "weights")}
+
+
+def _graph_of(method: str, fitted: Any) -> Any:
+    return fitted.members[GRAPH] if METHODS[method].ensemble else fitted
 
 
 def _train(
@@ -219,15 +265,56 @@ def _genes(
     how: str,
     n_genes: int,
     train: tuple[Cells, np.ndarray],
-    n_classes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     if how == "occlusion":
         at = telling_genes(class_means(train[0].expression, train[1]), n_genes)
         return without_genes(fitted, cells, own, at), at
     from scgnn_tools.labels.scgrapht import gradients
 
-    graph = fitted.members[GRAPH] if METHODS[method].ensemble else fitted
-    return (gradients.gradcam if how == "gradcam" else gradients.integrated_gradients)(graph.fitted, cells, own)
+    gradient = gradients.gradcam if how == "gradcam" else gradients.integrated_gradients
+    return gradient(_graph_of(method, fitted).fitted, cells, own)
+
+
+def _profile(graph: Any, train: tuple[Cells, np.ndarray], cells: Cells, own: np.ndarray) -> np.ndarray:
+    """Return the importance of the entries on both sides, scaled, (2, d, n_classes), without principal components beside the vectors."""
+    from scgnn_tools.labels.scgrapht import entries
+
+    vectors = entries.of_vectors(graph.fitted, *train, cells, own)
+    of_graph = entries.of_graph(graph.fitted, cells, own)[: len(vectors)]
+    return np.stack([of_entries.scaled(of_graph), of_entries.scaled(vectors)])
+
+
+def _entries(
+    data: AnnotationInputs,
+    options: dict[str, Any],
+    see: bool,  # noqa: FBT001 - of the caller's own
+    seeds: list[int],
+    first: np.ndarray,
+    cells: Cells,
+    own: np.ndarray,
+    columns: Sequence[str],
+) -> dict[str, Any]:
+    """Return the importances of the first training and of others, asked about the same cells, and what holds over them."""
+    again = [(data.labels, n) for n in seeds[1:]]
+    permuted = [(generator(n).permutation(data.labels), n) for n in seeds] if again else []
+    made = [first]
+    for labels, n in progress([*again, *permuted], what="explain", unit="training"):
+        _, graph, _, _, train = _train(replace(data, labels=labels), GRAPH, options, n, see=see)
+        made.append(_profile(graph, train, cells, own))
+    real, control = (
+        dict(zip(of_entries.SIDES, np.stack(some, axis=1), strict=True)) if some else {}
+        for some in (made[: len(seeds)], made[len(seeds) :])
+    )
+    points, variance = of_entries.coordinates(real, columns)
+    index = [str(d) for d in range(first.shape[1])]
+    return {
+        **{s: pd.DataFrame(of_entries.average(p), index=index, columns=list(columns)) for s, p in real.items()},
+        "top": of_entries.top(real, columns),
+        "agreement": of_entries.agreement(real, control, columns),
+        "pca": points,
+        "pca_variance": variance,
+        "profiles": {s: p.astype(np.float32) for s, p in real.items()},
+    }
 
 
 def _score_parts(fitted: WithParts, scored: Cells, codes: np.ndarray) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 Options and protocols: ``options.py``. What goes in: ``intake.py``. Matrices: ``pathway.py``, ``similarity.py``, ``graphs.py``. Network:
 ``network.py``, fed by ``assemble.py`` (whole graphs, cells that ask) and ``sampling.py`` (mini-batches). The other side of the fusion:
 ``experts.py``, ``fusion.py``, ``tuned.py`` (a fine-tuned foundation model). ``training.py`` trains the network, ``joint.py`` both sides;
-what comes out, and is saved, is ``fitted.py``, which ``gradients.py`` explains. All of it as an annotation method: ``method.py``.
+what comes out, and is saved, is ``fitted.py``, which ``gradients.py`` explains by genes and ``entries.py`` by entries of the vectors.
+All of it as an annotation method: ``method.py``.
 """
 
 from scgnn_tools.labels.scgrapht.method import ScGraPhT

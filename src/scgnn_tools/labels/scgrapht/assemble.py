@@ -64,8 +64,8 @@ class Assembler:
         chain = self.chain(take_rows(self.matrix(self.graph.steps[-1]), cells), trained=trained)
         return Rows([*[None] * last, chain])
 
-    def asked(self, cells: sp.csr_array, vectors: np.ndarray | None) -> Rows:
-        """Return the rows of cells that ask, whose expression and vectors these are."""
+    def asked(self, cells: sp.csr_array, vectors: np.ndarray | None, *, trained: bool = False) -> Rows:
+        """Return the rows of cells that ask, whose expression and vectors these are; ``trained`` lets gradients through."""
         steps, own = self.graph.steps, self.graph.needs_own_state()
         chains: list[Chain | None] = []
         first = loop = None
@@ -86,7 +86,7 @@ class Assembler:
                     first = first + loop[:, None] * vectors  # type: ignore[index]
                 chains.append(None)
             else:
-                chains.append(self.chain(matrix, trained=False))
+                chains.append(self.chain(matrix, trained=trained))
         as_column = None if loop is None else self.tensor(loop[:, None])
         return Rows(chains, self.tensor(first), as_column)
 

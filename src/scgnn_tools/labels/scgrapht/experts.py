@@ -58,6 +58,11 @@ class Experts:
             [np.log(w) + s for w, s in zip(self._weights, self._each(cells), strict=True)], axis=0
         )
 
+    @property
+    def head(self) -> LinearHead:
+        """The logistic regression on the vectors, the only one of them that reads these."""
+        return self._vectors
+
     def _each(self, cells: Cells) -> list[np.ndarray]:
         raw = [self._vectors.scores(cells.embedding), *(m.scores(cells) for m in self._others)]
         return [log_proba(s, t) for s, t in zip(raw, self._temperatures, strict=True)]
