@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tests.pl.test_names import annotated, network
+from tests.pl.test_names import annotated, by_entries, network
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputTypeError, InputValueError
@@ -79,6 +79,7 @@ DRAWN = {
     "calibration": lambda **k: sgt.pl.calibration(calibrated(), "l", **k),
     "confusion": lambda **k: sgt.pl.confusion(annotated(["A"]), "l", **k),
     "explain": lambda **k: sgt.pl.explain(annotated(["A"]), **k),
+    "explain_entries": lambda **k: sgt.pl.explain_entries(by_entries(["A"]), **k),
     "gene_programs": lambda **k: sgt.pl.gene_programs(programs(), **k),
     "gene_programs by": lambda **k: sgt.pl.gene_programs(programs(), groupby="old", **k),
     "grn": lambda **k: sgt.pl.grn(network(["A"]), **k),

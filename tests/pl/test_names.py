@@ -12,6 +12,7 @@ import pytest
 from matplotlib.text import Text
 
 import scgnn_tools as sgt
+from scgnn_tools._names import safe_names
 from scgnn_tools.pl._style import text
 
 LONE = ["\ud800"] if pd.Index(["a"]).dtype == object else []
@@ -48,6 +49,36 @@ def annotated(names):
     return adata
 
 
+def by_entries(names, n_trainings=2):
+    from scgnn_tools.annotation import entries
+
+    adata = annotated(names)
+    classes = adata.uns["sgt_explain"]["classes"]
+    columns, rng = safe_names(classes), np.random.default_rng(0)
+    profiles = {
+        s: np.stack([entries.scaled(rng.normal(size=(9, len(classes)))) for _ in range(n_trainings)])
+        for s in entries.SIDES
+    }
+    points, variance = entries.coordinates(profiles, columns)
+    tables = {
+        s: pd.DataFrame(p.mean(axis=0), index=list(map(str, range(9))), columns=columns) for s, p in profiles.items()
+    }
+    adata.uns["sgt_explain"] = {
+        "classes": classes,
+        "dimensions": tables["vectors"],
+        "params": {"method": "m", "how": "gradcam"},
+        "entries": {
+            **tables,
+            "top": entries.top(profiles, columns),
+            "agreement": entries.agreement(profiles, profiles if n_trainings > 1 else {}, columns),
+            "pca": points,
+            "pca_variance": variance,
+            "profiles": profiles,
+        },
+    }
+    return adata
+
+
 DRAWN = {
     "rings": lambda n: sgt.pl.grn(network(n), group=n[0]),
     "modules": lambda n: sgt.pl.grn(network(n), n_edges=140),
@@ -56,6 +87,7 @@ DRAWN = {
     "sankey": lambda n: sgt.pl.annotation_sankey(annotated(n), "old", "l"),
     "confusion": lambda n: sgt.pl.confusion(annotated(n), "l"),
     "explain": lambda n: sgt.pl.explain(annotated(n)),
+    "explain_entries": lambda n: sgt.pl.explain_entries(by_entries(n)),
 }
 
 

@@ -1,5 +1,10 @@
+import re
+
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
@@ -75,6 +80,106 @@ def test_gradcam_of_the_default_is_that_of_its_graph_and_leaves_nothing_of_anoth
     assert not {"sgt_explain_graph", "sgt_explain_vectors"} & set(out.obs)  # of the call before, by another method
     assert "parts" not in entry
     assert entry["params"]["options"]["options_of"]["scgrapht"]["pathway"] == "GC-CG"
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Cells of four classes, whose vectors are noise but for entries 2c and 2c + 1 of class c; a fifth of them have no label."""
+    rng = np.random.default_rng(0)
+    codes, rate = np.arange(300) % 4, np.full((300, 120), 0.3)
+    vectors = rng.normal(size=(300, 200)).astype(np.float32)
+    for c in range(4):
+        rate[codes == c, 20 * c : 20 * (c + 1)] = 2.0
+        vectors[codes == c, 2 * c : 2 * c + 2] += 2
+    labels = np.where(np.arange(300) % 5, np.array(["a/b", "B", "NK", "T"])[codes], "")
+    adata = ad.AnnData(
+        sp.csr_matrix(rng.poisson(rate).astype(np.float32)),
+        obs=pd.DataFrame({"type": labels}, index=map(str, range(300))),
+    )
+    adata.obsm["X_planted"] = vectors
+    return adata
+
+
+ENTRIES = {"how": "gradcam", "use_rep": "X_planted", "n_cells": 20, "max_epochs": 40}
+
+
+@pytest.fixture(scope="module")
+def by_entries(planted):
+    return sgt.tl.explain(planted, "type", pathway="P2", n_seeds=2, copy=True, **ENTRIES)
+
+
+def test_both_sides_name_the_planted_entries_and_permuted_labels_do_not_hold(by_entries):
+    entries = by_entries.uns["sgt_explain"]["entries"]
+    wanted = {"a|b": {"0", "1"}, "B": {"2", "3"}, "NK": {"4", "5"}, "T": {"6", "7"}}
+    for (_, name), top in entries["top"].groupby(["side", "class"]):
+        assert set(top["entry"]) == wanted[name]  # 2 of 200 are the top 1 %
+        assert (top["trainings"] == 1).all()
+    assert len(entries["top"]) == 16
+    mean = entries["agreement"].groupby("between")[["spearman", "other_class", "permuted", "top"]].mean()
+    assert set(mean.index) == {"sides", "graph", "vectors"}
+    assert (mean["spearman"] > mean[["other_class", "permuted"]].max(axis=1) + 0.15).all()
+    assert (mean.loc[["graph", "vectors"], "permuted"].abs() < 0.1).all()  # across trainings nothing is left
+    assert (mean["top"] == 1).all()
+    assert entries["profiles"]["graph"].shape == (2, 200, 4)
+    assert len(entries["pca"]) == 2 * 2 * 4
+    assert by_entries.uns["sgt_explain"]["genes"].shape == (120, 4)
+
+
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+def test_entries_survive_files_and_are_drawn_from_them(by_entries, tmp_path, form):
+    getattr(by_entries, f"write_{form}")(tmp_path / f"a.{form}")
+    back = getattr(ad, f"read_{form}")(tmp_path / f"a.{form}")
+    written, read = (a.uns["sgt_explain"]["entries"] for a in (by_entries, back))
+    for name in ("graph", "vectors", "top", "agreement", "pca"):
+        pd.testing.assert_frame_equal(read[name], written[name], check_dtype=False, check_index_type=False)
+    axes = sgt.pl.explain_entries(back, show=False)
+    shown = {t.get_text() for ax in axes for t in ax.get_yticklabels()}
+    assert {"a/b", "B", "NK", "T"} <= shown
+    assert {t.get_text() for t in axes[0].get_xticklabels()} >= {str(e) for e in range(8)}
+
+
+def test_entries_of_the_default_are_those_of_its_graph(planted, by_entries):
+    members = {"method": "auto", "members": ("scgrapht", "centroid"), "pathway": "P2"}
+    out = sgt.tl.explain(planted, "type", copy=True, **ENTRIES, **members).uns["sgt_explain"]
+    assert set(out["entries"]["agreement"]["between"]) == {"sides"}
+    one = by_entries.uns["sgt_explain"]["entries"]["profiles"]["graph"][0]
+    own = out["entries"]["profiles"]["graph"][0]
+    assert min(np.corrcoef(one[:, c], own[:, c])[0, 1] for c in range(4)) > 0.95
+
+
+def test_a_pathway_without_gene_nodes_has_entries_alone(planted):
+    out = sgt.tl.explain(planted, "type", pathway="P4", scheme="EO", copy=True, **ENTRIES)
+    entry = out.uns["sgt_explain"]
+    assert "genes" not in entry
+    assert set(entry["entries"]["top"]["side"]) == {"graph", "vectors"}
+    with pytest.raises(MissingKeyError, match=r"no nodes of genes. Draw it with sgt.pl.explain_entries"):
+        sgt.pl.explain(out)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"n_seeds": 2}, "n_seeds=2 compares entries of the vectors, which how='gradcam' finds; how is 'occlusion'"),
+        ({"n_seeds": 0, "how": "gradcam"}, "n_seeds"),
+        ({"n_seeds": 2, "how": "gradcam", "pathway": "P1"}, "none go into the graph of pathway GG-CG"),
+        (
+            {"n_seeds": 2, "how": "gradcam", "pathway": "P2", "scheme": "graph"},
+            "scheme='graph'. Pass pathway='P2' or 'P4'",
+        ),
+        ({"how": "gradcam", "pathway": "P4", "scheme": "graph"}, "genes in the last step; the pathway is CC-CC"),
+    ],
+)
+def test_entries_that_cannot_be_are_refused_before_any_work(planted, given, says):
+    with pytest.raises(InputValueError, match=re.escape(says)):
+        sgt.tl.explain(planted, "type", use_rep="X_planted", **given)
+    assert "sgt_explain" not in planted.uns
+
+
+def test_the_figure_of_entries_says_what_is_missing(explained, planted):
+    with pytest.raises(MissingKeyError, match=r"of genes and of no entries \(how='occlusion'\).*pathway='P2'"):
+        sgt.pl.explain_entries(explained)
+    with pytest.raises(MissingKeyError, match=r"holds no explanation. Run sgt.tl.explain\(adata, how='gradcam'"):
+        sgt.pl.explain_entries(planted)
 
 
 def test_the_figure(explained, tmp_path):

@@ -22,7 +22,7 @@ EXAMPLES = """  sgt explain cells.h5ad --labels cell_type --output explained.h5a
 def add(words: "Words") -> None:
     """Add the command to the parser."""
     p = _cells.command(words, "explain", "find the genes that the labels rest on", EXAMPLES)
-    _cells.add(p, output="a new .h5ad file, or .csv for the table of genes alone")
+    _cells.add(p, output="a new .h5ad file, or .csv for the table of genes alone (of entries where there are none)")
     p.add_argument("--labels", "--labels-key", dest="labels_key", help="column of obs that holds the known labels")
     p.add_argument("--reference", help="labelled cells, in any kind of file (default: bundled, without --labels)")
     p.add_argument("--method", help=f"{METHODS} (default: scgrapht)")
@@ -30,6 +30,7 @@ def add(words: "Words") -> None:
     p.add_argument("--pathway", help="of scgrapht: gradcam wants one that ends in genes, as P2")
     p.add_argument("--n-cells", type=int, help="cells of each class that are asked about (default: 30)")
     p.add_argument("--n-genes", type=int, help="genes that are asked about with occlusion (default: 300)")
+    p.add_argument("--n-seeds", type=int, help="gradcam: trainings whose entries of vectors are compared (default: 1)")
     p.add_argument("--figure", type=Path, help="draw the genes of each class too: .png, .pdf or .svg")
     p.set_defaults(run=run)
 
@@ -38,20 +39,27 @@ def run(args: argparse.Namespace) -> None:
     """Explain, and write the table and the figure."""
     import scgnn_tools as sgt
 
-    how = _cells.given(args, "labels_key", "reference", "method", "how", "pathway", "n_cells", "n_genes")
+    how = _cells.given(args, "labels_key", "reference", "method", "how", "pathway", "n_cells", "n_genes", "n_seeds")
     if args.figure:
         _files.check_figure(args.figure, overwrite=args.overwrite)
         _files.check_distinct([args.output, args.figure], "--output and --figure")
     adata = _cells.work(args, lambda adata: sgt.tl.explain(adata, **how), tables=True)
     if args.output.suffix == ".csv":
-        genes = _genes(adata.uns[ExplainKeys().uns])
-        write_whole(args.output, lambda part: genes.to_csv(part))
+        table = _table(adata.uns[ExplainKeys().uns])
+        write_whole(args.output, lambda part: table.to_csv(part))
         _cells.written(args, args.output)
     if args.figure:
-        sgt.pl.explain(adata, save=args.figure)
+        draw = sgt.pl.explain if "genes" in adata.uns[ExplainKeys().uns] else sgt.pl.explain_entries
+        draw(adata, save=args.figure)
         _cells.written(args, args.figure)
 
 
-def _genes(entry: dict[str, Any]) -> "pd.DataFrame":
-    """Return the importances, genes × classes, under the classes' own names."""
-    return entry["genes"].set_axis(list(entry["classes"]), axis=1).rename_axis("gene")
+def _table(entry: dict[str, Any]) -> "pd.DataFrame":
+    """Return the importances, genes × classes, under the classes' own names; of entries by side where the pathway has no nodes of genes."""
+    import pandas as pd
+
+    if "genes" in entry:
+        table = entry["genes"].rename_axis("gene")
+    else:
+        table = pd.concat({s: entry["entries"][s] for s in ("graph", "vectors")}, names=["side", "entry"])
+    return table.set_axis(list(entry["classes"]), axis=1)

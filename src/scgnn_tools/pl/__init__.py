@@ -5,6 +5,7 @@ from scgnn_tools.pl._calibration import calibration
 from scgnn_tools.pl._confusion import confusion
 from scgnn_tools.pl._embedding_report import embedding_report
 from scgnn_tools.pl._explain import explain
+from scgnn_tools.pl._explain_entries import explain_entries
 from scgnn_tools.pl._gene_classes import gene_classes
 from scgnn_tools.pl._gene_programs import gene_programs
 from scgnn_tools.pl._grn import grn
@@ -27,6 +28,7 @@ __all__ = [
     "confusion",
     "embedding_report",
     "explain",
+    "explain_entries",
     "gene_classes",
     "gene_programs",
     "grn",

@@ -58,7 +58,7 @@ def explain(
     Raises
     ------
     MissingKeyError
-        If there is no such explanation.
+        If there is no such explanation, or it is not of genes (:func:`scgnn_tools.pl.explain_entries` draws those of entries).
 
     Examples
     --------
@@ -69,10 +69,12 @@ def explain(
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_genes", n_genes)
     keys = ExplainKeys(key)
-    if keys.uns not in adata.uns or "genes" not in adata.uns[keys.uns]:
+    entry = adata.uns.get(keys.uns, {})
+    if "genes" not in entry:
         msg = f"uns[{key!r}] holds no explanation. Run sgt.tl.explain(adata, key_added={key!r}) first."
+        if "entries" in entry:
+            msg = f"uns[{key!r}] is of the entries of vectors: its pathway has no nodes of genes. Draw it with sgt.pl.explain_entries."
         raise MissingKeyError(msg)
-    entry = adata.uns[keys.uns]
     names = entry.get("classes", entry["genes"].columns)
     genes = entry["genes"].set_axis(list(names), axis=1).dropna(axis=1, how="all")
     panels = len(genes.columns) + ("parts" in entry and len(entry["parts"]) > 0)
