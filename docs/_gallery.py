@@ -40,6 +40,10 @@ FIGURES = [
         sgt.tl.explain(adata, "bulk_labels", method="logreg_pca")
         sgt.pl.explain(adata, n_genes=6)
     """),
+    ("explain_entries", "", "Which entries?", "The entries of the vectors that each cell type rests on, graph and classifier apart.", """
+        sgt.tl.explain(adata, "bulk_labels", how="gradcam", pathway="P2", n_seeds=2, key_added="entries")
+        sgt.pl.explain_entries(adata, "entries")
+    """),
     ("integration", "", "Batches joined", "Scores of the methods, and the joined cells by batch and by label.", """
         adata.obs["lane"] = ["one", "two"] * 350  # take a column with your batches
         sgt.tl.integrate(adata, "lane", labels_key="bulk_labels", method="center", baselines=("pca",))

@@ -46,9 +46,10 @@ def explain_entries(
 ) -> Any:
     """Draw the most important entries of the cells' vectors for each class, as Fig. 4 of scGraPhT's paper, and whether they hold.
 
-    Left: the importance of the entries for each class, above for the graph and below for the classifier of the vectors, with a dot on the
-    top 1 % of each class. Right: the classes in the first two principal components of their importances, a point a training, and below the
-    rank correlations between the sides and between trainings, a point a class and a line at the mean, beside the two controls.
+    On the left is the importance of the entries for each class, above for the graph and below for the classifier of the vectors. A dot
+    marks the top 1 % of each class. On the right are the classes in the first two principal components of their importances, a point a
+    training. Below are the rank correlations between the sides and between trainings beside the two controls. A point is a class, and the
+    line is at the mean.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def explain_entries(
     classes = [c for c in entries["graph"].columns if c in heats["graph"] or c in heats["vectors"]]
     colour = style.colours([names[c] for c in classes], palette)
     shown = _chosen(heats, classes, n_entries)
-    heat_width = max(3.2, 0.17 * len(shown) + 0.9)
+    heat_width = max(2.4, 0.17 * len(shown)) + 0.07 * max((min(len(names[c]), 24) for c in classes), default=0)
     size = figsize or (heat_width + 4.6, max(5.2, 2 * (0.24 * len(classes) + 1.1)))
     with canvas.panels(size) as figure:
         panels = figure.subplot_mosaic(  # type: ignore[call-overload]
@@ -178,7 +179,11 @@ def _agreement(ax: "Axes", table: pd.DataFrame) -> None:
         handles.append(ax.scatter([], [], s=22, marker=marker, color=colour, label=label))
     ax.axvline(0, color=style.PALE, lw=0.8, zorder=0)
     ax.set_yticks(range(len(rows)), [BETWEEN[r] for r in rows])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_ylim(len(BETWEEN) - 0.4, -0.6)
+    if len(rows) == 1:
+        ax.text(
+            0.5, 0.3, "one training:\nn_seeds=3 compares several", transform=ax.transAxes, ha="center", fontsize=8, color=style.QUIET
+        )  # fmt: skip
     ax.set_xlabel("rank correlation over the entries", fontsize=8.5)
     ax.add_artist(_legend(ax, handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3))
     ax.tick_params(length=0, labelsize=8)

@@ -168,7 +168,7 @@ def explain(
     if entries_too:
         first = _profile(_graph_of(method, fitted), train, cells, own)
         seeds = [(number + i) % 2**31 for i in range(n_seeds)]
-        entry["entries"] = _entries(data, _of_graph(options), see, seeds, first, cells, own, columns)
+        entry["entries"] = _entries(data, _of_graph(options), seeds, first, cells, own, columns, see=see)
     each = parts(cast("WithParts", fitted), query) if METHODS[method].parts else {}
     if each:
         entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
@@ -287,12 +287,13 @@ def _profile(graph: Any, train: tuple[Cells, np.ndarray], cells: Cells, own: np.
 def _entries(
     data: AnnotationInputs,
     options: dict[str, Any],
-    see: bool,  # noqa: FBT001 - of the caller's own
     seeds: list[int],
     first: np.ndarray,
     cells: Cells,
     own: np.ndarray,
     columns: Sequence[str],
+    *,
+    see: bool,
 ) -> dict[str, Any]:
     """Return the importances of the first training and of others, asked about the same cells, and what holds over them."""
     again = [(data.labels, n) for n in seeds[1:]]

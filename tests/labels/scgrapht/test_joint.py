@@ -10,7 +10,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.labels import Cells
-from scgnn_tools.labels.scgrapht import ScGraPhT, tuned_logits
+from scgnn_tools.labels.scgrapht import ScGraPhT, entries, tuned_logits
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder, as_anndata
 from scgnn_tools.train import FineTuner
 
@@ -123,3 +123,16 @@ def test_what_does_not_fit(tuner, parts):
         ScGraPhT(**QUICK, scheme="joint", encoder=tuner).fit(train, y % 2, validation, y_validation % 2)
     with pytest.raises(InputValueError, match="do not know the names of their genes"):
         as_anndata(Cells(train.expression, train.embedding), {})
+
+
+def test_entries_of_the_tuned_vectors_sum_to_what_each_side_gains(tuner, parts):
+    method = fit(parts, scheme="joint", encoder=tuner, encoder_lr=1e-3, batch_size=16, max_epochs=1)
+    (train, y_train), _, (test, y) = parts
+    vectors = entries.of_vectors(method.fitted, train, y_train, test, y)
+    assert vectors.shape == entries.of_graph(method.fitted, test, y).shape == (len(tuner.task.mean), 3)
+    head, usual = method.fitted.other.task.head, method.fitted.assembler.vectors.mean(axis=0)
+    with torch.no_grad():
+        after, before = (head(torch.as_tensor(v)) for v in (method.fitted.other.of(test)[0], usual[None]))
+    gained = (after - after.mean(dim=1, keepdim=True) - before + before.mean()).numpy()
+    expected = [gained[y == c, c].mean() for c in range(3)]
+    np.testing.assert_allclose(vectors.sum(axis=0), expected, rtol=0.02)

@@ -9,9 +9,9 @@ up to a constant a cell. This is Grad-CAM, input times gradient, with three chan
 
 - The gradient is the mean along the way from the mean cell to the cells (integrated gradients, Sundararajan et al. 2017), and not that at
   the cells. Behind a layer norm, as the published code has it, an input can grow and nothing changes: input times gradient at the cells
-  then sums to about zero over the entries, and of four classes with two known entries each it named none. Along the way all four are
-  named, and the importances of a class sum to what its logit has gained. With the paper's ReLU both name all four. Of a linear classifier
-  both are the same.
+  then sums to about zero over the entries, and of 40 simulated classes with two known entries each it named those of 5. Along the way all
+  40 are named, and the importances of a class sum to what its logit has gained. With the paper's ReLU both name all 40. Of a linear
+  classifier both are the same.
 - Each cell keeps its own gradient. Grad-CAM as published takes the mean of the gradient over the cells first; cells on both sides of the
   mean then cancel, and :math:`\sum_n (x_{nk} - m_k)` is nothing at all.
 - The sum keeps its sign. The ReLU of Grad-CAM would set to zero what speaks against the class; which entries are at the top is the same,
