@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 import scgnn_tools as sgt
 from scgnn_tools._doors import arguments_of_calls, door, door_of_arrays
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
+from scgnn_tools.labels import label_method
 
 DRAWS = np.random.default_rng(0)
 PAIRS = pd.DataFrame(
@@ -218,6 +219,19 @@ def test_a_door_refuses_no_sound_call_and_hides_no_other_error():
     ) as caught:
         door_of_arrays(fails)(1)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_whole_numbers_are_counts_whatever_they_are_written_as():
+    @door
+    def call(x: int, *, k: "int | None" = None, share: float = 0.5, either: "int | float" = 1) -> list[object]:
+        return [x, k, share, either]
+
+    got = call(3.0, k=np.float32(4), share=2.0, either=3.0)
+    assert list(map(type, got)) == [int, int, float, float]
+    assert call(True, k=2.5)[:2] == [True, 2.5]  # what is none of them is for the function to refuse
+    method = label_method("scgrapht", n_genes=1e2, max_epochs=np.float64(3), width=64.0, patience=None, sparsify=0.5)
+    o = method.options
+    assert list(map(type, (o.n_genes, o.max_epochs, o.width, o.patience, o.sparsify))) == [int, int, int, type(None), float]
 
 
 def test_axes_that_are_not_flat_and_what_is_no_history_are_refused():

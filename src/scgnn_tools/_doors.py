@@ -48,6 +48,7 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
     signature = inspect.signature(call)
     wanted = {n: _text(p.annotation) for n, p in signature.parameters.items() if _is_named(p)}
     flags = [n for n, kind in wanted.items() if kind == "bool"]
+    counts = [n for n, kind in wanted.items() if _is_count(kind)]
     takes_options = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
     @wraps(call)
@@ -61,11 +62,15 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
     @wraps(call)
     def inner(*args: Any, **kwargs: Any) -> Any:
         try:
-            given = signature.bind(*args, **kwargs).arguments
+            bound = signature.bind(*args, **kwargs)
         except TypeError:  # one too many, or missing: Python's own words name it
             return call(*args, **kwargs)
+        given = bound.arguments
         for name in flags:
             _check(name, "bool", given.get(name, False))
+        if any(_is_whole_float(given.get(n)) for n in counts):
+            given.update({n: _counted(given[n]) for n in counts if n in given})
+            args, kwargs = bound.args, bound.kwargs
         try:
             return call(*args, **kwargs)
         except SgtError:
@@ -77,6 +82,26 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
             raise
 
     return outer if takes_options else inner  # type: ignore[return-value]
+
+
+def counted(call: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of ``call`` with 3.0 as 3 where it wants a whole number, as :func:`door` has it for its own arguments."""
+    wanted = {n: _text(p.annotation) for n, p in inspect.signature(call).parameters.items()}
+    return {n: _counted(v) if _is_count(wanted.get(n, "Any")) else v for n, v in given.items()}
+
+
+def _is_count(kind: str) -> bool:
+    """Tell whether whole numbers are wanted and no others: what checks them lets 3.0 pass, and slices and ranges do not."""
+    kinds = list(_parts(kind))
+    return "int" in kinds and "float" not in kinds
+
+
+def _is_whole_float(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, Integral | np.bool_) and float(value).is_integer()
+
+
+def _counted(value: Any) -> Any:
+    return int(value) if _is_whole_float(value) else value
 
 
 def _nothing(name: str, given: dict[str, Any], error: Exception) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from scgnn_tools._choices import did_you_mean, integer
-from scgnn_tools._doors import arguments_of_calls
+from scgnn_tools._doors import arguments_of_calls, counted
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 
@@ -67,7 +67,7 @@ def make(cls: type, name: str, options: Mapping[str, Any]) -> Any:
     _check_device(options.get("device", "auto"))
     given = {k: v for k, v in options.items() if k not in COMMON or (k in has and v is not None)}
     check_options(name, given, has)
-    return cls(**given)
+    return cls(**counted(cls, given))
 
 
 def _check_device(device: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from scgnn_tools._doors import door
+from scgnn_tools._doors import counted, door
 from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.labels._protocol import LabelMethod, Resolved
 
@@ -111,7 +111,7 @@ def label_method(name: str, **options: Any) -> LabelMethod:
         options.pop("device", None)
     if has is not None:
         check_options(name, options, has)
-    return _cls(name)(**options)
+    return _cls(name)(**counted(_cls(name), options))
 
 
 @door
