@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scgnn_tools._errors import GraphError
 from scgnn_tools.graph import canonical
+from scgnn_tools.graph.canonical import as_csr
 
 edge = st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from([0.0, 0.5, 1.0, 2.0]))
 
@@ -39,3 +41,9 @@ def test_a_bipartite_graph_keeps_equal_numbers():
 def test_what_is_refused(rows, columns, weights, says):
     with pytest.raises(GraphError, match=says):
         canonical(np.array(rows), np.array(columns), None if weights is None else np.array(weights), (3, 3))
+
+
+def test_a_kept_matrix_of_any_kind_is_read():
+    dense = np.array([[0, 2], [0, 0]])
+    for matrix in (dense.astype(np.float16), dense > 1, dense.tolist(), sp.csc_matrix(dense)):
+        assert as_csr(matrix).nnz == 1

@@ -13,6 +13,7 @@ from scgnn_tools._keys import GraphKeys
 from scgnn_tools._log import printable
 from scgnn_tools.data.bounds import check_sparse
 from scgnn_tools.graph import canonical
+from scgnn_tools.graph.canonical import as_csr
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,9 +50,9 @@ def read_graph(adata: "AnnData", key: str, where: str = "varp", *, todo: str = O
         )
         raise InputTypeError(msg)
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
-        out = abs(sp.csr_array(table).astype(np.float64)).astype(np.float32)
+        out = abs(as_csr(table).astype(np.float64)).astype(np.float32)
     if bad := int((~np.isfinite(out.data)).sum()):
-        msg = f"{name} has {bad:,} weights that are not finite. Set them to 0, which is no edge, or to a weight."
+        msg = f"{name} has {bad:,} weights that are not finite as float32. Set them to 0, which is no edge, or to a weight."
         raise GraphError(msg)
     out.eliminate_zeros()
     if out.nnz == np.count_nonzero(out.diagonal()):

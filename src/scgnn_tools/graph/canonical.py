@@ -1,5 +1,7 @@
 """One form for every graph: CSR, no self loops, no duplicates, no negative weights."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -61,3 +63,9 @@ def canonical(
     out = sp.csr_array((values[first].astype(np.float32), (rows[first], columns[first])), shape=shape)
     out.sort_indices()
     return out
+
+
+def as_csr(matrix: Any) -> sp.csr_array:
+    """Return a matrix of ``obsp`` or ``varp``, dense or sparse, as CSR; scipy has no sparse half floats, so that these become float32."""
+    table = matrix if sp.issparse(matrix) else np.asarray(matrix)
+    return sp.csr_array(table.astype(np.float32) if table.dtype == np.float16 else table)

@@ -14,6 +14,7 @@ from scgnn_tools._device import at_home
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
 from scgnn_tools._log import printable
+from scgnn_tools.graph.canonical import as_csr
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,7 +97,7 @@ def to_pyg(
         _nodes(out if one else out[GENE], adata.n_vars, adata, "varm", gene_rep)
     for kind, where, keys in ((CELL, "obsp", cells), (GENE, "varp", genes)):
         for key in keys:
-            matrix = sp.csr_array(_get(adata, where, key))
+            matrix = as_csr(_get(adata, where, key))
             if not np.isfinite(matrix.data).all():
                 msg = f"{where}[{printable(key)!r}] holds weights that are not finite. Make the graph again."
                 raise GraphError(msg)

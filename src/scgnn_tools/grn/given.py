@@ -14,6 +14,7 @@ from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, Mis
 from scgnn_tools._log import printable
 from scgnn_tools._names import as_key
 from scgnn_tools.data.bounds import check_sparse
+from scgnn_tools.graph.canonical import as_csr
 from scgnn_tools.graph.edge_table import NAMES
 from scgnn_tools.graph.network_files import is_file, read_names, read_network
 from scgnn_tools.graph.prior import check_edges, joined_modes
@@ -122,7 +123,7 @@ def _named(
 
 def _of_varp(adata: "AnnData", key: str, names: np.ndarray) -> pd.DataFrame:
     check_sparse(adata.varp[key], f"varp[{key!r}]")
-    matrix = sp.coo_array(adata.varp[key])
+    matrix = sp.coo_array(as_csr(adata.varp[key]))
     return pd.DataFrame({"source": names[matrix.row], "target": names[matrix.col], "weight": matrix.data})
 
 
