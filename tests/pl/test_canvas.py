@@ -109,6 +109,13 @@ def test_a_figure_is_returned_known_to_pyplot_and_not_blank(draw, tmp_path):
 
 
 @pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_a_dark_style_of_the_user_leaves_no_dark_panel(draw):
+    with plt.style.context("dark_background"):
+        figure = draw()
+    assert {ax.get_facecolor() for ax in figure.axes if ax.get_label() != "<colorbar>"} == {(1.0, 1.0, 1.0, 1.0)}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
 def test_a_figure_goes_into_the_axes_of_the_user(draw, tmp_path):
     figure, axes = plt.subplots(1, 2, figsize=(16, 8))
     drawn = draw(ax=axes[0], save=tmp_path / "a.png")

@@ -130,3 +130,16 @@ def test_two_genes_that_no_file_can_tell_apart_stay_two(tmp_path):
     edges["source"] = edges["source"].replace("G0", "\x02")
     path = sgt.tl.export_grn(adata, tmp_path / "a.csv")
     assert {"�", "� (2)"} <= set(pd.read_csv(path)["source"])
+
+
+def test_entries_that_nothing_is_known_of_leave_words_and_no_empty_panel():
+    adata = by_entries(["A", "C"])
+    entries = adata.uns["sgt_explain"]["entries"]
+    for side in ("graph", "vectors"):
+        entries[side] = entries[side] * np.nan
+    entries["top"], entries["pca"] = entries["top"][:0], entries["pca"][:0]
+    entries["agreement"] = entries["agreement"].assign(spearman=np.nan, other_class=np.nan, permuted=np.nan)
+    drawn = [t.get_text() for t in sgt.pl.explain_entries(adata).findobj(Text)]
+    assert drawn.count("no entry counts here") == 2
+    assert "nothing could be ranked" in drawn
+    assert "entry of the vectors" in drawn

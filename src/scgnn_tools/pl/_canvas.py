@@ -163,6 +163,8 @@ class Canvas:
         self.drawn = drawn
         for ax in drawn:
             style.ink(ax)
+            if self.borrowed is None:  # a dark style of the user's would leave dark panels on the white paper
+                ax.set_facecolor("white")
 
 
 def check_figsize(figsize: Any) -> tuple[float, float]:

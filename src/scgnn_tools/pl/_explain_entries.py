@@ -90,6 +90,7 @@ def explain_entries(
         image = None
         for side in SIDES:
             image = _heat(panels[side], side, entries[side].loc[shown, classes], entries["top"], names)
+        panels["vectors"].set_xlabel("entry of the vectors", fontsize=8.5)
         style.bar(image, panels["vectors"], "importance (dot: top 1 % of the class)", where="bottom", shrink=0.4)
         _map(panels["map"], entries["pca"], np.asarray(entries["pca_variance"]), names, colour)
         _agreement(panels["agreement"], entries["agreement"])
@@ -124,6 +125,8 @@ def _chosen(heats: dict[str, pd.DataFrame], classes: Sequence[str], n: int) -> l
 
 
 def _heat(ax: "Axes", side: str, table: pd.DataFrame, top: pd.DataFrame, names: dict[str, str]) -> Any:
+    if table.isna().all(axis=None):
+        _said(ax, "no entry counts here")
     image = ax.pcolormesh(
         np.ma.masked_invalid(table.to_numpy(dtype=float).T),
         cmap="RdBu_r", vmin=-1, vmax=1, edgecolors="white", linewidth=0.4,
@@ -181,13 +184,17 @@ def _agreement(ax: "Axes", table: pd.DataFrame) -> None:
     ax.set_yticks(range(len(rows)), [BETWEEN[r] for r in rows])
     ax.set_ylim(len(BETWEEN) - 0.4, -0.6)
     if len(rows) == 1:
-        ax.text(
-            0.5, 0.3, "one training:\nn_seeds=3 compares several", transform=ax.transAxes, ha="center", fontsize=8, color=style.QUIET
-        )  # fmt: skip
+        _said(ax, "one training:\nn_seeds=3 compares several")
+    elif not handles:
+        _said(ax, "nothing could be ranked")
     ax.set_xlabel("rank correlation over the entries", fontsize=8.5)
     ax.add_artist(_legend(ax, handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3))
     ax.tick_params(length=0, labelsize=8)
     style.open_frame(ax, left=False)
+
+
+def _said(ax: "Axes", words: str) -> None:
+    ax.text(0.5, 0.3, words, transform=ax.transAxes, ha="center", fontsize=8, color=style.QUIET)
 
 
 def _legend(ax: "Axes", handles: list[Any], **where: Any) -> Any:
