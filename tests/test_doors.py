@@ -231,7 +231,13 @@ def test_whole_numbers_are_counts_whatever_they_are_written_as():
     assert call(True, k=2.5)[:2] == [True, 2.5]  # what is none of them is for the function to refuse
     method = label_method("scgrapht", n_genes=1e2, max_epochs=np.float64(3), width=64.0, patience=None, sparsify=0.5)
     o = method.options
-    assert list(map(type, (o.n_genes, o.max_epochs, o.width, o.patience, o.sparsify))) == [int, int, int, type(None), float]
+    assert list(map(type, (o.n_genes, o.max_epochs, o.width, o.patience, o.sparsify))) == [
+        int,
+        int,
+        int,
+        type(None),
+        float,
+    ]
 
 
 def test_axes_that_are_not_flat_and_what_is_no_history_are_refused():

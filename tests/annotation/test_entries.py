@@ -53,6 +53,8 @@ def test_one_training_compares_the_sides_alone(profiles):
     assert set(table["between"]) == {"sides"}
     assert table["permuted"].isna().all()
     assert "permuted" not in entries.said(table)
+    nothing = entries.agreement({s: p[:1, :1] for s, p in profiles.items()}, {}, CLASSES)  # one entry has no ranks
+    assert entries.said(nothing) == "no rank correlation, for nothing could be ranked"
 
 
 def test_a_class_without_cells_and_a_side_that_knows_nothing_are_left_out(profiles):

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingExtraError, MissingKeyError
+from scgnn_tools._errors import InputValueError, MissingExtraError, MissingKeyError, SgtWarning
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,29 @@ def test_both_sides_name_the_planted_entries_and_permuted_labels_do_not_hold(by_
     assert (mean["top"] == 1).all()
     assert entries["profiles"]["graph"].shape == (2, 200, 4)
     assert len(entries["pca"]) == 2 * 2 * 4
+    assert by_entries.uns["sgt_explain"]["params"]["interrupted"] is False
     assert by_entries.uns["sgt_explain"]["genes"].shape == (120, 4)
+
+
+@pytest.mark.parametrize(("at", "n"), [(1, (1, 0)), (2, (1, 0)), (4, (2, 1))])
+def test_ctrl_c_ends_all_trainings_and_keeps_those_that_are_complete(planted, monkeypatch, at, n):
+    from scgnn_tools.labels.scgrapht import ScGraPhT
+
+    calls, fit = [], ScGraPhT.fit
+
+    def stopped(self, *args, **given):
+        calls.append(fit(self, *args, **given))
+        self.interrupted = len(calls) == at
+        return self
+
+    monkeypatch.setattr(ScGraPhT, "fit", stopped)
+    with pytest.warns(SgtWarning, match="the training was interrupted; the explanation is of its best weights so far"):
+        out = sgt.tl.explain(planted, "type", pathway="P2", n_seeds=2, copy=True, **ENTRIES | {"max_epochs": 2})
+    entry = out.uns["sgt_explain"]
+    assert entry["params"]["interrupted"] is True
+    assert len(calls) == at
+    assert len(entry["entries"]["profiles"]["graph"]) == n[0]
+    assert entry["entries"]["agreement"]["permuted"].notna().any() == bool(n[1])
 
 
 @pytest.mark.parametrize("form", ["h5ad", "zarr"])

@@ -132,7 +132,7 @@ def said(table: pd.DataFrame) -> str:
         if np.isfinite(mean["permuted"]):
             controls += f", permuted labels {mean['permuted']:.2f}"
         out.append(f"{words[str(between)]} {mean['spearman']:.2f} ({controls})")
-    return "; ".join(out)
+    return f"rank correlation: {'; '.join(out)}" if out else "no rank correlation, for nothing could be ranked"
 
 
 def _best(profile: np.ndarray) -> np.ndarray:

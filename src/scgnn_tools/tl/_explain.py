@@ -9,7 +9,7 @@ import pandas as pd
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import EXPLAIN, UNKNOWN, ExplainKeys
 from scgnn_tools._log import say
@@ -23,7 +23,7 @@ from scgnn_tools.annotation.collect import AnnotationInputs, collect
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.annotation.fitting import check_expressed, validation_share
 from scgnn_tools.data.order import by_content
-from scgnn_tools.labels import METHODS, Cells, LabelMethod, WithParts, label_method, resolved
+from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, WithParts, label_method, resolved
 from scgnn_tools.labels.gene_graph import key_of
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
@@ -100,8 +100,9 @@ def explain(
     ``adata.uns[key]``
         dict: ``genes``, a DataFrame genes × classes of importance (NaN for a class without cells); ``classes``, the names of its columns as
         they are, where a file could not hold them as names of columns; ``dimensions``, the same for the
-        dimensions of the vectors, each set to its mean; ``params``; and for a method of two parts ``parts``, a DataFrame with
-        ``accuracy`` of each part and of the whole, over all held-out labelled cells and over those where the parts disagree.
+        dimensions of the vectors, each set to its mean; ``params``, with ``interrupted``: whether Ctrl-C ended the trainings, after which
+        the best weights of the first are explained, with complete trainings beside it; and for a method of two parts ``parts``, a
+        DataFrame with ``accuracy`` of each part and of the whole, over all held-out labelled cells and over those where the parts disagree.
     ``adata.uns[key]["entries"]``
         dict, with "gradcam" where vectors go into the graph: ``graph`` and ``vectors``, DataFrames entries × classes: what each entry of
         the vectors adds to a class, on the side of the graph and on that of the classifier of the vectors, 1 the most, below 0 what speaks
@@ -142,6 +143,7 @@ def explain(
     number = seed(rng)
     see = transductive or METHODS[method].transductive
     classes, fitted, scored, codes, train = _train(data, method, options, number, see=see)
+    stopped = METHODS[method].interruptible and cast("Interruptible", fitted).interrupted
     query = data.query.whole()
     predicted = fitted.scores(query).argmax(axis=1)
     chosen = _draw(predicted, np.diff(query.expression.indptr) > 0, n_cells, number)
@@ -167,8 +169,10 @@ def explain(
         entry["genes"] = pd.DataFrame(genes[0], index=pd.Index(names[genes[1]].astype(str)), columns=columns)
     if entries_too:
         first = _profile(_graph_of(method, fitted), train, cells, own)
-        seeds = [(number + i) % 2**31 for i in range(n_seeds)]
-        entry["entries"] = _entries(data, _of_graph(options), seeds, first, cells, own, columns, see=see)
+        seeds = [] if stopped else [(number + i) % 2**31 for i in range(n_seeds)]
+        made, ended = _trainings(data, _of_graph(options), seeds, first, cells, own, see=see)
+        entry["entries"], stopped = _entries(*made, columns), stopped or ended
+    entry["params"]["interrupted"] = stopped
     each = parts(cast("WithParts", fitted), query) if METHODS[method].parts else {}
     if each:
         entry["parts"] = _score_parts(cast("WithParts", fitted), scored, codes)
@@ -176,10 +180,13 @@ def explain(
         "uns": {keys.uns: entry},
         "obs": {keys.part(n): pd.Categorical(classes[c], categories=classes) for n, c in each.items()},
     }
+    if stopped:
+        msg = f"{method}: the training was interrupted; the explanation is of its best weights so far, and of no training after it."
+        warn(msg)
     changed = write(adata, fields, copy=copy, mod=mod, stale={"obs": [keys.part(n) for n in PARTS]})
     say(f"explain: {method} by {how}, {len(cells):,} cells of {len(np.unique(own))} classes -> uns['{key_added}']")
     if entries_too:
-        say(f"explain: entries of the vectors, rank correlation: {of_entries.said(entry['entries']['agreement'])}")
+        say(f"explain: entries of the vectors, {of_entries.said(entry['entries']['agreement'])}")
     return changed
 
 
@@ -284,37 +291,48 @@ def _profile(graph: Any, train: tuple[Cells, np.ndarray], cells: Cells, own: np.
     return np.stack([of_entries.scaled(of_graph), of_entries.scaled(vectors)])
 
 
-def _entries(
+def _trainings(
     data: AnnotationInputs,
     options: dict[str, Any],
     seeds: list[int],
     first: np.ndarray,
     cells: Cells,
     own: np.ndarray,
-    columns: Sequence[str],
     *,
     see: bool,
-) -> dict[str, Any]:
-    """Return the importances of the first training and of others, asked about the same cells, and what holds over them."""
-    again = [(data.labels, n) for n in seeds[1:]]
-    permuted = [(generator(n).permutation(data.labels), n) for n in seeds] if again else []
-    made = [first]
-    for labels, n in progress([*again, *permuted], what="explain", unit="training"):
-        _, graph, _, _, train = _train(replace(data, labels=labels), GRAPH, options, n, see=see)
-        made.append(_profile(graph, train, cells, own))
-    real, control = (
-        dict(zip(of_entries.SIDES, np.stack(some, axis=1), strict=True)) if some else {}
-        for some in (made[: len(seeds)], made[len(seeds) :])
+) -> tuple[tuple[list[np.ndarray], list[np.ndarray]], bool]:
+    """Return the importances of trainings on the labels, ``first`` before them, and on permuted ones, and whether Ctrl-C ended them.
+
+    All are asked about the same cells. A training that was interrupted is left out, and none comes after it.
+    """
+    again = [(data.labels, n, 0) for n in seeds[1:]]
+    permuted = [(generator(n).permutation(data.labels), n, 1) for n in seeds] if again else []
+    made: tuple[list[np.ndarray], list[np.ndarray]] = ([first], [])
+    try:
+        for labels, n, of in progress([*again, *permuted], what="explain", unit="training"):
+            _, graph, _, _, train = _train(replace(data, labels=labels), GRAPH, options, n, see=see)
+            if cast("Interruptible", graph).interrupted:
+                return made, True
+            made[of].append(_profile(graph, train, cells, own))
+    except KeyboardInterrupt:
+        return made, True
+    return made, False
+
+
+def _entries(real: list[np.ndarray], permuted: list[np.ndarray], columns: Sequence[str]) -> dict[str, Any]:
+    """Return what holds over the importances of several trainings, (2, d, n_classes) each, beside those on permuted labels."""
+    profiles, control = (
+        dict(zip(of_entries.SIDES, np.stack(some, axis=1), strict=True)) if some else {} for some in (real, permuted)
     )
-    points, variance = of_entries.coordinates(real, columns)
-    index = [str(d) for d in range(first.shape[1])]
+    points, variance = of_entries.coordinates(profiles, columns)
+    index = [str(d) for d in range(real[0].shape[1])]
     return {
-        **{s: pd.DataFrame(of_entries.average(p), index=index, columns=list(columns)) for s, p in real.items()},
-        "top": of_entries.top(real, columns),
-        "agreement": of_entries.agreement(real, control, columns),
+        **{s: pd.DataFrame(of_entries.average(p), index=index, columns=list(columns)) for s, p in profiles.items()},
+        "top": of_entries.top(profiles, columns),
+        "agreement": of_entries.agreement(profiles, control, columns),
         "pca": points,
         "pca_variance": variance,
-        "profiles": {s: p.astype(np.float32) for s, p in real.items()},
+        "profiles": {s: p.astype(np.float32) for s, p in profiles.items()},
     }
 
 
