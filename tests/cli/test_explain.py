@@ -39,9 +39,10 @@ def test_the_table_the_file_and_the_figure(file, tmp_path, capsys):
     assert kept["genes"].to_numpy() == pytest.approx(genes.to_numpy(), nan_ok=True)
 
 
-def test_without_nodes_of_genes_the_table_and_the_figure_are_of_entries(file, tmp_path):
+@pytest.mark.parametrize("pathway", [["CC"], ["P2", "--n-seeds", "2"]], ids=["no nodes of genes", "trainings compared"])
+def test_the_table_and_the_figure_are_of_entries(file, tmp_path, pathway):
     table, figure = tmp_path / "entries.csv", tmp_path / "entries.png"
-    how = ["--method", "scgrapht", "--how", "gradcam", "--pathway", "CC", "-o", str(table), "--figure", str(figure)]
+    how = ["--method", "scgrapht", "--how", "gradcam", "--pathway", *pathway, "-o", str(table), "--figure", str(figure)]
     assert main(["--quiet", "explain", str(file), *QUICK, *how]) == 0
     assert set(pd.read_csv(table, index_col=["side", "entry"]).index.get_level_values("side")) == {"graph", "vectors"}
     assert figure.read_bytes().startswith(b"\x89PNG")
