@@ -151,6 +151,12 @@ def _undone_on_error(adata: "AnnData") -> Iterator[Callable[[str, str], None]]:
         raise
 
 
+def held(adata: "AnnData", name: str) -> Mapping[str, Any]:
+    """Return what ``uns`` holds under a name if it is a dict, as a result is; an empty one for anything else and for nothing."""
+    there = adata.uns.get(name)
+    return there if isinstance(there, Mapping) else {}
+
+
 def root(adata: "AnnData") -> Mapping[str, Any]:
     """Return ``uns["sgt"]``, where what is written by no ``key_added`` stands; empty if it is not there.
 

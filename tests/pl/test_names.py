@@ -12,6 +12,7 @@ import pytest
 from matplotlib.text import Text
 
 import scgnn_tools as sgt
+from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._names import safe_names
 from scgnn_tools.pl._style import text
 
@@ -143,3 +144,12 @@ def test_entries_that_nothing_is_known_of_leave_words_and_no_empty_panel():
     assert drawn.count("no entry counts here") == 2
     assert "nothing could be ranked" in drawn
     assert "entry of the vectors" in drawn
+
+
+@pytest.mark.parametrize("draw", [sgt.pl.explain, sgt.pl.explain_entries, sgt.pl.integration])
+@pytest.mark.parametrize("there", [5, "genes", None, [1], {}])
+def test_what_is_no_result_holds_none(draw, there):
+    adata = annotated(["A"])
+    adata.uns["mine"] = there
+    with pytest.raises(MissingKeyError, match=r"uns\['mine'\] holds no"):
+        draw(adata, "mine")

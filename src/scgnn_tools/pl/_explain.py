@@ -8,6 +8,7 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._fields import held
 from scgnn_tools._keys import EXPLAIN, ExplainKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.pl import _style as style
@@ -69,7 +70,7 @@ def explain(
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     integer("n_genes", n_genes)
     keys = ExplainKeys(key)
-    entry = adata.uns.get(keys.uns, {})
+    entry = held(adata, keys.uns)
     if "genes" not in entry:
         msg = f"uns[{key!r}] holds no explanation. Run sgt.tl.explain(adata, key_added={key!r}) first."
         if "entries" in entry:

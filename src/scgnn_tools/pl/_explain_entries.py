@@ -1,6 +1,6 @@
 """``pl.explain_entries``: which entries of the cells' vectors each class rests on, for the graph and for the classifier of the vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._fields import held
 from scgnn_tools._keys import EXPLAIN, ExplainKeys
 from scgnn_tools._log import printable
 from scgnn_tools._modality import RNA, modality
@@ -94,7 +95,7 @@ def explain_entries(
         style.bar(image, panels["vectors"], "importance (dot: top 1 % of the class)", where="bottom", shrink=0.4)
         _map(panels["map"], entries["pca"], np.asarray(entries["pca_variance"]), names, colour)
         _agreement(panels["agreement"], entries["agreement"])
-        method = style.text(adata.uns[ExplainKeys(key).uns]["params"]["method"])
+        method = style.text(held(adata, ExplainKeys(key).uns)["params"]["method"])
         figure.suptitle(f"{method}: entries of the cells' vectors", x=0.01, ha="left", fontsize=11, color=style.INK)
     return canvas.result()
 
@@ -102,12 +103,13 @@ def explain_entries(
 def _entries(adata: "AnnData", key: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the entries of an explanation, and the names of the classes by column."""
     keys = ExplainKeys(key)
-    entry = adata.uns.get(keys.uns, {})
+    entry = held(adata, keys.uns)
     shown = printable(repr(key))
     if "params" not in entry or "dimensions" not in entry:
         msg = f"uns[{shown}] holds no explanation. Run sgt.tl.explain(adata, how='gradcam', pathway='P2', key_added={shown}) first."
         raise MissingKeyError(msg)
-    if "entries" not in entry:
+    entries = entry.get("entries")
+    if not isinstance(entries, Mapping) or not set(SIDES) <= set(entries):
         how = entry["params"].get("how")
         msg = (
             f"uns[{shown}] is of genes and of no entries (how={how!r}): vectors did not go into a graph. Run sgt.tl.explain with "
@@ -115,7 +117,7 @@ def _entries(adata: "AnnData", key: str) -> tuple[dict[str, Any], dict[str, str]
         )
         raise MissingKeyError(msg)
     columns = [str(c) for c in entry["dimensions"].columns]
-    return entry["entries"], dict(zip(columns, map(str, entry["classes"]), strict=True))
+    return dict(entries), dict(zip(columns, map(str, entry["classes"]), strict=True))
 
 
 def _chosen(heats: dict[str, pd.DataFrame], classes: Sequence[str], n: int) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._fields import held
 from scgnn_tools._keys import INTEGRATED, IntegrationKeys
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG
@@ -77,7 +78,7 @@ def integration(
     """
     canvas, adata = Canvas(ax=ax, show=show, save=save, return_fig=return_fig), modality(adata, mod)
     keys = IntegrationKeys(key)
-    entry = adata.uns.get(keys.uns, {})
+    entry = held(adata, keys.uns)
     if "evaluation" not in entry or keys.obsm not in adata.obsm:
         msg = f"uns[{key!r}] holds no scored integration. Run sgt.tl.integrate(adata, batch_key, key_added={key!r}) first."
         raise MissingKeyError(msg)

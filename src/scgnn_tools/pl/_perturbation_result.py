@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._fields import held
 from scgnn_tools._keys import PerturbationKeys
 from scgnn_tools.pl import _style as style
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
 def result(adata: "AnnData", key: str, needs: Mapping[str, str], what: str, call: str) -> Mapping[str, Any]:
     """Return the entry of ``uns`` that holds what a figure needs: names of tables, and a column or part of each."""
-    entry = adata.uns.get(PerturbationKeys(key).uns)
-    tables = entry if isinstance(entry, Mapping) else {}
+    tables = held(adata, PerturbationKeys(key).uns)
     if any(not isinstance(tables.get(n), pd.DataFrame | Mapping) or part not in tables[n] for n, part in needs.items()):
         msg = f"uns[{key!r}] holds no {what}. Run {call}, key_added={key!r}) first."
         raise MissingKeyError(msg)
