@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from tests.pl.test_names import annotated, by_entries, network
 
 import scgnn_tools as sgt
@@ -113,6 +114,9 @@ def test_a_dark_style_of_the_user_leaves_no_dark_panel(draw):
     with plt.style.context("dark_background"):
         figure = draw()
     assert {ax.get_facecolor() for ax in figure.axes if ax.get_label() != "<colorbar>"} == {(1.0, 1.0, 1.0, 1.0)}
+    after = {t.get_text() for t in figure.findobj(Text) if mpl.colors.same_color(t.get_color(), "white")}
+    before = {t.get_text() for t in draw().findobj(Text) if mpl.colors.same_color(t.get_color(), "white")}
+    assert after - {""} <= before  # no text that is white for the style alone
 
 
 @pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)

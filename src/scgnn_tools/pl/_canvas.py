@@ -161,9 +161,10 @@ class Canvas:
 
     def _finish(self, drawn: "list[Axes]") -> None:
         self.drawn = drawn
-        for ax in drawn:
+        for ax in drawn if self.borrowed is not None else self.root.axes:  # with the colour bars
             style.ink(ax)
-            if self.borrowed is None:  # a dark style of the user's would leave dark panels on the white paper
+        if self.borrowed is None:
+            for ax in drawn:  # a dark style of the user's would leave dark panels on the white paper
                 ax.set_facecolor("white")
 
 

@@ -64,9 +64,10 @@ def _luminance(colour: Any) -> float:
 
 
 def ink(ax: "Axes") -> None:
-    """Give ticks and labels the colour of the text, whatever style the user has set: the paper is white."""
+    """Give ticks, labels and the legend the colour of the text, whatever style the user has set: the paper is white."""
     ax.tick_params(colors=INK, which="both")
-    for part in (ax.xaxis.label, ax.yaxis.label):
+    legend = ax.get_legend()
+    for part in (ax.xaxis.label, ax.yaxis.label, *(legend.get_texts() if legend else ())):
         part.set_color(INK)
     for side in ax.spines.values():
         if side.get_visible() and colors.to_rgb(side.get_edgecolor()) in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)):
