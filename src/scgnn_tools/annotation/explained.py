@@ -61,7 +61,10 @@ class Question:
         integer("n_cells", self.n_cells)
         integer("n_genes", self.n_genes)
         if integer("n_seeds", self.n_seeds) > 1 and self.how != "gradcam":
-            msg = f"n_seeds={self.n_seeds} compares entries of the vectors, which how='gradcam' finds; how is {self.how!r}. Leave n_seeds=1."
+            msg = (
+                f"n_seeds={self.n_seeds} compares entries of the vectors, which how='gradcam' finds; how is {self.how!r}. "
+                "Leave n_seeds=1."
+            )
             raise InputValueError(msg)
         label_method(self.method, **self.options)  # a wrong name is an error before any work
         _reached(self.how, self.method, self.options, self.n_seeds)

@@ -21,6 +21,7 @@ from scgnn_tools.annotation.company import Company, company_of, unit
 from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.annotation.signs import SIGNS, Signs
 from scgnn_tools.labels import Cells
+from scgnn_tools.labels.means import membership
 from scgnn_tools.splits import split_cells
 from scgnn_tools.splits.cells import TRAIN
 
@@ -183,11 +184,11 @@ class Look:
         filled = np.diff(cells.expression.indptr) > 0
         self._signs.append(signs.astype(np.float32))
         self._filled.append(filled)
-        one_hot = np.eye(len(self._n))[nearest[filled]]
-        self._sums = self._sums + one_hot.T @ cells.embedding[filled].astype(np.float64)
+        of = membership(nearest[filled], len(self._n))
+        self._sums = self._sums + of @ cells.embedding[filled].astype(np.float64)
         filled_cells = cells.take(np.flatnonzero(filled))
-        self._profiles = self._profiles + self._novelty.of_signs.profile_sums(filled_cells, one_hot)
-        self._n += one_hot.sum(axis=0).astype(np.int64)
+        self._profiles = self._profiles + self._novelty.of_signs.profile_sums(filled_cells, of)
+        self._n += np.diff(of.indptr)
         if self._novelty.after is not None:  # else no cell is judged among others
             self._vectors.append(unit(cells.embedding))
             genes = self._novelty.of_signs.genes

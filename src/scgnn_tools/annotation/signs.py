@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.annotation.nearness import Nearness
 from scgnn_tools.labels import Cells
-from scgnn_tools.labels.means import class_means, correlation, telling_genes
+from scgnn_tools.labels.means import class_means, correlation, membership, telling_genes
 from scgnn_tools.labels.pca import GenePCA
 
 SIGNS = ("profile", "neighbours", "neighbours in PCA", "energy")
@@ -93,9 +93,9 @@ class Signs:
         away = sums[enough] / n[enough, None] - self._middles[enough]
         return float(np.linalg.norm(away.mean(axis=0)) / self._width)
 
-    def profile_sums(self, cells: Cells, one_hot: np.ndarray) -> np.ndarray:
-        """Return the expression of the telling genes, added up over the cells of each class, (n_classes, n_genes)."""
-        return np.asarray(cells.expression[:, self._genes].T @ one_hot, dtype=np.float64).T
+    def profile_sums(self, cells: Cells, of: sp.csr_array) -> np.ndarray:
+        """Return the expression of the telling genes, added up over the cells ``of`` each class, float64 (n_classes, n_genes)."""
+        return (of @ sp.csr_array(cells.expression[:, self._genes])).toarray(order="F")
 
     def likeness(self, sums: np.ndarray, n: np.ndarray) -> float:
         """Return how alike the classes of a query and of the reference differ: correlation of their profiles, each around its own mean.
@@ -143,8 +143,7 @@ class Signs:
 
 
 def _means_of(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    cells = np.arange(len(labels))
-    of = sp.csr_array((np.ones(len(labels)), (labels, cells)), shape=(int(labels.max()) + 1, len(labels)))
+    of = membership(labels, int(labels.max()) + 1)
     return of @ x.astype(np.float64) / of.sum(axis=1)[:, None]
 
 

@@ -4,10 +4,16 @@ import numpy as np
 import scipy.sparse as sp
 
 
+def membership(labels: np.ndarray, n_classes: int, dtype: type = np.float64) -> sp.csr_array:
+    """Return which cells are of which class, ones in a CSR matrix (n_classes, n_cells): its products are sums over classes."""
+    cells = np.arange(len(labels))
+    return sp.csr_array((np.ones(len(labels), dtype), (labels, cells)), shape=(n_classes, len(labels)))
+
+
 def class_means(x: sp.csr_array, labels: np.ndarray) -> np.ndarray:
-    """Return the mean expression of each class, float32 (n_classes, n_genes)."""
-    one_hot = np.eye(int(labels.max()) + 1, dtype=np.float32)[labels]
-    return np.asarray(x.T @ one_hot).T / one_hot.sum(axis=0)[:, None]
+    """Return the mean expression of each class, float32 (n_classes, n_genes); the classes of a gene lie side by side in memory."""
+    of = membership(labels, int(labels.max()) + 1, np.float32)
+    return (of @ x).toarray(order="F") / of.sum(axis=1)[:, None]
 
 
 def telling_genes(means: np.ndarray, n_genes: int) -> np.ndarray:
