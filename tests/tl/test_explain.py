@@ -50,6 +50,17 @@ def test_it_survives_files_and_a_baseline_has_no_parts(explained, pbmc68k, tmp_p
     assert "sgt_explain" not in pbmc68k.uns
 
 
+def test_where_a_cell_stands_decides_nothing(pbmc68k):
+    """Which cells are asked is drawn by what they hold: the same ones in another order."""
+    other = pbmc68k[np.random.default_rng(0).permutation(pbmc68k.n_obs)].copy()
+    one, two = (
+        sgt.tl.explain(a, "bulk_labels", method="logreg_pca", n_cells=4, n_genes=15, copy=True).uns["sgt_explain"]
+        for a in (pbmc68k, other)
+    )
+    for table in ("genes", "dimensions"):
+        pd.testing.assert_frame_equal(one[table], two[table], atol=1e-4)
+
+
 def test_wrong_calls(pbmc68k, monkeypatch):
     with pytest.raises(InputValueError, match="how is 'occlusion', 'gradcam' or 'integrated_gradients'; got"):
         sgt.tl.explain(pbmc68k, "bulk_labels", how="saliency")

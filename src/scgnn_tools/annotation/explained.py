@@ -116,7 +116,7 @@ def explained(data: AnnotationInputs, ask: Question, names: np.ndarray) -> Expla
     stopped = METHODS[ask.method].interruptible and cast("Interruptible", fitted).interrupted
     query = data.query.whole()
     predicted = fitted.scores(query).argmax(axis=1)
-    chosen = _draw(predicted, np.diff(query.expression.indptr) > 0, ask.n_cells, ask.seed)
+    chosen = _draw(query, predicted, ask.n_cells, ask.seed)
     cells, own = query.take(chosen), predicted[chosen]
     columns = safe_names(classes)
     dimensions = without_dimensions(fitted, cells, own, train[0].embedding.mean(axis=0))
@@ -198,9 +198,10 @@ def _train(
     return classes, fitted, scored, codes[test], (data.labelled.take(train), codes[train])
 
 
-def _draw(predicted: np.ndarray, expressed: np.ndarray, n_cells: int, number: int) -> np.ndarray:
-    rng = generator(number)
-    order = rng.permutation(np.flatnonzero(expressed))
+def _draw(query: Cells, predicted: np.ndarray, n_cells: int, number: int) -> np.ndarray:
+    """Return cells of each class that express something, at most ``n_cells`` of each; where a cell stands decides nothing."""
+    order = by_content(query.expression)
+    order = generator(number).permutation(order[np.diff(query.expression.indptr)[order] > 0])
     return np.sort(np.concatenate([order[predicted[order] == c][:n_cells] for c in np.unique(predicted)]))
 
 
