@@ -4,7 +4,7 @@ import scipy.sparse as sp
 import torch
 from tests.labels.scgrapht.test_method import accuracy, fit
 
-from scgnn_tools.labels.scgrapht import sampling
+from scgnn_tools.labels.scgrapht import sampling, training
 from scgnn_tools.labels.scgrapht.assemble import Assembler
 from scgnn_tools.labels.scgrapht.graphs import Graph, first_product
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork
@@ -100,6 +100,19 @@ def test_mini_batches_learn_too(pathway, monkeypatch):
     monkeypatch.setattr(sampling, "CELLS", 60)
     method = fit(pathway=pathway, batch_size=50, sparsify=8, max_epochs=40)
     assert accuracy(method, method.graph_scores(_test())) > 0.85
+
+
+def test_of_many_cells_the_default_takes_batches_where_they_are_exact(monkeypatch):
+    def of(**options):
+        return fit(max_epochs=6, **options).graph_scores(_test())
+
+    whole = {pathway: of(pathway=pathway) for pathway in ("CG", "P2")}
+    batches = of(pathway="CG", batch_size=50)
+    monkeypatch.setattr(training, "EXACT_FULL_BATCH", 60)
+    monkeypatch.setattr(training, "EXACT_BATCH", 50)
+    np.testing.assert_array_equal(of(pathway="CG"), batches)
+    assert np.abs(batches - whole["CG"]).max() > 1e-3
+    np.testing.assert_array_equal(of(pathway="P2"), whole["P2"])  # would have to leave neighbours out
 
 
 def _test():

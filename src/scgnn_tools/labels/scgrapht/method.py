@@ -101,7 +101,8 @@ class ScGraPhT:
         Most epochs, and how many may pass without a better validation loss; None trains all and keeps the last weights. "protocol" is 30
         for "clean" and None for the published ones.
     batch_size
-        Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, 8,192 above, and 32 for "joint".
+        Training cells of a step, with sampled neighbours; None takes all of them up to 500,000, 8,192 above, and 32 for "joint". In a
+        pathway of one step, as the default's, none are sampled, and None takes 2,048 above 8,192 (with protocol="clean").
     device
         Where to train.
     devices

@@ -27,6 +27,8 @@ from scgnn_tools.train.together import ALONE, Together
 
 FULL_BATCH, BATCH = 500_000, 8192
 """Training cells up to which an epoch is one step, and cells of a batch above."""
+EXACT_FULL_BATCH, EXACT_BATCH = 8192, 2048
+"""The same for a pathway of one step, in which a batch is no approximation: nobody hears from a cell of another batch."""
 LAMBDA_LR = 0.05
 """Learning rate of λ where it is learned: of the network's own it would hardly leave the place where it begins."""
 
@@ -71,6 +73,15 @@ class Problem:
     checkpoint: Path | None
     rng: int
     together: Together = ALONE
+
+    @property
+    def step(self) -> int | None:
+        """Training cells of a step; None for all of them at once."""
+        n = len(self.labels)
+        if self.batch_size is not None or n > FULL_BATCH:
+            return self.batch_size or BATCH
+        exact = len(self.assembler.graph.steps) == 1 and self.options.protocol == "clean" and self.together is ALONE
+        return EXACT_BATCH if exact and n > EXACT_FULL_BATCH else None
 
     def network(self) -> PathwayNetwork:
         """Return a new network."""
@@ -139,7 +150,7 @@ class Problem:
         settings = {k: v for k, v in vars(self.options).items() if k not in ("max_epochs", "gene_graph")}
         train, validation, *rest = (digest(c.expression, c.embedding, c.genes, c.totals) for c in self.members)
         plan: dict[str, object] = {
-            "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.batch_size, "rng": self.rng, **settings,
+            "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.step, "rng": self.rng, **settings,
             "training cells": train, "validation cells": validation, "unlabelled cells": digest(rest),
             "labels": digest(self.labels, self.validation_labels), "logits": type(self.other).__name__,
             "vectors of genes": digest(self.assembler.of_genes),
@@ -189,7 +200,7 @@ def groups_of(network: PathwayNetwork) -> list[dict[str, Any]]:
 def _losses(p: Problem, nodes: Rows, ask: Rows, held_out: Rows, of_held_out: np.ndarray | None) -> Any:
     """Return the loss of an epoch: of all cells at once, or of one batch after another."""
     labels, other = p.labels, p.others(p.members[0])
-    size = p.batch_size or (BATCH if len(labels) > FULL_BATCH else None)
+    size = p.step
     if size is None or size >= len(labels):
         return lambda m: p.loss(m, nodes, ask, labels, other) + p.lambda_loss(m, nodes, held_out, of_held_out)
 
