@@ -80,7 +80,8 @@ class Problem:
         n = len(self.labels)
         if self.batch_size is not None or n > FULL_BATCH:
             return self.batch_size or BATCH
-        exact = len(self.assembler.graph.steps) == 1 and self.options.protocol == "clean" and self.together is ALONE
+        o = self.options  # joint training has batches of its own
+        exact = len(self.assembler.graph.steps) == 1 and o.protocol == "clean" and o.scheme != "joint"
         return EXACT_BATCH if exact and n > EXACT_FULL_BATCH else None
 
     def network(self) -> PathwayNetwork:
