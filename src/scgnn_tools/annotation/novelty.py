@@ -185,8 +185,8 @@ class Look:
         self._signs.append(signs.astype(np.float32))
         self._filled.append(filled)
         of = membership(nearest[filled], len(self._n))
-        self._sums = self._sums + of @ cells.embedding[filled].astype(np.float64)
         filled_cells = cells.take(np.flatnonzero(filled))
+        self._sums = self._sums + of @ filled_cells.embedding.astype(np.float64)
         self._profiles = self._profiles + self._novelty.of_signs.profile_sums(filled_cells, of)
         self._n += np.diff(of.indptr)
         if self._novelty.after is not None:  # else no cell is judged among others

@@ -40,11 +40,7 @@ def add(words: "Words") -> None:
         type=int,
         help="gradcam: trainings to compare; from 2 on the .csv and the figure are of entries of the vectors (default: 1)",
     )
-    p.add_argument(
-        "--figure",
-        type=Path,
-        help="draw what a .csv holds too: .png, .pdf or .svg",
-    )
+    p.add_argument("--figure", type=Path, help="draw what a .csv holds too: .png, .pdf or .svg")
     p.set_defaults(run=run)
 
 
@@ -57,9 +53,8 @@ def run(args: argparse.Namespace) -> None:
         _files.check_figure(args.figure, overwrite=args.overwrite)
         _files.check_distinct([args.output, args.figure], "--output and --figure")
     adata = _cells.work(args, lambda adata: sgt.tl.explain(adata, **how), tables=True)
-    entries = (
-        "genes" not in adata.uns[ExplainKeys().uns] or (args.n_seeds or 1) > 1
-    )  # it is entries that trainings are compared by
+    # it is entries that trainings are compared by
+    entries = "genes" not in adata.uns[ExplainKeys().uns] or (args.n_seeds or 1) > 1
     if args.output.suffix == ".csv":
         table = _table(adata.uns[ExplainKeys().uns], entries=entries)
         write_whole(args.output, lambda part: table.to_csv(part))
@@ -74,8 +69,8 @@ def _table(entry: dict[str, Any], *, entries: bool) -> "pd.DataFrame":
     """Return the importances, genes × classes, under the classes' own names; or those of the entries of the vectors by side."""
     import pandas as pd
 
-    if entries:
-        table = pd.concat({s: entry["entries"][s] for s in ("graph", "vectors")}, names=["side", "entry"])
-    else:
-        table = entry["genes"].rename_axis("gene")
+    from scgnn_tools.annotation.entries import SIDES
+
+    sides = {s: entry["entries"][s] for s in SIDES} if entries else {}
+    table = pd.concat(sides, names=["side", "entry"]) if entries else entry["genes"].rename_axis("gene")
     return table.set_axis(list(entry["classes"]), axis=1)
