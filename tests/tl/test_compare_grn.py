@@ -48,6 +48,8 @@ def test_groups_differ_where_they_do(adata, replicate_key):
     assert factors.loc["F1", "low"] > 0
     assert factors.loc["F1", "jaccard"] == pytest.approx(4 / 6)
     assert c.control.loc["groups", "edges"] > 3 > c.control.loc["random groups", "edges"]
+    assert (c.control.loc["random groups, most"] >= c.control.loc["random groups"]).all()
+    assert "(median of 5 draws, at most " in c.verdict
     assert "10 edges are in both, 2 in stim alone" in repr(c)
     for table in (c.edges, c.factors):  # what differs first, by the size of the difference
         differs = table["differs"].to_numpy()

@@ -35,7 +35,8 @@ class GrnComparison:
     found
         A row for "both", "a", "b": ``n``, and with a truth ``n_true`` and ``precision``.
     control
-        How many edges and factors differ, and how many do when the cells, or the donors, are dealt to the groups at random.
+        How many edges and factors differ ("groups"), and how many do when the cells, or the donors, are dealt to the groups at random:
+        the median of five draws ("random groups") and the largest ("random groups, most").
     names
         What a and b are.
     verdict
