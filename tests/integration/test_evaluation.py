@@ -27,6 +27,7 @@ def evaluation(**scores):
     [
         ((0.9, 0.9, 0.9), "own beats the best baseline by total: 0.900, pca 0.700; it beats the best baseline by the worse of"),
         ((0.7, 0.7, 0.7), "own ties with the best baseline by total"),
+        ((0.72, 0.72, 0.72), "own ties with the best baseline by total: 0.720"),  # more than one standard error, less than 95 %
         ((0.5, 0.9, 0.9), "it loses to the best baseline by the worse of bio and batch: 0.500, pca 0.700. Take pca"),
         ((0.7, 0.6, 0.9), "Without PCR, which subtracting means wins by construction, it beats pca: 0.780, 0.700"),
     ],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.integration._registry import METHODS
@@ -119,7 +120,7 @@ def _halves(
 def verdict(found: Evaluation | None, own: str) -> str:
     """Say whether a method beats, ties with or loses to its best baseline, by total and by the worse of bio and batch.
 
-    A tie is within one standard error of the difference over the same halves of the cells. A method that loses by both is advised against;
+    A tie is within the 95 % interval of the difference over the same halves of the cells. A method that loses by both is advised against;
     what is advised instead does not win by construction.
     """
     if found is None:
@@ -190,8 +191,8 @@ def _against(found: Evaluation, own: str, others: list[str], measure: str) -> tu
     best = max(others, key=lambda n: values[n])
     difference = values[own] - values[best]
     pairs = _measure(found.halves[own], measure) - _measure(found.halves[best], measure)
-    error = float(np.std(pairs, ddof=1)) if len(pairs) > 1 else 0.0
-    word = "ties with" if abs(difference) <= error else "beats" if difference > 0 else "loses to"
+    wide = float(stats.t.ppf(0.975, len(pairs) - 1) * np.std(pairs, ddof=1)) if len(pairs) > 1 else np.inf
+    word = "ties with" if abs(difference) <= wide else "beats" if difference > 0 else "loses to"
     return values[own], best, values[best], word
 
 
