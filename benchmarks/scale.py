@@ -165,15 +165,18 @@ def _method(method: str) -> Callable[[Path], None]:
     return run
 
 
-def _celltypist_halves(path: Path) -> None:
-    import celltypist
-    import scanpy as sc
+def _celltypist_halves(**options: Any) -> Callable[[Path], None]:
+    def run(path: Path) -> None:
+        import celltypist
+        import scanpy as sc
 
-    both = _halves(path)
-    for adata in both:
-        sc.pp.normalize_total(adata, target_sum=1e4)
-        sc.pp.log1p(adata)
-    celltypist.annotate(both[1], model=celltypist.train(both[0], labels="cell_type", use_SGD=True))
+        both = _halves(path)
+        for adata in both:
+            sc.pp.normalize_total(adata, target_sum=1e4)
+            sc.pp.log1p(adata)
+        celltypist.annotate(both[1], model=celltypist.train(both[0], labels="cell_type", use_SGD=True, **options))
+
+    return run
 
 
 def _celltypist_algorithm(path: Path, top_genes: int | None = None) -> None:
@@ -239,7 +242,8 @@ JOBS: dict[str, Callable[[Path], object]] = {
     "logreg_rep alone: the same, no evaluation": _method("logreg_rep"),
     "scgrapht alone: the same, no evaluation": _method("scgrapht"),
     "auto alone: the same, no evaluation": _method("auto"),
-    "CellTypist: train on half, label half": _celltypist_halves,
+    "CellTypist: train on half, label half": _celltypist_halves(),
+    "CellTypist, mini-batches: the same": _celltypist_halves(mini_batch=True),
     "CellTypist's algorithm (scikit-learn): the same": _celltypist_algorithm,
     "CellTypist's algorithm, 300 genes a class: the same": _celltypist_algorithm_chosen,
     "infer_grn": _tl("infer_grn"),
