@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scgnn_tools import genes
 from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning
+from scgnn_tools.genes.match import spelled_as
 
 VOCABULARY = np.array(["TP53", "ENSA", "MARCHF1", "SEPTIN2", "CD3E", "MS4A1", "UQCC4", "GAPDH"])
 
@@ -139,3 +140,13 @@ def test_the_same_question_is_answered_once_and_the_answer_is_the_callers_own(mo
     for i in range(20):
         match(np.array([f"G{i}"], dtype=object), words)
     assert len(module._RECENT) == module.RECENT
+
+
+def test_names_are_spelled_as_they_are_wanted():
+    names = np.array(["ENSG00000096968", "STAT1", "IRF1", "nothing"], dtype=object)
+    found = spelled_as(names, ["JAK2", "stat1", "IRF1", "another"], organism="human")
+    assert found.tolist() == ["JAK2", "stat1", "IRF1", "nothing"]
+    assert spelled_as(names, ["STAT1", "stat1"], ["JAK2", "irf1"], organism="human").tolist() == [
+        "JAK2", "STAT1", "irf1", "nothing",
+    ]  # fmt: skip
+    assert spelled_as(names, ["stat1"], ["STAT1"], organism="human")[1] == "stat1"

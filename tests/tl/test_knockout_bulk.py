@@ -251,15 +251,41 @@ def test_a_control_has_no_target(samples):
     pd.testing.assert_frame_equal(*found)
 
 
-def test_several_roles_and_targets_in_another_spelling_are_said(samples):
+def test_several_roles_are_said(samples):
     mixed = samples.copy()
     mixed.obs["role"] = np.where(np.arange(32) == 3, "overexpression", mixed.obs["role"])
     with pytest.warns(SgtWarning, match="1 of 8 experiments hold samples of several roles.* 'e0' is one"):
         sgt.tl.knockout_bulk(mixed, evaluate=False)
-    mixed = samples.copy()
-    mixed.obs["target"] = mixed.obs["target"].str.lower()
-    with pytest.warns(SgtWarning, match="None of the 8 targets is a gene by its spelling: ifngr1, IFNGR1"):
-        sgt.tl.knockout_bulk(mixed, evaluate=False)
+
+
+IDS = {
+    "IFNGR1": "ENSG00000027697", "IFNGR2": "ENSG00000159128", "JAK1": "ENSG00000162434", "JAK2": "ENSG00000096968",
+    "CDK2": "ENSG00000123374", "CDK4": "ENSG00000135446", "CCND1": "ENSG00000110092", "CCNE1": "ENSG00000105173",
+}  # fmt: skip
+
+
+def _target_in_lower_case(adata):
+    adata.obs["target"] = adata.obs["target"].str.lower()
+
+
+def _target_by_id(adata):
+    adata.obs["target"] = adata.obs["target"].map(IDS)
+
+
+def _gene_by_id(adata):
+    adata.var_names = [IDS.get(g, g) for g in adata.var_names]
+
+
+@pytest.mark.parametrize("respelled", [_target_in_lower_case, _target_by_id, _gene_by_id])
+def test_a_target_is_its_gene_in_every_spelling(samples, respelled):
+    other = samples.copy()
+    respelled(other)
+    one, same = (sgt.tl.knockout_bulk(a, copy=True).uns["sgt_knockout"] for a in (samples, other))
+    assert same["params"]["n_target_measured"] == same["params"]["n_target_falls"] == 8
+    assert (same["evaluation"]["n"] == one["evaluation"]["n"]).all()  # the target itself does not count
+    np.testing.assert_array_equal(same["changes"]["genes"], other.var_names)
+    if respelled is _gene_by_id:  # the names of targets decide the folds
+        pd.testing.assert_frame_equal(one["evaluation"], same["evaluation"], rtol=1e-6)
 
 
 def test_dask_is_read(samples):

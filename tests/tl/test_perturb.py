@@ -65,6 +65,21 @@ def test_neither_order_nor_names_of_batches_decide_and_an_old_query_goes(small_s
     assert "sgt_perturb_change" not in sgt.tl.perturb(one, "gene", **how).varm
 
 
+def test_a_perturbed_gene_is_left_out_of_its_score_in_every_spelling(small_screen):
+    ids = {"IFNGR1": "ENSG00000027697", "JAK1": "ENSG00000162434", "CDK2": "ENSG00000123374"}
+    one = small_screen.copy()
+    one.var_names = [*ids, *one.var_names[3:]]
+    by_id = one.copy()
+    by_id.var_names = [ids.get(g, g) for g in one.var_names]
+    how = {"n_halves": 1, "n_genes": 50, "copy": True}
+    expected, found = (sgt.tl.perturb(a, "gene", **how).uns["sgt_perturb"] for a in (one, by_id))
+    pd.testing.assert_frame_equal(found["evaluation"], expected["evaluation"], rtol=1e-6)
+    assert set(ids.values()) < set(found["predictions"].columns)
+    one.obs["gene"] = one.obs["gene"].replace({**ids, "CDK2": "cdk2"})
+    top = sgt.tl.perturb(one, "gene", **how).uns["sgt_perturb"]["top"]
+    assert not (top["gene"] == top["condition"].replace({i: g for g, i in ids.items()}).str.upper()).any()
+
+
 def test_quantiles_of_predicted_cells_and_the_share_in_the_middle_of_the_true_ones(small_screen, tmp_path):
     out = sgt.tl.perturb(
         small_screen, "gene", batch_key="batch", query=["STAT1", "CDK6"], quantiles=(0.75, 0.25), n_halves=1, copy=True

@@ -1,6 +1,7 @@
 """Which gene of a model each gene of the data is: per entry, never all or nothing."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -18,7 +19,7 @@ from scgnn_tools.genes.result import GeneMatch
 LEAST_OTHER, LEAST_SHARE = 20, 0.05
 """So many names of a second organism, and so large a share of those that are known, make an object one of two organisms."""
 
-__all__ = ["GeneMatch", "human_symbols", "match"]
+__all__ = ["GeneMatch", "human_symbols", "match", "spelled_as"]
 
 
 @door_of_arrays
@@ -152,6 +153,24 @@ def _may_ignore_case(names: pd.Index, candidates: pd.Index, words: pd.Index, *, 
 
 def _where(candidates: pd.Index, keep: np.ndarray) -> pd.Index:
     return pd.Index(np.where(keep, candidates.to_numpy(dtype=object), ""))
+
+
+def spelled_as(names: np.ndarray, *wanted: Iterable[str], organism: str) -> np.ndarray:
+    """Return the names, each gene of ``wanted`` that stands there by an id, an older symbol or in another case as it is spelled there.
+
+    Where several spell one gene the first has its way, and of one ``wanted`` the name as it is.
+    """
+    out = as_text(names)
+    words, called = pd.unique(out), {}
+    for some in map(set, wanted):
+        called |= {w: w for w in words if w in some and w not in called}
+        lacking = np.array(sorted(some - set(words)), dtype=object)
+        if len(lacking) and len(words):
+            found = match(lacking, words, organism=organism, vocabulary_organism=organism)
+            for gene, i in zip(lacking, found.index, strict=True):
+                if i >= 0:
+                    called.setdefault(words[i], gene)
+    return np.array([called.get(n, n) for n in out], dtype=object)
 
 
 @door_of_arrays

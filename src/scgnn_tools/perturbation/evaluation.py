@@ -156,10 +156,10 @@ def held_out(
             if with_cells:
                 use = np.flatnonzero((first if own == 0 else ~first) & (of.code > -2))
                 inside = PerturbedCells(cells.expression[use], of.code[use], cells.stratum[use])
-            seen = effects(a, of, cells.genes, relations, inside)
+            seen = effects(a, of, cells.called, relations, inside)
             made, others = _predict(seen, of, methods, number, notes, histories)
             made[CEILING] = a.change[tested]
-            truth = _truth(b, of, cells.genes) | {"central": central(cells, of, b, ~first if own == 0 else first)}
+            truth = _truth(b, of, cells.called) | {"central": central(cells, of, b, ~first if own == 0 else first)}
             for name, change in made.items():
                 parts.append(_scored(name, change, others, a.control[tested], truth, of))
                 if name in sums:

@@ -1,6 +1,6 @@
 """A screen: the perturbed cells of an AnnData, checked, with the control cells that they are compared with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,13 @@ from scgnn_tools.data.conditions import (
     find_control,
     gene_of,
     gene_of_guide,
+    genes_of,
     is_control,
     parse_conditions,
 )
 from scgnn_tools.data.order import content_keys, largest_first, sorted_by
-from scgnn_tools.genes import gene_names
+from scgnn_tools.genes import detect_organism, gene_names
+from scgnn_tools.genes.match import spelled_as
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,6 +58,8 @@ class Screen:
         Of each cell, object (n_cells,); "" without.
     params
         What was found and chosen.
+    wanted
+        Conditions that are asked for beside them.
     """
 
     expression: sp.csr_array
@@ -66,6 +70,12 @@ class Screen:
     batch: np.ndarray
     cell_type: np.ndarray
     params: dict[str, Any]
+    wanted: tuple[Condition, ...] = ()
+
+    @cached_property
+    def called(self) -> np.ndarray:
+        """The genes, those that are perturbed as the conditions spell them: JAK2 where the data hold its Ensembl id."""
+        return _called(self.genes, self.conditions, self.wanted)
 
     @cached_property
     def squares(self) -> sp.csr_array:
@@ -249,6 +259,11 @@ def _unique_names(opened: Expression, gene_key: str | None) -> np.ndarray:
     return names
 
 
+def _called(names: np.ndarray, *conditions: Iterable[Condition]) -> np.ndarray:
+    perturbed = ({g for c in some for g in genes_of(c)} for some in conditions)
+    return spelled_as(names, *perturbed, organism=detect_organism(names))
+
+
 def _read(opened: Expression, cells: np.ndarray) -> tuple[sp.csr_array, float]:
     """Return the log values of some cells and what counts were scaled to; 0 for log values."""
     wanted = np.zeros(opened.n_obs, dtype=bool)
@@ -278,4 +293,4 @@ def _most_variable(controls: sp.csr_array, names: np.ndarray, conditions: list[C
     spread = np.asarray(controls.multiply(controls).mean(axis=0)).ravel() - mean**2
     chosen = set(largest_first(spread, names)[:n].tolist())
     perturbed = {gene_of(g) for c in conditions for g in c}
-    return np.array(sorted(chosen | {i for i, g in enumerate(names) if g in perturbed}))
+    return np.array(sorted(chosen | {i for i, g in enumerate(_called(names, conditions)) if g in perturbed}))

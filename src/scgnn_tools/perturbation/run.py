@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -179,7 +179,7 @@ def evaluate(
         per_condition=scores.table.reset_index(),
         signal=strength.iloc[tested],
         paired=differences,
-        top=_top(all_cells, scores, [of.names[i] for i in tested], tested, cells.genes, of.conditions),
+        top=_top(all_cells, scores, [of.names[i] for i in tested], tested, cells, of.conditions),
         predictions=pd.DataFrame(scores.predicted[method], index=[of.names[i] for i in tested], columns=cells.genes),
         verdict=verdict(whole, differences, method),
         scores=scores,
@@ -199,14 +199,19 @@ def _by_subgroup(table: pd.DataFrame, kinds: dict[str, str], subgroup: np.ndarra
 
 
 def _top(
-    found: Changes, scores: Scores, names: list[str], tested: np.ndarray, genes: np.ndarray, conditions: list[Condition]
+    found: Changes, scores: Scores, names: list[str], tested: np.ndarray, cells: Screen, conditions: list[Condition]
 ) -> pd.DataFrame:
     """Return the most changed genes of each tested item, the perturbed ones left out, and what each method said of them."""
     parts = []
     for row, (name, i) in enumerate(zip(names, tested, strict=True)):
-        rank = np.abs(found.t[i]) * ~np.isin(genes, genes_of(conditions[i]))
-        some = largest_first(rank, genes)[:TOP]
-        about = {"condition": name, "gene": genes[some], "change": found.change[i, some], "error": found.error[i, some]}
+        rank = np.abs(found.t[i]) * ~np.isin(cells.called, genes_of(conditions[i]))
+        some = largest_first(rank, cells.genes)[:TOP]
+        about = {
+            "condition": name,
+            "gene": cells.genes[some],
+            "change": found.change[i, some],
+            "error": found.error[i, some],
+        }
         about |= {m: x[row, some] for m, x in scores.predicted.items()}
         parts.append(pd.DataFrame(about))
     return pd.concat(parts, ignore_index=True)
@@ -251,7 +256,7 @@ def collect(
         msg = f"query= asks for {said!r}, and no cell has a dose. Pass dose_key=, the column of doses; or ask for {gene_of(said)}."
         raise InputValueError(msg)
     known = collect_relations(adata, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
-    return cells, wanted, known
+    return replace(cells, wanted=tuple(wanted)), wanted, known
 
 
 def predict(
@@ -264,7 +269,7 @@ def predict(
     seen = effects(
         changes(cells, of.code, len(of.names)),
         of,
-        cells.genes,
+        cells.called,
         relations,
         PerturbedCells(cells.expression, of.code, cells.stratum),
     )

@@ -215,9 +215,9 @@ def knockout_bulk(
     fields: dict[str, Any] = {}
     if wanted:
         p, change, fitted = predict(of, make, wanted, found.organism, rng=rng)
-        record |= _arrays(p, change, np.array(wanted, dtype=object), of)
+        record |= _arrays(p, change, np.array(wanted, dtype=object), found.genes, of)
         params["notes"] = dict(fitted.notes)
-        table = pd.DataFrame(change.T.astype(np.float32), index=of.genes, columns=safe_names(wanted))
+        table = pd.DataFrame(change.T.astype(np.float32), index=found.genes, columns=safe_names(wanted))
         aligned = table.reindex(gene_names(inner.var, gene_key=gene_key)).set_axis(inner.var_names, axis=0)
         fields["varm"] = {keys.varm: aligned}
     record["params"] = params
@@ -253,7 +253,7 @@ def _tables(result: Result, of: Experiments, found: Bulk, parts: pd.DataFrame, m
     table = own.table.assign(target=own.target)
     table.index = pd.Index(found.names[own.table["experiment"]].astype(object), name="name")
     return {
-        **_arrays(result.found.probabilities, result.found.changes, found.names, of),
+        **_arrays(result.found.probabilities, result.found.changes, found.names, found.genes, of),
         "evaluation": result.evaluation,
         "paired": result.paired,
         "per_experiment": table,
@@ -264,8 +264,8 @@ def _tables(result: Result, of: Experiments, found: Bulk, parts: pd.DataFrame, m
     }
 
 
-def _arrays(p: np.ndarray, change: np.ndarray, names: np.ndarray, of: Experiments) -> dict[str, Any]:
-    axes = {"experiments": names.astype(object), "genes": of.genes.astype(object)}
+def _arrays(p: np.ndarray, change: np.ndarray, names: np.ndarray, genes: np.ndarray, of: Experiments) -> dict[str, Any]:
+    axes = {"experiments": names.astype(object), "genes": genes.astype(object)}
     classes = np.array(CLASSES[of.n_classes], dtype=object)
     return {
         "probabilities": {"values": p.astype(np.float32), **axes, "classes": classes},

@@ -16,6 +16,7 @@ from scgnn_tools.data import describe_matrix
 from scgnn_tools.data.conditions import is_control as names_control
 from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.genes import gene_names, match, prior
+from scgnn_tools.genes.match import spelled_as
 from scgnn_tools.perturbation.bulk._protocol import CLASSES, STRONG
 
 if TYPE_CHECKING:
@@ -129,10 +130,10 @@ def prior_edges(target: np.ndarray, genes: np.ndarray, organism: str) -> np.ndar
     """Return the sign of the edge target → gene in TRRUST, 0.5 where it is unknown, 0 without one, float32 (n, n_genes)."""
     table = prior(organism=organism)
     sign = table["mode"].map({"Activation": 1.0, "Repression": -1.0}).fillna(0.5)
-    column = pd.Series(np.arange(len(genes)), index=genes)
+    column = pd.Series(np.arange(len(genes)), index=spelled_as(genes, table["target"], organism=organism))
     out = np.zeros((len(target), len(genes)), dtype=np.float32)
     by_source = dict(table.groupby("source").indices)
-    for row, name in enumerate(target):
+    for row, name in enumerate(spelled_as(target, by_source, organism=organism)):
         own = by_source.get(name, np.array([], dtype=np.int64))
         at = column.reindex(table["target"].iloc[own]).to_numpy()
         there = np.isfinite(at)
@@ -374,22 +375,14 @@ def _log_control(adata: "AnnData") -> np.ndarray:
 
 def _say_of_targets(found: Bulk) -> None:
     """Note how many targets are measured, and of those fall in their own knock-out; warn where many do not."""
-    at = pd.Series(np.arange(len(found.genes)), index=found.genes).reindex(found.target).to_numpy()
+    genes = spelled_as(found.genes, found.target, organism=found.organism)
+    at = pd.Series(np.arange(len(genes)), index=genes).reindex(found.target).to_numpy()
     there = np.flatnonzero(np.isfinite(at))
     falls = found.change[there, at[there].astype(np.int64)] < 0
     found.params.update(n_target_measured=len(there), n_target_falls=int(falls.sum()))
-    if not len(there) and (other := _other_spelling(found)):
-        msg = f"None of the {len(found.target)} targets is a gene by its spelling: {other}. Spell targets as the genes."
-        warn(msg)
     if len(there) and falls.mean() < 0.5:
         msg = (
             f"The target itself falls in {int(falls.sum())} of the {len(there)} experiments that measure it. "
             "Are control and knock-out the right way round?"
         )
         warn(msg)
-
-
-def _other_spelling(found: Bulk) -> str:
-    """Return a target and the gene that differs from it by the case of letters alone; "" if there is none."""
-    genes = {g.lower(): g for g in found.genes}
-    return next((f"{printable(t)}, {printable(genes[t.lower()])}" for t in found.target if t.lower() in genes), "")

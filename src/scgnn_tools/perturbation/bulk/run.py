@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._random import RNG, seed
+from scgnn_tools.genes.match import spelled_as
 from scgnn_tools.perturbation.bulk._protocol import Experiments, KnockoutMethod
 from scgnn_tools.perturbation.bulk._registry import METHODS, knockout_method
 from scgnn_tools.perturbation.bulk.evaluation import (
@@ -50,8 +51,9 @@ def experiments(
     related: Relations = relations(
         [(t,) for t in {*found.target, *extra}], ["go"] if "go" in features else [], organism=found.organism
     )
+    genes = spelled_as(found.genes, found.target, extra, organism=found.organism)
     edges = (
-        prior_edges(found.target, found.genes, found.organism)
+        prior_edges(found.target, genes, found.organism)
         if "prior" in features
         else np.zeros(found.change.shape, np.float32)
     )
@@ -59,9 +61,9 @@ def experiments(
         found.target,
         found.study,
         found.change,
-        labels(found.change, found.expressed, found.target, found.genes, log_fold, n_classes),
+        labels(found.change, found.expressed, found.target, genes, log_fold, n_classes),
         found.control if "expression" in features else None,
-        found.genes,
+        genes,
         related,
         edges,
         log_fold,
