@@ -47,6 +47,9 @@ EXPONENT = re.compile(r"(@[0-9.]+e)\+(?=[0-9])", re.IGNORECASE)
 PARTED = re.compile(r"(?<!\()\+(?![)/])|(?<!\b\d)(?<!\b\d\d),|,(?!\d)")
 """What parts genes: "+" and ","; not those of a drug's name, as in "(+)-JQ1" and "2,4-D"."""
 
+BETWEEN_KNOWN = re.compile(r"[_|;&/:]")
+"""What parts names that are known each by itself."""
+
 GUIDES = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (r"^(.+?)[-_. ][0-9]+$", r"^(.+?)[-_. ]?(?:sgrna|sg|grna|guide|g)[-_. ]?[0-9]+$")
@@ -135,8 +138,8 @@ def find_control(values: Iterable[Any], control: str = "auto") -> str:
 def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> list[Condition | None]:
     """Return the perturbed genes of each value; None where it says nothing.
 
-    "+" and "," part genes, but not in names such as "(+)-JQ1" and "2,4-D"; "_" does where each part is the control, a gene, or a
-    condition by itself: "drug_10" stays one.
+    "+" and "," part genes, but not in names such as "(+)-JQ1" and "2,4-D"; "_", "|", ";", "&", "/" and ":" do where each part is the
+    control, a gene, or a condition by itself: "drug_10" stays one.
 
     Parameters
     ----------
@@ -152,7 +155,7 @@ def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> lis
     """
     known: dict[str, Condition | None] = {}
     texts = [_text(v) for v in values]
-    alone = {t for t in texts if t and "_" not in t and len(_parts(t)) == 1}
+    alone = {t for t in texts if t and not BETWEEN_KNOWN.search(t) and len(_parts(t)) == 1}
     for text in dict.fromkeys(texts):
         known[text] = None if text.lower() in NONE else _genes(text, control, alone)
     return [known[t] for t in texts]
@@ -161,7 +164,7 @@ def parse_conditions(values: Sequence[Any] | np.ndarray, *, control: str) -> lis
 def _genes(text: str, control: str, alone: set[str]) -> Condition:
     if text == control:
         return ()
-    parts = [p for whole in _parts(text) for p in _by_underscore(whole, control, alone)]
+    parts = [p for whole in _parts(text) for p in _known_parts(whole, control, alone)]
     genes = [p for p in parts if p != control and (len(parts) == 1 or not is_control(p))]
     if len(set(genes)) < len(genes):
         twice = next(g for g in genes if genes.count(g) > 1)
@@ -173,8 +176,8 @@ def _genes(text: str, control: str, alone: set[str]) -> Condition:
     return tuple(sorted(genes))
 
 
-def _by_underscore(text: str, control: str, alone: set[str]) -> list[str]:
-    parts = [p for p in (p.strip() for p in text.split("_")) if p]
+def _known_parts(text: str, control: str, alone: set[str]) -> list[str]:
+    parts = [p for p in (p.strip() for p in BETWEEN_KNOWN.split(text)) if p]
     if len(parts) < 2 or text == control or is_control(text) or _is_symbol(text):
         return [text]
     known = all(p == control or is_control(p) or p in alone or _is_symbol(p) for p in parts)
