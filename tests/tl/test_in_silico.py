@@ -65,6 +65,21 @@ def test_towards_a_state_markers_of_it_come_first(blood):
     assert more[known[:30]].mean() > more[known[-30:]].mean()
 
 
+@pytest.mark.parametrize("kind", [list, tuple, set, np.array, pd.Index, pd.Series])
+def test_genes_may_be_any_collection(blood, kind):
+    names = list(blood.var_names[:2])
+    table = sgt.tl.in_silico(blood, kind(names), n_like=0, max_cells=20, copy=True).uns["sgt_in_silico"]["genes"]
+    assert set(table.index) == set(names)
+
+
+def test_the_line_names_the_goal_and_rounds_no_shift_to_nothing(blood, caplog):
+    start, goal = map(str, blood.obs["cell_type"].value_counts().index[:2])
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.in_silico(blood, list(blood.var_names[:3]), groupby="cell_type", start=start, goal=goal, copy=True)
+    assert f"moved furthest towards {goal} by" in caplog.text
+    assert "(0.0000)" not in caplog.text
+
+
 def test_genes_together_and_the_seed(blood):
     a, b = (
         sgt.tl.in_silico(blood, list(blood.var_names[:5]), together=True, max_cells=40, copy=True) for _ in range(2)

@@ -10,7 +10,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import IN_SILICO, PerturbationKeys
-from scgnn_tools._log import counted, say
+from scgnn_tools._log import counted, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG, generator, seed
@@ -108,7 +108,8 @@ def in_silico(
           vector. ``shift`` is 1 − cosine. With a goal it is ``shift_goal``, the cosine with the goal's mean after, less before, and
           ``shift_<state>`` for the others. Its ``sd`` is over ``n_cells``. ``p`` is of a rank-sum test against other genes, ``fdr`` is
           Benjamini-Hochberg. Beside them stand ``like_genes``, ``pca``, ``residual``, and ``mean_rank``. A gene is compared with all
-          that were perturbed in the same call, those of ``n_like`` too: of one gene alone ``p``, ``like_genes`` and ``residual`` are NaN.
+          that were perturbed in the same call, those of ``n_like`` too: without these ``p``, ``like_genes`` and ``residual`` of one gene
+          are NaN.
         - ``affected``, for ``level="gene"``: the long table of other genes.
         - ``params``: how it was made, with ``n_like_genes``, the number of genes of like expression, and how much rank explains.
 
@@ -163,12 +164,12 @@ def in_silico(
     if by_gene and len(at) > MOST_BY_GENE:
         msg = f"level='gene' holds a row a pair of genes; {len(at):,} genes are too many. Name up to {MOST_BY_GENE}."
         raise InputValueError(msg)
-    controls = like_genes(cells, at, n_like)
-    asked = Asked(at, kind, together, insert=kind == "overexpress" and genes != ALL, by_gene=by_gene, controls=controls)
+    controls, named = like_genes(cells, at, n_like), not (isinstance(genes, str) and genes == ALL)
+    asked = Asked(at, kind, together, insert=kind == "overexpress" and named, by_gene=by_gene, controls=controls)
     found = shifts_of(loaded, cells, states, asked)
     names = np.array([TOGETHER], dtype=object) if together else loaded.vocabulary[at].astype(object)
     table, about = summary(names, found, in_components(cells, states, asked), cells, asked, goal, rng=seed(rng))
-    if genes != ALL and len(silent := table.index[table["n_cells"] == 0]):
+    if named and len(silent := table.index[table["n_cells"] == 0]):
         msg = f"{listed(silent)}: expressed in none of the {len(chosen.start):,} cells that were looked at; such a row holds NaN."
         warn(msg)
     params: dict[str, Any] = {
@@ -187,20 +188,23 @@ def in_silico(
     if by_gene:
         record["affected"] = of_genes(found, names, loaded.vocabulary.astype(object))
     changed = write(adata, {"uns": {keys.uns: record}}, copy=copy, mod=mod)
-    said = _said(table, params, "shift" if goal is None else f"shift_{GOAL}")
+    said = _said(table, params, goal)
     say(f"in_silico: {loaded.card.name}, {kind}, {len(chosen.start):,} cells, {said} -> uns['{keys.uns}']")
     return changed
 
 
-def _said(table: "pd.DataFrame", about: dict[str, Any], measure: str) -> str:
+def _said(table: "pd.DataFrame", about: dict[str, Any], goal: str | None) -> str:
     """Return what moved most, and what explains it; with few genes nothing can be compared."""
     if not len(table):
         return "no gene was perturbed"
-    first = f"{table.index[0]} ({table[measure].iloc[0]:.4f})"
+    measure, moved = (
+        ("shift", "most moved") if goal is None else (f"shift_{GOAL}", f"moved furthest towards {printable(goal)}")
+    )
+    first = f"{table.index[0]} ({table[measure].iloc[0]:.2g})"
     if not np.isfinite(about["explained_by_rank"]):
         few = (
             "too few genes for like_genes, p and residual to mean much: pass n_like=20, ask for more genes, or for all"
         )
-        return f"most moved by {first} of {len(table):,}; {few}" if len(table) > 1 else f"{first}; {few}"
+        return f"{moved} by {first} of {len(table):,}; {few}" if len(table) > 1 else f"{first}; {few}"
     explained = f"rank explains {about['explained_by_rank']:.0%}, Spearman with PCA {about['spearman_pca']:.2f}"
-    return f"{counted(len(table), 'gene')}; most moved by {first}; genes like it: {table['like_genes'].iloc[0]:.4f}; {explained}"
+    return f"{counted(len(table), 'gene')}; {moved} by {first}; genes like it: {table['like_genes'].iloc[0]:.2g}; {explained}"
