@@ -257,6 +257,24 @@ def test_a_fitted_integration_maps_new_cells_and_is_saved(two_donors, scgpt, tmp
     np.testing.assert_allclose(again.transform(new, "donor"), new.obsm["X_sgt_integrated"], atol=1e-4)
 
 
+IDS = ["ENSG00000096968", "ENSG00000027697", "ENSG00000159128", "ENSG00000168610", "ENSG00000125347", "ENSG00000141867"]
+SYMBOLS = ["JAK2", "IFNGR1", "IFNGR2", "STAT3", "IRF1", "BRD4"]
+
+
+@pytest.mark.parametrize("new_names", [SYMBOLS, [f"{i}.7" for i in IDS]])
+def test_new_cells_may_name_their_genes_in_another_way(two_donors, new_names):
+    old = two_donors[:, :6].copy()
+    old.var_names = IDS
+    model, new = Integrator.fit(old, "donor", method="none", n_comps=3), old[:, ::-1].copy()
+    new.var_names = new_names[::-1]
+    np.testing.assert_allclose(model.transform(new), model.vectors, atol=1e-4)
+    new.var_names = [f"x{i}" for i in range(6)]
+    with pytest.raises(
+        InputValueError, match=r"Those of the fit begin with ENSG.*, those of the new cells with x0, x1, x2"
+    ):
+        model.transform(new)
+
+
 def test_batches_that_a_fit_did_not_see_are_named(two_donors, caplog):
     model = Integrator.fit(two_donors, "donor", method="none", n_comps=5)
     new = two_donors.copy()

@@ -124,7 +124,7 @@ def verdict(found: Evaluation | None, own: str) -> str:
     what is advised instead does not win by construction.
     """
     if found is None:
-        return f"{own}: the cells with a label are of one batch or of one label; nothing to score"
+        return f"{own}: nothing to score; two batches and two labels of ten cells or more are wanted"
     others = [n for n in found.halves if n != own and found.table.loc[n, "kind"] == "baseline"]
     if not others:
         return f"{own}: no baseline was asked for"

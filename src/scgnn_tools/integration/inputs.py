@@ -17,7 +17,7 @@ from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.data.order import content_keys, sorted_by
 from scgnn_tools.data.variable_genes import moments, variable_genes
-from scgnn_tools.genes import gene_names
+from scgnn_tools.genes import gene_names, match
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.integration.streamed_pca import StreamedPCA, chosen_rows
 
@@ -238,13 +238,20 @@ def new_cells(adata: "AnnData", genes: np.ndarray, *, layer: str | None, gene_ke
     opened = open_expression(adata, layer=layer)
     at = pd.Series(np.arange(len(genes)), index=genes)
     at = at[~at.index.duplicated()]
-    column = at.reindex(gene_names(opened.var, gene_key=gene_key)).to_numpy()
+    names = as_text(gene_names(opened.var, gene_key=gene_key))
+    column = at.reindex(names).to_numpy()
+    if (
+        len(names) and np.isin(at.index, names).mean() < 0.5
+    ):  # ids, ids with a version, or symbols: not those of the fit
+        position = match(names, at.index.to_numpy()).index
+        column = np.where(position >= 0, at.to_numpy()[position], np.nan)
     found = np.flatnonzero(np.isfinite(column))
     share = len(np.unique(column[found])) / len(genes)
     if share < 0.5:
+        fit, new = (", ".join(map(printable, some[:3])) for some in (genes, names))
         msg = (
-            f"The new cells hold {share:.0%} of the {len(genes):,} genes of the fit; at least half are wanted. They begin with "
-            f"{', '.join(map(printable, genes[:3]))}. Pass gene_key= for the names that the fit was made with."
+            f"The new cells hold {share:.0%} of the {len(genes):,} genes of the fit; at least half are wanted. Those of the fit begin with "
+            f"{fit}, those of the new cells with {new}. Pass gene_key= for the names that the fit was made with."
         )
         raise InputValueError(msg)
     if share < 0.9:
