@@ -91,6 +91,8 @@ def test_fold_changes_as_of_knocktf(samples):
     assert out["params"]["input"] == "log2 fold changes"
     assert out["evaluation"].loc["counting", "auprc"] > 1.5 * out["evaluation"].loc["counting", "auprc_base"]
     assert "no replicate, so no ceiling" in out["verdict"]
+    with pytest.raises(MissingKeyError, match="target_key='gene' is no column of obs; the columns are: source"):
+        sgt.tl.knockout_bulk(adata, target_key="gene")
     adata.layers["control"] = np.log1p(controls)
     again = sgt.tl.knockout_bulk(adata, copy=True, min_expression=50).uns["sgt_knockout"]
     assert again["per_experiment"]["n"].max() < 60

@@ -282,6 +282,7 @@ BAD = [
         WRONG,
         "holds 10 control cells; a change is .* at least 20",
     ),
+    (column("gene", lambda g: np.full(900, None)), {}, WRONG, r"obs\['gene'\] says nothing of any of the 900 cells"),
     (renamed("JAK1", "JAK1+JAK1"), {}, WRONG, r"'JAK1\+JAK1' names 'JAK1' twice"),
     (APART, LANE, WRONG, "the two are confounded"),
     (column("gene", ALONE), {}, WRONG, r"No condition of .* has 10 cells; the largest has 1"),

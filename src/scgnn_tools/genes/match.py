@@ -161,7 +161,8 @@ def spelled_as(names: np.ndarray, *wanted: Iterable[str], organism: str) -> np.n
     Where several spell one gene the first has its way, and of one ``wanted`` the name as it is.
     """
     out = as_text(names)
-    words, called = pd.unique(out), {}
+    words = pd.unique(out)
+    called: dict[str, str] = {}
     for some in map(set, wanted):
         called |= {w: w for w in words if w in some and w not in called}
         lacking = np.array(sorted(some - set(words)), dtype=object)

@@ -43,7 +43,10 @@ def drawn_controls(cells: Screen, n: int, rng: RNG) -> np.ndarray:
 
 def check_quantiles(quantiles: "Sequence[float] | None") -> list[float]:
     """Return the quantiles, each once, sorted."""
-    return sorted({share("quantiles", q) for q in ([] if quantiles is None else sequence("quantiles", quantiles))})
+    given = (
+        [] if quantiles is None else [quantiles] if isinstance(quantiles, float) else sequence("quantiles", quantiles)
+    )
+    return sorted({share("quantiles", q) for q in given})
 
 
 def quantiles_of(

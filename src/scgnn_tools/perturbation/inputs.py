@@ -115,6 +115,9 @@ def screen(
     n_genes = integer("n_genes", n_genes, least=2, or_none=True)
     values = column_of(adata.obs, perturbation_key, "perturbation_key")
     text = values.astype(object).where(values.notna(), "").to_numpy()
+    if not any(map(len, map(str, text))):
+        msg = f"obs[{printable(perturbation_key)!r}] says nothing of any of the {len(text):,} cells. Pass another perturbation_key=."
+        raise InputValueError(msg)
     found = find_control(text, control)
     parsed = parse_conditions(text, control=found)
     if dose_key is not None:

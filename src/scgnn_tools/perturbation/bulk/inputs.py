@@ -31,6 +31,9 @@ MOST_LOG = 30.0
 STUDY = "study"
 """Column of the studies, which may be missing where nobody named another."""
 
+TARGET = "target"
+"""Column of the targets, in whose place a table of fold changes may have "source" where nobody named another."""
+
 PER_MILLION = 1e6
 LEVEL = 1e-3
 """Share by which totals of samples that were scaled to the same may differ."""
@@ -339,7 +342,7 @@ def _of_changes(
             "For bulk samples pass role_key= with the column that says which is the control."
         )
         raise MissingKeyError(msg)
-    column = "source" if target_key not in adata.obs and "source" in adata.obs else target_key
+    column = "source" if target_key == TARGET and TARGET not in adata.obs and "source" in adata.obs else target_key
     target, study = _column(adata, column, "target_key"), _study(adata, study_key)
     control = None
     expressed = np.ones(x.shape, dtype=bool)
