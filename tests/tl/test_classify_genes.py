@@ -63,6 +63,8 @@ def test_every_gene_of_a_model_without_an_object(planted, bundled):
         *(f"corpus-svd, {c}" for c in READERS),
     ]
     assert list(every.index) == ["corpus-svd", "random", *(f"corpus-svd, {c}" for c in READERS)]
+    named = sgt.tl.classify_genes(None, given, model="corpus-svd", n_trees=5, n_folds=2)
+    pd.testing.assert_frame_equal(named, every)
     known = np.isin(planted.var_names, bundled.vocabulary)
     assert (every["n_genes"] == known.sum()).all()
     assert (some["n_genes"] == known[::2].sum()).all()

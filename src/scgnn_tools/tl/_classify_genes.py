@@ -46,7 +46,7 @@ def classify_genes(
     classes: "Mapping[str, Sequence[str]] | pd.Series",
     *,
     method: Literal["forest", "finetune"] = "forest",
-    model: "FoundationModel | None" = None,
+    model: "str | FoundationModel | None" = None,
     use_rep: "str | Sequence[str] | None" = None,
     n_folds: int = 5,
     n_trees: int = 500,
@@ -75,7 +75,7 @@ def classify_genes(
         "forest", a random forest on one vector a gene; "finetune", a head on the hidden states of the genes in the cells, tuned together
         with the network. Folds are over genes in both: a gene that is scored was in no cell's loss.
     model
-        A loaded foundation model, whose gene table gives the vectors; with "finetune" the network to tune, which is left as it is.
+        A foundation model, or its name, whose gene table gives the vectors; with "finetune" the network to tune, which is left as it is.
     use_rep
         Key of ``varm``, written by :func:`scgnn_tools.tl.embed`, or several, which are scored beside the first on the genes that all of
         them know: Gene2vec or BioBERT, if you put their vectors there. None takes the last embedding, where there is no ``model``.
@@ -144,6 +144,10 @@ def classify_genes(
     choice("adapt", adapt, ("lora", "full", "head"))
     number_of("lr", lr, above=0, or_none=True)
     labels = _labels(classes)
+    if isinstance(model, str):
+        from scgnn_tools import fm
+
+        model = fm.load(model)
     number, tuned = seed(rng), None
     peers: dict[str, np.ndarray] = {}
     keys = [use_rep] if use_rep is None or isinstance(use_rep, str) else sequence("use_rep", use_rep)
