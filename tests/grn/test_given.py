@@ -66,7 +66,7 @@ def test_several_networks_tell_which_of_them_has_an_edge():
 def test_a_resource_is_downloaded_once(tmp_path, monkeypatch):
     calls = []
 
-    def download(name, organism):
+    def download(name, organism, _argument):
         calls.append((name, organism))
         return pd.DataFrame({"source": ["SPI1"], "target": ["LYZ"], "weight": [-1]})
 
@@ -89,6 +89,8 @@ def test_a_resource_that_cannot_be_had(tmp_path, monkeypatch):
     monkeypatch.setattr(sgt.settings, "cache_dir", tmp_path)
     with pytest.raises(InputValueError, match=r"DoRothEA could not be downloaded \(OSError: no network\)"):
         read("dorothea")
+    with pytest.raises(InputValueError, match="source, target and weight as truth="):
+        resources.resource("dorothea", "human", "truth")
     assert not list(tmp_path.iterdir())
 
 

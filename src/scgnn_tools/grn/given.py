@@ -110,7 +110,7 @@ def _named(
     if name.lower() in ("auto", "trrust"):
         return {f"TRRUST ({organism})": genes.prior("trrust", organism)}
     if name.lower() in RESOURCES:
-        return {f"{RESOURCES[name.lower()]} ({organism})": resource(name.lower(), organism)}
+        return {f"{RESOURCES[name.lower()]} ({organism})": resource(name.lower(), organism, argument)}
     if is_file(name):
         return {Path(name).name: read_network(name)}
     known = ["trrust", *RESOURCES, *there]

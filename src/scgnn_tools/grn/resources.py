@@ -14,7 +14,7 @@ RESOURCES = {"collectri": "CollecTRI", "dorothea": "DoRothEA"}
 """What can be asked for by name, and what to call it."""
 
 
-def resource(name: str, organism: str) -> pd.DataFrame:
+def resource(name: str, organism: str, argument: str = "prior") -> pd.DataFrame:
     """Return a network of decoupler, from ``settings.cache_dir/networks`` if it was downloaded before.
 
     Parameters
@@ -23,6 +23,8 @@ def resource(name: str, organism: str) -> pd.DataFrame:
         "collectri" (signed), or "dorothea" (signed, levels A to C).
     organism
         "human" or "mouse".
+    argument
+        Name of the argument that asks for it, for messages.
 
     Raises
     ------
@@ -34,14 +36,14 @@ def resource(name: str, organism: str) -> pd.DataFrame:
     kept = Path(settings.cache_dir) / "networks" / f"{name}_{organism}.csv.gz"
     if kept.is_file():
         return pd.read_csv(kept)
-    table = _download(name, organism)
+    table = _download(name, organism, argument)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_whole(kept, lambda part: table.to_csv(part, index=False, compression="gzip"))
     say(f"{RESOURCES[name]} ({organism}): {len(table):,} edges, downloaded by decoupler -> {kept}")
     return table
 
 
-def _download(name: str, organism: str) -> pd.DataFrame:
+def _download(name: str, organism: str, argument: str) -> pd.DataFrame:
     """Return the table that decoupler downloads."""
     try:
         with warnings.catch_warnings():
@@ -57,6 +59,6 @@ def _download(name: str, organism: str) -> pd.DataFrame:
     except Exception as error:  # of requests, of the server, of what it sends: all the same to the user
         msg = (
             f"{RESOURCES[name]} could not be downloaded ({type(error).__name__}: {printable(error, limit=200)}). Pass a file or a table "
-            "with source, target and weight as prior=."
+            f"with source, target and weight as {argument}=."
         )
         raise InputValueError(msg) from error
