@@ -54,6 +54,7 @@ def test_cells_that_lose_their_factor_go_to_those_without_it(cells, tmp_path):
     assert k["verdict"].startswith("without F1 the cells of A go furthest")
     more = sgt.tl.tf_knockout(a, "F1", level=2.5, n_shuffles=2, copy=True).uns["sgt_tf_knockout"]["verdict"]
     assert more.startswith("with F1 set to 2.5 the cells of")
+    assert more.endswith("the rewired networks (n_shuffles=2) are too few to tell it from chance, pass 20 or more")
     assert a.obsm["sgt_tf_knockout_towards"].loc[a.obs["kind"] == "A", "B"].mean() == pytest.approx(
         ways.loc[("A", "B"), "share"], abs=1e-4
     )
@@ -71,6 +72,11 @@ def test_a_network_without_groups_and_without_rewired_ones(cells):
     assert k["towards"].set_index(["from", "to"]).loc[("A", "B"), "share"] > 0.3
     assert k["towards"]["p"].isna().all()
     assert "rewired networks were left out" in k["verdict"]
+    a.obs["some"] = np.where(np.arange(a.n_obs) % 5, a.obs["kind"], " ")
+    sgt.tl.tf_knockout(a, "F1", key="whole", labels_key="some", n_shuffles=20, key_added="some")
+    assert set(a.uns["some"]["towards"]["from"]) == {"A", "B"}  # a blank is no type
+    sgt.tl.tf_knockout(a, "F1", key="whole", n_shuffles=20, key_added="one")
+    assert a.uns["one"]["verdict"].startswith("without F1 all cells move, ")
     sgt.tl.tf_knockout(a, "F1", key="sgt_grn", group="B", n_shuffles=0, key_added="b")
     assert np.isfinite(a.obsm["b"]).all(axis=1).tolist() == (a.obs["kind"] == "B").tolist()
 

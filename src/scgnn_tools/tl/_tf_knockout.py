@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import did_you_mean, integer, listed, number
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -24,6 +24,12 @@ from scgnn_tools.grn.table import edges_of, network
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
+
+EVERY = "all cells"
+"""What the cells of a network without groups are called."""
+
+FEWEST = 20
+"""Rewired networks below which no share of them that is as far can be below 5 %."""
 
 
 @door
@@ -71,7 +77,7 @@ def tf_knockout(
     n_targets
         Targets of each transcription factor, the best; None takes all.
     n_shuffles
-        Rewired networks; 0 makes none, and nothing is then said of how sure it is.
+        Rewired networks; of fewer than 20, and of none, nothing is said of how sure it is.
     layer
         "X", "raw" or a layer; None takes the first that fits. It is log-normalised if it holds counts.
     mod
@@ -196,8 +202,8 @@ def _reliable(entry: dict[str, Any]) -> set[str]:
 
 
 def _labels(adata: "AnnData", labels_key: str) -> pd.Series:
-    labels = column_of(adata.obs, labels_key, "labels_key").astype(object)
-    return labels.map(lambda v: np.nan if pd.isna(v) else str(v))
+    labels = column_of(adata.obs, labels_key, "labels_key")
+    return labels.astype(object).map(str).where(~without_value(labels), np.nan)
 
 
 def _groups(
@@ -206,7 +212,7 @@ def _groups(
     """Return the cells and the edges of each group; all cells of a network without."""
     groupby = params.get("groupby")
     if "group" not in edges or groupby is None:
-        return [("all cells" if group is None else str(group), np.arange(adata.n_obs), edges)]
+        return [(EVERY if group is None else str(group), np.arange(adata.n_obs), edges)]
     label = column_of(adata.obs, groupby, "groupby").astype(str).to_numpy()
     return [(str(g), np.flatnonzero(label == str(g)), mine) for g, mine in edges.groupby(edges["group"].astype(str))]
 
@@ -214,7 +220,8 @@ def _groups(
 def _verdict(tf: str, level: float, shift: pd.DataFrame, towards: pd.DataFrame, n_shuffles: int) -> str:
     far = shift.sort_values("length", ascending=False).iloc[0]
     how = f"with {printable(tf)} set to {level:g}" if level else f"without {printable(tf)}"
-    said = f"{how} the cells of {printable(far['group'])} go furthest"
+    who = "all cells" if far["group"] == EVERY else f"the cells of {printable(far['group'])}"
+    said = f"{how} {who} {'go furthest' if len(shift) > 1 else 'move'}"
     if not n_shuffles:
         return f"{said}; rewired networks were left out (n_shuffles=0), so nothing says that it is the network's"
     said += (
@@ -222,6 +229,8 @@ def _verdict(tf: str, level: float, shift: pd.DataFrame, towards: pd.DataFrame, 
         if far["rewired"]
         else ""
     )
+    if n_shuffles < FEWEST:
+        return f"{said}; the rewired networks (n_shuffles={n_shuffles}) are too few to tell it from chance, pass {FEWEST} or more"
     if len(towards):
         outside = towards[(towards["share"] < towards["low"]) | (towards["share"] > towards["high"])]
         said += f"; {len(outside)} of {len(towards)} ways between types are outside what 95 % of rewired networks do"
