@@ -19,11 +19,8 @@ def gene_sets(edges: pd.DataFrame) -> str:
     edges
         ``source``, ``target``, ``sign``, best first.
     """
-    name = np.where(
-        edges["sign"].to_numpy(dtype=float) < 0, edges["source"].astype(str) + "(-)", edges["source"].astype(str)
-    )
     lines = []
-    for regulon, targets in edges["target"].astype(str).groupby(name, sort=False):
+    for regulon, targets in _by_regulon(edges, activated=""):
         once = list(dict.fromkeys(targets))
         lines.append("\t".join([_flat(regulon), f"{len(once)} targets", *map(_flat, once)]))
     return "\n".join([*lines, ""])
@@ -47,7 +44,7 @@ def write_loom(path: Path, x: Any, cells: np.ndarray, genes: np.ndarray, edges: 
     cells, genes
         Their names.
     edges
-        ``source``, ``target``.
+        ``source``, ``target``, ``sign``: what a factor represses is a regulon of its own, ``SPI1(-)``.
 
     Raises
     ------
@@ -55,14 +52,21 @@ def write_loom(path: Path, x: Any, cells: np.ndarray, genes: np.ndarray, edges: 
         If loompy is not installed.
     """
     loompy = loom()
-    factors = edges["source"].astype(str).unique()
-    member = np.zeros(len(genes), dtype=[(f"{f}(+)", np.int8) for f in factors])
+    regulons = _by_regulon(edges, activated="(+)")
+    member = np.zeros(len(genes), dtype=[(name, np.int8) for name, _ in regulons])
     number = pd.Index(genes)
-    for factor, targets in edges.groupby(edges["source"].astype(str), sort=False)["target"]:
-        at = number.get_indexer(targets.astype(str))
-        member[f"{factor}(+)"][at[at >= 0]] = 1
+    for name, targets in regulons:
+        at = number.get_indexer(targets)
+        member[name][at[at >= 0]] = 1
     rows, columns = {"Gene": genes.astype(str), "Regulons": member}, {"CellID": cells.astype(str)}
     loompy.create(str(path), sp.coo_matrix(sp.csr_matrix(x).T), rows, columns)
+
+
+def _by_regulon(edges: pd.DataFrame, *, activated: str) -> list[tuple[str, pd.Series]]:
+    """Return the targets of each regulon by its name: the factor with ``activated`` behind it, or "(-)" for what it represses."""
+    represses = edges["sign"].to_numpy(dtype=float) < 0
+    name = edges["source"].astype(str) + np.where(represses, "(-)", activated)
+    return list(edges["target"].astype(str).groupby(name, sort=False))
 
 
 def loom() -> Any:

@@ -64,7 +64,7 @@ def export_grn(
         - ``"decoupler"``: a CSV of ``source``, ``target``, signed ``weight``, see :func:`scgnn_tools.tl.regulons`.
         - ``"gmt"``: gene sets, a line for each transcription factor, and what it represses in a line of its own.
         - ``"scenic"``: the adjacencies of pySCENIC and GRNBoost2, ``TF``, ``target``, ``importance``; the ending is .tsv.
-        - ``"loom"``: cells and regulons as SCENIC has them; needs loompy.
+        - ``"loom"``: cells and regulons as SCENIC has them, ``SPI1(+)`` and what it represses as ``SPI1(-)``; needs loompy.
 
     group
         Network of one group of cells; None takes all. With several groups an edge is written once for each, "decoupler" takes the best.
