@@ -101,6 +101,20 @@ def test_a_whole_table_whose_columns_are_of_other_kinds(pbmc68k, wrong):
         sgt.pl.grn(pbmc68k, "own")
 
 
+@pytest.mark.parametrize("wrong", [{"score": [1.0, np.inf]}, {"score": [1.0, np.nan]}, {"target": ["LYZ", None]}])
+def test_a_whole_table_with_rows_that_are_no_edges(pbmc68k, wrong):
+    table = pd.DataFrame({"source": "SPI1", "target": ["LYZ", "CST3"], "score": 1.0, "known": False, "sign": np.nan})
+    pbmc68k.uns["own"] = table.assign(**wrong)
+    assert network(pbmc68k, "own")["edges"]["target"].tolist() == ["LYZ"]
+    assert sgt.pl.grn(pbmc68k, "own").axes
+    pbmc68k.uns["own"] = table.assign(score=np.nan)
+    with pytest.raises(GraphError, match="no edge with a score"):
+        sgt.tl.regulons(pbmc68k, "own")
+    pbmc68k.uns["own"] = pd.concat([table, table[["score"]]], axis=1)
+    with pytest.raises(InputValueError, match="has the column score more than once"):
+        sgt.tl.regulons(pbmc68k, "own")
+
+
 def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
     symbols = pbmc68k.raw.var_names
     var = pd.DataFrame({"symbol": symbols.to_numpy()}, index=[f"id{i}" for i in range(len(symbols))])
@@ -130,6 +144,8 @@ def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": ["1,5"]}), {}, InputValueError, "With a decimal comma"),
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": [pd.Timestamp(0)]}), {}, InputValueError, "'weight' holds '1970"),
         ({1: pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), "1": "trrust"}, {}, InputValueError, "two networks called 1"),
+        ({1: "trrust", "1": "trrust"}, {"groupby": "bulk_labels"}, InputValueError, "two networks called 1"),
+        ({}, {"groupby": "bulk_labels"}, InputValueError, "table is empty; it is a dict of group -> table"),
     ],
 )  # fmt: skip
 def test_what_is_no_network(pbmc68k, table, more, error, says):

@@ -13,7 +13,7 @@ from scgnn_tools._names import safe_names
 from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, tidied
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import numbers
-from scgnn_tools.grn.given import as_one, given_networks, merged
+from scgnn_tools.grn.given import as_one, check_names, given_networks, merged
 from scgnn_tools.grn.names import GeneNames
 from scgnn_tools.grn.signs import MODES
 
@@ -47,6 +47,10 @@ def imported(
     """
     how: dict[str, Any] = {"organism": organism, "adata": adata, "names": names, "argument": "table"}
     if groupby is not None and isinstance(table, Mapping):
+        if not table:
+            msg = "table is empty; it is a dict of group -> table."
+            raise InputValueError(msg)
+        check_names(table, "table")
         parts = {str(g): as_one(given_networks(t, **how)) for g, t in table.items()}
         edges = pd.concat([in_one_form(t).assign(group=g) for g, t in parts.items()], ignore_index=True)
         edges = edges.assign(**{c: storable(edges[c]) for c in edges.columns.drop(["score", "sign"])})

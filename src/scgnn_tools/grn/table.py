@@ -45,10 +45,14 @@ def network(adata: "AnnData", key: str) -> dict[str, Any]:
 
 def _completed(edges: pd.DataFrame) -> pd.DataFrame:
     """Return edges with all that the tools and figures look at: ``source``, ``target``, ``score``, ``known``, ``sign``."""
-    if set(NEEDED) <= set(edges.columns) and len(edges):
+    if set(NEEDED) <= set(edges.columns) and edges.columns.is_unique and len(edges):
         kinds = [edges[c].dtype for c in ("score", "sign", "known")]  # of a column that holds nothing missing
         if "".join(k.kind if isinstance(k, np.dtype) else "O" for k in kinds) == "ffb":
-            return edges
+            fine = np.isfinite(edges["score"]) & edges["source"].notna() & edges["target"].notna()
+            if fine.all():
+                return edges
+            if fine.any():
+                return edges[fine].reset_index(drop=True)
     out = in_one_form(edges, "group" if "group" in edges else None)
     known = _flags(edges["known"])[out.index] if "known" in edges else np.zeros(len(out), dtype=bool)
     return out.assign(known=known).reset_index(drop=True)
