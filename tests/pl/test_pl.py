@@ -188,6 +188,8 @@ def test_no_network_and_no_edge(network, pbmc68k):
     with pytest.raises(InputValueError, match="There is no edge to draw"):
         sgt.pl.grn(network, tfs=["NOSUCH"])
     there = network.uns["sgt_grn"]["edges"]["source"].iloc[0]
+    with pytest.raises(InputValueError, match="There is no edge to draw from NOSUCH; transcription factors"):
+        sgt.pl.grn(network, tfs=[there, "NOSUCH"])
     with pytest.raises(InputValueError, match=f"There is no edge to draw .*Did you mean '{there}'"):
         sgt.pl.grn(network, tf=there.lower())
     with pytest.raises(InputValueError, match="Pass one of them"):

@@ -29,6 +29,12 @@ def test_activity_by_group(adata):
     assert len(figure.axes[0].get_xticklabels()) == adata.obs["bulk_labels"].nunique()
     picked = sgt.pl.regulon_heatmap(adata, "bulk_labels", tfs=["F1", "F0"])
     assert [t.get_text() for t in picked.axes[0].get_yticklabels()] == ["F1", "F0"]
+    kind = np.where(
+        adata.obs["bulk_labels"] == "CD19+ B", "B", np.where(adata.obs["bulk_labels"] == "Dendritic", "D", " ")
+    )
+    adata.obs["some"] = pd.Categorical(kind, categories=["D", "B", "unused", " "])
+    ordered = sgt.pl.regulon_heatmap(adata, "some")  # as the categories are, without a blank one
+    assert [t.get_text() for t in ordered.axes[0].get_xticklabels()] == ["D", "B"]
 
 
 def test_specificity_by_group(adata):
@@ -49,7 +55,13 @@ def test_specificity_by_group(adata):
             InputValueError,
             "no activity of F9; there is of F0",
         ),
-        ("regulon_heatmap", {"groupby": "one"}, InputValueError, "has 1 groups"),
+        ("regulon_heatmap", {"groupby": "one"}, InputValueError, "has 1 group; two"),
+        (
+            "regulon_heatmap",
+            {"groupby": "bulk_labels", "tfs": []},
+            InputValueError,
+            "tfs= names no transcription factor; there is",
+        ),
         ("regulon_specificity", {"groups": ["NK"]}, InputValueError, "no group NK; there is: B"),
         ("regulon_specificity", {"key": "own"}, MissingKeyError, "holds no specificity"),
     ],

@@ -109,11 +109,12 @@ def grn(
         raise InputValueError(msg)
     integer("n_edges", n_edges, or_none=True)
     wanted = [tf] if tf is not None else None if tfs is None else sequence("tfs", tfs)
-    edges = every if wanted is None else every[every["source"].isin(list(wanted))]
-    if edges.empty:
-        asked = "" if wanted is None else f" from {listed(wanted)}"
-        there = every["source"].unique()
-        near = "".join(did_you_mean(name, there) for name in list(wanted or [])[:1])
+    edges = every if wanted is None else every[every["source"].isin(wanted)]
+    there = every["source"].unique().tolist()
+    lacking = [t for t in wanted or [] if t not in there]
+    if lacking or edges.empty:
+        asked = "" if wanted is None else f" from {listed(lacking)}"
+        near = "".join(did_you_mean(name, there) for name in lacking[:1])
         msg = f"There is no edge to draw{asked}; transcription factors of the network are {listed(there[:5])}, ….{near}"
         raise InputValueError(msg)
     evaluation = entry.get("evaluation", {})

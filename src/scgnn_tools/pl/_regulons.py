@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import integer, listed, sequence
-from scgnn_tools._columns import column_of
+from scgnn_tools._choices import did_you_mean, integer, listed, sequence
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
-from scgnn_tools._log import printable
+from scgnn_tools._log import counted, printable
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import network
@@ -78,15 +78,12 @@ def regulon_heatmap(
     names = adata.uns.get(keys.uns, {}).get("factors", table.columns)
     values = table.set_axis([str(n) for n in names], axis=1).astype(float)
     label = column_of(adata.obs, groupby, "groupby")
-    spread = values.std()
-    means = (
-        ((values - values.mean()) / spread.where(spread > 0))
-        .groupby(label.astype(object).to_numpy())
-        .mean()
-        .dropna(axis=1)
-    )
+    some, spread = ~without_value(label), values.std()
+    standard = (values - values.mean()) / spread.where(spread > 0)
+    groups = label[some].astype("category").cat.remove_unused_categories()  # in the order of the categories
+    means = standard[some].groupby(groups.array, observed=True).mean().dropna(axis=1)
     if len(means) < 2:
-        msg = f"obs[{groupby!r}] has {len(means)} groups; two at least are compared."
+        msg = f"obs[{groupby!r}] has {counted(len(means), 'group')}; two at least are compared."
         raise InputValueError(msg)
     if tfs is None:
         chosen = list(dict.fromkeys(t for g in means.index for t in means.loc[g].nlargest(n_tfs).index))
@@ -94,7 +91,10 @@ def regulon_heatmap(
         chosen = sequence("tfs", tfs)
         lacking = [t for t in chosen if t not in means]
         if lacking or not chosen:
-            msg = f"There is no activity of {listed(lacking[:5])}; there is of {listed(means.columns[:5])}, …."
+            asked = (
+                f"There is no activity of {listed(lacking[:5])}" if lacking else "tfs= names no transcription factor"
+            )
+            msg = f"{asked}; there is of {listed(means.columns[:5])}, ….{did_you_mean(lacking[0], means.columns) if lacking else ''}"
             raise InputValueError(msg)
     width, height = check_figsize(figsize or (2.8 + 0.42 * len(means), 1.6 + 0.2 * len(chosen)))
     with canvas.axes((width, height)) as panel:
