@@ -94,6 +94,8 @@ def test_base_networks_of_peaks_and_factors():
     assert check_edges(wide)[["source", "target"]].to_numpy().tolist() == [["GATA1", "Y"], ["SPI1", "X"]]
     with pytest.raises(GraphError, match="none that names the gene of a row: add a column gene_short_name"):
         check_edges(wide.drop(columns="gene_short_name").assign(IRF8=[0, 1, 0]))
+    with pytest.raises(GraphError, match="no edge that can be used: no factor has a 1 in its column"):
+        check_edges(wide.assign(SPI1=0, GATA1=0))
 
 
 def test_two_columns_for_one_end():

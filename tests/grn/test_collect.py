@@ -44,6 +44,14 @@ def test_a_mouse_gene_without_a_human_name_is_one_gene_in_any_case(cells):
     assert list(one.tfs) == list(two.tfs)
 
 
+def test_a_gene_that_a_table_spells_in_two_ways_is_one(cells):
+    table = pd.DataFrame(
+        {"source": ["GATA1", "gata1", " Gata1"], "target": ["LYZ", "CD74", "tal1"]}
+    )  # neither is in the data
+    known = collect(cells, table, tfs=["SPI1"], **HOW).known
+    assert known[["tf", "target"]].to_numpy().tolist() == [["GATA1", "CD74"], ["GATA1", "LYZ"], ["GATA1", "TAL1"]]
+
+
 def test_what_some_entry_calls_a_protein_is_none_of_the_rnas():
     assert {"NEAT1", "MALAT1", "XIST"} <= noncoding("human")
     assert "Neat1" in noncoding("mouse")

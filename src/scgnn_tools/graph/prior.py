@@ -80,12 +80,12 @@ def joined_modes(edges: pd.DataFrame) -> np.ndarray:
 
 def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame, str]:
     """Return the edges of a table, and why there are none if there are none."""
+    why = "it has no rows" if edges.empty else "no factor has a 1 in its column"
     edges = tidied(edges)
     found = columns_of(edges, ("source", "target", "weight", "mode", "label"), optional=("weight", "mode", "label"))
     source, target = found["source"], found["target"]
     named = edges[edges[source].notna() & edges[target].notna()]
     labelled = "" if found["label"] is None else f", all others of label 0 (column {printable(found['label'])})"
-    why = "it has no rows"
     if found["label"] is not None:
         named = named[labels_of(named, found["label"]) == 1]
     out = pd.DataFrame({"source": named[source].astype(str).to_numpy(dtype=object)})

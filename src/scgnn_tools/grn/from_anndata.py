@@ -49,7 +49,10 @@ class SymbolsOfData:
         text = pd.Series([name.strip() for name in as_text(names)], dtype=object)
         found = text.map(self._own)
         found = found.where(found.notna(), text.str.upper().map(self._upper))
-        return found.where(found.notna(), pd.Series(self._otherwise(names), dtype=object)).to_numpy(dtype=object)
+        one = text.groupby(text.str.upper(), sort=False).transform("min")  # of a gene that a table spells in two ways
+        return found.where(
+            found.notna(), pd.Series(self._otherwise(one.to_numpy(dtype=object)), dtype=object)
+        ).to_numpy(dtype=object)
 
 
 def gene_vectors(
