@@ -112,6 +112,15 @@ def test_the_network_of_a_group_is_judged_on_what_it_could_name(pbmc68k):
     assert judged.table["density"].iloc[0] == pytest.approx(0.1, abs=0.03)
 
 
+@pytest.mark.slow
+def test_a_group_is_meant_by_its_number_or_its_text(pbmc68k):
+    pbmc68k.obs["b"] = (pbmc68k.obs["bulk_labels"] == "CD19+ B").astype(int)
+    sgt.tl.infer_grn(pbmc68k, method="degree", n_runs=1, groupby="b", min_expressed=0.3, controls=False)
+    how = {"exclude_known": False, "bootstrap": 0}
+    one, other = (sgt.tl.evaluate_grn(pbmc68k, group=g, **how) for g in (1, "1"))
+    pd.testing.assert_frame_equal(one.pairs, other.pairs)
+
+
 @pytest.mark.parametrize(("value", "shown"), [(0.5, "0.500"), (0.0123, "0.012"), (0.0004, "0.0004"), (0.0, "0.000")])
 def test_a_small_metric_is_not_shown_as_nothing(value, shown):
     assert short(value) == shown

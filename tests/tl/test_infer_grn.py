@@ -319,6 +319,20 @@ def test_a_network_for_each_group(pbmc68k, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:No network for")  # of one group there are eight cells
+def test_a_blank_group_is_none(pbmc68k, caplog):
+    pbmc68k.obs["b"] = np.where(
+        pbmc68k.obs["bulk_labels"] == "CD19+ B", "B", np.where(np.arange(pbmc68k.n_obs) % 2, "", " ")
+    )
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, SOME, method="pcc", groupby="b", controls=False)
+    assert pbmc68k.uns["sgt_grn"]["edges"]["group"].unique().tolist() == ["B"]
+    n = int((pbmc68k.obs["b"] != "B").sum())
+    assert any(f"{n} cells have no value in obs['b'] and are in no group" in m for m in caplog.messages)
+    pbmc68k.obs["b"] = " "
+    with pytest.raises(InputValueError, match=r"No group of obs\['b'\] has 10 cells; the largest has 0"):
+        sgt.tl.infer_grn(pbmc68k, SOME, method="pcc", groupby="b")
+
+
 def test_of_many_cells_some_are_drawn_and_small_groups_stay_whole(pbmc68k):
     sgt.tl.infer_grn(pbmc68k, SOME, groupby="bulk_labels", most_cells=300, **QUICK)
     entry = pbmc68k.uns["sgt_grn"]

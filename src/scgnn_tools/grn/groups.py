@@ -8,9 +8,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import number
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._errors import InputScaleError, InputValueError, warn
-from scgnn_tools._log import printable
+from scgnn_tools._log import as_text, printable, say
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.drawn import drawn_cells
 from scgnn_tools.grn.checks import MIN_CELLS, Data
@@ -28,7 +28,8 @@ def check_groups(adata: "AnnData", groupby: str | None, min_expressed: float) ->
     number("min_expressed", min_expressed, least=0, below=1)
     if groupby is None:
         return
-    sizes = column_of(adata.obs, groupby, "groupby").dropna().astype(str).value_counts()
+    column = column_of(adata.obs, groupby, "groupby")
+    sizes = column[~without_value(column)].astype(str).value_counts()
     if sizes.empty or sizes.max() < MIN_CELLS:
         most = int(sizes.max()) if len(sizes) else 0
         msg = f"No group of obs[{groupby!r}] has {MIN_CELLS} cells; the largest has {most}. Group the cells more coarsely."
@@ -52,9 +53,9 @@ def genes_held(adata: "AnnData", params: Mapping[str, Any], group: str | None) -
         return None
     if not expression.var.index.equals(adata.var_names):
         return None
-    names = [None] if groupby is None else [str(g) for g in params["groups"]] if group is None else [group]
-    label = None if groupby is None else adata.obs[groupby].astype(object).map(str).to_numpy()
-    strata = None if groupby is None else pd.factorize(adata.obs[groupby])[0]
+    names = [None] if groupby is None else [str(g) for g in (params["groups"] if group is None else [group])]
+    label = None if groupby is None else as_text(adata.obs[groupby])
+    strata = None if label is None else pd.factorize(label, sort=True)[0]  # as infer_grn draws them
     some = drawn_cells(expression, int(params["n_cells"]) if "n_cells" in params else None, strata)
     x = expression.log_normalized(some)
     label = label if label is None or some is None else label[some]
@@ -79,10 +80,12 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
         msg = f"groupby={groupby!r} needs expression, and no matrix of the AnnData fits. Put counts into adata.layers['counts']."
         raise InputValueError(msg)
     column = adata.obs[groupby] if data.cells is None else adata.obs[groupby].iloc[data.cells]
-    label = column.astype(object).map(lambda v: v if pd.isna(v) else str(v))
+    label, without = as_text(column), without_value(column)
+    if without.any():
+        say(f"infer_grn: {int(without.sum()):,} cells have no value in obs[{groupby!r}] and are in no group")
     groups, left = [], []
-    for name in sorted(label.dropna().unique()):
-        cells = np.flatnonzero((label == name).to_numpy())
+    for name in sorted(set(label[~without])):
+        cells = np.flatnonzero((label == name) & ~without)
         here = _expressed(data, cells, min_expressed)
         if len(cells) < MIN_CELLS or not np.isin(data.tfs, data.inputs.genes[here]).any():
             left.append(f"{printable(name)} ({len(cells)} cells)")

@@ -85,9 +85,10 @@ def infer_grn(
         A name of :func:`scgnn_tools.models.link_predictor`, in any case. "sgt" is our own: counting, collaboration and alike genes, with
         weights learnt on held-out pairs; see :class:`scgnn_tools.links.sgt.SGT`.
     groupby
-        Column of ``obs``: one network for each of its groups of at least 10 cells. A method that needs expression is trained on the cells
-        of each group. Any other is trained once, and its score gets what all cells say, what the group's own say as far as halves of them
-        agree, and how much more of both genes there is than elsewhere. The evaluation is of all cells.
+        Column of ``obs``: one network for each of its groups of at least 10 cells; a missing or blank value is no group. A method that
+        needs expression is trained on the cells of each group. Any other is trained once, and its score gets what all cells say, what the
+        group's own say as far as halves of them agree, and how much more of both genes there is than elsewhere. The evaluation is of all
+        cells.
     min_expressed
         Share of the cells, of the group or of all, that have to express a transcription factor and a target; and at least 5 cells.
     most_cells
