@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import counted, printable
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,8 +93,10 @@ def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
         msg = f"A table of pairs has the columns {', '.join(wanted)}; missing: {', '.join(missing)}."
         raise InputValueError(msg)
     if labelled and set(pd.unique(pairs["label"])) != {0, 1}:
-        seen = ", ".join(map(str, pd.unique(pairs["label"])[:5]))
-        msg = f"Training pairs hold labels 0 and 1, both; got {seen}."
+        seen = ", ".join(map(printable, pd.unique(pairs["label"])[:5]))
+        msg = f"Training pairs hold labels 0 and 1, both; got {seen or 'none'} in {counted(len(pairs), 'pair')}."
+        if seen in ("", "0", "1"):
+            msg += " These are too few to learn from: pass a larger prior, or one of genes that have vectors."
         raise InputValueError(msg)
     names = {c: pairs[c].astype(str).astype(object) for c in ("tf", "target")}  # categories would not map to numbers
     return pairs.assign(**names)
