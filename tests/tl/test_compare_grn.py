@@ -7,6 +7,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools.tl._compare_grn import _verdict
 
 
 @pytest.fixture
@@ -72,6 +73,27 @@ def test_which_group_is_called_a_decides_nothing(adata, replicate_key):
     np.testing.assert_allclose(both["p_x"], both["p_y"], rtol=1e-9)
     np.testing.assert_allclose(both["difference_x"], -both["difference_y"], rtol=1e-9)
     pd.testing.assert_frame_equal(one.control, other.control)
+
+
+def test_a_sign_that_the_groups_disagree_about_is_that_of_neither(adata):
+    signs = {g: pd.DataFrame({"source": "F1", "target": ["T0", "T1", "T2"], "weight": w}) for g, w in
+             {"stim": [1.0, -2.0, 3.0], "ctrl": [2.0, -1.0, -3.0]}.items()}  # fmt: skip
+    sgt.tl.grn_from_edges(adata, signs, groupby="condition", organism="human")
+    one, other = (sgt.tl.compare_grn(adata, *names) for names in (("stim", "ctrl"), ("ctrl", "stim")))
+    assert one.edges.set_index("target")["sign"].reindex(["T0", "T1"]).tolist() == [1.0, -1.0]
+    for c in (one, other):
+        assert np.isnan(c.edges.set_index("target").loc["T2", "sign"])
+    assert one.factors["difference"].tolist() == pytest.approx((-other.factors["difference"]).tolist())
+
+
+def test_no_factor_is_named_where_random_groups_differ_as_much():
+    edges = pd.DataFrame({"found": ["both", "a"], "score_a": [1.0, 2.0], "score_b": [1.0, np.nan]})
+    factors = pd.DataFrame({"source": ["F1"], "differs": [True], "difference": [1.0]})
+    for n, named in ((0, True), (1, False)):
+        control = pd.DataFrame({"edges": 0, "factors": [1, n]}, index=["groups", "random groups"])
+        said = _verdict(edges, factors, control, ("x", "y"), None)
+        assert ("more active in x: F1" in said) == named
+        assert ("no difference that chance does not make" in said) != named
 
 
 def test_networks_of_the_same_cells_and_a_truth(adata):

@@ -25,13 +25,15 @@ class GrnComparison:
     ----------
     edges
         ``source``, ``target``, ``score_a``, ``score_b``, ``rank_a``, ``rank_b`` (share of the network's edges that are better; NaN where
-        it has none), ``found`` ("both", "a", "b"), ``true`` (with a truth); with two groups of cells ``correlation_a``,
-        ``correlation_b``, ``difference`` (of Fisher's z, a less b), ``low``, ``high``, ``p``, ``padj``, ``differs``. Those that differ
-        come first, the largest difference at the top; of two networks of the same cells the best edges do.
+        it has none), ``found`` ("both", "a", "b"), ``sign`` (1, -1; NaN where neither tells one, or each another), ``true`` (with a
+        truth); with two groups of cells ``correlation_a``, ``correlation_b``, ``difference`` (of Fisher's z, a less b), ``low``,
+        ``high`` (95 %), ``p``, ``padj`` (for the number of rows, Benjamini-Hochberg), ``differs`` (``padj`` below 0.05). Those that
+        differ come first, the largest difference at the top; of two networks of the same cells the best edges do.
     factors
-        ``source``, ``n_a``, ``n_b``, ``n_both``, ``jaccard``; with two groups ``activity_a``, ``activity_b`` (mean of its targets, in
-        standard deviations of the cells, the factor left out), ``difference``, ``low``, ``high``, ``p``, ``padj``, ``differs``, and
-        ``expression``, the difference of the factor itself. In the order of ``edges``.
+        ``source``, ``n_a``, ``n_b``, ``n_both`` (targets), ``jaccard`` (share of all of them that both have); with two groups
+        ``activity_a``, ``activity_b`` (mean of its targets, what it represses the other way round, in standard deviations of the cells,
+        the factor left out), ``difference``, ``low``, ``high``, ``p``, ``padj``, ``differs``, and ``expression``, the difference of the
+        factor itself. In the order of ``edges``.
     found
         A row for "both", "a", "b": ``n``, and with a truth ``n_true`` and ``precision``.
     control
@@ -82,7 +84,10 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     both = parts[0].merge(parts[1], on=["source", "target"], how="outer")
     there = both["score_a"].notna(), both["score_b"].notna()
     both["found"] = np.select([there[0] & there[1], there[0]], [BOTH, ONLY_A], ONLY_B)
-    both["sign"] = both.pop("sign_a").fillna(both.pop("sign_b"))
+    one, other = both.pop("sign_a"), both.pop("sign_b")
+    both["sign"] = one.fillna(other).where(
+        (one == other) | one.isna() | other.isna()
+    )  # which is called a decides nothing
     best = both[["rank_a", "rank_b"]].min(axis=1)
     first = ["source", "target", "score_a", "score_b", "rank_a", "rank_b", "found", "sign"]
     return both.assign(best=best).sort_values(["best", "source", "target"], ignore_index=True)[first]

@@ -294,7 +294,8 @@ def _verdict(
             f"over {over}); in random groups {random['edges']:,} and {random['factors']:,} (median of {DEALT} draws, at most "
             f"{most['edges']:,} and {most['factors']:,}){word}"
         )
-        said.append(_most(factors, a, b))
+        if real["factors"] > random["factors"]:
+            said.append(_most(factors, a, b))
     elif names[0] != names[1]:
         said.append("the networks are of the same cells: there is no interval, differences are of the methods")
     return "\n".join(s for s in said if s)
