@@ -60,3 +60,6 @@ def test_the_verdict_is_honest(signal, word):
         {"kind": ["method", "baseline"], "auprc": auprc, "density": 0.3, "status": "ok"}, index=["m", "b"]
     )
     assert f"m {word} the best baseline" in verdict(table, "m", "ok", label, scores, tf)
+    alone = verdict(table, "m", "ok", label, scores, np.zeros(2000, dtype=int))
+    assert alone.startswith("m is not told apart from the best baseline")  # one factor has no interval
+    assert "too few transcription factors for an interval" in alone

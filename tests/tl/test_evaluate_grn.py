@@ -230,7 +230,7 @@ def test_perturbed_cells_judge_a_network_without_a_truth(screen, truth):
     assert (own["auroc"] > 0.75).all()
     assert (own["p"] < 0.1).all()
     assert set(e.response["network"]) == {own["network"].iloc[0], "pcc"}
-    assert "perturbed cells: targets move further" in e.verdict
+    assert "perturbed cells: how often a target moves further than another gene" in e.verdict
     assert "e_others" in repr(e)
     assert sgt.tl.evaluate_grn(screen, truth, bootstrap=0).response is None
 

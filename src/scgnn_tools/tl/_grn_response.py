@@ -88,10 +88,15 @@ def _said(table: pd.DataFrame) -> str:
     if table.empty:
         return f"perturbed cells: no perturbed factor has {LEAST_TARGETS} targets among the genes"
     parts = [f"{name} {t['auroc'].mean():.3f} ({_rewired(t)})" for name, t in table.groupby("network", sort=False)]
-    return "perturbed cells: targets move further than other genes of like expression (AUROC): " + ", ".join(parts)
+    told = (
+        "perturbed cells: how often a target moves further than another gene of like expression (AUROC, chance 0.5): "
+    )
+    return told + ", ".join(parts)
 
 
 def _rewired(part: pd.DataFrame) -> str:
     if part["p"].isna().all():
         return "one factor, which cannot be rewired"
-    return f"rewired {part['rewired'].mean():.3f}; {int((part['p'] < 0.05).sum())} of {len(part)} factors above"
+    return (
+        f"rewired {part['rewired'].mean():.3f}; {int((part['p'] < 0.05).sum())} of {len(part)} factors above, p < 0.05"
+    )
