@@ -44,6 +44,9 @@ def test_what_cannot_be_searched(network, monkeypatch):
         tune("degree", train)
     with pytest.raises(InputValueError, match="has no option 'hiden'"):
         tune("scregnet", train, embedding=vectors, hiden=3)
+    for wrong, says in (({"n_trials": 0}, "n_trials is a positive integer"), ({"timeout": 0}, "timeout is positive")):
+        with pytest.raises(InputValueError, match=says):
+            tune("scregnet", train, embedding=vectors, **wrong)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'scgnn_tools\[tune\]'"):
         tune("scregnet", train, embedding=vectors)

@@ -204,6 +204,11 @@ def test_bad_input(cls, adata, prior):
     m.train(max_epochs=1)
     with pytest.raises(InputValueError, match="missing: target"):
         m.predict(prior[["source"]])
+    for wrong in (0, -1, 2.5, "a"):
+        with pytest.raises(InputValueError, match="n_top is a positive integer or None"):
+            m.predict(n_top=wrong)
+    with pytest.raises(InputValueError, match="organism is 'human' or 'mouse'; got 'fly'"):
+        cls.setup_anndata(adata, prior=prior, organism="fly")
 
 
 def test_a_setup_survives_a_file(cls, adata, prior, tmp_path):

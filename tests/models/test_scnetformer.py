@@ -168,6 +168,12 @@ def test_what_is_wrong_is_said(cells, edges):
         sgt.models.ScNetFormer(cells, graph=edges, threshold=9.0, **SIZES)
     with pytest.raises(InputValueError, match="masked_layers is 'all' or a list"):
         sgt.models.ScNetFormer(cells, masked_layers="some", **SIZES)
+    with pytest.raises(InputValueError, match="masked_heads is 'all' or a list of positions; got 3"):
+        sgt.models.ScNetFormer(cells, masked_heads=3, **SIZES)
+    with pytest.raises(InputValueError, match="masked_layers is an integer of at least 0; got 'a'"):
+        sgt.models.ScNetFormer(cells, masked_layers=("a",), **SIZES)
+    with pytest.raises(InputValueError, match="organism is 'human' or 'mouse'; got 'fly'"):
+        sgt.models.ScNetFormer.setup_anndata(cells, organism="fly")
     net = sgt.models.ScNetFormer(cells, **SIZES)
     with pytest.raises(InputValueError, match="has its graphs"):
         sgt.models.ScNetFormer(cells, model=net.model, graph=edges)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import integer
+from scgnn_tools._choices import number as seconds
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, seed
@@ -70,7 +72,8 @@ def tune(
     if method not in BACKBONES:
         msg = f"tune searches options of {', '.join(BACKBONES)}; got {method!r}."
         raise InputValueError(msg)
-    number = seed(rng)
+    number, n_trials = seed(rng), integer("n_trials", n_trials)
+    seconds("timeout", timeout, above=0, or_none=True)
     pairs = check_pairs(pairs)
     if validation is None:
         pairs, validation = node_features.carve(pairs, number)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools._choices import integer
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import SETUP_LINKS
@@ -245,7 +246,7 @@ class LinkModel:
             ``source``, ``target``, ``score``, the probability among the candidates of training, of which about one in six is an edge; NaN
             for a gene that is not known. In the order of ``pairs``, or best first.
         """
-        predictor = self._trained()
+        predictor, n_top = self._trained(), integer("n_top", n_top, or_none=True)
         if pairs is not None:
             missing = [c for c in ("source", "target") if c not in pairs]
             if missing:

@@ -6,13 +6,16 @@ from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._fields import root
 from scgnn_tools._keys import ROOT
 from scgnn_tools._modality import only_anndata
+from scgnn_tools.genes.tables import checked_organism
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
 def record(adata: "AnnData", entry: str, **given: Any) -> None:
-    """Write what is not None to ``uns["sgt"][entry]``."""
+    """Write what is not None to ``uns["sgt"][entry]``; an organism without tables is refused before."""
+    if given.get("organism") is not None:
+        checked_organism(given["organism"])
     adata.uns[ROOT] = {**root(adata), entry: {k: v for k, v in given.items() if v is not None}}
 
 

@@ -1,6 +1,6 @@
 """scNetFormer on one's own cells: a Geneformer, a gene graph, pretraining that goes on with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -114,6 +114,10 @@ class ScNetFormer:
             return
         integer("graph_layers", graph_layers, least=0)
         integer("walk_dim", walk_dim, least=0)
+        masked_layers, masked_heads = (
+            _positions("masked_layers", masked_layers),
+            _positions("masked_heads", masked_heads),
+        )
         number("masking", masking, least=0)
         number("threshold", threshold)
         number("contrast", contrast, least=0)
@@ -138,8 +142,8 @@ class ScNetFormer:
             seed=self._seed,
             n_graph_layers=graph_layers,
             walk_dim=walk_dim,
-            masked_layers=tuple(blocks) if _all(masked_layers, "masked_layers") else tuple(masked_layers),
-            masked_heads=None if _all(masked_heads, "masked_heads") else tuple(masked_heads),
+            masked_layers=tuple(blocks) if masked_layers is None else masked_layers,
+            masked_heads=masked_heads,
             masking=masking,
             contrast=contrast,
             **own,
@@ -361,8 +365,11 @@ class ScNetFormer:
         return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
 
 
-def _all(given: "Sequence[int] | str", name: str) -> bool:
-    if isinstance(given, str) and given != "all":
-        msg = f"{name} is 'all' or a list of positions; got {printable(given)!r}."
+def _positions(name: str, given: "Sequence[int] | str") -> tuple[int, ...] | None:
+    """Return positions, None for all."""
+    if isinstance(given, str) and given == "all":
+        return None
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        msg = f"{name} is 'all' or a list of positions; got {printable(repr(given))}."
         raise InputValueError(msg)
-    return isinstance(given, str)
+    return tuple(integer(name, p, least=0) for p in given)
