@@ -114,7 +114,7 @@ class ScNetFormer:
             return
         integer("graph_layers", graph_layers, least=0)
         integer("walk_dim", walk_dim, least=0)
-        masked_layers, masked_heads = (
+        some_layers, some_heads = (
             _positions("masked_layers", masked_layers),
             _positions("masked_heads", masked_heads),
         )
@@ -142,8 +142,8 @@ class ScNetFormer:
             seed=self._seed,
             n_graph_layers=graph_layers,
             walk_dim=walk_dim,
-            masked_layers=tuple(blocks) if masked_layers is None else masked_layers,
-            masked_heads=masked_heads,
+            masked_layers=tuple(blocks) if some_layers is None else some_layers,
+            masked_heads=some_heads,
             masking=masking,
             contrast=contrast,
             **own,
