@@ -31,12 +31,23 @@ def test_environment_overrides(monkeypatch, text, value):
         ("progress", "maybe", "True or False"),
         ("batch_size", 0, "positive integer"),
         ("n_threads", 0, "settings.n_threads is None or a positive integer"),
+        ("n_threads", 2.5, "positive integer; got 2.5"),
+        ("n_threads", True, "positive integer; got True"),
+        ("cache_dir", "", "path of a folder; got ''"),
+        ("cache_dir", 5, "path of a folder; got 5"),
+        ("cache_dir", "~nobody-of-this-name/x", "path of a folder"),
         ("attention", "quick", "one of auto, sdpa, flash, eager"),
     ],
 )
 def test_wrong_values_are_refused_with_what_is_wanted(name, value, says):
     with pytest.raises(ValueError, match=says):
         setattr(Settings(), name, value)
+
+
+def test_the_home_of_a_folder_is_resolved():
+    s = Settings()
+    s.cache_dir = "~/weights"
+    assert s.cache_dir == Path.home() / "weights"
 
 
 def test_a_typo_is_refused_with_the_names_that_exist():

@@ -91,9 +91,9 @@ def _parse(name: str, value: Any) -> Any:
             return None
         try:
             number = int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = 0
-        if number < 1:
+        if number < 1 or isinstance(value, bool) or (isinstance(value, float) and number != value):
             msg = f"settings.{name} is None or a positive integer; got {value!r}."
             raise InputValueError(msg)
         return number
@@ -103,7 +103,13 @@ def _parse(name: str, value: Any) -> Any:
             raise InputValueError(msg)
         return value
     if name == "cache_dir":
-        return Path(value)
+        try:
+            if str(value).strip():
+                return Path(value).expanduser()
+        except (TypeError, RuntimeError):  # no path, or nobody's home
+            pass
+        msg = f"settings.cache_dir is the path of a folder; got {value!r}."
+        raise InputValueError(msg)
     known = ", ".join(f.name for f in fields(Settings))
     msg = f"There is no setting {name!r}; the settings are {known}."
     raise AttributeError(msg)
