@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputTypeError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._modality import modality
 
 X = np.ones((4, 3), dtype=np.float32)
@@ -104,6 +104,19 @@ def test_tables_of_a_lazy_object_are_read_and_its_matrix_is_not(tmp_path, kind):
     assert isinstance(out.uns["net"]["edges"], pd.DataFrame)
     assert isinstance(out.raw.var, pd.DataFrame)
     assert hasattr(out.X, "compute")  # still dask
+
+
+@pytest.mark.parametrize("opened", ["backed", "lazy", "view"])
+def test_a_file_without_x_that_anndata_cannot_use_is_said(tmp_path, opened):
+    adata = ad.AnnData(layers={"counts": sp.csr_matrix(X)}, shape=X.shape)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    if opened == "lazy":
+        pytest.importorskip("xarray")
+        adata = ad.experimental.read_lazy(tmp_path / "a.h5ad")
+    else:
+        adata = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    with pytest.raises(InputValueError, match=r"has no X.*without backed="):
+        modality(adata[:2] if opened == "view" else adata)
 
 
 CLASSES = ["CGC", "ScBiGNN", "ScGraPhT", "ScNetFormer", "ScRegNet", "ScTransNet"]

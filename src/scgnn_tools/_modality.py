@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import listed
-from scgnn_tools._errors import InputTypeError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def modality(data: "AnnData | MuData", mod: str = RNA, *, name: str = "adata", w
     The tables of an object that was opened with ``read_lazy`` are read; its matrices stay where they are. What is written goes through
     :func:`scgnn_tools._fields.write`, into the object that the user holds.
     """
-    return _with_tables(forward(inside(data, mod, name, wanted)))
+    adata = inside(data, mod, name, wanted)
+    _check_x(adata, name)
+    return _with_tables(forward(adata))
 
 
 def inside(data: Any, mod: str = RNA, name: str = "adata", wanted: str = WANTED) -> "AnnData":
@@ -121,6 +123,21 @@ def forward(adata: Any) -> Any:
         return adata
     backwards = any(isinstance(i, slice) and (i.step or 1) < 0 for i in (adata._oidx, adata._vidx))
     return adata._adata_ref[_places(adata)] if backwards else adata
+
+
+def _check_x(adata: "AnnData", name: str) -> None:
+    """Refuse an object in an ``.h5ad`` file without X: anndata raises an error of HDF5 whenever it is asked for it."""
+    parent = adata._adata_ref if getattr(adata, "is_view", False) else adata
+    if not parent.isbacked:
+        return
+    try:
+        parent.X  # noqa: B018
+    except KeyError as error:
+        msg = (
+            f"{name} lies in a file that has no X, and anndata cannot use it from there. Read it into memory "
+            "(anndata.read_h5ad without backed=), or pass the path of the file where a path is taken."
+        )
+        raise InputValueError(msg) from error
 
 
 def _places(adata: "AnnData") -> tuple[np.ndarray, np.ndarray]:
