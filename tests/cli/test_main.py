@@ -138,6 +138,8 @@ def test_annotate_keeps_its_annotator_and_takes_other_files(pbmc68k, tmp_path, c
         (["--save", "theirs", "--overwrite", "--output", "a.h5ad"], "holds what no save wrote"),
         (["--save", "a\0b", "--output", "a.h5ad"], "null character"),
         (["--save", "same", "--store", "same"], "is given twice, by --store and --save"),
+        (["--save", "x.zarr/ann", "--store", "x.zarr"], "one path lies within the other"),
+        (["--store", "x.zarr", "--overwrite"], "--overwrite goes with --output"),
         (["--save", "ann", "--store", "x.zarr", "--shard", "0/2"], "train it once"),
         (["--save", "ann", "--store", "x.zarr", "--devices", "2"], "train it once"),
         (["--reference", "reference.h5ad", "--labels", "", "--output", "a.h5ad"], "labels_key='' is no column"),
@@ -152,6 +154,17 @@ def test_what_annotate_cannot_keep_is_refused_before_the_work(pbmc68k, tmp_path,
     assert main(["--quiet", "annotate", "reference.h5ad", *given]) == 1
     assert says in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("store", ["a.h5ad", "a.h5ad/runs"])
+def test_a_store_of_runs_where_the_output_goes_is_refused_before_the_work(
+    pbmc68k, tmp_path, monkeypatch, capsys, store
+):
+    monkeypatch.chdir(tmp_path)
+    pbmc68k[:60].copy().write_h5ad("cells.h5ad")
+    assert main(["--quiet", "grn", "cells.h5ad", "--output", "a.h5ad", "--store", store]) == 1
+    assert "is given twice, by --output, --export and --store" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
 def test_annotate_keeps_its_annotator_beside_a_store(pbmc68k, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def add(words: "Words") -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Label the cells of a file."""
-    _files.check_place(args.word, args.output, args.store, args.shard)
+    _files.check_place(args)
     _check(args)
     if _workers.spread(args):
         return

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     import scgnn_tools as sgt
 
     how = _cells.given(args, "model", "checkpoint")
-    _files.check_place(args.word, args.output, args.store, args.shard)
+    _files.check_place(args)
     if args.model != "auto":
         sgt.fm.card(args.model)  # a wrong name is an error before any file is read
     if _workers.spread(args):

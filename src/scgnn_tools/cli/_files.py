@@ -1,5 +1,6 @@
 """Reading and writing of the files that the commands work on: nothing lost, nothing half-written."""
 
+import argparse
 import errno
 import os
 from collections.abc import Mapping
@@ -66,14 +67,18 @@ def _bytes(part: Any) -> int:
     return int(getattr(part, "nbytes", TABLE))
 
 
-def check_place(word: str, output: Path | None, store: str | None, shard: tuple[int, int] | None) -> None:
-    """Refuse no output, and two of them."""
+def check_place(args: argparse.Namespace) -> None:
+    """Refuse no output, and two of them, and what goes with the other one."""
+    word, output, store, shard = args.word, args.output, args.store, args.shard
     if (output is None) == (store is None):
         seen = "neither" if output is None else "both"
         msg = f"`sgt {word}` wants --output or --store, not both; got {seen}."
         raise InputValueError(msg)
     if shard is not None and store is None:
         msg = "--shard goes with --store: several workers write one store, not one file."
+        raise InputValueError(msg)
+    if store is not None and args.overwrite and getattr(args, "save", None) is None:
+        msg = "--overwrite goes with --output: a store goes on where it was. Leave it out, or remove the store first."
         raise InputValueError(msg)
 
 
@@ -108,11 +113,14 @@ def check_save(save: Path | None, output: Path | None, *, overwrite: bool = Fals
 
 
 def check_distinct(paths: list[Path], by: str = "--output and --export") -> None:
-    """Refuse two outputs of one name: the second would replace the first."""
+    """Refuse two outputs of one name, or one within another: the second would replace the first, or find no place."""
     names = [target_of(p).absolute() for p in paths]
     for path, name in zip(paths, names, strict=True):
         if names.count(name) > 1:
             msg = f"{path} is given twice, by {by}. Pass another path."
+            raise InputValueError(msg)
+        if any(name in other.parents for other in names):
+            msg = f"{path} is given twice, by {by}: one path lies within the other. Pass another path."
             raise InputValueError(msg)
 
 

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
         how["prior"] = how["prior"][0]
     for path in args.export:
         _files.check_export(path, overwrite=args.overwrite)
-    _files.check_distinct([args.output, *args.export])
+    store = [] if args.store is None else [args.store]
+    _files.check_distinct([args.output, *args.export, *store], "--output, --export and --store")
     adata = _cells.work(args, lambda adata: sgt.tl.infer_grn(adata, **how), tables=True)
     if args.output.suffix == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
