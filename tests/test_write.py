@@ -215,6 +215,9 @@ def test_free_space_is_that_of_the_process_too(tmp_path):
         ("x" * 5000, InputValueError),
         ("", InputValueError),
         ("~nobody-of-this-name/x", InputValueError),
+        ("s3://bucket/x", InputValueError),
+        (Path("s3://bucket/x"), InputValueError),
+        ("memory://", InputValueError),
     ],
 )
 def test_what_is_no_path_is_said_before_any_work(value, error):

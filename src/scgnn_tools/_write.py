@@ -16,6 +16,8 @@ from platform import node
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable
 
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How an address begins, "s3://" or what pathlib makes of it; a drive of Windows has one letter."""
 EXCHANGE = 2
 """Flag of renameat2 (Linux) and renamex_np (macOS): two names change places in one step."""
 
@@ -26,13 +28,19 @@ def as_path(name: str, value: object) -> Path:
     Raises
     ------
     InputTypeError, InputValueError
-        If it is no path, holds characters that no name of a file has, or cannot be looked up.
+        If it is no path but an address, holds characters that no name of a file has, or cannot be looked up.
     """
     if not isinstance(value, str | Path):
         msg = f"{name} is a path; got {printable(repr(value))}."
         raise InputTypeError(msg)
     if not str(value).strip():
         msg = f"{name}={str(value)!r} is empty. Pass a path."
+        raise InputValueError(msg)
+    if ADDRESS.match(str(value)):
+        msg = (
+            f"{name}={printable(repr(str(value)))} is an address; the path of a file or folder is wanted here. Fetch the file first; "
+            "results go to an address by tl.embed(store=) and tl.annotate(store=) alone, as text."
+        )
         raise InputValueError(msg)
     try:
         if b"\0" in os.fsencode(value):
