@@ -76,7 +76,11 @@ def make_chunks(
                 continue
             store.put(chunk, make(rows.pop(), at.start, advance), inputs)
             made += 1
-    missing = [] if was_finished and not made else store.finish()
+    if was_finished and not made:
+        store.mend()
+        missing = []
+    else:
+        missing = store.finish()
     return Made(made, len(chunks) - made, len(missing))
 
 
@@ -95,6 +99,7 @@ def plan_of_cells(expression: Expression, names: "pd.Index", genes: np.ndarray) 
     some = names[np.unique(np.linspace(0, len(names) - 1, min(len(names), 384)).astype(np.int64))]
     return {
         "number of cells": f"{expression.n_obs:,}",
-        "counts": digest(expression.sampled(), some.to_numpy()),
+        "counts": digest(expression.sampled()),
+        "names of the cells": digest(some.to_numpy()),
         "names of the genes": digest(expression.var.index, genes),
     }
