@@ -1,6 +1,8 @@
 """A store on disks and servers that fail, and from files of both formats of zarr."""
 
+import logging
 import sys
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -60,14 +62,86 @@ def test_an_address_that_wants_another_package(cells, monkeypatch):
 
 
 def test_a_file_address_is_a_path(cells, once, tmp_path):
-    sgt.tl.embed(cells, store=(tmp_path / "x.zarr").as_uri())
+    sgt.tl.embed(cells, store=(tmp_path / "x ü.zarr").as_uri())
+    assert bits(tmp_path / "x ü.zarr") == once
+
+
+@pytest.mark.parametrize("store", [Path("s3://bucket/x.zarr"), "memory://"])
+def test_an_address_that_is_none_makes_no_folder(cells, tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputValueError, match="is an address"):
+        sgt.tl.embed(cells, store=store)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_within_a_collection_is_refused(cells, tmp_path):
+    cells.write_zarr(tmp_path / "collection/dataset_0")
+    with pytest.raises(InputValueError, match=r"lies within the cells of .*collection"):
+        sgt.tl.embed(tmp_path / "collection", store=tmp_path / "collection/vectors")
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+BESIDE = [
+    "obs/_index/c/0",
+    "obs/zarr.json",
+    f"varm/{KEY}/c/0/0",
+    f"obsm/X_{KEY}/zarr.json",
+    f"uns/sgt/{KEY}/zarr.json",
+    f"uns/sgt/{KEY}/inputs/zarr.json",
+    f"uns/sgt/{KEY}/empty_cells/zarr.json",
+]
+
+
+@pytest.mark.parametrize("damage", [cut, lambda file: file.unlink()], ids=["torn", "gone"])
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_torn_beside_the_chunks_is_written_again(cells, once, tmp_path, caplog, name, damage):
+    damage(tmp_path / "once.zarr" / name)
+    caplog.set_level(logging.INFO, logger="scgnn_tools")
+    sgt.tl.embed(cells, store=tmp_path / "once.zarr")
+    assert bits(tmp_path / "once.zarr") == once
+    assert "empty_cells" in name or "damaged beside the chunks, and written again: 1 file" in caplog.text
+
+
+def test_names_torn_at_an_address_are_written_again(cells, once, tmp_path):
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()
+    sgt.tl.embed(cells, store="memory://sgt-torn/x.zarr")
+    memory.rm("/sgt-torn/x.zarr/obs/_index/c/0")
+    sgt.tl.embed(cells, store="memory://sgt-torn/x.zarr")
+    assert memory.cat_file("/sgt-torn/x.zarr/obs/_index/c/0") == once["obs/_index/c/0"]
+
+
+def test_what_else_is_at_an_address_stays(cells):
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()
+    memory.pipe_file("/sgt-atlas/x.zarr/X/c/0/0", b"counts")
+    with pytest.raises(InputValueError, match="holds something else"):
+        sgt.tl.embed(cells, store="memory://sgt-atlas/x.zarr")
+    assert memory.cat_file("/sgt-atlas/x.zarr/X/c/0/0") == b"counts"
+
+
+def test_the_note_of_the_smallest_batch_is_no_damage(cells, once, tmp_path, caplog):
+    zarr = pytest.importorskip("zarr")
+    zarr.open_group(tmp_path / "once.zarr", mode="r+")[f"uns/sgt/{KEY}"].attrs["halved_to"] = 128
+    caplog.set_level(logging.INFO, logger="scgnn_tools")
+    sgt.tl.embed(cells, store=tmp_path / "once.zarr")
+    assert zarr.open_group(tmp_path / "once.zarr", mode="r")[f"uns/sgt/{KEY}"].attrs["halved_to"] == 128
+    assert "damaged" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+def test_a_store_that_was_consolidated_on_the_way_goes_on(cells, once, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    sgt.tl.embed(cells, store=tmp_path / "x.zarr", shard=(0, 2))
+    zarr.consolidate_metadata(tmp_path / "x.zarr")
+    sgt.tl.embed(cells, store=tmp_path / "x.zarr")
     assert bits(tmp_path / "x.zarr") == once
 
 
-def test_a_damaged_store_is_refused_in_words(cells, once, tmp_path):
-    array = tmp_path / "once.zarr/obsm" / f"X_{KEY}" / "zarr.json"
-    array.write_text(array.read_text()[:200])
-    with pytest.raises(InputValueError, match=r"is damaged.*Remove it"):
+def test_a_store_whose_plan_is_torn_is_refused(cells, once, tmp_path):
+    cut(tmp_path / "once.zarr/zarr.json")
+    with pytest.raises(InputValueError, match=r"no store of this package, or its zarr.json is damaged"):
         sgt.tl.embed(cells, store=tmp_path / "once.zarr")
 
 

@@ -186,7 +186,7 @@ def test_an_input_that_changed_is_refused(cells, once, copied):
             sgt.tl.embed(changed.copy(), store=copied)
     names = cells.copy()
     names.obs_names = [f"c{i}" for i in range(cells.n_obs)]
-    with pytest.raises(InputValueError, match="counts"):
+    with pytest.raises(InputValueError, match=r"differs in names of the cells\."):
         sgt.tl.embed(names, store=copied)
     assert bits(copied) == bits(once)
 
@@ -320,6 +320,7 @@ def test_the_command(file, once, tmp_path, capsys):
     for words, says in (
         (["--store", str(store), "--output", "a.h5ad"], "not both"),
         ([], "--output or --store"),
+        (["--store", str(store), "--overwrite"], "--overwrite goes with --output"),
         (["--output", str(tmp_path / "a.h5ad"), "--shard", "0/2"], "--shard goes with --store"),
     ):
         assert main(["embed", str(file), *words]) == 1

@@ -217,7 +217,7 @@ class Annotator:
         """
         choice("retrain", retrain, ("auto", True, False))
         keys = LabelKeys(check_key(key_added))
-        where, part = place_of(store, shard, "labels.zarr")
+        where, part = place_of(store, shard, "labels.zarr", adata)
         if where is not None:
             trained = self.labeller is not None
             check_stored(self.settings, majority=majority, copy=copy, shard=shard, trained=trained)

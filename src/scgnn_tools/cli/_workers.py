@@ -48,7 +48,7 @@ def spread(args: argparse.Namespace) -> bool:
 
 
 def _check(args: argparse.Namespace) -> None:
-    where, _ = place_of(args.store, args.shard, "x.zarr")
+    where, _ = place_of(args.store, args.shard, "x.zarr", args.input)
     if args.devices < 1 or where is None:
         msg = f"--devices is at least 1, and goes with --store: each device makes a part of it; got --devices {args.devices}."
         raise InputValueError(msg)

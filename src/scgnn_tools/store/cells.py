@@ -6,17 +6,21 @@ attributes of the group. There is no coordinator and no lock: two that make one 
 done sets the flag.
 """
 
+import json
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 
 from scgnn_tools._errors import InputValueError, MissingExtraError
-from scgnn_tools._log import printable
-from scgnn_tools._write import as_path, write_folder
+from scgnn_tools._log import counted, printable, say
+from scgnn_tools._write import as_path, write_folder, write_whole
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.fields import Field, array
@@ -28,11 +32,17 @@ if TYPE_CHECKING:
 ATTRIBUTE, INPUTS, OUTPUTS, EMPTY = "sgt_store", "inputs", "outputs", "empty_cells"
 """Attribute of the group; entries of ``uns``: digests of each chunk's rows and of what was made of them, cells that have nothing."""
 
+REST, DESCRIPTION = "rest", "zarr.json"
+"""Of the attribute: checksums of the files that are no chunks; and the name of those that describe an array or a group."""
+
 HALVED = "halved_to"
 """Attribute of the entry: the smallest batch that a worker was left with when its memory ran out."""
 
 UNREADABLE = (ValueError, TypeError, RuntimeError, IndexError, OverflowError)
 """What zarr and its codecs raise for a chunk that is torn, or whose checksum is another."""
+
+LOST = (KeyError, AttributeError, *UNREADABLE)
+"""What they raise for an array or a group whose description is torn or gone."""
 
 
 def check_shard(shard: Any) -> tuple[int, int]:
@@ -46,10 +56,15 @@ def check_shard(shard: Any) -> tuple[int, int]:
     return int(shard[0]), int(shard[1])
 
 
-def place_of(store: str | Path | None, shard: Any, example: str) -> tuple[str | Path | None, tuple[int, int]]:
-    """Return where a store is and which part of the cells a call has, checked before any work; no place without a store."""
+def place_of(
+    store: str | Path | None, shard: Any, example: str, cells: object = None
+) -> tuple[str | Path | None, tuple[int, int]]:
+    """Return where a store is and which part of the cells a call has, checked before any work; no place without a store.
+
+    ``cells`` may be the path of the cells, within which no store can be.
+    """
     if store is not None:
-        return check_store(store), check_shard(shard)
+        return check_store(store, cells), check_shard(shard)
     if shard is not None:
         msg = f"shard= says which part of the cells goes into a store; pass store='{example}' too."
         raise InputValueError(msg)
@@ -100,12 +115,12 @@ class CellStore:
         empty: Callable[[list[np.ndarray]], np.ndarray],
     ) -> None:
         self.where, self.fields = where, tuple(fields)
-        self._path, self._empty = "/".join(entry), empty
+        self._path, self._rest, self._empty = "/".join(entry), rest, empty
         self.n_obs = rest.n_obs
         self.n_chunks = -(-rest.n_obs // CHUNK)
         wanted = {k: str(v) for k, v in plan.items()}
         if _attributes(where) is None:
-            self._create({"plan": wanted, "finished": False, "whole": dict(whole or {})}, rest)
+            self._create({"plan": wanted, "finished": False, "whole": dict(whole or {})})
         there = _attributes(where)
         if there is None:
             msg = f"store={str(where)!r} exists and holds something else. Pass another store."
@@ -115,13 +130,20 @@ class CellStore:
             msg = f"{where} holds another run, which differs in {', '.join(other)}. Pass another store=, or remove this one."
             raise InputValueError(msg)
         try:
-            self._group = _open(where, "r+")
-            self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
-            self._entry: Any = self._group[self._path]
-            self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
-        except (OSError, KeyError, *UNREADABLE) as error:
-            msg = f"{where} is damaged ({printable(error)}). Remove it, or pass another store=, and call again."
-            raise InputValueError(msg) from error
+            self._find()
+        except (OSError, *LOST):
+            self.mend()
+            try:
+                self._find()
+            except (OSError, *LOST) as error:
+                msg = f"{where} is damaged ({printable(error)}). Remove it, or pass another store=, and call again."
+                raise InputValueError(msg) from error
+
+    def _find(self) -> None:
+        self._group = _open(self.where, "r+")
+        self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
+        self._entry: Any = self._group[self._path]
+        self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
 
     def rows(self, chunk: int) -> slice:
         """Return the cells of a chunk."""
@@ -170,14 +192,20 @@ class CellStore:
     @property
     def finished(self) -> bool:
         """Whether all was done and read once more."""
-        return bool(self._group.attrs[ATTRIBUTE]["finished"])
+        try:
+            self.empty_cells()
+            return bool(self._group.attrs[ATTRIBUTE]["finished"])
+        except LOST:
+            return False
 
     def finish(self) -> list[int]:
-        """Read every chunk, note the cells with zeros and set the flag, if all are there; return the chunks that are not.
+        """Mend the rest, read every chunk, note the cells with nothing and set the flag, if all are there; return those that are not.
 
         To call it twice, or from two workers at once, changes nothing.
         """
         torn = self.missing()
+        if not torn:
+            self.mend()
         empty = []
         for chunk in range(self.n_chunks) if not torn else ():
             values = self.read(chunk)
@@ -196,8 +224,15 @@ class CellStore:
         """Write the positions of the cells with nothing; what is there is never taken away, since another worker may be reading it."""
         from zarr.errors import ContainsArrayError
 
-        with suppress(ContainsArrayError):
-            array(self._entry, EMPTY, empty.shape, (max(len(empty), 1),), "int64", 0)
+        new = partial(array, self._entry, EMPTY, empty.shape, (max(len(empty), 1),), "int64", 0)
+        try:
+            with suppress(ContainsArrayError):
+                new()
+            sound = self._entry[EMPTY].shape == empty.shape
+        except LOST:
+            sound = False
+        if not sound:
+            new(overwrite=True)
         self._entry[EMPTY][:] = empty
 
     def empty_cells(self) -> np.ndarray:
@@ -225,22 +260,73 @@ class CellStore:
             return None
         return found.tobytes().hex() if found.any() else None
 
-    def _create(self, attributes: dict[str, Any], rest: "AnnData") -> None:
-        def fill(where: str | Path) -> None:
-            with _said(self.where), _quiet():
-                _fill(_open(where, "w"), attributes, rest, self.fields, self._path)
+    def mend(self) -> None:
+        """Write again what is torn, or gone, of the names, the vectors of genes, the entry and the descriptions of the arrays.
 
-        if not isinstance(self.where, Path):
-            fill(self.where)  # an object store renames nothing
+        Chunks have checksums of their own; those of all other files stand beside the plan.
+        """
+        there = _attributes(self.where) or {}
+        noted = dict(there.get(REST, {}))
+        with _said(self.where, "mended"):
+            torn = [name for name, crc in noted.items() if _crc(_file(self.where, name)) != crc]
+            if not torn:
+                return
+            wanted = self._files_beside()
+            entry = f"{self._path}/{DESCRIPTION}"
+            if entry in torn and _described(_file(self.where, entry)) == _described(wanted[entry]):
+                torn.remove(entry)
+            for name in (n for n in torn if n in wanted):
+                _write_file(self.where, name, wanted[name])
+                noted[name] = _crc(wanted[name])
+            if noted != there[REST]:
+                _open(self.where, "r+").attrs[ATTRIBUTE] = {**there, REST: noted}
+        if torn:
+            say(f"{self.where}: damaged beside the chunks, and written again: {counted(len(torn), 'file')}")
+
+    def _files_beside(self, attributes: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+        """Return the files of a new store by name, the description of the whole last: nothing is a store before it is there."""
+        from zarr.storage import MemoryStore
+
+        files: dict[str, Any] = {}
+        with _quiet():
+            group = _open(MemoryStore(files), "w")
+            _fill(group, self._rest, self.fields, self._path)
+            noted = {name: _crc(files[name].to_bytes()) for name in sorted(files) if name != DESCRIPTION}
+            group.attrs[ATTRIBUTE] = {**(attributes or {}), REST: noted}
+        return {name: files[name].to_bytes() for name in [*noted, DESCRIPTION]}
+
+    def _create(self, attributes: dict[str, Any]) -> None:
+        files = self._files_beside(attributes)
+        if not isinstance(self.where, Path):  # an object store renames nothing
+            self._create_at_address(files)
             return
+
+        def fill(folder: Path) -> None:
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+
         try:
             write_folder(self.where, fill, overwrite=False, known=lambda folder: ())
         except InputValueError:
             if _attributes(self.where) is None:  # else another worker was first
                 raise
 
+    def _create_at_address(self, files: Mapping[str, bytes]) -> None:
+        """Write where nothing is, or what another worker began; what else is there stays."""
+        with _said(self.where, "read"):
+            there = set(_files(str(self.where)))
+        if _attributes(self.where) is not None:
+            return
+        if DESCRIPTION in there or there - set(files):
+            msg = f"store={self.where!r} holds something else, {printable(min(there))!r} among it. Pass another store."
+            raise InputValueError(msg)
+        with _said(self.where):
+            for name, content in files.items():
+                _write_file(self.where, name, content)
 
-def _fill(group: Any, attributes: dict[str, Any], rest: "AnnData", fields: Sequence[Field], entry: str) -> None:
+
+def _fill(group: Any, rest: "AnnData", fields: Sequence[Field], entry: str) -> None:
     from anndata.io import write_elem
 
     write_elem(group, "/", rest)
@@ -249,7 +335,42 @@ def _fill(group: Any, attributes: dict[str, Any], rest: "AnnData", fields: Seque
     n_chunks = -(-rest.n_obs // CHUNK)
     for name in (INPUTS, OUTPUTS):
         array(group[entry], name, (n_chunks, 32), (1, 32), "uint8", 0)
-    group.attrs[ATTRIBUTE] = attributes
+
+
+def _file(where: str | Path, name: str) -> bytes | None:
+    """Return the bytes of a file of a store; None if it is not there."""
+    try:
+        return (where / name).read_bytes() if isinstance(where, Path) else _files(where)[name]
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, KeyError):
+        return None
+
+
+def _write_file(where: str | Path, name: str, content: bytes) -> None:
+    if not isinstance(where, Path):
+        _files(where)[name] = content
+        return
+    (where / name).parent.mkdir(parents=True, exist_ok=True)
+    write_whole(where / name, lambda part: part.write_bytes(content))
+
+
+def _crc(content: bytes | None) -> int | None:
+    return None if content is None else zlib.crc32(content)
+
+
+def _files(where: str) -> Any:
+    import fsspec
+
+    return fsspec.get_mapper(where)
+
+
+def _described(content: bytes | None) -> Any:
+    """Return the description of a group without what a worker notes there; None if it is torn."""
+    try:
+        found = json.loads(content or b"")
+        found["attributes"].pop(HALVED, None)
+    except LOST:
+        return None
+    return found
 
 
 def _as_bytes(sha256: str) -> np.ndarray:
@@ -262,13 +383,13 @@ def whole_of(where: str | Path) -> Mapping[str, Any] | None:
     return None if there is None else there.get("whole", {})
 
 
-def check_store(where: str | Path) -> str | Path:
-    """Return a folder as a path and an address as it is; refuse, before any work, what cannot become a store.
+def check_store(where: str | Path, cells: object = None) -> str | Path:
+    """Return a folder as a path and an address as it is; refuse, before any work, what cannot become a store of ``cells``.
 
     Raises
     ------
     InputValueError
-        If a file, or a folder of something else, stands there, or it would be within a folder of cells.
+        If a file, or a folder of something else, stands there, or it would be within a folder of cells or a collection of them.
     MissingExtraError
         If the package that an address wants is not installed.
     """
@@ -276,13 +397,16 @@ def check_store(where: str | Path) -> str | Path:
     if rest and protocol not in ("file", "local"):
         _check_protocol(str(where))
         return str(where)
-    path = as_path("store", rest or where)
-    outer = next((p for p in path.absolute().parents if (p / "obs").is_dir() and (p / "var").is_dir()), None)
+    path = as_path("store", unquote(rest) or where)
+    inner = [] if not isinstance(cells, str | Path) else [as_path("adata", cells).resolve()]
+    outer = next(
+        (p for p in path.resolve().parents if p in inner or ((p / "obs").is_dir() and (p / "var").is_dir())), None
+    )
     if outer is not None:
         msg = f"store={str(where)!r} lies within the cells of {outer}. Pass a folder outside."
         raise InputValueError(msg)
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and _attributes(path) is None)):
-        msg = f"store={str(where)!r} exists and is no store of this package. Pass a new folder."
+        msg = f"store={str(where)!r} exists and is no store of this package, or its zarr.json is damaged. Pass a new folder."
         raise InputValueError(msg)
     return path
 
@@ -313,10 +437,11 @@ def _attributes(where: str | Path) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) and isinstance(found.get("plan"), Mapping) else None
 
 
-def _open(where: str | Path, mode: Any) -> Any:
+def _open(where: Any, mode: Any) -> Any:
     import zarr
 
-    return zarr.open_group(where, mode=mode, zarr_format=3)
+    # a list of all arrays, which others may have added, is older than what is there
+    return zarr.open_group(where, mode=mode, zarr_format=3, use_consolidated=False)
 
 
 @contextmanager

@@ -54,12 +54,27 @@ class Field:
         array(place, name, (n_obs, *row), (rows, *row), self.dtype, self.fill)
 
 
-def array(group: Any, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, fill: float) -> None:
+def array(
+    group: Any,
+    name: str,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: str,
+    fill: float,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Make an array as anndata reads it, each chunk with a checksum."""
     from zarr.codecs import Crc32cCodec
 
     # vectors hardly shrink: a checksum is all that is added to the numbers
     made = group.create_array(
-        name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=[Crc32cCodec()]
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        fill_value=fill,
+        compressors=[Crc32cCodec()],
+        overwrite=overwrite,
     )
     made.attrs.update(ENCODING)

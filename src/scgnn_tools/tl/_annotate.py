@@ -218,7 +218,7 @@ def annotate(
 
     >>> sgt.tl.annotate(query)  # doctest: +SKIP
     """
-    where, _ = place_of(store, shard, "labels.zarr")
+    where, _ = place_of(store, shard, "labels.zarr", adata)
     whole: Any = open_cells(adata) if where is not None and isinstance(adata, str | Path) else adata
     inner = modality(whole, mod)
     if where is None:

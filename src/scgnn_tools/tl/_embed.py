@@ -145,7 +145,7 @@ def embed(
     choice("genes", genes, ("static", "context", False))
     if key_added is not None:
         check_key(key_added, reserved=IN_ROOT)
-    where, part = place_of(store, shard, "vectors.zarr")
+    where, part = place_of(store, shard, "vectors.zarr", adata)
     if where is not None:
         check_options(genes=genes, adapt=adapt, copy=copy, rng=rng)
     whole = open_cells(adata) if where is not None and isinstance(adata, str | Path) else adata
