@@ -318,7 +318,6 @@ def test_a_network_for_each_group(pbmc68k, tmp_path):
     pd.testing.assert_frame_equal(back["edges"], edges, check_dtype=False)
 
 
-@pytest.mark.filterwarnings("ignore:No network for")  # of one group there are eight cells
 def test_a_blank_group_is_none(pbmc68k, caplog):
     pbmc68k.obs["b"] = np.where(
         pbmc68k.obs["bulk_labels"] == "CD19+ B", "B", np.where(np.arange(pbmc68k.n_obs) % 2, "", " ")
@@ -333,6 +332,7 @@ def test_a_blank_group_is_none(pbmc68k, caplog):
         sgt.tl.infer_grn(pbmc68k, SOME, method="pcc", groupby="b")
 
 
+@pytest.mark.filterwarnings("ignore:No network for")  # of one group there are eight cells
 def test_of_many_cells_some_are_drawn_and_small_groups_stay_whole(pbmc68k):
     sgt.tl.infer_grn(pbmc68k, SOME, groupby="bulk_labels", most_cells=300, **QUICK)
     entry = pbmc68k.uns["sgt_grn"]
