@@ -90,7 +90,9 @@ def test_no_factor_is_named_where_random_groups_differ_as_much():
     edges = pd.DataFrame({"found": ["both", "a"], "score_a": [1.0, 2.0], "score_b": [1.0, np.nan]})
     factors = pd.DataFrame({"source": ["F1"], "differs": [True], "difference": [1.0]})
     for n, named in ((0, True), (1, False)):
-        control = pd.DataFrame({"edges": 0, "factors": [1, n, n]}, index=["groups", "random groups", "random groups, most"])
+        control = pd.DataFrame(
+            {"edges": 0, "factors": [1, n, n]}, index=["groups", "random groups", "random groups, most"]
+        )
         said = _verdict(edges, factors, control, ("x", "y"), None)
         assert ("more active in x: F1" in said) == named
         assert ("no difference that chance does not make" in said) != named
