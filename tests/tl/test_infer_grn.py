@@ -380,6 +380,16 @@ def test_a_modality_of_a_mudata(pbmc68k):
 
 
 @pytest.mark.slow
+def test_factors_that_are_not_there_are_told(pbmc68k, caplog):
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, SOME, tfs=["SPI1", "ZZZ"], **QUICK)
+    assert "1 name of tfs= is no gene of the data with a vector: ZZZ" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.infer_grn(pbmc68k, SOME, tfs=["SPI1"], **QUICK)
+    assert "of tfs=" not in caplog.text
+
+
 def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
     options = {"prior": SOME, "method": "collaborative", "n_runs": 1, "store": tmp_path / "runs", "controls": False}
     sgt.tl.infer_grn(pbmc68k, n_top=20, **options)

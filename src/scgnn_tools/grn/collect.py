@@ -11,7 +11,7 @@ from scgnn_tools import fm, genes
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._choices import listed as listed_names
 from scgnn_tools._errors import GraphError
-from scgnn_tools._log import as_text, printable, say
+from scgnn_tools._log import as_text, counted, printable, say
 from scgnn_tools.genes.result import WARN
 from scgnn_tools.genes.tables import noncoding
 from scgnn_tools.graph.prior import check_edges
@@ -143,6 +143,8 @@ def collect(
             f"{', '.join(map(printable, sorted(factors)[:3]))}). Pass tfs= with names of the data, or gene_key=.{near}"
         )
         raise GraphError(msg)
+    if tfs is not None:
+        _say_lacking(sorted(factors - set(here)))
     strata = None if groupby is None else pd.factorize(as_text(adata.obs[groupby]), sort=True)[0]
     expression, cells = log_expression(adata, layer, of_data, gene_key, most_cells=most_cells, strata=strata)
     inputs = LinkInputs(labelled_pairs(edges, rng=rng), embedding, scored, expression)
@@ -159,6 +161,14 @@ def collect(
         )
         raise GraphError(msg)
     return data
+
+
+def _say_lacking(names: list[str]) -> None:
+    """Say which named transcription factors are not scored."""
+    if names:
+        what = "is no gene" if len(names) == 1 else "are no genes"
+        told = ", ".join(map(printable, names[:5])) + (", …" if len(names) > 5 else "")
+        say(f"infer_grn: {counted(len(names), 'name')} of tfs= {what} of the data with a vector: {told}")
 
 
 def _proteins(sources: set[str], listed: set[str], organism: str) -> set[str]:
