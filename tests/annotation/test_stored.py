@@ -110,7 +110,9 @@ def test_a_damaged_chunk_is_made_again(file, folder, once, copied, name, damage)
     assert bits(copied) == bits(once)
 
 
-@pytest.mark.filterwarnings("ignore:zarr v3 autosharding")  # two threads share what is ignored
+@pytest.mark.filterwarnings(  # two threads share what is ignored
+    "ignore:zarr v3 autosharding", "ignore::zarr.errors.ZarrUserWarning"
+)
 def test_two_writers_at_once(file, folder, once, tmp_path):
     assert errors_of_two(lambda: Annotator.load(folder).annotate(file, store=tmp_path / "x.zarr")) == []
     assert bits(tmp_path / "x.zarr") == bits(once)

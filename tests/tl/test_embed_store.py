@@ -156,6 +156,9 @@ def test_what_is_done_is_not_made_again_unless_asked(file, once, copied, made):
     assert bits(copied) == bits(once)
 
 
+@pytest.mark.filterwarnings(  # two threads share what is ignored
+    "ignore:zarr v3 autosharding", "ignore::zarr.errors.ZarrUserWarning"
+)
 def test_two_writers_at_once(file, once, tmp_path):
     assert errors_of_two(lambda: sgt.tl.embed(file, store=tmp_path / "x.zarr")) == []
     assert bits(tmp_path / "x.zarr") == bits(once)
