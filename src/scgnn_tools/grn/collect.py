@@ -167,7 +167,7 @@ def _say_lacking(names: list[str]) -> None:
     """Say which named transcription factors are not scored."""
     if names:
         what = "is no gene" if len(names) == 1 else "are no genes"
-        told = ", ".join(map(printable, names[:5])) + (", …" if len(names) > 5 else "")
+        told = listed_names(names[:5]) + (", …" if len(names) > 5 else "")
         say(f"infer_grn: {counted(len(names), 'name')} of tfs= {what} of the data with a vector: {told}")
 
 

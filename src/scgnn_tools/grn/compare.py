@@ -85,9 +85,8 @@ def side_by_side(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     there = both["score_a"].notna(), both["score_b"].notna()
     both["found"] = np.select([there[0] & there[1], there[0]], [BOTH, ONLY_A], ONLY_B)
     one, other = both.pop("sign_a"), both.pop("sign_b")
-    both["sign"] = one.fillna(other).where(
-        (one == other) | one.isna() | other.isna()
-    )  # which is called a decides nothing
+    agree = (one == other) | one.isna() | other.isna()  # which is called a decides nothing
+    both["sign"] = one.fillna(other).where(agree)
     best = both[["rank_a", "rank_b"]].min(axis=1)
     first = ["source", "target", "score_a", "score_b", "rank_a", "rank_b", "found", "sign"]
     return both.assign(best=best).sort_values(["best", "source", "target"], ignore_index=True)[first]

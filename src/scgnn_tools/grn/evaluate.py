@@ -160,15 +160,8 @@ def verdict(
     else:
         fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
         low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine], bootstrap=DRAWS)
-    word = (
-        "beats"
-        if low > 0
-        else "loses to"
-        if high < 0
-        else "ties with"
-        if np.isfinite(low)
-        else "is not told apart from"
-    )
+    undecided = "ties with" if np.isfinite(low) else "is not told apart from"
+    word = "beats" if low > 0 else "loses to" if high < 0 else undecided
     interval = f"difference {short(own - others[best])}, "
     interval += (
         f"95 % {short(low)} to {short(high)}" if np.isfinite(low) else "too few transcription factors for an interval"

@@ -240,9 +240,8 @@ def new_cells(adata: "AnnData", genes: np.ndarray, *, layer: str | None, gene_ke
     at = at[~at.index.duplicated()]
     names = as_text(gene_names(opened.var, gene_key=gene_key))
     column = at.reindex(names).to_numpy()
-    if (
-        len(names) and np.isin(at.index, names).mean() < 0.5
-    ):  # ids, ids with a version, or symbols: not those of the fit
+    # ids, ids with a version, or symbols: not those of the fit
+    if len(names) and np.isin(at.index, names).mean() < 0.5:
         position = match(names, at.index.to_numpy()).index
         column = np.where(position >= 0, at.to_numpy()[position], np.nan)
     found = np.flatnonzero(np.isfinite(column))
