@@ -15,6 +15,9 @@ def test_a_device_that_is_not_there_is_an_error_that_lists_those_that_are():
         resolve_device(f"cuda:{torch.cuda.device_count() + 3}")
     with pytest.raises(InputValueError, match="this machine has cpu"):
         resolve_device("toaster")
+    for odd in (2.5, None, ["cpu"]):
+        with pytest.raises(InputValueError, match="is not available; this machine has cpu"):
+            resolve_device(odd)
     with pytest.raises(InputValueError, match="'meta' is not available"):
         resolve_device("meta")
 

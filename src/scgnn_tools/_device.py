@@ -35,7 +35,7 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
     try:
         wanted = torch.device(device)
         torch.empty(0, device=wanted).cpu()  # what nothing comes back from computes nothing
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():
             there.append("mps")

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools._errors import InputScaleError, InputValueError
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
 from scgnn_tools.labels import METHODS, Cells, label_method
 from scgnn_tools.labels._registry import method_options
 
@@ -107,6 +107,13 @@ def test_a_bad_option_is_refused_before_any_work(options):
     bad = next(iter(options))
     with pytest.raises(InputValueError, match=f"{bad} is .*; got"):
         label_method(options.pop("method"), **options)
+
+
+@pytest.mark.parametrize("value", [float("nan"), -3, (1, 2), object()], ids=str)
+def test_no_option_takes_what_makes_no_sense(name, value):
+    for option in method_options(name) or []:
+        with pytest.raises((InputValueError, InputTypeError)):
+            label_method(name, **{option: value})
 
 
 def test_the_registry_says_what_it_is(name):

@@ -66,6 +66,15 @@ def test_what_a_class_cannot_do_it_refuses_by_name(cls, given, says):
         bare(cls).train(**given)
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+def test_none_stands_for_what_is_none_unasked_and_for_nothing_else(cls):
+    for name, parameter in inspect.signature(cls.train).parameters.items():
+        if name in ("self", "schedule", "checkpoint_every") or parameter.default is None:
+            continue
+        with pytest.raises(InputValueError, match=f"^{name} is|trains on one device"):
+            bare(cls).train(**{name: None})
+
+
 def test_pretraining_does_not_stop_early():
     with pytest.raises(InputValueError, match=r"CGC pretrains for .* does not stop early"):
         bare(CGC).train(early_stopping=True)

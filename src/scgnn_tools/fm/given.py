@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._write import as_path
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._network import NetworkModel
 from scgnn_tools.fm._registry import load
@@ -19,10 +20,12 @@ from scgnn_tools.nn.embeddings import N_SPECIAL
 def check_given(
     model: Any, checkpoint: str | Path | None, kind: type[NetworkModel], *, name: str, needed: bool = False
 ) -> None:
-    """Refuse a model of another kind, model and checkpoint at once, and neither where one is needed."""
+    """Refuse a model of another kind, a checkpoint that is no path, model and checkpoint at once, and neither where one is needed."""
     if model is not None and checkpoint is not None:
         msg = "Pass model= or checkpoint=, not both."
         raise InputValueError(msg)
+    if checkpoint is not None:
+        as_path("checkpoint", checkpoint)
     if needed and model is None and checkpoint is None:
         where = f"sgt.fm.card({name!r}) says where they are"
         msg = f"{name} tunes a pretrained network: pass checkpoint='<folder of its weights>' ({where}), or model=."

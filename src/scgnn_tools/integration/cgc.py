@@ -85,6 +85,7 @@ class CGCBatches(TunedNetwork):
         integer("max_length", max_length, least=2)
         integer("n_graph_layers", n_graph_layers, least=0)
         choice("graph", graph, (True, False))
+        choice("variant", variant, ("repo", "paper"))
         choice("pretrain", pretrain, (True, False))
         super().__init__(
             "cgc",

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means, correlation, telling_genes
@@ -18,7 +19,7 @@ class Centroid(Kept):
     kept = ("genes", "means")
 
     def __init__(self, n_genes: int = 500) -> None:
-        self.n_genes = n_genes
+        self.n_genes = integer("n_genes", n_genes)
 
     def fit(
         self,

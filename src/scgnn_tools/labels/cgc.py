@@ -108,6 +108,9 @@ class CGCLabels:
     ) -> None:
         check_given(model, checkpoint, cgc.CGCModel, name="cgc")
         choice("preset", preset, (None, "paper"))
+        choice("variant", variant, (None, "repo", "paper"))
+        choice("graph", graph, (True, False))
+        choice("pretrain", pretrain, (True, False))
         sizes = {
             "n_genes": n_genes, "dim": dim, "heads": heads, "hidden": hidden, "n_layers": n_layers, "n_graph_layers": n_graph_layers,
             "max_length": max_length, "max_epochs": max_epochs, "pretrain_epochs": pretrain_epochs, "patience": patience,

@@ -4,6 +4,7 @@ from typing import Self
 
 import numpy as np
 
+from scgnn_tools._choices import integer
 from scgnn_tools._random import RNG
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import OnEmbedding, OnPCA
@@ -14,7 +15,7 @@ class KnnRep(OnEmbedding):
     """Baseline: the classes of the 15 nearest training cells in the embedding."""
 
     def __init__(self, n_neighbors: int = 15) -> None:
-        self.n_neighbors = n_neighbors
+        self.n_neighbors = integer("n_neighbors", n_neighbors)
 
     def fit(
         self,

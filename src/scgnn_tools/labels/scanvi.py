@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputScaleError
 from scgnn_tools._progress import shows_bars
@@ -55,8 +56,9 @@ class ScanVI:
         n_latent: int = 30,
         device: str = "auto",
     ) -> None:
-        self.n_genes, self.n_latent = n_genes, n_latent
-        self.max_epochs, self.max_epochs_scanvi = max_epochs, max_epochs_scanvi
+        self.n_genes, self.n_latent = integer("n_genes", n_genes), integer("n_latent", n_latent)
+        self.max_epochs = integer("max_epochs", max_epochs)
+        self.max_epochs_scanvi = integer("max_epochs_scanvi", max_epochs_scanvi)
         self._device = resolve_device(device)
 
     def fit(

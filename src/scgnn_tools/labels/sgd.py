@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scaled import LinearClassifier, OnScaledGenes, ScaledGenes
@@ -23,7 +24,7 @@ class SgdGenes(OnScaledGenes):
     """
 
     def __init__(self, *, alpha: float = 1e-4, top_genes: int | None = None) -> None:
-        self.alpha, self.top_genes = alpha, top_genes
+        self.alpha, self.top_genes = number("alpha", alpha, above=0), integer("top_genes", top_genes, or_none=True)
 
     def fit(
         self,

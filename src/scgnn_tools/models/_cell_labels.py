@@ -45,7 +45,7 @@ from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.models._shown import trained
 from scgnn_tools.splits import split_cells
 from scgnn_tools.train import FineTuner
-from scgnn_tools.train.arguments import Devices, check_numbers, from_ckpt_path, one_device, state_path
+from scgnn_tools.train.arguments import Devices, check_training, from_ckpt_path, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -168,7 +168,13 @@ class CellLabelModel(ScviSetup):
         LabelError
             If fewer than two classes are labelled.
         """
-        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size)
+        asked = {
+            "max_epochs": max_epochs,
+            "early_stopping": early_stopping,
+            "patience": patience,
+            "batch_size": batch_size,
+        }
+        check_training(self.train, resume=resume, transductive=transductive, **asked)
         device, count = self._devices(accelerator, devices)
         checkpoint = state_path(folder, resume=resume)
         given = {"max_epochs": max_epochs, "batch_size": batch_size}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
 from scgnn_tools._modality import only_anndata
@@ -17,7 +16,7 @@ from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
-from scgnn_tools.train.arguments import Devices, check_numbers, given_or_temporary, move, several_devices
+from scgnn_tools.train.arguments import Devices, check_training, given_or_temporary, move, several_devices
 from scgnn_tools.train.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -157,8 +156,8 @@ class CGC:
         """
         from scgnn_tools.train.pretrain import pretrain, saved_history, schedule_for
 
-        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, batch_size=batch_size)
-        choice("resume", resume, (True, False))
+        asked = {"max_epochs": max_epochs, "early_stopping": early_stopping, "batch_size": batch_size}
+        check_training(self.train, resume=resume, **asked)
         if early_stopping:
             msg = "CGC pretrains for max_epochs= or steps= and does not stop early; leave out early_stopping."
             raise InputValueError(msg)

@@ -29,7 +29,7 @@ from scgnn_tools.links import link_predictor, node_features
 from scgnn_tools.models._files import read_folder, write_folder
 from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models._shown import trained
-from scgnn_tools.train.arguments import Devices, check_numbers, from_device, one_device, state_path
+from scgnn_tools.train.arguments import Devices, check_training, from_device, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -192,7 +192,13 @@ class LinkModel:
         -------
         Itself, trained.
         """
-        check_numbers(max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size)
+        asked = {
+            "max_epochs": max_epochs,
+            "early_stopping": early_stopping,
+            "patience": patience,
+            "batch_size": batch_size,
+        }
+        check_training(self.train, resume=resume, **asked)
         device = str(one_device(type(self).__name__, accelerator, devices))
         checkpoint = state_path(folder, resume=resume)
         given = {"max_epochs": max_epochs, "patience": patience, "batch_size": batch_size, "checkpoint": checkpoint}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import genes as gene_tables
-from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import integer, number
 from scgnn_tools._choices import share as check_share
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
@@ -27,7 +27,7 @@ from scgnn_tools.models._recorded import is_recorded, record
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import RunFolder, digest
-from scgnn_tools.train.arguments import Devices, check_numbers, move, one_device
+from scgnn_tools.train.arguments import Devices, check_training, move, one_device
 from scgnn_tools.train.fitting import budget_of, fit_task
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.plans import leave, model_parts, start_of
@@ -247,8 +247,8 @@ class ScNetFormer:
         -------
         Itself, trained; the weights that validate best are kept.
         """
-        check_numbers(
-            max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size,
+        check_training(
+            self.train, resume=resume, max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size,
             max_tokens=max_tokens, lr=lr, weight_decay=weight_decay, warmup=warmup,
         )  # fmt: skip
         check_share("share", share)
@@ -268,7 +268,7 @@ class ScNetFormer:
                 **model_parts(self.model), **how, "share": share, "starting weights": start,
                 "cells": digest(tokens.ids, tokens.values, tokens.offsets, tokens.groups, train, validation),
             }  # fmt: skip
-            RunFolder(at, plan, resume=choice("resume", resume, (True, False)), hint=AGAIN)
+            RunFolder(at, plan, resume=resume, hint=AGAIN)
         self.model.network.requires_grad_(True)
         try:
             self.history = fit_task(

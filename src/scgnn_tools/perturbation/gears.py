@@ -20,6 +20,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._random import RNG, seed, torch_random
+from scgnn_tools._write import as_path
 from scgnn_tools.data.conditions import Condition, genes_of
 from scgnn_tools.perturbation._protocol import Effects, PerturbedCells
 from scgnn_tools.perturbation.flagged import choosing
@@ -56,7 +57,7 @@ class Gears:
     ) -> None:
         self.hidden_size, self.max_epochs = integer("hidden_size", hidden_size), integer("max_epochs", max_epochs)
         self.batch_size, self._device = integer("batch_size", batch_size), resolve_device(device)
-        self.data_folder = None if data_folder is None else Path(data_folder).expanduser()
+        self.data_folder = None if data_folder is None else as_path("data_folder", data_folder)
         _installed()
 
     def fit(self, seen: Effects, *, rng: RNG = 0) -> None:

@@ -1,7 +1,8 @@
 """What every ``train()`` takes, in scvi-tools' words: checked once, before any work."""
 
+import inspect
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,25 +26,19 @@ LAST = "last.safetensors"
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "mps": "mps"}
 
 
-def check_numbers(
-    *,
-    max_epochs: Any = None,
-    early_stopping: Any = True,
-    patience: Any = None,
-    batch_size: Any = None,
-    max_tokens: Any = None,
-    lr: Any = None,
-    weight_decay: Any = None,
-    warmup: Any = None,
-) -> None:
-    """Refuse what no training can have; None stands for the model's own."""
-    choice("early_stopping", early_stopping, (True, False))
-    whole = {"max_epochs": max_epochs, "patience": patience, "batch_size": batch_size, "max_tokens": max_tokens}
-    for name, value in whole.items():
-        integer(name, value, or_none=True)
-    integer("warmup", warmup, least=0, or_none=True)
-    number("lr", lr, above=0, or_none=True)
-    number("weight_decay", weight_decay, least=0, or_none=True)
+def check_training(train: Callable[..., Any], **given: Any) -> None:
+    """Refuse what no training can have: a flag is a flag, and None is for what ``train`` has None for unasked."""
+    defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
+    for name, value in given.items():
+        free = defaults[name] is None
+        if isinstance(defaults[name], bool):
+            choice(name, value, (True, False))
+        elif name == "lr":
+            number(name, value, above=0, or_none=free)
+        elif name == "weight_decay":
+            number(name, value, least=0, or_none=free)
+        else:
+            integer(name, value, least=0 if name == "warmup" else 1, or_none=free)
 
 
 def one_device(who: str, accelerator: str, devices: Any, *, here: torch.device | None = None) -> torch.device:

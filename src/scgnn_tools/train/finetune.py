@@ -23,7 +23,7 @@ from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train import saving, tasks
 from scgnn_tools.train._resume import weights_digest
-from scgnn_tools.train.arguments import Devices, check_numbers, move, several_devices
+from scgnn_tools.train.arguments import Devices, check_training, move, several_devices
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.plans import model_parts
 
@@ -207,9 +207,13 @@ class FineTuner:
             msg = "It is trained already. Make a new FineTuner of tuner.model to train on."
             raise InputValueError(msg)
         how: dict[str, Any] = {"weight_decay": weight_decay, "warmup": warmup, "max_tokens": max_tokens}
-        check_numbers(
-            max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size, lr=lr, **how
-        )
+        asked = {
+            "max_epochs": max_epochs,
+            "early_stopping": early_stopping,
+            "patience": patience,
+            "batch_size": batch_size,
+        }
+        check_training(self.train, resume=resume, lr=lr, **asked, **how)
         device, count = several_devices("FineTuner", accelerator, devices, here=self.model.device)
         if count > 1 and folder is None:
             msg = f"devices={devices!r} wants a folder=, in which the processes find the weights that validate best."

@@ -12,6 +12,7 @@ from scgnn_tools._choices import choice, integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._methods import check_options
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import as_path
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels._registry import TRAIN_SIZE
@@ -68,7 +69,7 @@ class ScBiGNN:
         max_epochs: int = 200,
         patience: int | None = 20,
         device: str = "auto",
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
         **options: Any,
     ) -> None:
         known = [f.name for f in fields(Config)]
@@ -81,7 +82,8 @@ class ScBiGNN:
         self.config, self.read_out = Config(**{**PROTOCOLS[protocol], **options}), read_out
         self.protocol, self.train_size = protocol, 0.9 if protocol == "paper" else TRAIN_SIZE
         self.max_epochs, self.patience = max_epochs, patience
-        self._checkpoint, self._device = checkpoint, resolve_device(device)
+        self._checkpoint = None if checkpoint is None else as_path("checkpoint", checkpoint)
+        self._device = resolve_device(device)
         self.interrupted = False
 
     def fit(

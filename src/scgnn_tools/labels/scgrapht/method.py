@@ -15,6 +15,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import as_path
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.gene_graph import COSINE, heard
 from scgnn_tools.labels.landmarks import MOST, landmarks
@@ -148,7 +149,7 @@ class ScGraPhT:
         encoder_lr: float = 1e-5,
         device: str = "auto",
         devices: int = 1,
-        checkpoint: Path | None = None,
+        checkpoint: str | Path | None = None,
     ) -> None:
         scheme = options.scheme_of(scheme)
         self.steps = parse(options.default_pathway(protocol, scheme) if pathway is None else pathway)
@@ -180,7 +181,8 @@ class ScGraPhT:
             raise InputValueError(msg)
         self.devices, self._encoder = devices, None if encoder is None else TunedEncoder(encoder)
         self.encoder_lr = encoder_lr
-        self.logits, self.batch_size, self.checkpoint = logits, batch_size, checkpoint
+        self.logits, self.batch_size = logits, batch_size
+        self.checkpoint = None if checkpoint is None else as_path("checkpoint", checkpoint)
         self.device = resolve_device(device)
         self.interrupted = False
         self.history = pd.DataFrame()
