@@ -16,7 +16,7 @@ from scgnn_tools.metrics import annotation
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedMethod:
     """A trained method and what its scores are divided by."""
 
     method: LabelMethod
@@ -72,7 +72,7 @@ class Outcome:
         Whether Ctrl-C ended the work early.
     """
 
-    final: Fitted
+    final: FittedMethod
     sets: ConformalSets | None
     promised: dict[str, Any]
     rows: dict[str, dict[str, Any]]
@@ -97,7 +97,7 @@ def check_expressed(labelled: Cells) -> None:
         raise InputValueError(msg)
 
 
-def fit(method: str, fold: Fold, options: dict[str, Any] | None) -> Fitted:
+def fit(method: str, fold: Fold, options: dict[str, Any] | None) -> FittedMethod:
     """Train a method; the validation cells set its temperature."""
     held_out, codes = fold.cells.take(fold.validation), fold.codes[fold.validation]
     fitted = label_method(method, **(options or {})).fit(
@@ -109,7 +109,7 @@ def fit(method: str, fold: Fold, options: dict[str, Any] | None) -> Fitted:
         rng=fold.rng,
     )
     stopped = METHODS[method].interruptible and cast("Interruptible", fitted).interrupted
-    return Fitted(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0, stopped)
+    return FittedMethod(fitted, fit_temperature(fitted.scores(held_out), codes) if len(codes) else 1.0, stopped)
 
 
 def baselines(method: str) -> Iterator[str]:

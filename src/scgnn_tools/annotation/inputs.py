@@ -62,7 +62,7 @@ def one_object(
 
 
 @dataclass(frozen=True)
-class Part:
+class ReferencePart:
     """One reference: the object, the label of each of its cells ("" for none) and what its experiments are called (n_cells,)."""
 
     adata: ad.AnnData
@@ -71,7 +71,7 @@ class Part:
 
 
 def known_cells(
-    parts: Mapping[str, Part],
+    parts: Mapping[str, ReferencePart],
     model: FoundationModel,
     *,
     use_rep: str | None,
@@ -181,7 +181,7 @@ def references_and_query(
     references: Mapping[str, ad.AnnData], query: ad.AnnData, model: FoundationModel, **how: str | None
 ) -> tuple[Cells, Query, str]:
     """Return all cells of all references and those of the query over the genes that all have, and where the vectors are from."""
-    parts = {n: Part(a, np.full(a.n_obs, "?"), np.full(a.n_obs, n)) for n, a in references.items()}
+    parts = {n: ReferencePart(a, np.full(a.n_obs, "?"), np.full(a.n_obs, n)) for n, a in references.items()}
     asked = open_query(query, model, **how)  # type: ignore[arg-type]
     known = known_cells(parts, model, **{k: v for k, v in how.items() if k != "organism"})  # type: ignore[arg-type]
     shared = shared_genes(known, asked, model)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._names import safe_names
+from scgnn_tools._verdict import verdict_word
 from scgnn_tools.annotation.conformal import ConformalSets, coverage_of
 from scgnn_tools.metrics import reliability
 
@@ -110,7 +111,8 @@ def verdict(evaluation: pd.DataFrame, method: str, held_out: str = "cells") -> s
     error = others.loc[best].get("standard_error", np.nan)
     if np.isnan(error):  # of a share of that size among so many cells: they were not scored side by side
         error = np.sqrt(max(own["accuracy"] * (1 - own["accuracy"]), 1e-4) / own["n"])
-    words = "is not told apart from" if abs(gain) <= CERTAIN * error + 1e-9 else "beats" if gain > 0 else "loses to"
+    wide = CERTAIN * error + 1e-9
+    words = verdict_word(gain - wide, gain + wide, undecided="is not told apart from")
     where = "cells, within one experiment" if held_out == "cells" else "cells of experiments that it had not seen"
     return (
         f"{method} {words} the best baseline on {int(own['n']):,} held-out labelled {where}: accuracy {own['accuracy']:.3f}, "

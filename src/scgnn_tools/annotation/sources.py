@@ -15,7 +15,7 @@ from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import modality
 from scgnn_tools._write import as_path
 from scgnn_tools.annotation import published
-from scgnn_tools.annotation.inputs import Part, known_cells
+from scgnn_tools.annotation.inputs import ReferencePart, known_cells
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.data.labels import clean_labels
 from scgnn_tools.data.readers import read_cells
@@ -118,7 +118,9 @@ def gather(
     for one, adata in objects.items():
         whose = f"reference[{one!r}]" if one else "reference"
         labels = labels_of(adata, key, unlabeled_category, whose)
-        parts[one] = Part(adata, labels, experiments_of(adata, one, labels != "", batch_key, donor_key, f"{whose}.obs"))
+        parts[one] = ReferencePart(
+            adata, labels, experiments_of(adata, one, labels != "", batch_key, donor_key, f"{whose}.obs")
+        )
     known = known_cells(parts, model, use_rep=use_rep, layer=layer, gene_key=gene_key, gene_graph=gene_graph)
     check_labels(known.labels, known.experiments, batch_key, donor_key)
     return known, name

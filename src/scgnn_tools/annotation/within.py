@@ -8,7 +8,7 @@ import numpy as np
 
 from scgnn_tools.annotation import report
 from scgnn_tools.annotation.conformal import ConformalSets, Kind
-from scgnn_tools.annotation.fitting import Fitted, Fold, Outcome, baselines, fit, row_of
+from scgnn_tools.annotation.fitting import FittedMethod, Fold, Outcome, baselines, fit, row_of
 from scgnn_tools.annotation.parts import rows_of_parts, scores_of_parts
 from scgnn_tools.labels import Cells
 
@@ -68,7 +68,7 @@ def within(
 
 def _score(
     method: str, fold: Fold, scored: Cells, codes: np.ndarray, options: dict[str, Any] | None
-) -> tuple[dict[str, Any], Fitted, np.ndarray]:
+) -> tuple[dict[str, Any], FittedMethod, np.ndarray]:
     start = time.perf_counter()
     fitted = fit(method, fold, options)
     proba = fitted.proba(scored) if len(codes) else np.zeros((0, int(fold.codes.max()) + 1), dtype=np.float32)

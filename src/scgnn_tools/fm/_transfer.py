@@ -40,7 +40,7 @@ class AbsentError(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class PartialFile:
     """What is there of a file: of any source where its sha256 is known, else of one address and one version of the file."""
 
     path: Path
@@ -48,7 +48,7 @@ class Part:
     sha256: str | None
 
     @classmethod
-    def of(cls, path: Path, url: str, sha256: str | None) -> "Part":
+    def of(cls, path: Path, url: str, sha256: str | None) -> "PartialFile":
         """Return the part of a file from an address."""
         source = "" if sha256 else "." + hashlib.sha256(url.encode()).hexdigest()[:8]
         return cls(path.with_name(f".{path.name}{source}.part"), url, sha256)
@@ -108,7 +108,7 @@ def transfer(url: str, path: Path, sha256: str | None) -> str:
     WeightsError
         If the disk is full.
     """
-    part = Part.of(path, url, sha256)
+    part = PartialFile.of(path, url, sha256)
     have, version = part.begun()
     headers = {"Accept-Encoding": "identity", "Connection": "close"}
     if have:
@@ -182,7 +182,7 @@ def may_have_token(url: str) -> bool:
     return at.scheme == home.scheme == "https" and at.netloc.lower() == home.netloc.lower()
 
 
-def _length(answer: "requests.Response", part: Part, have: int, version: str | None) -> int | None:
+def _length(answer: "requests.Response", part: PartialFile, have: int, version: str | None) -> int | None:
     """Return how many bytes come, None if nobody knows and it does not matter; refuse what is no file and what does not fit."""
     status, headers = answer.status_code, answer.headers
     if status == 416:
@@ -234,7 +234,7 @@ def _version(headers: Any) -> str | None:
     return tag if tag.startswith('"') else headers.get("Last-Modified")
 
 
-def _receive(answer: "requests.Response", part: Part, path: Path, left: int | None, wanted: str | None) -> None:
+def _receive(answer: "requests.Response", part: PartialFile, path: Path, left: int | None, wanted: str | None) -> None:
     """Write the answer into the part."""
     append = answer.status_code == 206
     if not append:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import GraphError
 from scgnn_tools._log import counted
 from scgnn_tools._random import generator
+from scgnn_tools._verdict import verdict_word
 from scgnn_tools.grn.candidates import STATED
 from scgnn_tools.grn.inputs import LinkInputs, fit, stop_if_interrupted
 from scgnn_tools.grn.null import permuted
@@ -161,7 +162,7 @@ def verdict(
         fine = np.isfinite(scores[method]) & np.isfinite(scores[best])
         low, high = auprc_difference(label[fine], scores[method][fine], scores[best][fine], tf[fine], bootstrap=DRAWS)
     undecided = "ties with" if np.isfinite(low) else "is not told apart from"
-    word = "beats" if low > 0 else "loses to" if high < 0 else undecided
+    word = verdict_word(low, high, undecided=undecided)
     interval = f"difference {short(own - others[best])}, "
     interval += (
         f"95 % {short(low)} to {short(high)}" if np.isfinite(low) else "too few transcription factors for an interval"

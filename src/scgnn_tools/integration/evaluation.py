@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._verdict import verdict_word
 from scgnn_tools.integration._registry import METHODS
 from scgnn_tools.integration.inputs import Column
 from scgnn_tools.metrics import integration, integration_controls
@@ -192,8 +193,7 @@ def _against(found: Evaluation, own: str, others: list[str], measure: str) -> tu
     difference = values[own] - values[best]
     pairs = _measure(found.halves[own], measure) - _measure(found.halves[best], measure)
     wide = float(stats.t.ppf(0.975, len(pairs) - 1) * np.std(pairs, ddof=1)) if len(pairs) > 1 else np.inf
-    word = "ties with" if abs(difference) <= wide else "beats" if difference > 0 else "loses to"
-    return values[own], best, values[best], word
+    return values[own], best, values[best], verdict_word(difference - wide, difference + wide)
 
 
 def _measure(table: pd.DataFrame, measure: str) -> np.ndarray:

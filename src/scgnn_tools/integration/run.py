@@ -18,7 +18,7 @@ from scgnn_tools.integration.inputs import Column, Inputs
 
 
 @dataclass(frozen=True)
-class Result:
+class IntegrationResult:
     """What a run made.
 
     Attributes
@@ -104,7 +104,7 @@ def run(
     condition: Column | None = None,
     scored: bool = True,
     rng: RNG = 0,
-) -> Result:
+) -> IntegrationResult:
     """Integrate, and score beside the baselines on the principal components of the same cells."""
     start = time.perf_counter()
     order = inputs.order
@@ -113,7 +113,7 @@ def run(
     seconds = {row_name(method, inputs): time.perf_counter() - start}
     row = next(iter(seconds))
     if not scored:
-        return Result(vectors, made, row, None, f"{row}: not scored")
+        return IntegrationResult(vectors, made, row, None, f"{row}: not scored")
     shown = {row: vectors}
     kinds = {row: "method"}  # what was asked for, whatever it is among methods
     on_pca = replace(inputs.cells, vectors=inputs.pca)
@@ -139,7 +139,7 @@ def run(
         condition=columns[1],
         rng=rng,
     )
-    return Result(vectors, made, row, _table(found, seconds), verdict(found, row))
+    return IntegrationResult(vectors, made, row, _table(found, seconds), verdict(found, row))
 
 
 def _table(found: Evaluation | None, seconds: dict[str, float]) -> pd.DataFrame | None:

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from scgnn_tools._random import RNG, generator, seed
+from scgnn_tools._verdict import verdict_word
 
 DECIDE = 5
 """Conditions or targets from which on an interval says who wins: of fewer, all may lie on one side by chance."""
@@ -14,7 +15,7 @@ def word(low: float, high: float, n: int) -> str:
     """Say what the interval of a difference says, more being better: "beats", "loses to" or "ties with"."""
     if n < DECIDE:
         return "cannot be told, by so few, from"
-    return "beats" if low > 0 else "loses to" if high < 0 else "ties with"
+    return verdict_word(low, high)
 
 
 def draw(n: int, times: int, rng: RNG) -> np.ndarray:

@@ -19,7 +19,7 @@ from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation.bulk import CLASSES, Experiments
 from scgnn_tools.perturbation.bulk.evaluation import calibration
 from scgnn_tools.perturbation.bulk.inputs import Bulk, bulk
-from scgnn_tools.perturbation.bulk.run import Result, check, experiments, predict, unknown_to
+from scgnn_tools.perturbation.bulk.run import KnockoutResult, check, experiments, predict, unknown_to
 from scgnn_tools.perturbation.bulk.run import evaluate as hold_out
 from scgnn_tools.splits import split_experiments
 from scgnn_tools.splits.experiments import KINDS
@@ -246,7 +246,7 @@ def _asked(query: "str | Sequence[str] | None") -> list[str]:
     return list(dict.fromkeys(v.strip() for v in values))
 
 
-def _tables(result: Result, of: Experiments, found: Bulk, parts: pd.DataFrame, method: str) -> dict[str, Any]:
+def _tables(result: KnockoutResult, of: Experiments, found: Bulk, parts: pd.DataFrame, method: str) -> dict[str, Any]:
     own = result.found.scores[method]
     named = CLASSES[of.n_classes]
     matrix = pd.DataFrame(own.confusion.sum(axis=0), index=list(named), columns=list(named))

@@ -26,7 +26,7 @@ from scgnn_tools.perturbation.relations import Relations, relations
 
 
 @dataclass(frozen=True)
-class Result:
+class KnockoutResult:
     """Tables as :func:`scgnn_tools.tl.knockout_bulk` describes them."""
 
     found: HeldOutTargets
@@ -89,7 +89,7 @@ def evaluate(
     halves: tuple[np.ndarray, np.ndarray] | None,
     *,
     rng: RNG,
-) -> Result:
+) -> KnockoutResult:
     """Score the method and all baselines on held-out experiments, and what a replicate says."""
     names = [n for n, e in METHODS.items() if n != method and (e.kind == "baseline" or n == "counting")]
     methods: dict[str, Callable[[], KnockoutMethod]] = {method: make}
@@ -103,7 +103,7 @@ def evaluate(
     kinds = {m: "method" if m == method else "baseline" for m in methods} | {CEILING: CEILING}
     table = summary(scores, kinds, rng=seed(rng))
     differences = paired(found.scores, method, names, rng=seed(rng))
-    return Result(found, table, differences, verdict(table, differences, method))
+    return KnockoutResult(found, table, differences, verdict(table, differences, method))
 
 
 def predict(
