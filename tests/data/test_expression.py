@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, SgtWarning
-from scgnn_tools.data import open_expression
+from scgnn_tools.data import noted, open_expression
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.poisson(1.0, (30, 12)).astype(np.float32)
@@ -116,3 +116,11 @@ def test_the_genes_of_raw_can_be_others():
     e = open_expression(a)
     assert e.name == "raw"
     assert len(e.var) == 12
+
+
+def test_of_a_mudata_the_modality_is_noted():
+    from mudata import MuData
+
+    both = MuData({"rna": ad.AnnData(np.ones((3, 2), np.float32), obs={"n": list("abc")})})
+    with pytest.raises(InputTypeError, match=r"got MuData. Pass the modality that holds the RNA"):
+        noted(both, "counts")

@@ -12,7 +12,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError, warn
 from scgnn_tools._keys import MATRIX
 from scgnn_tools._log import printable
-from scgnn_tools._modality import modality
+from scgnn_tools._modality import modality, only_anndata
 from scgnn_tools.data import rows as _rows
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.data.bounds import check_parent
@@ -289,6 +289,7 @@ def noted(adata: "AnnData", kind: Literal["counts", "log1p", "normalized"]) -> "
     >>> sc.pp.log1p(adata)
     >>> noted = sgt.data.noted(adata, "normalized")
     """
+    only_anndata(adata)
     adata.uns[MATRIX] = kind
     return adata
 
