@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools.links import PREDICTORS, link_predictor
 from scgnn_tools.metrics import grn
 
@@ -67,6 +67,20 @@ def test_categories_and_extra_columns_do_no_harm(fitted, network):
 def test_genes_never_seen_get_a_number_or_nan(fitted):
     score = fitted.score(pd.DataFrame({"tf": ["T0", "new"], "target": ["new", "g0"]}))
     assert score.shape == (2,)
+
+
+DATA = {"tfs", "pseudotime"}
+"""Options that hold names or numbers of the data, which ``fit`` compares with it."""
+
+
+@pytest.mark.parametrize("value", [float("nan"), -3, "3?", [[1]], object()], ids=str)
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_no_option_takes_what_makes_no_sense(name, value):
+    for option in set(inspect.signature(PREDICTORS[name].load()).parameters) - DATA:
+        if option == "checkpoint" and isinstance(value, str):
+            continue  # a path that fit finds missing
+        with pytest.raises((InputValueError, InputTypeError)):
+            link_predictor(name, **{option: value})
 
 
 def test_missing_columns(fitted):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scgnn_tools._random import generator
-from scgnn_tools.grn.inputs import LinkInputs, fit, missing
+from scgnn_tools.grn.inputs import LinkInputs, fit, missing, stop_if_interrupted
 from scgnn_tools.grn.runs import score_matrix
 from scgnn_tools.links import PREDICTORS
 
@@ -59,6 +59,7 @@ def estimate(
         part = replace(part, expression=None) if blind and name == method else part
         begin = clock()
         fitted = fit(name, part, pairs, None, rng, **(options if name == method else {}))
+        stop_if_interrupted(name, fitted)
         middle = clock()
         if not scored:
             return np.array([middle - begin, 0.0])

@@ -15,6 +15,7 @@ from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, generator, seed, torch_random
+from scgnn_tools._write import as_path
 from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import operator
 from scgnn_tools.links._graph_network import LinkNetwork, Shape
@@ -95,10 +96,10 @@ class GraphPredictor:
         number("weight_decay", training.weight_decay, least=0)
         number("dropout", shape.dropout, least=0, below=1)
         number("slope", shape.slope, least=0)
-        for heads in [shape.heads] if isinstance(shape.heads, int) else shape.heads:
-            integer("heads", heads)
+        heads = _heads(shape.heads)
+        choice("vectors", vectors, (True, False))
         widths = {name: _widths(name, getattr(shape, name)) for name in ("hidden", "out")}
-        self._shape = replace(shape, **widths)  # type: ignore[arg-type]
+        self._shape = replace(shape, heads=heads, **widths)  # type: ignore[arg-type]
         if shape.backbone is None and not vectors:
             msg = "Without a backbone and without vectors there is nothing to learn from; leave one of them in."
             raise InputValueError(msg)
@@ -108,7 +109,7 @@ class GraphPredictor:
             features = "embedding"  # nobody reads them
         self._training, self._features, self._with_vectors, self._as_given = training, features, vectors, as_given
         self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._checkpoint = None if checkpoint is None else as_path("checkpoint", checkpoint)
         self._stops = True
         self.history, self.interrupted = pd.DataFrame(columns=["loss", "validation"]), False
 
@@ -343,10 +344,17 @@ class GraphPredictor:
         return self
 
 
+def _heads(value: Any) -> int | tuple[int, ...]:
+    """Return the number of heads, of all layers or of each."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(integer("heads", v) for v in value)
+    return integer("heads", value)
+
+
 def _widths(name: str, value: Any) -> tuple[int, ...]:
     try:
         widths = tuple(int(v) for v in value)
-    except TypeError:
+    except (TypeError, ValueError, OverflowError):
         widths = ()
     if not widths or min(widths) < 1:
         msg = f"{name} is the width of each layer, such as (64, 64); got {value!r}."

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
@@ -63,10 +64,12 @@ class PairNetwork:
         rng: RNG,
         device: str,
     ) -> None:
-        for what, value in (("max_epochs", max_epochs), ("batch_size", batch_size), ("lr", lr)):
-            if not value > 0:
-                msg = f"{what} is positive; got {value!r}."
-                raise InputValueError(msg)
+        integer("max_epochs", max_epochs)
+        integer("patience", patience, or_none=True)
+        integer("batch_size", batch_size)
+        integer("max_cells", max_cells, or_none=True)
+        number("lr", lr, above=0)
+        number("decay", decay, above=0, most=1)
         self._max_epochs, self._patience, self._batch_size, self._lr = max_epochs, patience, batch_size, lr
         self._decay, self._decay_every = decay, decay_every
         self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)

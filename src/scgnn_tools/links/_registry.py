@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from scgnn_tools._doors import door
+from scgnn_tools._doors import counted, door
 from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.links._protocol import LinkPredictor
 
@@ -145,4 +145,4 @@ def link_predictor(name: str, **options: Any) -> LinkPredictor:
     has = sorted(inspect.signature(cls).parameters)
     given = {k: v for k, v in options.items() if k in has or k not in ("rng", "device")}
     check_options(name, given, has)
-    return cls(**given)
+    return cls(**counted(cls, given))

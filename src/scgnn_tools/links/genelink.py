@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scgnn_tools._choices import choice
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._random import RNG
 from scgnn_tools.graph import canonical
 from scgnn_tools.links._expression import GeneColumns
@@ -113,6 +113,8 @@ class GENELink(PairNetwork):
     ) -> None:
         choice("protocol", protocol, ("clean", "paper"))
         choice("score", score, ("dot", "mlp"))
+        integer("patience", patience, or_none=True)
+        number("decay", decay, above=0, most=1)
         paper = protocol == "paper"
         super().__init__(
             max_epochs=max_epochs,

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._choices import number
 from scgnn_tools._random import RNG
 from scgnn_tools.links._expression import GeneColumns
 from scgnn_tools.links._pair_network import PairNetwork
@@ -77,7 +78,7 @@ class GNE(PairNetwork):
             rng=rng,
             device=device,
         )
-        self._weight = weight
+        self._weight = number("weight", weight, least=0)
 
     def _prepare(self, columns: GeneColumns, edges: tuple[np.ndarray, np.ndarray]) -> None:
         self._x = torch.as_tensor(columns.standardised(self._genes), device=self._device)

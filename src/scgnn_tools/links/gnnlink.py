@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scgnn_tools._choices import choice
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._random import RNG
 from scgnn_tools.links._expression import GeneColumns
 from scgnn_tools.links._pair_network import PairNetwork, Protocol, Rows
@@ -64,6 +64,7 @@ class GNNLink(PairNetwork):
         device: str = "auto",
     ) -> None:
         choice("protocol", protocol, ("clean", "paper"))
+        integer("max_epochs", max_epochs, or_none=True)
         self._paper = protocol == "paper"
         super().__init__(
             max_epochs=max_epochs or (100 if self._paper else 400),

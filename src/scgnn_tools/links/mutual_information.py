@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._choices import integer
 from scgnn_tools._progress import progress
 from scgnn_tools.links._expression import grid, read_expression
 from scgnn_tools.links._protocol import check_pairs
@@ -30,10 +30,7 @@ class MutualInformation:
     """
 
     def __init__(self, *, bins: int = 10) -> None:
-        if not 2 <= bins <= 100:
-            msg = f"bins lies between 2 and 100; got {bins!r}."
-            raise InputValueError(msg)
-        self._bins = bins
+        self._bins = integer("bins", bins, least=2, most=100)
 
     def fit(
         self,

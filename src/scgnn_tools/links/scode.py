@@ -11,7 +11,7 @@ from scgnn_tools._choices import integer
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 from scgnn_tools._progress import progress
-from scgnn_tools._random import RNG, generator
+from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._expression import MIN_CELLS, GeneColumns, read_expression
 from scgnn_tools.links._protocol import check_pairs
 
@@ -59,7 +59,7 @@ class SCODE:
         n_repeats: int = 10,
         rng: RNG = 0,
     ) -> None:
-        self._pseudotime, self._rng = pseudotime, rng
+        self._pseudotime, self._seed = pseudotime, seed(rng)
         self._n_hidden, self._n_trials = integer("n_hidden", n_hidden), integer("n_trials", n_trials)
         self._n_repeats = integer("n_repeats", n_repeats)
 
@@ -86,7 +86,7 @@ class SCODE:
             raise InputValueError(msg)
         time = (time[there] - time[there].min()) / np.ptp(time[there])
         x = sp.csr_array(columns.x)[np.flatnonzero(there)]
-        self._columns, rng = columns, generator(self._rng)
+        self._columns, rng = columns, generator(self._seed)
         searches = range(self._n_repeats)
         found = [
             search(x, time, self._n_hidden, self._n_trials, rng)

@@ -118,10 +118,9 @@ class ScRegNet(GraphPredictor):
         choice("reduction", reduction, ("concat", "mean"))
         paper = protocol == "paper"
         self._protocol = protocol
-        many = heads if isinstance(heads, int) else tuple(heads)
         super().__init__(
             Shape(
-                backbone, sizes["hidden"], sizes["out"], sizes["head"], dropout, many, reduction, slope, always=paper
+                backbone, sizes["hidden"], sizes["out"], sizes["head"], dropout, heads, reduction, slope, always=paper
             ),
             PROTOCOLS[protocol][1].changed(
                 lr=lr,

@@ -93,9 +93,8 @@ class ScTransNet(GraphPredictor):
         choice("channels", channels, ("separate", "shared"))
         choice("reduction", reduction, ("concat", "mean"))
         self._protocol = PROTOCOLS[protocol]
-        many = heads if isinstance(heads, int) else tuple(heads)
         super().__init__(
-            Shape(backbone, hidden, out, head, dropout, many, reduction, slope, channels=channels),  # type: ignore[arg-type]
+            Shape(backbone, hidden, out, head, dropout, heads, reduction, slope, channels=channels),  # type: ignore[arg-type]
             Training(lr, weight_decay, optimizer, max_epochs, patience, every, batch_size, select),
             features=features,
             vectors=vectors,

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_tables
+from scgnn_tools._choices import choice, integer, sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._progress import progress
@@ -36,10 +37,11 @@ class _Trees:
     _importance: Importance
 
     def __init__(self, *, tfs: Sequence[str] | None, n_jobs: int, rng: RNG) -> None:
-        if n_jobs == 0 or n_jobs < -1:
-            msg = f"n_jobs is a positive number of processes, or -1 for all cores; got {n_jobs!r}."
+        if integer("n_jobs", n_jobs, least=-1) == 0:
+            msg = "n_jobs is a positive number of processes, or -1 for all cores; got 0."
             raise InputValueError(msg)
-        self._tfs, self._n_jobs, self._seed = tfs, n_jobs, seed(rng)
+        self._tfs = None if tfs is None else sequence("tfs", tfs)
+        self._n_jobs, self._seed = n_jobs, seed(rng)
 
     def fit(
         self,
@@ -55,7 +57,7 @@ class _Trees:
         order = by_content(sp.csr_array(found.x))  # which cells a tree is shown must not follow from where they stand
         self._columns = replace(found, x=sp.csc_array(found.x[order]))
         self._constant = self._columns.constant()
-        asked = list(self._tfs) if self._tfs is not None else _factors(self._columns.genes, pairs)
+        asked = self._tfs if self._tfs is not None else _factors(self._columns.genes, pairs)
         columns = self._columns.at(as_text(asked))
         known = np.unique(columns[columns >= 0])
         self._factors = known[
@@ -134,10 +136,7 @@ class GENIE3(_Trees):
         rng: RNG = 0,
     ) -> None:
         super().__init__(tfs=tfs, n_jobs=n_jobs, rng=rng)
-        if trees not in ("rf", "et"):
-            msg = f"trees is 'rf' or 'et'; got {trees!r}."
-            raise InputValueError(msg)
-        self._importance = _Forest(trees, n_estimators)
+        self._importance = _Forest(choice("trees", trees, ("rf", "et")), integer("n_estimators", n_estimators))
 
 
 class GRNBoost2(_Trees):
@@ -165,7 +164,7 @@ class GRNBoost2(_Trees):
         self, *, max_trees: int = 5000, tfs: Sequence[str] | None = None, n_jobs: int = 1, rng: RNG = 0
     ) -> None:
         super().__init__(tfs=tfs, n_jobs=n_jobs, rng=rng)
-        self._importance = _Boosting(max_trees)
+        self._importance = _Boosting(integer("max_trees", max_trees))
 
 
 class _Forest:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._choices import choice, integer
 from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._protocol import check_pairs
@@ -53,7 +54,8 @@ class SGT:
     """
 
     def __init__(self, *, knowledge: bool = True, rank: int = 300, n_folds: int = 5, rng: RNG = 0) -> None:
-        self._knowledge, self._rank, self._n_folds = knowledge, rank, n_folds
+        self._knowledge = choice("knowledge", knowledge, (True, False))
+        self._rank, self._n_folds = integer("rank", rank), integer("n_folds", n_folds, least=2)
         self._seed = seed(rng)
 
     def fit(
