@@ -117,3 +117,12 @@ def test_evidence_of_groups(inputs):
     np.testing.assert_allclose(seen["specificity"], np.subtract(own, other), atol=1e-6)
     away = coexpressed(inputs.expression, np.arange(20), pd.DataFrame({"tf": ["T0", "no"], "target": ["none", "g1"]}))
     assert np.isnan(away).all()
+
+
+def test_ctrl_c_while_the_time_is_estimated_is_not_lost(inputs, monkeypatch):
+    class Stopped:
+        interrupted = True
+
+    monkeypatch.setattr("scgnn_tools.grn.estimate.fit", lambda *_, **__: Stopped())
+    with pytest.raises(KeyboardInterrupt):
+        estimate(inputs, "gne", n_fits=3, n_scored=3, rng=0, options={}, tfs=inputs.genes[:3])
