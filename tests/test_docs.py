@@ -48,17 +48,20 @@ def test_a_tutorial_shows_no_path_of_the_machine_that_ran_it(notebook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", sorted((ROOT / "tutorials").glob("*.ipynb")), ids=lambda p: p.stem)
-def test_the_tutorial_runs(notebook, tmp_path):
+def test_the_tutorial_runs(notebook, tmp_path, request):
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     assert all(c["outputs"] or "import" in "".join(c["source"]) for c in cells if c["cell_type"] == "code")
     code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if "SGT_TEST_DATA" in code:
+        env["SGT_TEST_DATA"] = str(request.getfixturevalue("test_data"))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=env,
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
