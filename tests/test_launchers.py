@@ -50,12 +50,22 @@ def check(cells):
 
 def run(code: str) -> None:
     assert MODEL in code
-    exec(compile(code.replace(MODEL, ""), "recipe", "exec"), {"__name__": "recipe"})
+    exec(compile(code.replace(MODEL, ""), "recipe", "exec"), {"__name__": "__main__"})
 
 
 def alone(code: str) -> None:
     """Run a recipe in a process of its own: its libraries warn of themselves, and warnings are errors here."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    _alone("-c", code)
+
+
+def alone_in_a_file(code: str) -> None:
+    """Run a recipe as the script that it is: processes that it starts read the file."""
+    Path("recipe.py").write_text(code, encoding="utf-8")
+    _alone("recipe.py")
+
+
+def _alone(*words: str) -> None:
+    done = subprocess.run([sys.executable, "-W", "ignore", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
 
 
@@ -76,11 +86,19 @@ def test_dask(atlas):
 
 
 @pytest.mark.slow
+def test_dask_in_processes(atlas):
+    """Each process reads the script anew, as it does for whoever follows the recipe."""
+    pytest.importorskip("dask")
+    alone_in_a_file(recipe("dask").replace(MODEL, "").replace("16", "2").replace("num_workers=4", "num_workers=2"))
+    check(atlas)
+
+
+@pytest.mark.slow
 def test_dask_on_a_cluster(atlas):
     pytest.importorskip("distributed")
     code = recipe("dask").replace(MODEL, "").replace(', scheduler="processes", num_workers=4', "").replace("16", "2")
-    code = code.replace("dask.compute", "client = Client(LocalCluster(2, threads_per_worker=1))\ndask.compute")
-    alone("from distributed import Client, LocalCluster\n" + code)
+    code = code.replace("dask.compute", "client = Client(LocalCluster(2, threads_per_worker=1)); dask.compute")
+    alone_in_a_file("from distributed import Client, LocalCluster\n" + code)
     check(atlas)
 
 

@@ -1,5 +1,6 @@
 """A store on disks and servers that fail, and from files of both formats of zarr."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -110,6 +111,44 @@ def test_what_is_torn_beside_the_chunks_is_written_again(cells, once, tmp_path, 
     sgt.tl.embed(cells, store=tmp_path / "once.zarr")
     assert bits(tmp_path / "once.zarr") == once
     assert "empty_cells" in name or "damaged beside the chunks, and written again: 1 file" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        (f"obsm/X_{KEY}", {"shape": [5, 128]}),
+        (f"obsm/X_{KEY}", {"data_type": "float64"}),
+        (f"uns/sgt/{KEY}/inputs", {"shape": [1, 32]}),
+    ],
+)
+def test_a_description_of_another_array_is_written_again_before_any_chunk(
+    cells, once, tmp_path, monkeypatch, name, other
+):
+    """Readable, and not what was written: chunks would be read and written as it says."""
+    file = tmp_path / "once.zarr" / name / "zarr.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | other))
+    monkeypatch.setattr(CellStore, "put", None)
+    sgt.tl.embed(cells, store=tmp_path / "once.zarr")
+    assert bits(tmp_path / "once.zarr") == once
+
+
+@pytest.mark.parametrize("other", [{"rest": None}, {"rest": [1]}, {"whole": [1]}, {"plan": "x"}])
+def test_what_stands_beside_the_plan_is_of_its_kind(cells, once, tmp_path, other):
+    file = tmp_path / "once.zarr" / "zarr.json"
+    described = json.loads(file.read_text())
+    described["attributes"]["sgt_store"] |= other
+    file.write_text(json.dumps(described))
+    with pytest.raises(InputValueError, match="no store of this package, or its zarr"):
+        sgt.tl.embed(cells, store=tmp_path / "once.zarr")
+
+
+@pytest.mark.parametrize("names", ["obs_names", "var_names"])
+def test_a_name_that_no_file_takes_is_named(cells, tmp_path, names):
+    odd = cells[:3].copy()
+    setattr(odd, names, ["half \ud800", *getattr(odd, names)[1:]])
+    with pytest.raises(InputValueError, match=r"half .ud800'.*half of a character.*another name"):
+        sgt.tl.embed(odd, store=tmp_path / "x.zarr")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_torn_at_an_address_are_written_again(cells, once, tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 
 import numpy as np
@@ -85,6 +86,26 @@ def test_a_digest_sees_every_part():
     assert digest(frame) == digest(frame.copy())
 
 
+def test_a_digest_takes_what_holds_nothing_and_any_text():
+    kinds = [
+        np.zeros((0, 5)),
+        np.zeros((3, 0)),
+        np.zeros(0),
+        sp.csr_matrix((3, 0)),
+        "\ud800",
+        np.array(["\ud800", "a"], dtype=object),
+    ]
+    assert len({digest(k) for k in kinds}) == len(kinds)
+    assert digest(MATRIX.T) == digest(np.ascontiguousarray(MATRIX.T))
+
+
+def test_a_plan_may_hold_any_text(tmp_path):
+    for _ in range(2):
+        RunFolder(tmp_path / "s", {"groupby": "T \ud800 β"})
+    with pytest.raises(InputValueError, match="differs in groupby"):
+        RunFolder(tmp_path / "s", {"groupby": "T β"})
+
+
 def test_of_two_plans_in_one_new_store_one_is_accepted(tmp_path):
     for i in range(10):
         accepted, refused = [], []
@@ -130,6 +151,31 @@ def test_parts_of_another_kind_are_made_again(tmp_path):
     assert store.matrix("run0", lambda: np.ones((1, 2)), (1, 2)).shape == (1, 2)
     (tmp_path / "s" / "r.json").write_text("[1, 2]")
     assert store.record("r", lambda: {"n": 5}) == {"n": 5}
+
+
+def test_parts_that_changed_places_or_are_of_another_run_are_made_again(tmp_path):
+    def folder(rng):
+        return RunFolder(tmp_path / str(rng), {"rng": rng})
+
+    for rng in (0, 1):
+        for run in (0, 1):
+            folder(rng).matrix(f"run{run}", lambda: MATRIX)
+            folder(rng).record(f"evidence{run}", lambda: {"n": 0})
+    for kind in ("run", "evidence"):
+        for file in (tmp_path / "0").glob(f"{kind}0.*"):
+            shutil.copy(file, tmp_path / "0" / f"{kind}1{file.suffix}")
+            shutil.copy(file, tmp_path / "1" / file.name)
+    for rng, run in ((0, 1), (1, 0)):
+        assert folder(rng).matrix(f"run{run}", lambda: MATRIX + 1)[0, 0] == MATRIX[0, 0] + 1
+        assert folder(rng).record(f"evidence{run}", lambda: {"n": 5}) == {"n": 5}
+    assert folder(0).record("evidence0", lambda: {"n": 5}) == {"n": 0}
+
+
+def test_parts_that_an_older_version_kept_go_on(tmp_path):
+    content = {"n": 3}
+    RunFolder(tmp_path, {})
+    (tmp_path / "r.json").write_text(json.dumps({"sha256": digest(json.dumps(content)), "content": content}))
+    assert RunFolder(tmp_path, {}).record("r", lambda: {"n": 5}) == content
 
 
 def test_forgetting_takes_the_plan_and_the_state_of_a_training(tmp_path):

@@ -9,7 +9,7 @@ done sets the flag.
 import json
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -144,6 +144,13 @@ class CellStore:
         self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
         self._entry: Any = self._group[self._path]
         self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
+        noted = (_attributes(self.where) or {}).get(REST, {})
+        other = self._torn(
+            {f"{a.path}/{DESCRIPTION}" for a in (*self._arrays, self._inputs, self._outputs)} & set(noted), noted
+        )
+        if other:
+            msg = f"{min(other)} is not what was written"
+            raise ValueError(msg)
 
     def rows(self, chunk: int) -> slice:
         """Return the cells of a chunk."""
@@ -268,7 +275,7 @@ class CellStore:
         there = _attributes(self.where) or {}
         noted = dict(there.get(REST, {}))
         with _said(self.where, "mended"):
-            torn = [name for name, crc in noted.items() if _crc(_file(self.where, name)) != crc]
+            torn = self._torn(noted, noted)
             if not torn:
                 return
             wanted = self._files_beside()
@@ -283,6 +290,10 @@ class CellStore:
         if torn:
             say(f"{self.where}: damaged beside the chunks, and written again: {counted(len(torn), 'file')}")
 
+    def _torn(self, names: Iterable[str], noted: Mapping[str, int]) -> list[str]:
+        """Return those of the files whose content is not the one that was noted."""
+        return [name for name in names if _crc(_file(self.where, name)) != noted[name]]
+
     def _files_beside(self, attributes: Mapping[str, Any] | None = None) -> dict[str, bytes]:
         """Return the files of a new store by name, the description of the whole last: nothing is a store before it is there."""
         from zarr.storage import MemoryStore
@@ -290,7 +301,14 @@ class CellStore:
         files: dict[str, Any] = {}
         with _quiet():
             group = _open(MemoryStore(files), "w")
-            _fill(group, self._rest, self.fields, self._path)
+            try:
+                _fill(group, self._rest, self.fields, self._path)
+            except UnicodeEncodeError as error:
+                msg = (
+                    f"{printable(ascii(error.object))}, a name of a cell, a gene or a label, holds half of a character, which no file "
+                    "takes. Give it another name, for example in adata.obs_names."
+                )
+                raise InputValueError(msg) from error
             noted = {name: _crc(files[name].to_bytes()) for name in sorted(files) if name != DESCRIPTION}
             group.attrs[ATTRIBUTE] = {**(attributes or {}), REST: noted}
         return {name: files[name].to_bytes() for name in [*noted, DESCRIPTION]}
@@ -434,7 +452,8 @@ def _attributes(where: str | Path) -> Mapping[str, Any] | None:
         found = _open(where, "r").attrs.get(ATTRIBUTE)
     except (OSError, KeyError, *UNREADABLE):
         return None
-    return found if isinstance(found, Mapping) and isinstance(found.get("plan"), Mapping) else None
+    whole = isinstance(found, Mapping) and all(isinstance(found.get(k, {}), Mapping) for k in ("plan", "whole", REST))
+    return found if whole and "plan" in found else None
 
 
 def _open(where: Any, mode: Any) -> Any:

@@ -43,6 +43,11 @@ def _bytes(part: object) -> list[bytes]:
     if isinstance(part, np.ndarray | pd.Series | pd.Index):
         array = np.asarray(part)
         if array.dtype.kind in "biuf":
-            return [f"{array.dtype} {array.shape}".encode(), np.ascontiguousarray(array).data.cast("B").tobytes()]
-        return ["\0".join(map(str, array.ravel())).encode()]
-    return [str(part).encode()]
+            return [f"{array.dtype} {array.shape}".encode(), array.tobytes()]
+        return [_encoded("\0".join(map(str, array.ravel())))]
+    return [_encoded(str(part))]
+
+
+def _encoded(text: str) -> bytes:
+    """Return the bytes of any text, also of one that no file can hold."""
+    return text.encode("utf-8", "surrogatepass")

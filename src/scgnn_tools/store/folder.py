@@ -24,7 +24,7 @@ class RunFolder:
     """What is finished, by name; computed and kept if it is not there.
 
     The files themselves are the list of what is done. Each is written under another name and renamed, and holds the sha256 of its
-    content: one that is torn or was changed is made again.
+    content and of which part and run it is: one that is torn, was changed, or came from another place is made again.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class RunFolder:
         if kept and not path.exists():
             msg = f"{folder} holds {printable(kept[0])} without a {PLAN} that says of which run it is. {self._hint}"
             raise InputValueError(msg)
-        text = json.dumps(self._plan, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(self._plan, indent=1) + "\n"
         if write_new(path, lambda part: part.write_text(text, encoding="utf-8")):  # of several at once, one
             return
         there = _read_json(path)
@@ -110,24 +110,28 @@ class RunFolder:
         """Return a float32 matrix: the kept one, if it has this shape, or what ``make`` returns."""
         if self._folder is None:
             return make()
-        path = self._folder / f"{name}.safetensors"
-        kept = _read_matrix(path, shape)
+        path, of = self._folder / f"{name}.safetensors", self._of(name)
+        kept = _read_matrix(path, of, shape)
         if kept is None:
             kept = np.ascontiguousarray(make(), dtype=np.float32)
-            _write_matrix(path, kept)
+            _write_matrix(path, of, kept)
         return kept
 
     def record(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return a dict of text, numbers and DataFrames: the kept one, or what ``make`` returns."""
         if self._folder is None:
             return make()
-        path = self._folder / f"{name}.json"
+        path, of = self._folder / f"{name}.json", self._of(name)
         kept = _read_json(path)
-        if kept is None or kept.get("sha256") != digest(json.dumps(kept.get("content"))):
+        if kept is None or kept.get("of", of) != of or kept.get("sha256") != digest(json.dumps(kept.get("content"))):
             content = {k: _from_frame(v) for k, v in make().items()}
-            kept = {"sha256": digest(json.dumps(content)), "content": content}
+            kept = {"sha256": digest(json.dumps(content)), "of": of, "content": content}
             write_whole(path, lambda part: part.write_text(json.dumps(kept), encoding="utf-8"))
         return {k: _to_frame(v) for k, v in kept["content"].items()}
+
+    def _of(self, name: str) -> str:
+        """Return what a file notes of its part and its run: one that was copied from another place is none of this run."""
+        return digest(self._plan, name)
 
 
 def forget(folder: Path) -> None:
@@ -146,26 +150,27 @@ def check_folder(folder: Path | None) -> None:
     check_possible(folder / PLAN)
 
 
-def _read_matrix(path: Path, shape: tuple[int, ...] | None) -> np.ndarray | None:
+def _read_matrix(path: Path, of: str, shape: tuple[int, ...] | None) -> np.ndarray | None:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            matrix, wanted = file.get_tensor(MATRIX), (file.metadata() or {}).get("sha256")
+            matrix, noted = file.get_tensor(MATRIX), file.metadata() or {}
+        sound = digest(matrix) == noted.get("sha256") and noted.get("of", of) == of
     except (SafetensorError, OSError, TypeError, ValueError):
-        matrix, wanted = None, ""
-    if matrix is None or digest(matrix) != wanted or (shape is not None and matrix.shape != shape):
+        matrix, sound = None, False
+    if matrix is None or not sound or (shape is not None and matrix.shape != shape):
         say(f"{path} is damaged: that run is made again")
         return None
     return matrix
 
 
-def _write_matrix(path: Path, matrix: np.ndarray) -> None:
+def _write_matrix(path: Path, of: str, matrix: np.ndarray) -> None:
     from safetensors.numpy import save
 
-    content = save({MATRIX: matrix}, metadata={"sha256": digest(matrix)})
+    content = save({MATRIX: matrix}, metadata={"sha256": digest(matrix), "of": of})
     write_whole(path, lambda part: part.write_bytes(content))  # a full disk is an OSError, not one of safetensors
 
 
