@@ -149,6 +149,19 @@ def write_folder(
         raise InputValueError(msg) from error
 
 
+@contextmanager
+def goes_on(where: str | Path, doing: str = "written") -> Iterator[None]:
+    """Say in a line that a disk is full or takes nothing, or a server does not answer, where a later call goes on from what is there."""
+    try:
+        yield
+    except OSError as error:
+        msg = (
+            f"{where} cannot be {doing}: {error.strerror or error}. What is finished stays: make space, or mend what is wrong, and "
+            "call again."
+        )
+        raise InputValueError(msg) from error
+
+
 def free_space(folder: Path) -> int:
     """Return how many bytes a file in ``folder`` can have: what the disk has left, or the limit of the process."""
     free = shutil.disk_usage(folder).free

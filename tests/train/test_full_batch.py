@@ -1,9 +1,15 @@
+import os
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools.store import RunFolder
 from scgnn_tools.train import fit_full_batch
+from scgnn_tools.train.trainer import WholeFiles
 
 X = torch.linspace(-1, 1, 50)[:, None]
 Y = 3 * X + 1
@@ -97,3 +103,28 @@ def test_a_damaged_state_is_an_error(tmp_path, damage):
         fit_full_batch(lambda: nn.Linear(1, width), loss, lambda m: 0.0, checkpoint=file, plan={"rng": 0})
     with pytest.raises(InputValueError, match=r"differs in rng \(0 there, 1 here\)"):
         fit(max_epochs=2, checkpoint=file, plan={"rng": 1})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a process")
+@pytest.mark.parametrize("kind", ["full batch", "lightning", "finished run"])
+def test_a_full_disk_is_said_in_a_line_and_what_was_there_stays(tmp_path, kind):
+    import resource
+
+    def write(value):
+        if kind == "finished run":
+            RunFolder(tmp_path, {}).matrix(f"run{value}", lambda: np.full((100, 100), value))
+        elif kind == "lightning":
+            WholeFiles().save_checkpoint({"state_dict": {"a": torch.full((100, 100), value)}}, tmp_path / "last.ckpt")
+        else:
+            file, wide = tmp_path / "last.safetensors", partial(nn.Linear, 1, 10_000)
+            fit_full_batch(wide, lambda m: m(X).mean(), lambda m: 0.0, max_epochs=1 + value, checkpoint=file, plan={})
+
+    write(0)
+    files, before = {p: p.read_bytes() for p in tmp_path.iterdir()}, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(InputValueError, match=r"(last|run1)\..* cannot be written: .*What is finished stays"):
+            write(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == files

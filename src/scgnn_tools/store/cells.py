@@ -20,7 +20,7 @@ import numpy as np
 
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._log import counted, printable, say
-from scgnn_tools._write import as_path, write_folder, write_whole
+from scgnn_tools._write import as_path, goes_on, write_folder, write_whole
 from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.fields import Field, array
@@ -179,7 +179,7 @@ class CellStore:
     def put(self, chunk: int, values: Sequence[np.ndarray], inputs: str) -> None:
         """Write the fields of a chunk, then their digest and that of its rows."""
         typed = [np.asarray(v).astype(f.dtype) for v, f in zip(values, self.fields, strict=True)]
-        with _said(self.where):
+        with goes_on(self.where):
             for there, value in zip(self._arrays, typed, strict=True):
                 there[self.rows(chunk)] = value
             self._outputs[chunk] = _as_bytes(digest(*typed))
@@ -189,7 +189,7 @@ class CellStore:
         """Note that the memory of a worker ran out, and the size of the batches with which it went on; the smallest one stays."""
         least = self._entry.attrs.get(HALVED)
         if least is None or size < least:
-            with _said(self.where):
+            with goes_on(self.where):
                 self._entry.attrs[HALVED] = size
 
     def missing(self) -> list[int]:
@@ -222,7 +222,7 @@ class CellStore:
                 empty.append(self.rows(chunk).start + np.flatnonzero(self._empty(values)))
         if torn:
             return torn
-        with _said(self.where), _quiet():
+        with goes_on(self.where), _quiet():
             self._note(np.concatenate(empty))
             self._group.attrs[ATTRIBUTE] = {**self._group.attrs[ATTRIBUTE], "finished": True}
         return []
@@ -249,7 +249,7 @@ class CellStore:
     def read(self, chunk: int) -> list[np.ndarray] | None:
         """Return the fields of a chunk; None if one is torn, or is not what was written."""
         try:
-            with _said(self.where, "read"):
+            with goes_on(self.where, "read"):
                 values = [np.asarray(there[self.rows(chunk)]) for there in self._arrays]
         except InputValueError:
             raise
@@ -259,7 +259,7 @@ class CellStore:
 
     def _digest(self, of: Any, chunk: int) -> str | None:
         try:
-            with _said(self.where, "read"):
+            with goes_on(self.where, "read"):
                 found = np.asarray(of[chunk])
         except InputValueError:
             raise
@@ -274,7 +274,7 @@ class CellStore:
         """
         there = _attributes(self.where) or {}
         noted = dict(there.get(REST, {}))
-        with _said(self.where, "mended"):
+        with goes_on(self.where, "mended"):
             torn = self._torn(noted, noted)
             if not torn:
                 return
@@ -332,14 +332,14 @@ class CellStore:
 
     def _create_at_address(self, files: Mapping[str, bytes]) -> None:
         """Write where nothing is, or what another worker began; what else is there stays."""
-        with _said(self.where, "read"):
+        with goes_on(self.where, "read"):
             there = set(_files(str(self.where)))
         if _attributes(self.where) is not None:
             return
         if DESCRIPTION in there or there - set(files):
             msg = f"store={self.where!r} holds something else, {printable(min(there))!r} among it. Pass another store."
             raise InputValueError(msg)
-        with _said(self.where):
+        with goes_on(self.where):
             for name, content in files.items():
                 _write_file(self.where, name, content)
 
@@ -461,19 +461,6 @@ def _open(where: Any, mode: Any) -> Any:
 
     # a list of all arrays, which others may have added, is older than what is there
     return zarr.open_group(where, mode=mode, zarr_format=3, use_consolidated=False)
-
-
-@contextmanager
-def _said(where: str | Path, doing: str = "written") -> Iterator[None]:
-    """Say in a line that a disk is full or takes nothing, or a server does not answer; what is finished stays."""
-    try:
-        yield
-    except OSError as error:
-        msg = (
-            f"{where} cannot be {doing}: {error.strerror or error}. The chunks that are finished stay: make space, or mend what is "
-            "wrong, and call again."
-        )
-        raise InputValueError(msg) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable, say
-from scgnn_tools._write import check_possible, write_new, write_whole
+from scgnn_tools._write import check_possible, goes_on, write_new, write_whole
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.plan import differences
 
@@ -126,7 +126,8 @@ class RunFolder:
         if kept is None or kept.get("of", of) != of or kept.get("sha256") != digest(json.dumps(kept.get("content"))):
             content = {k: _from_frame(v) for k, v in make().items()}
             kept = {"sha256": digest(json.dumps(content)), "of": of, "content": content}
-            write_whole(path, lambda part: part.write_text(json.dumps(kept), encoding="utf-8"))
+            with goes_on(path):
+                write_whole(path, lambda part: part.write_text(json.dumps(kept), encoding="utf-8"))
         return {k: _to_frame(v) for k, v in kept["content"].items()}
 
     def _of(self, name: str) -> str:
@@ -171,7 +172,8 @@ def _write_matrix(path: Path, of: str, matrix: np.ndarray) -> None:
     from safetensors.numpy import save
 
     content = save({MATRIX: matrix}, metadata={"sha256": digest(matrix), "of": of})
-    write_whole(path, lambda part: part.write_bytes(content))  # a full disk is an OSError, not one of safetensors
+    with goes_on(path):
+        write_whole(path, lambda part: part.write_bytes(content))  # a full disk is an OSError, not one of safetensors
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -1,17 +1,16 @@
 """The state of a full-batch training in one safetensors file: weights, best weights, optimizer, random state, history."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import goes_on, write_whole
 from scgnn_tools.store.digest import digest
 
 if TYPE_CHECKING:
@@ -33,11 +32,8 @@ def write(path: Path, now: "State", plan: str) -> None:
     about: dict[str, Any] = {"plan": plan, "best_score": now.best_score, "since": now.since, "rows": now.rows}
     text = json.dumps(about)
     metadata = {"state": text, "sha256": weights_digest({**content, "state": text})}
-    write_whole(path, partial(_save, content, metadata))
-
-
-def _save(content: dict[str, torch.Tensor], metadata: dict[str, str], path: Path) -> None:
-    save_file(content, path, metadata=metadata)
+    with goes_on(path):
+        write_whole(path, lambda part: part.write_bytes(save(content, metadata=metadata)))  # a full disk is an OSError
 
 
 def read(path: Path, now: "State", plan: str) -> None:

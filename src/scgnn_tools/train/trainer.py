@@ -19,7 +19,7 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._random import torch_random
-from scgnn_tools._write import write_whole
+from scgnn_tools._write import goes_on, write_whole
 from scgnn_tools.train.module import Module
 from scgnn_tools.train.signals import handed_back
 
@@ -34,7 +34,16 @@ class WholeFiles(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a state."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(Path(path), partial(torch.save, checkpoint))
+        with goes_on(path):
+            write_whole(Path(path), partial(_save, checkpoint))
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    try:
+        torch.save(checkpoint, path)
+    except RuntimeError as error:  # all that PyTorch's writer says of a full disk is a position
+        msg = "the disk is full, or takes no more of this file"
+        raise OSError(msg) from error
 
 
 class Keep(ModelCheckpoint):
