@@ -6,22 +6,30 @@ attributes of the group. There is no coordinator and no lock: two that make one 
 done sets the flag.
 """
 
-import json
-import warnings
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import numpy as np
 
-from scgnn_tools._errors import InputValueError, MissingExtraError
-from scgnn_tools._log import counted, printable, say
-from scgnn_tools._write import as_path, goes_on, write_folder, write_whole
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
+from scgnn_tools._write import goes_on
 from scgnn_tools.data.batches import CHUNK
+from scgnn_tools.store.beside import (
+    ATTRIBUTE,
+    DESCRIPTION,
+    HALVED,
+    LOST,
+    UNREADABLE,
+    Beside,
+    attributes_of,
+    check_store,
+    open_group,
+    quiet,
+)
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.fields import Field, array
 from scgnn_tools.store.plan import differences
@@ -29,20 +37,8 @@ from scgnn_tools.store.plan import differences
 if TYPE_CHECKING:
     from anndata import AnnData
 
-ATTRIBUTE, INPUTS, OUTPUTS, EMPTY = "sgt_store", "inputs", "outputs", "empty_cells"
-"""Attribute of the group; entries of ``uns``: digests of each chunk's rows and of what was made of them, cells that have nothing."""
-
-REST, DESCRIPTION = "rest", "zarr.json"
-"""Of the attribute: checksums of the files that are no chunks; and the name of those that describe an array or a group."""
-
-HALVED = "halved_to"
-"""Attribute of the entry: the smallest batch that a worker was left with when its memory ran out."""
-
-UNREADABLE = (ValueError, TypeError, RuntimeError, IndexError, OverflowError)
-"""What zarr and its codecs raise for a chunk that is torn, or whose checksum is another."""
-
-LOST = (KeyError, AttributeError, *UNREADABLE)
-"""What they raise for an array or a group whose description is torn or gone."""
+INPUTS, OUTPUTS, EMPTY = "inputs", "outputs", "empty_cells"
+"""Entries of ``uns``: digests of each chunk's rows and of what was made of them, cells that have nothing."""
 
 
 def check_shard(shard: Any) -> tuple[int, int]:
@@ -115,13 +111,14 @@ class CellStore:
         empty: Callable[[list[np.ndarray]], np.ndarray],
     ) -> None:
         self.where, self.fields = where, tuple(fields)
-        self._path, self._rest, self._empty = "/".join(entry), rest, empty
+        self._path, self._empty = "/".join(entry), empty
+        self._beside = Beside(where, partial(_fill, rest=rest, fields=self.fields, entry=self._path), self._path)
         self.n_obs = rest.n_obs
         self.n_chunks = -(-rest.n_obs // CHUNK)
         wanted = {k: str(v) for k, v in plan.items()}
-        if _attributes(where) is None:
-            self._create({"plan": wanted, "finished": False, "whole": dict(whole or {})})
-        there = _attributes(where)
+        if attributes_of(where) is None:
+            self._beside.create({"plan": wanted, "finished": False, "whole": dict(whole or {})})
+        there = attributes_of(where)
         if there is None:
             msg = f"store={str(where)!r} exists and holds something else. Pass another store."
             raise InputValueError(msg)
@@ -140,14 +137,11 @@ class CellStore:
                 raise InputValueError(msg) from error
 
     def _find(self) -> None:
-        self._group = _open(self.where, "r+")
+        self._group = open_group(self.where, "r+")
         self._arrays: list[Any] = [self._group[f.path] for f in self.fields]
         self._entry: Any = self._group[self._path]
         self._inputs, self._outputs = self._entry[INPUTS], self._entry[OUTPUTS]
-        noted = (_attributes(self.where) or {}).get(REST, {})
-        other = self._torn(
-            {f"{a.path}/{DESCRIPTION}" for a in (*self._arrays, self._inputs, self._outputs)} & set(noted), noted
-        )
+        other = self._beside.differ(f"{a.path}/{DESCRIPTION}" for a in (*self._arrays, self._inputs, self._outputs))
         if other:
             msg = f"{min(other)} is not what was written"
             raise ValueError(msg)
@@ -222,7 +216,7 @@ class CellStore:
                 empty.append(self.rows(chunk).start + np.flatnonzero(self._empty(values)))
         if torn:
             return torn
-        with goes_on(self.where), _quiet():
+        with goes_on(self.where), quiet():
             self._note(np.concatenate(empty))
             self._group.attrs[ATTRIBUTE] = {**self._group.attrs[ATTRIBUTE], "finished": True}
         return []
@@ -268,80 +262,8 @@ class CellStore:
         return found.tobytes().hex() if found.any() else None
 
     def mend(self) -> None:
-        """Write again what is torn, or gone, of the names, the vectors of genes, the entry and the descriptions of the arrays.
-
-        Chunks have checksums of their own; those of all other files stand beside the plan.
-        """
-        there = _attributes(self.where) or {}
-        noted = dict(there.get(REST, {}))
-        with goes_on(self.where, "mended"):
-            torn = self._torn(noted, noted)
-            if not torn:
-                return
-            wanted = self._files_beside()
-            entry = f"{self._path}/{DESCRIPTION}"
-            if entry in torn and _described(_file(self.where, entry)) == _described(wanted[entry]):
-                torn.remove(entry)
-            for name in (n for n in torn if n in wanted):
-                _write_file(self.where, name, wanted[name])
-                noted[name] = _crc(wanted[name])
-            if noted != there[REST]:
-                _open(self.where, "r+").attrs[ATTRIBUTE] = {**there, REST: noted}
-        if torn:
-            say(f"{self.where}: damaged beside the chunks, and written again: {counted(len(torn), 'file')}")
-
-    def _torn(self, names: Iterable[str], noted: Mapping[str, int]) -> list[str]:
-        """Return those of the files whose content is not the one that was noted."""
-        return [name for name in names if _crc(_file(self.where, name)) != noted[name]]
-
-    def _files_beside(self, attributes: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-        """Return the files of a new store by name, the description of the whole last: nothing is a store before it is there."""
-        from zarr.storage import MemoryStore
-
-        files: dict[str, Any] = {}
-        with _quiet():
-            group = _open(MemoryStore(files), "w")
-            try:
-                _fill(group, self._rest, self.fields, self._path)
-            except UnicodeEncodeError as error:
-                msg = (
-                    f"{printable(ascii(error.object))}, a name of a cell, a gene or a label, holds half of a character, which no file "
-                    "takes. Give it another name, for example in adata.obs_names."
-                )
-                raise InputValueError(msg) from error
-            noted = {name: _crc(files[name].to_bytes()) for name in sorted(files) if name != DESCRIPTION}
-            group.attrs[ATTRIBUTE] = {**(attributes or {}), REST: noted}
-        return {name: files[name].to_bytes() for name in [*noted, DESCRIPTION]}
-
-    def _create(self, attributes: dict[str, Any]) -> None:
-        files = self._files_beside(attributes)
-        if not isinstance(self.where, Path):  # an object store renames nothing
-            self._create_at_address(files)
-            return
-
-        def fill(folder: Path) -> None:
-            for name, content in files.items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(content)
-
-        try:
-            write_folder(self.where, fill, overwrite=False, known=lambda folder: ())
-        except InputValueError:
-            if _attributes(self.where) is None:  # else another worker was first
-                raise
-
-    def _create_at_address(self, files: Mapping[str, bytes]) -> None:
-        """Write where nothing is, or what another worker began; what else is there stays."""
-        with goes_on(self.where, "read"):
-            there = set(_files(str(self.where)))
-        if _attributes(self.where) is not None:
-            return
-        if DESCRIPTION in there or there - set(files):
-            msg = f"store={self.where!r} holds something else, {printable(min(there))!r} among it. Pass another store."
-            raise InputValueError(msg)
-        with goes_on(self.where):
-            for name, content in files.items():
-                _write_file(self.where, name, content)
+        """Write again what is torn, or gone, of the files that are no chunks."""
+        self._beside.mend()
 
 
 def _fill(group: Any, rest: "AnnData", fields: Sequence[Field], entry: str) -> None:
@@ -355,117 +277,11 @@ def _fill(group: Any, rest: "AnnData", fields: Sequence[Field], entry: str) -> N
         array(group[entry], name, (n_chunks, 32), (1, 32), "uint8", 0)
 
 
-def _file(where: str | Path, name: str) -> bytes | None:
-    """Return the bytes of a file of a store; None if it is not there."""
-    try:
-        return (where / name).read_bytes() if isinstance(where, Path) else _files(where)[name]
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, KeyError):
-        return None
-
-
-def _write_file(where: str | Path, name: str, content: bytes) -> None:
-    if not isinstance(where, Path):
-        _files(where)[name] = content
-        return
-    (where / name).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(where / name, lambda part: part.write_bytes(content))
-
-
-def _crc(content: bytes | None) -> int | None:
-    return None if content is None else zlib.crc32(content)
-
-
-def _files(where: str) -> Any:
-    import fsspec
-
-    return fsspec.get_mapper(where)
-
-
-def _described(content: bytes | None) -> Any:
-    """Return the description of a group without what a worker notes there; None if it is torn."""
-    try:
-        found = json.loads(content or b"")
-        found["attributes"].pop(HALVED, None)
-    except LOST:
-        return None
-    return found
-
-
 def _as_bytes(sha256: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(sha256), dtype=np.uint8)
 
 
 def whole_of(where: str | Path) -> Mapping[str, Any] | None:
     """Return what the worker that began a store found out from all cells; None where there is no store."""
-    there = _attributes(where)
+    there = attributes_of(where)
     return None if there is None else there.get("whole", {})
-
-
-def check_store(where: str | Path, cells: object = None) -> str | Path:
-    """Return a folder as a path and an address as it is; refuse, before any work, what cannot become a store of ``cells``.
-
-    Raises
-    ------
-    InputValueError
-        If a file, or a folder of something else, stands there, or it would be within a folder of cells or a collection of them.
-    MissingExtraError
-        If the package that an address wants is not installed.
-    """
-    protocol, _, rest = str(where).partition("://")
-    if rest and protocol not in ("file", "local"):
-        _check_protocol(str(where))
-        return str(where)
-    path = as_path("store", unquote(rest) or where)
-    inner = [] if not isinstance(cells, str | Path) else [as_path("adata", cells).resolve()]
-    outer = next(
-        (p for p in path.resolve().parents if p in inner or ((p / "obs").is_dir() and (p / "var").is_dir())), None
-    )
-    if outer is not None:
-        msg = f"store={str(where)!r} lies within the cells of {outer}. Pass a folder outside."
-        raise InputValueError(msg)
-    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and _attributes(path) is None)):
-        msg = f"store={str(where)!r} exists and is no store of this package, or its zarr.json is damaged. Pass a new folder."
-        raise InputValueError(msg)
-    return path
-
-
-def _check_protocol(where: str) -> None:
-    try:
-        from zarr.storage import FsspecStore
-
-        FsspecStore.from_url(where)
-    except ImportError as error:
-        msg = (
-            f"store={where!r} wants a package that is not installed: {error}. Install it, or pass the path of a folder."
-        )
-        raise MissingExtraError(msg) from error
-    except ValueError as error:
-        msg = f"store={where!r} is an address of an unknown kind: {error}. Pass the path of a folder, or an address as s3://…"
-        raise InputValueError(msg) from error
-
-
-def _attributes(where: str | Path) -> Mapping[str, Any] | None:
-    """Return the plan and the flag of a store; None where there is none."""
-    if isinstance(where, Path) and not where.is_dir():
-        return None
-    try:
-        found = _open(where, "r").attrs.get(ATTRIBUTE)
-    except (OSError, KeyError, *UNREADABLE):
-        return None
-    whole = isinstance(found, Mapping) and all(isinstance(found.get(k, {}), Mapping) for k in ("plan", "whole", REST))
-    return found if whole and "plan" in found else None
-
-
-def _open(where: Any, mode: Any) -> Any:
-    import zarr
-
-    # a list of all arrays, which others may have added, is older than what is there
-    return zarr.open_group(where, mode=mode, zarr_format=3, use_consolidated=False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Pass over what anndata and zarr announce: texts that no specification has yet, the next default of shards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
