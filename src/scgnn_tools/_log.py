@@ -33,6 +33,11 @@ def writable(text: str) -> str:
     return _UNWRITABLE.sub("�", text)
 
 
+def as_bytes(text: str) -> bytes:
+    """Return ``text`` as UTF-8, to count or to hash by; halves of characters, which no encoding takes, are passed through."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def as_text(values: Iterable[object]) -> np.ndarray:
     """Return values as text in an object array: numpy's own text arrays give every entry the room of the longest one."""
     return np.array([str(v) for v in values], dtype=object)
@@ -91,6 +96,11 @@ def say(message: str) -> None:
 def counted(n: int, thing: str) -> str:
     """Return a number of things in words: 1 edge, 2 edges."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def are(n: int) -> str:
+    """Return the verb of a number of things: 1 edge is, 2 edges are."""
+    return "is" if n == 1 else "are"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import write_whole
 from scgnn_tools.cli import main
-from scgnn_tools.cli._files import check_distinct, check_output, check_space, read, size_of
+from scgnn_tools.cli._files import check_distinct, check_export, check_output, check_space, read, size_of
 
 
 @pytest.fixture
@@ -58,6 +58,8 @@ def test_an_output_without_a_folder_or_with_an_unknown_ending(tmp_path):
         check_output(tmp_path / "nowhere" / "a.h5ad", overwrite=False)
     with pytest.raises(InputValueError, match=r"\.h5ad or \.csv"):
         check_output(tmp_path / "a.xlsx", overwrite=False)
+    check_output(tmp_path / "A.H5AD", overwrite=False)
+    check_export(tmp_path / "A.HTML", overwrite=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -50,7 +50,7 @@ def test_grn_as_a_table(file, some_edges, tmp_path):
 
 
 def test_grn_by_group_with_exports(file, some_edges, tmp_path, capsys):
-    out, exports = tmp_path / "net.h5ad", [tmp_path / "a.graphml", tmp_path / "a.cyjs", tmp_path / "a.html"]
+    out, exports = tmp_path / "net.h5ad", [tmp_path / "a.graphml", tmp_path / "a.cyjs", tmp_path / "A.HTML"]
     args = ["--quiet", "grn", str(file), "--output", str(out), "--method", "degree", "--groupby", "bulk_labels"]
     args += ["--n-runs", "1", "--n-top", "20", "--store", str(tmp_path / "runs"), "--prior", some_edges]
     for path in exports:

@@ -31,6 +31,12 @@ def test_runs_draw_other_negatives_and_keep_the_edges(inputs):
     assert others[0] != others[1]
 
 
+def test_the_fold_of_a_pair_takes_any_name_and_stays_as_it_was():
+    pairs = pd.DataFrame({"tf": ["SPI1", "IRF8", "\ud800"], "target": ["LYZ", "CD74", "JUN"]})
+    names = np.array(["SPI1>LYZ", "IRF8>CD74"], dtype=object)
+    np.testing.assert_array_equal(fold_of(pairs)[:2], pd.util.hash_array(names) % FOLDS)
+
+
 def test_what_learns_and_what_the_cells_are_joined_to():
     assert PREDICTORS["sgt"].learns
     assert not PREDICTORS["pcc"].learns

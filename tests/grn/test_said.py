@@ -41,6 +41,15 @@ def test_three_lines_end_in_plain_words(given, end):
     assert "nan" not in "".join(lines) or "auroc" not in given
 
 
+def test_groups_that_do_not_agree_are_called_pooled_only_where_they_are():
+    pooled = "there a network is the pooled one"
+    assert pooled in said(groups=["B cell"])
+    alone = said(groups=["B\ncell"], join=False).splitlines()
+    assert pooled not in alone[1]
+    assert len(alone) == 2
+    assert alone[1].endswith("(B�cell): these cells alone hardly tell which genes go together")
+
+
 def test_the_figures_of_each_question():
     lines = said(groups=["B cell", "NK cell"]).splitlines()
     assert "within 2 of 2 groups" in lines[1]

@@ -100,7 +100,8 @@ def test_what_is_needed_is_asked_for(name, needed, network):
 def test_one_kind_of_label_is_refused(name, network):
     train, _, vectors, expression = network
     with pytest.raises(
-        InputValueError, match=r"labels 0 and 1, both; got 1 in .* too few to learn from: pass a larger prior"
+        InputValueError,
+        match=r"labels 0 and 1, both; got 1 in .* too few to learn from: pass a prior of more factors and edges",
     ):
         link_predictor(name).fit(train[train["label"] == 1], embedding=vectors, expression=expression)
 

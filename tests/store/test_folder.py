@@ -34,6 +34,17 @@ def test_what_is_kept_is_not_made_again(tmp_path):
     assert not [p for p in (tmp_path / "new" / "s").iterdir() if ".part" in p.name]
 
 
+def test_half_a_character_has_a_digest_of_its_own():
+    half = ["\ud800", "\udc00", "?"]
+    for shape in (
+        str,
+        lambda t: np.array(["a", t], dtype=object),
+        lambda t: {t: 1},
+        lambda t: pd.DataFrame({"x": [t]}),
+    ):
+        assert len({digest(shape(t)) for t in half}) == 3
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_file_is_made_again(tmp_path, damage):
     store = RunFolder(tmp_path / "s", {})

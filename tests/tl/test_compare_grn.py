@@ -111,6 +111,15 @@ def test_networks_of_the_same_cells_and_a_truth(adata):
     assert sgt.tl.compare_grn(adata, "other", "more", n_targets=2).found["n"].sum() < c.found["n"].sum()
 
 
+def test_edges_without_weights_have_no_ranks_to_agree(adata):
+    regulons = {"F1": ["T0", "T1", "T2"], "F2": ["T6"]}
+    sgt.tl.grn_from_edges(adata, regulons, key_added="listed", organism="human")
+    c = sgt.tl.compare_grn(adata, "other", "listed")
+    assert c.verdict.startswith("4 edges are in both, 5 in other alone, 0 in listed alone (Jaccard 0.44)\n")
+    sgt.tl.grn_from_edges(adata, [("F1", "T0")], key_added="one", organism="human")
+    assert sgt.tl.compare_grn(adata, "other", "one").verdict.startswith("1 edge is in both")
+
+
 def test_groups_of_cells_seen_through_one_network(adata):
     rng = np.random.default_rng(0)
     adata.obs["half"] = rng.choice(["x", "y"], adata.n_obs)

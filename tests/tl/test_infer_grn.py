@@ -326,7 +326,7 @@ def test_a_blank_group_is_none(pbmc68k, caplog):
         sgt.tl.infer_grn(pbmc68k, SOME, method="pcc", groupby="b", controls=False)
     assert pbmc68k.uns["sgt_grn"]["edges"]["group"].unique().tolist() == ["B"]
     n = int((pbmc68k.obs["b"] != "B").sum())
-    assert any(f"{n} cells have no value in obs['b'] and are in no group" in m for m in caplog.messages)
+    assert any(f"{n} cells without a value in obs['b'] are in no group" in m for m in caplog.messages)
     pbmc68k.obs["b"] = " "
     with pytest.raises(InputValueError, match=r"No group of obs\['b'\] has 10 cells; the largest has 0"):
         sgt.tl.infer_grn(pbmc68k, SOME, method="pcc", groupby="b")

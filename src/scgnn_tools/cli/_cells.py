@@ -85,7 +85,7 @@ def work(args: argparse.Namespace, do: "Callable[[AnnData], object]", *, tables:
     With ``tables`` the caller writes an output that ends in .csv.
     """
     _files.check_output(args.output, overwrite=args.overwrite)
-    if args.output.suffix == ".csv" and not tables:
+    if _files.ending(args.output) == ".csv" and not tables:
         msg = f"`sgt {args.word}` writes an .h5ad file; got --output {args.output}."
         raise InputValueError(msg)
     resolve_device(args.device)
@@ -94,7 +94,7 @@ def work(args: argparse.Namespace, do: "Callable[[AnnData], object]", *, tables:
     before = dict(adata.uns)
     do(adata)
     args.report["results"] = _json.results(before, adata.uns)
-    if args.output.suffix != ".csv":
+    if _files.ending(args.output) != ".csv":
         _files.check_space(args.output, adata)
         write_whole(args.output, adata.write_h5ad)
         written(args, args.output)

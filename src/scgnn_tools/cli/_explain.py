@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     adata = _cells.work(args, lambda adata: sgt.tl.explain(adata, **how), tables=True)
     # it is entries that trainings are compared by
     entries = "genes" not in adata.uns[ExplainKeys().uns] or (args.n_seeds or 1) > 1
-    if args.output.suffix == ".csv":
+    if _files.ending(args.output) == ".csv":
         table = _table(adata.uns[ExplainKeys().uns], entries=entries)
         write_whole(args.output, lambda part: table.to_csv(part))
         _cells.written(args, args.output)

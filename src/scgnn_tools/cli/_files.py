@@ -124,11 +124,16 @@ def check_distinct(paths: list[Path], by: str = "--output and --export") -> None
             raise InputValueError(msg)
 
 
+def ending(path: Path) -> str:
+    """Return how the name of a file ends, in small letters."""
+    return path.suffix.lower()
+
+
 def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         msg = f"{path} exists. Pass --overwrite to replace it, or another {option}."
         raise InputValueError(msg)
-    if path.suffix not in endings:
+    if ending(path) not in endings:
         msg = f"{option} ends in {', '.join(endings[:-1])} or {endings[-1]}; got {path}."
         raise InputValueError(msg)
     if path.is_dir():

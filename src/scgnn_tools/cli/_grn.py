@@ -61,12 +61,12 @@ def run(args: argparse.Namespace) -> None:
     store = [] if args.store is None else [args.store]
     _files.check_distinct([args.output, *args.export, *store], "--output, --export and --store")
     adata = _cells.work(args, lambda adata: sgt.tl.infer_grn(adata, **how), tables=True)
-    if args.output.suffix == ".csv":
+    if _files.ending(args.output) == ".csv":
         edges = adata.uns[GrnKeys().uns]["edges"]
         write_whole(args.output, lambda part: edges.to_csv(part, index=False))
         _cells.written(args, args.output)
     for path in args.export:
-        if path.suffix == ".html":
+        if _files.ending(path) == ".html":
             sgt.pl.grn(adata, interactive=True, save=path)
         else:
             sgt.tl.export_grn(adata, path, overwrite=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scgnn_tools._keys import PerturbationKeys
 from scgnn_tools._write import write_whole
-from scgnn_tools.cli import _cells
+from scgnn_tools.cli import _cells, _files
 
 if TYPE_CHECKING:
     from scgnn_tools.cli._cells import Words
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     how = _cells.given(args, "control", "query", "method", "batch_key", "dose_key", "split")
     adata = _cells.work(args, lambda adata: sgt.tl.perturb(adata, args.perturbation_key, **how), tables=True)
-    if args.output.suffix == ".csv":
+    if _files.ending(args.output) == ".csv":
         found = adata.uns[PerturbationKeys().uns]["predictions"]
         write_whole(Path(args.output), lambda part: found.to_csv(part))
         _cells.written(args, args.output)

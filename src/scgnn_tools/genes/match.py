@@ -10,7 +10,7 @@ import pandas as pd
 
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GeneMatchError, InputValueError
-from scgnn_tools._log import as_text
+from scgnn_tools._log import as_bytes, as_text
 from scgnn_tools.genes import tables
 from scgnn_tools.genes.ids import strip_version
 from scgnn_tools.genes.names import canonical_symbols, detect_organism, species
@@ -69,7 +69,7 @@ def match(
     text = "\0".join(
         [f"{len(names)} {len(words)} {len(others)}", key, str(organism), vocabulary_organism, *names, *words, *others]
     )
-    content = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    content = hashlib.sha256(as_bytes(text)).digest()
     found = _RECENT.get(content)
     if found is None:
         found = _match(names, pd.Index(words), key, organism, vocabulary_organism, synonyms)

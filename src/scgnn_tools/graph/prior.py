@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputValueError
-from scgnn_tools._log import printable
+from scgnn_tools._log import counted, printable
 from scgnn_tools.graph.canonical import canonical
 from scgnn_tools.graph.edge_table import (
     ACTIVATION,
@@ -85,7 +85,7 @@ def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame
     found = columns_of(edges, ("source", "target", "weight", "mode", "label"), optional=("weight", "mode", "label"))
     source, target = found["source"], found["target"]
     named = edges[edges[source].notna() & edges[target].notna()]
-    labelled = "" if found["label"] is None else f", all others of label 0 (column {printable(found['label'])})"
+    labelled = "" if found["label"] is None else f"of label 0 (column {printable(found['label'])})"
     if found["label"] is not None:
         named = named[labels_of(named, found["label"]) == 1]
     out = pd.DataFrame({"source": named[source].astype(str).to_numpy(dtype=object)})
@@ -102,8 +102,11 @@ def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame
     if len(edges):
         loops = int((out["source"] == out["target"]).sum())
         lacking = int((edges[source].isna() | edges[target].isna()).sum())
-        rest = labelled or (", the others weigh 0" if above is None else f", the others weigh {above} or less")
-        why = f"of {len(edges):,} rows {lacking:,} lack a name, {loops:,} are self loops{rest}"
+        told = [f"{n:,} {what}" for n, what in ((lacking, "without a name"), (loops, "from a gene to itself")) if n]
+        light = labelled or ("weigh 0" if above is None else f"weigh {above} or less")
+        if lacking + loops < len(edges):
+            told.append(f"{'the others' if told else 'all'} {light}")
+        why = f"of {counted(len(edges), 'row')} {', '.join(told)}"
     heavy = out["weight"] > (0 if above is None else above)
     return out[(out["source"] != out["target"]) & heavy], why
 

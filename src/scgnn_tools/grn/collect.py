@@ -192,5 +192,5 @@ def _prior(given: dict[str, pd.DataFrame], to_symbol: SymbolsOfData) -> tuple[pd
     edges = merged(tables)
     n = conflicts(tables, edges)
     if n:
-        say(f"infer_grn: the priors disagree on the mode of {n:,} edges, which get no sign from them")
+        say(f"infer_grn: the priors disagree on the mode of {counted(n, 'edge')}, left without a sign from them")
     return edges, ", ".join(tables)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import number
 from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._errors import InputScaleError, InputValueError, warn
-from scgnn_tools._log import as_text, printable, say
+from scgnn_tools._log import are, as_text, counted, printable, say
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.drawn import drawn_cells
 from scgnn_tools.grn.checks import MIN_CELLS, Data
@@ -81,14 +81,14 @@ def groups_of(adata: "AnnData", groupby: str | None, data: Data, min_expressed: 
         raise InputValueError(msg)
     column = adata.obs[groupby] if data.cells is None else adata.obs[groupby].iloc[data.cells]
     label, without = as_text(column), without_value(column)
-    if without.any():
-        say(f"infer_grn: {int(without.sum()):,} cells have no value in obs[{groupby!r}] and are in no group")
+    if n := int(without.sum()):
+        say(f"infer_grn: {counted(n, 'cell')} without a value in obs[{groupby!r}] {are(n)} in no group")
     groups, left = [], []
     for name in sorted(set(label[~without])):
         cells = np.flatnonzero((label == name) & ~without)
         here = _expressed(data, cells, min_expressed)
         if len(cells) < MIN_CELLS or not np.isin(data.tfs, data.inputs.genes[here]).any():
-            left.append(f"{printable(name)} ({len(cells)} cells)")
+            left.append(f"{printable(name)} ({counted(len(cells), 'cell')})")
         else:
             groups.append(Group(name, cells, here))
     if not groups:

@@ -13,7 +13,7 @@ from scgnn_tools._choices import choice
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._html import boxed
-from scgnn_tools._log import counted, duration, say
+from scgnn_tools._log import are, counted, duration, say
 from scgnn_tools.grn.calibration import calibrate, probability
 from scgnn_tools.grn.cell_side import cell_side
 from scgnn_tools.grn.collect import Data
@@ -242,8 +242,9 @@ def _announce(
         n_cells = data.inputs.expression.n_obs
         seconds += of_cells(n_cells, len(data.tfs), len(data.inputs.genes), controls=controls and blind, groups=groups)
     about = "too few to time" if seconds is None else f"about {duration(max(1.0, seconds))} (timed on a part)"
-    there = f" ({len(names) - len(todo)} more are in the store)" if len(todo) < len(names) else ""
-    say(f"infer_grn: {size}, {len(todo)} trainings of {method}{there}: {about}")
+    n_kept = len(names) - len(todo)
+    there = f" ({n_kept} more {are(n_kept)} in the store)" if n_kept else ""
+    say(f"infer_grn: {size}, {counted(len(todo), 'training')} of {method}{there}: {about}")
 
 
 def _described(

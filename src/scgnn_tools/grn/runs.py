@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._log import as_bytes
 from scgnn_tools.grn.candidates import labelled_pairs
 from scgnn_tools.grn.inputs import LinkInputs, fit
 from scgnn_tools.links import PREDICTORS
@@ -28,8 +29,8 @@ def joins(method: str, options: Mapping[str, Any]) -> bool:
 
 def fold_of(pairs: pd.DataFrame) -> np.ndarray:
     """Return the fold of each pair, by its names: the same in every run."""
-    names = (pairs["tf"].astype(str) + ">" + pairs["target"].astype(str)).to_numpy(dtype=object)
-    return (pd.util.hash_array(names) % FOLDS).astype(np.int64)
+    names = pairs["tf"].astype(str) + ">" + pairs["target"].astype(str)
+    return (pd.util.hash_array(np.array([as_bytes(n) for n in names], dtype=object)) % FOLDS).astype(np.int64)
 
 
 class Runs:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scgnn_tools._log import printable
 from scgnn_tools.grn.evaluate import short
 from scgnn_tools.grn.joined import RELIABLE
 
@@ -32,7 +33,7 @@ def cells_said(evaluation: dict[str, Any], *, join: bool) -> str:
     """
     if "reliability" not in evaluation:
         return "the cells say nothing: there is no expression to measure, or there are too few cells or genes"
-    said = _agreement(evaluation["reliability"])
+    said = _agreement(evaluation["reliability"], join=join)
     if not evaluation["controls"]:
         said.append("whether the cells help was not measured: controls were left out (controls=False)")
     helps = None
@@ -46,14 +47,16 @@ def cells_said(evaluation: dict[str, Any], *, join: bool) -> str:
     return "\n".join(said) + (f". {end}" if end else "")
 
 
-def _agreement(reliability: pd.DataFrame) -> list[str]:
+def _agreement(reliability: pd.DataFrame, *, join: bool) -> list[str]:
     halves = reliability["halves"].iloc[0]
     said = [f"halves of the cells agree by {halves:.2f} (Spearman; permuted cells about 0; below {RELIABLE} is little)"]
     poor = [str(n) for n in reliability.index[1:] if not reliability["own"].loc[n]]
     if poor:
+        pooled = "there a network is the pooled one, seen through what the group expresses"
+        means = pooled if join else "these cells alone hardly tell which genes go together"
         said.append(
-            f"within {len(poor)} of {len(reliability) - 1} groups halves agree by less than {RELIABLE} ({', '.join(poor[:4])}"
-            f"{', …' if len(poor) > 4 else ''}): there a network is the pooled one, seen through what the group expresses"
+            f"within {len(poor)} of {len(reliability) - 1} groups halves agree by less than {RELIABLE} "
+            f"({', '.join(map(printable, poor[:4]))}{', …' if len(poor) > 4 else ''}): {means}"
         )
     return said
 

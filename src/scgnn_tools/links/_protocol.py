@@ -96,7 +96,7 @@ def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
         seen = ", ".join(map(printable, pd.unique(pairs["label"])[:5]))
         msg = f"Training pairs hold labels 0 and 1, both; got {seen or 'none'} in {counted(len(pairs), 'pair')}."
         if seen in ("", "0", "1"):
-            msg += " These are too few to learn from: pass a larger prior, or one of genes that have vectors."
+            msg += " These are too few to learn from: pass a prior of more factors and edges, or one of genes that have vectors."
         raise InputValueError(msg)
     names = {c: pairs[c].astype(str).astype(object) for c in ("tf", "target")}  # categories would not map to numbers
     return pairs.assign(**names)

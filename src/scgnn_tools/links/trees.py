@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scgnn_tools import genes as gene_tables
 from scgnn_tools._choices import choice, integer, sequence
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import as_text, printable
+from scgnn_tools._log import as_bytes, as_text, printable
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.order import by_content
@@ -102,7 +102,7 @@ class _Trees:
 
     def _job(self, target: int) -> tuple[Importance, np.ndarray, np.ndarray, np.ndarray, int]:
         # the seed follows the target's name: the same whatever else is asked for, in whatever order and process
-        number = (self._seed + zlib.crc32(self._columns.genes[target].encode())) % 2**31
+        number = (self._seed + zlib.crc32(as_bytes(str(self._columns.genes[target])))) % 2**31
         y = self._columns.dense(np.array([target])).ravel()
         return self._importance, self._values, self._factors != target, y, number
 

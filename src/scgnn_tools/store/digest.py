@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._log import as_bytes
+
 
 def digest(*parts: object) -> str:
     """Return the sha256 of arrays, sparse matrices, tables, text, and of dicts and lists of these."""
@@ -44,10 +46,5 @@ def _bytes(part: object) -> list[bytes]:
         array = np.asarray(part)
         if array.dtype.kind in "biuf":
             return [f"{array.dtype} {array.shape}".encode(), array.tobytes()]
-        return [_encoded("\0".join(map(str, array.ravel())))]
-    return [_encoded(str(part))]
-
-
-def _encoded(text: str) -> bytes:
-    """Return the bytes of any text, also of one that no file can hold."""
-    return text.encode("utf-8", "surrogatepass")
+        return [as_bytes("\0".join(map(str, array.ravel())))]
+    return [as_bytes(str(part))]

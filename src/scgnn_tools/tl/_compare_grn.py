@@ -11,7 +11,8 @@ from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import are, printable, say
+from scgnn_tools._log import counted as in_words
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
@@ -180,7 +181,9 @@ def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key
         return Parts([one], [other], replicates=False)
     donor = column_of(adata.obs, replicate_key, "replicate_key")
     if without := int(without_value(donor.iloc[np.concatenate([one, other])]).sum()):
-        say(f"compare_grn: {without:,} cells of the groups have no value in obs[{replicate_key!r}] and are left out")
+        say(
+            f"compare_grn: {in_words(without, 'cell')} of the groups without a value in obs[{replicate_key!r}] {are(without)} left out"
+        )
     parts, left = parts_of(one, other, donor.to_numpy(), MIN_CELLS)
     n = [sum(len(p) > 0 for p in side) for side in (parts.a, parts.b)]
     if min(n) < MIN_DONORS:
@@ -267,18 +270,18 @@ def _verdict(
 ) -> str:
     n = edges["found"].value_counts().reindex(["both", "a", "b"], fill_value=0)
     a, b = map(printable, names)
-    said = [
-        f"{n['both']:,} edges are in both, {n['a']:,} in {a} alone, {n['b']:,} in {b} alone (Jaccard {n['both'] / len(edges):.2f})"
-    ]
-    shared = edges[edges["found"] == "both"]
-    if len(shared) > 2 and not shared["score_a"].equals(shared["score_b"]):
+    shares = f"{n['a']:,} in {a} alone, {n['b']:,} in {b} alone (Jaccard {n['both'] / len(edges):.2f})"
+    said = [f"{in_words(n['both'], 'edge')} {are(n['both'])} in both, {shares}"]
+    scores = edges.loc[edges["found"] == "both", ["score_a", "score_b"]]
+    ranks = (scores.nunique() > 1).all()  # a list of edges without weights has none
+    if len(scores) > 2 and ranks and not scores["score_a"].equals(scores["score_b"]):
         said[0] += (
-            f"; of the shared ones the scores agree by {shared['score_a'].corr(shared['score_b'], method='spearman'):.2f} (Spearman)"
+            f"; of the shared ones the scores agree by {scores.corr(method='spearman').iloc[0, 1]:.2f} (Spearman)"
         )
     if "true" in edges:
         rows = counted(edges)
         told = ", ".join(
-            f"{w} {r.n_true:.0f} of {r.n:.0f}" for w, r in zip(("both", a, b), rows.itertuples(), strict=True)
+            f"{w} {r.n_true:,.0f} of {r.n:,.0f}" for w, r in zip(("both", a, b), rows.itertuples(), strict=True)
         )
         said.append(f"known among what is found by both or by one alone: {told}")
     if len(control):

@@ -11,7 +11,7 @@ from scgnn_tools._choices import integer, number
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._keys import GRN
-from scgnn_tools._log import printable, say, writable
+from scgnn_tools._log import counted, printable, say, writable
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import safe_names
 from scgnn_tools._write import as_path, check_folder_of, write_whole
@@ -124,7 +124,7 @@ def export_grn(
         raise InputValueError(msg)
     table = _writable(edges)
     write_whole(path, _writer(chosen, table, adata, key))
-    say(f"export_grn: {len(table):,} edges as {chosen} -> {path}")
+    say(f"export_grn: {counted(len(table), 'edge')} as {chosen} -> {path}")
     return path
 
 

@@ -10,7 +10,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import counted, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key
 from scgnn_tools.genes.tables import checked_organism
@@ -110,9 +110,9 @@ def grn_from_edges(
     changed = write(
         adata, {"varp": {keys.varp: score_matrix(target, edges)}, "uns": {keys.uns: entry}}, copy=copy, mod=mod
     )
-    left = f"; {n_left:,} edges name a gene that the data lack" if n_left else ""
+    left = f"; {counted(n_left, 'edge')} with a gene that the data lack left out" if n_left else ""
     say(
-        f"grn_from_edges: {len(edges):,} edges of {edges['source'].nunique():,} factors from {called}{left} -> uns['{key_added}'], "
-        f"varp['{key_added}']"
+        f"grn_from_edges: {counted(len(edges), 'edge')} of {counted(edges['source'].nunique(), 'factor')} from {called}{left} "
+        f"-> uns['{key_added}'], varp['{key_added}']"
     )
     return changed

@@ -241,7 +241,7 @@ def _told(network: Network, data: Data, params: dict[str, Any], key: str) -> lis
     scored = f"{counted(network.n_scored, 'transcription factor')} × {len(data.inputs.genes):,} genes scored"
     made = (
         f"{params['method']} with {params['vectors']} on {params['prior']} ({counted(params['n_edges'], 'edge')}); {scored}, the "
-        f"{params['n_top']} best targets of {kept} and known ones kept: {len(edges):,} edges{per} -> uns['{key}'], varp['{key}']"
+        f"{params['n_top']} best targets of {kept} and known ones kept: {counted(len(edges), 'edge')}{per} -> uns['{key}'], varp['{key}']"
     )
     lines = [made]
     more, n_new = len(data.tfs) - network.n_scored, new["tf"].nunique()

@@ -12,7 +12,7 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import GraphError, InputValueError, MissingExtraError
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
-from scgnn_tools._log import say
+from scgnn_tools._log import counted, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key, safe_names
 from scgnn_tools.data import CHUNK, open_expression
@@ -129,7 +129,7 @@ def tf_activity(
         mod=mod,
         stale={"obsm": [keys.padj]},
     )
-    say(f"tf_activity: {method} of {scores.shape[1]:,} factors on {expression.name} -> obsm['{keys.obsm}']")
+    say(f"tf_activity: {method} of {counted(scores.shape[1], 'factor')} on {expression.name} -> obsm['{keys.obsm}']")
     return changed
 
 
