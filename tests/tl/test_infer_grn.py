@@ -223,7 +223,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
         ({"prior": pd.DataFrame({"source": ["X1"], "target": ["X2"]})}, GraphError, "shares no gene with the data"),
         ({"prior": "nosuch"}, MissingKeyError, "neither a file, nor bundled, nor in varp; there is: trrust"),
         ({"prior": pd.DataFrame({"a": [1]})}, GraphError, "source, target is missing"),
-        ({"prior": SOME.assign(label=0)}, GraphError, "all others of label 0"),
+        ({"prior": SOME.assign(label=0)}, GraphError, "all are of label 0"),
         ({"mask": [("X1", "X2")]}, GraphError, "The mask .* allows no pair"),
         ({"method": "genie9"}, InputValueError, "no link predictor 'genie9'"),
         ({"split": "moon"}, InputValueError, "split is 'unseen_tf_matched', 'unseen_tf'"),

@@ -85,7 +85,7 @@ def _in_one_form(edges: pd.DataFrame, above: float | None) -> tuple[pd.DataFrame
     found = columns_of(edges, ("source", "target", "weight", "mode", "label"), optional=("weight", "mode", "label"))
     source, target = found["source"], found["target"]
     named = edges[edges[source].notna() & edges[target].notna()]
-    labelled = "" if found["label"] is None else f"of label 0 (column {printable(found['label'])})"
+    labelled = "" if found["label"] is None else f"are of label 0 (column {printable(found['label'])})"
     if found["label"] is not None:
         named = named[labels_of(named, found["label"]) == 1]
     out = pd.DataFrame({"source": named[source].astype(str).to_numpy(dtype=object)})
