@@ -31,7 +31,7 @@ def test_genes_outside_and_repeated():
         (pd.DataFrame({"a": ["A"], "target": ["B"]}), "source is missing, there is: a, target"),
         (EDGES.assign(weight="strong"), "weights of a prior are numbers; got 'strong'"),
         (EDGES.assign(weight=[1.0, np.nan, 1, 1, 1]), "1 of 5 weights .* is missing, such as that of A → C"),
-        (EDGES.assign(label=0), "of 5 rows all of label 0"),
+        (EDGES.assign(label=0), "of 5 rows all are of label 0"),
         (EDGES.assign(target=EDGES["source"]), r"of 5 rows 5 from a gene to itself\. Pass"),
         (EDGES[EDGES["source"] != EDGES["target"]].head(1).assign(weight=0), r"of 1 row all weigh 0\."),
         (EDGES.assign(source="X", target="Y"), "None of the 1 edges of the prior lies between the 2 genes"),
