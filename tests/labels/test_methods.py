@@ -109,7 +109,7 @@ def test_a_bad_option_is_refused_before_any_work(options):
         label_method(options.pop("method"), **options)
 
 
-@pytest.mark.parametrize("value", [float("nan"), -3, (1, 2), object()], ids=str)
+@pytest.mark.parametrize("value", [float("nan"), -3, (1, 2), object()], ids=["nan", "negative", "pair", "object"])
 def test_no_option_takes_what_makes_no_sense(name, value):
     for option in method_options(name) or []:
         with pytest.raises((InputValueError, InputTypeError)):

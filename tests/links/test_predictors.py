@@ -73,7 +73,9 @@ DATA = {"tfs", "pseudotime"}
 """Options that hold names or numbers of the data, which ``fit`` compares with it."""
 
 
-@pytest.mark.parametrize("value", [float("nan"), -3, "3?", [[1]], object()], ids=str)
+@pytest.mark.parametrize(
+    "value", [float("nan"), -3, "3?", [[1]], object()], ids=["nan", "negative", "text", "list", "object"]
+)
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_no_option_takes_what_makes_no_sense(name, value):
     for option in set(inspect.signature(PREDICTORS[name].load()).parameters) - DATA:
