@@ -58,7 +58,9 @@ def test_an_output_without_a_folder_or_with_an_unknown_ending(tmp_path):
         check_output(tmp_path / "nowhere" / "a.h5ad", overwrite=False)
     with pytest.raises(InputValueError, match=r"\.h5ad or \.csv"):
         check_output(tmp_path / "a.xlsx", overwrite=False)
-    check_output(tmp_path / "A.H5AD", overwrite=False)
+    with pytest.raises(InputValueError, match=r"\.h5ad or \.csv; got"):
+        check_output(tmp_path / "A.H5AD", overwrite=False)  # which scanpy would not read
+    check_output(tmp_path / "A.CSV", overwrite=False)
     check_export(tmp_path / "A.HTML", overwrite=False)
 
 

@@ -133,7 +133,8 @@ def _check(path: Path, endings: tuple[str, ...], option: str, *, overwrite: bool
     if path.exists() and not overwrite:
         msg = f"{path} exists. Pass --overwrite to replace it, or another {option}."
         raise InputValueError(msg)
-    if ending(path) not in endings:
+    known = path.suffix if ending(path) == ".h5ad" else ending(path)  # scanpy reads .h5ad in small letters alone
+    if known not in endings:
         msg = f"{option} ends in {', '.join(endings[:-1])} or {endings[-1]}; got {path}."
         raise InputValueError(msg)
     if path.is_dir():
