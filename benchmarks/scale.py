@@ -88,6 +88,33 @@ def _activity(path: Path) -> None:
     sgt.tl.tf_activity(adata)
 
 
+def _compared(path: Path) -> None:
+    import scgnn_tools as sgt
+
+    adata = ad.read_h5ad(path)
+    sgt.tl.infer_grn(adata, method="degree", groupby="batch", n_runs=1, controls=False)
+    sgt.tl.compare_grn(adata, "a", "b")
+
+
+def _knocked_out(path: Path) -> None:
+    import scgnn_tools as sgt
+
+    adata = ad.read_h5ad(path)
+    sgt.tl.infer_grn(adata, method="degree", n_runs=1, controls=False)
+    sgt.tl.tf_knockout(adata, "SPI1", labels_key="cell_type")
+
+
+def _perturbed(path: Path) -> None:
+    """Predict perturbations of forty genes, which are names alone here: a tenth of the cells is control."""
+    import scgnn_tools as sgt
+
+    adata = ad.read_h5ad(path)
+    seen = np.asarray(adata[:1000].X.sum(axis=0)).ravel()
+    names = np.array([*adata.var_names[np.argsort(-seen)[:40]], *["control"] * 4], dtype=object)
+    adata.obs["perturbation"] = pd.Categorical(names[np.arange(adata.n_obs) % len(names)])
+    sgt.tl.perturb(adata, "perturbation")
+
+
 def _pca(path: Path) -> ad.AnnData:
     import scanpy as sc
 
@@ -252,6 +279,10 @@ JOBS: dict[str, Callable[[Path], object]] = {
     "integrate, center": _tl("integrate", batch_key="batch", method="center"),
     "integrate, harmony": _tl("integrate", batch_key="batch", method="harmony"),
     "infer_grn(degree), tf_activity": _activity,
+    "infer_grn(degree, groupby), compare_grn": _compared,
+    "infer_grn(degree), tf_knockout": _knocked_out,
+    "perturb": _perturbed,
+    "explain, a fifth labelled": _tl("explain", labels_key="partly"),
     "scanpy: normalise, HVG, PCA": _pca,
     "scanpy: the same, neighbours, Leiden": _leiden,
     "scikit-learn: PCA, logistic regression": _logreg,
