@@ -176,8 +176,8 @@ class CellStore:
         with goes_on(self.where):
             for there, value in zip(self._arrays, typed, strict=True):
                 there[self.rows(chunk)] = value
-            self._outputs[chunk] = _as_bytes(digest(*typed))
-            self._inputs[chunk] = _as_bytes(inputs)
+            self._outputs[chunk] = _in_bytes(digest(*typed))
+            self._inputs[chunk] = _in_bytes(inputs)
 
     def halved(self, size: int) -> None:
         """Note that the memory of a worker ran out, and the size of the batches with which it went on; the smallest one stays."""
@@ -277,7 +277,7 @@ def _fill(group: Any, rest: "AnnData", fields: Sequence[Field], entry: str) -> N
         array(group[entry], name, (n_chunks, 32), (1, 32), "uint8", 0)
 
 
-def _as_bytes(sha256: str) -> np.ndarray:
+def _in_bytes(sha256: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(sha256), dtype=np.uint8)
 
 
