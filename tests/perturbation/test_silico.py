@@ -5,6 +5,7 @@ from benchmarks import checkpoints
 from scipy.stats import mannwhitneyu
 
 import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.perturbation.silico import network
 from scgnn_tools.perturbation.silico.editing import deleted, to_front, turned_up
@@ -14,6 +15,7 @@ from scgnn_tools.perturbation.silico.statistics import of_like_genes, rank_sum, 
 
 IDS = np.array([5, 9, 7, 3, 8], dtype=np.int32)
 NO_SPECIAL = np.zeros(5, dtype=bool)
+RANKED = {"dim": 16, "heads": 2, "hidden": 32, "n_layers": 3, "max_length": 12}
 
 
 def test_a_deleted_token_goes_and_ranks_close_up():
@@ -84,8 +86,7 @@ def ranked():
     from scgnn_tools.fm.geneformer.model import Geneformer
 
     genes = sgt.genes.transcription_factors()[:30]
-    sizes = {"dim": 16, "heads": 2, "hidden": 32, "n_layers": 3, "max_length": 12}
-    return Geneformer.untrained(genes, np.ones(30), device="cpu", **sizes)
+    return Geneformer.untrained(genes, np.ones(30), device="cpu", **RANKED)
 
 
 def test_geneformer_is_compared_token_by_token_on_the_genes_that_stay(ranked):
@@ -201,3 +202,28 @@ def test_baselines_of_like_genes_and_of_rank():
     out = table(np.full((3, 2), np.nan), np.zeros((2, 2)))
     assert out["n_cells"].tolist() == [0, 0]
     assert out["shift"].isna().all()
+
+
+def test_edited_cells_are_no_longer_than_the_model_was_asked_to_take():
+    from scgnn_tools.fm.scgpt.model import ScGPT
+
+    sizes = {"dim": 16, "heads": 2, "hidden": 16, "n_layers": 1}
+    model = ScGPT.untrained(sgt.genes.transcription_factors()[:30], device="cpu", **sizes)
+    model.max_length = 12  # as of fm.load(max_length=12): the network itself could take 1,200
+    tokens = model.tokenize_rows(sp.csr_array(np.ones((2, 30), dtype=np.float32)), "counts", None)
+    seen = []
+    forward = model.cell_vectors
+    model.cell_vectors = lambda packed: seen.append(packed.lengths.max()) or forward(packed)
+    genes = np.array([28, 29])  # beyond the 11 that the cells keep
+    how = {"together": False, "insert": True, "states": {}}
+    assert np.isfinite(network.shifts(model, tokens, genes, "overexpress", **how).cosine).all()
+    assert max(seen) == 12
+
+
+def test_a_network_that_does_not_say_what_it_reads_of_a_gene_is_refused(ranked):
+    class Other(type(ranked)):
+        gene_input = None
+
+    other = Other.untrained(ranked.vocabulary, ranked.medians, device="cpu", **RANKED)
+    with pytest.raises(InputValueError, match="cannot be perturbed in silico; these can"):
+        network.check_model(other)

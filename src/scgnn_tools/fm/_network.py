@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,9 @@ class NetworkModel(FoundationModel):
     mask_share = 0.4
     """Share of a cell's genes that the published pretraining hides."""
 
+    gene_input: Literal["rank", "value"] | None = None
+    """What says how much of a gene a cell has: the rank of its token, or the value beside it. None where no single gene can be changed."""
+
     def __init__(
         self,
         card: ModelCard,
@@ -100,6 +103,15 @@ class NetworkModel(FoundationModel):
     @abstractmethod
     def blocks(self) -> nn.ModuleList:
         """The blocks whose attention can be read."""
+
+    @property
+    def longest(self) -> int | None:
+        """Most tokens of a cell, special ones included; None for a network that takes every gene."""
+        return None
+
+    def top_value(self, values: np.ndarray) -> float:
+        """Return the value of a gene that is turned up in a cell whose genes have ``values``: the largest of them."""
+        return float(values.max(initial=0))
 
     @abstractmethod
     def _pool(self, hidden: Tensor, segments: Segments, tokens: Tokens) -> Tensor:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -25,7 +26,16 @@ from scgnn_tools.fm.dictionaries import read_json
 if TYPE_CHECKING:
     from torch import nn
 
-T = TypeVar("T")
+
+class Sizes(Protocol):
+    """What a network is made of, a frozen dataclass."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Ids that it has a row for."""
+
+
+T = TypeVar("T", bound=Sizes)
 N = TypeVar("N", bound="nn.Module")
 CONFIG, TENSORS, FILES, SEAL = "config.json", "model.safetensors", "files", "seal"
 WRITTEN = {CONFIG, TENSORS, "graph.npz", "contrast.npz", "genes"}
@@ -170,24 +180,26 @@ def _checked(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_config(folder: Path, model: str, kind: type[T]) -> tuple[T, dict[str, Any]]:
+def read_config(
+    folder: Path, model: str, kind: type[T], before: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[T, dict[str, Any]]:
     """Return the sizes of a network and the rest of ``config.json``, of a folder that ``model.save`` wrote.
 
-    ``kind.BEFORE`` has what stood for fields that earlier saves do not name.
+    ``before`` has what stood for fields that earlier saves do not name.
     """
     raw = read_raw(folder)
     if raw.get("model") != model:
         msg = f"{folder} holds a model {printable(raw.get('model'))!r}; {model!r} was asked for."
         raise WeightsError(msg)
     try:
-        known = {**getattr(kind, "BEFORE", {}), **raw}
+        known = {**before, **raw}
         given = {f.name: known[f.name] for f in fields(kind)}  # type: ignore[arg-type]
     except KeyError as error:
         msg = f"{folder / CONFIG} lacks {error}. Save the model again."
         raise WeightsError(msg) from error
     config = kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
     drafts.check_values(config, folder / CONFIG)
-    _check_genes(raw, getattr(config, "n_tokens", None), folder / CONFIG)
+    _check_genes(raw, config.n_tokens, folder / CONFIG)
     return config, raw
 
 
@@ -243,14 +255,14 @@ def _read_tensors(folder: Path, config: Mapping[str, Any]) -> dict[str, np.ndarr
         raise WeightsError(msg) from error
 
 
-def _check_genes(raw: Mapping[str, Any], n_tokens: int | None, path: Path) -> None:
+def _check_genes(raw: Mapping[str, Any], n_tokens: int, path: Path) -> None:
     """Refuse a vocabulary that is no list of names, and ids that no row of the network has."""
     genes = raw.get("genes")
     if not isinstance(genes, list) or not all(isinstance(g, str) for g in genes):
         msg = f"{path}: genes is no list of names. Save the model again."
         raise WeightsError(msg)
     ids = raw.get("ids")
-    if ids is None or n_tokens is None:
+    if ids is None:
         return
     whole = isinstance(ids, list) and all(isinstance(i, int) and not isinstance(i, bool) for i in ids)
     if not whole or len(ids) != len(genes) or not all(0 <= i < n_tokens for i in ids):

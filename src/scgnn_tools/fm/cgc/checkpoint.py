@@ -119,7 +119,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], *, heads: int | None 
 
 
 def _own(folder: Path, assets: dict[str, Path], heads: int | None, options: dict[str, Any]) -> CGCModel:
-    config, raw = saves.read_config(folder, "cgc", CGCConfig)
+    config, raw = saves.read_config(folder, "cgc", CGCConfig, CGCConfig.BEFORE)
     if heads not in (None, config.heads):
         msg = f"{folder} says itself that the network has {config.heads} heads; got heads={heads}. Leave it out."
         raise InputValueError(msg)

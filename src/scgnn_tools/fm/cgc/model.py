@@ -73,6 +73,7 @@ class CGCModel(NetworkModel):
     """
 
     network: CGCNetwork
+    gene_input = "value"
 
     def __init__(
         self,
@@ -144,6 +145,15 @@ class CGCModel(NetworkModel):
         found = replace(UNTRAINED, dimension=config.dim, n_genes=len(genes))
         ids = np.arange(3, config.n_tokens, dtype=np.int32)
         return cls(found, np.asarray(genes, dtype=object), ids, {}, config, network, graph=graph, text=text, **options)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a cell, the cell token included."""
+        return self.max_length
+
+    def top_value(self, values: np.ndarray) -> float:
+        """Return the top bin, or the largest of the values where the network takes them as they are."""
+        return super().top_value(values) if self.sizes.continuous else float(self.sizes.n_bins - 1)
 
     @property
     def blocks(self) -> nn.ModuleList:

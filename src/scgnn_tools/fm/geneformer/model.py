@@ -56,6 +56,7 @@ class Geneformer(NetworkModel):
     """
 
     network: GeneformerNetwork
+    gene_input = "rank"
     default_layer = -2
     mask_share = 0.15
 
@@ -122,6 +123,11 @@ class Geneformer(NetworkModel):
     def series(self) -> str:
         """Return "V1" or "V2"."""
         return "V2" if self.sizes.ends else "V1"
+
+    @property
+    def longest(self) -> int:
+        """Ranks that the network has a vector of."""
+        return self.sizes.max_length
 
     @property
     def blocks(self) -> nn.ModuleList:

@@ -18,3 +18,8 @@ class ScBERTConfig:
     """Token values: zero, five bins, and the mask."""
     gene2vec: bool = True
     """Whether genes have a vector of their own; without it the network cannot tell them apart."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Places: the genes, then one without a gene."""
+        return self.n_genes + 1

@@ -17,7 +17,7 @@ from scgnn_tools.fm.estimate import performer_flops
 from scgnn_tools.fm.masking import values_at, with_values
 from scgnn_tools.fm.scbert.config import ScBERTConfig
 from scgnn_tools.fm.scbert.network import ScBERTNetwork
-from scgnn_tools.fm.scbert.tokens import tokenize
+from scgnn_tools.fm.scbert.tokens import LARGEST, tokenize
 from scgnn_tools.nn import Segments
 from scgnn_tools.nn.performer import Stabiliser
 
@@ -36,6 +36,7 @@ class ScBERT(NetworkModel):
     """
 
     network: ScBERTNetwork
+    gene_input = "value"
     efficiency = 0.45  # half of the time goes into the exponentials of the random features
     mask_share = 0.15
 
@@ -56,6 +57,10 @@ class ScBERT(NetworkModel):
         self.sizes = config
         self.pooling = choice("pooling", pooling, ("expressed", "all"))
         self.stabiliser = choice("stabiliser", stabiliser, ("cell", "published"))
+
+    def top_value(self, values: np.ndarray) -> float:
+        """Return the top bin."""
+        return LARGEST
 
     @property
     def blocks(self) -> nn.ModuleList:

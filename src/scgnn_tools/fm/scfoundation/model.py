@@ -43,6 +43,7 @@ class ScFoundation(NetworkModel):
     """
 
     network: ScFoundationNetwork
+    gene_input = "value"
 
     def __init__(
         self,

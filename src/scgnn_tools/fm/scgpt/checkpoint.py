@@ -93,7 +93,7 @@ def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> Sc
 
 
 def _own(folder: Path, options: dict[str, Any]) -> ScGPT:
-    config, raw = saves.read_config(folder, "scgpt", ScGPTConfig)
+    config, raw = saves.read_config(folder, "scgpt", ScGPTConfig, ScGPTConfig.BEFORE)
     network, report = saves.build(ScGPTNetwork, config, raw, folder)
     found = replace(card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]))
     return ScGPT(found, np.array(raw["genes"], dtype=object), np.array(raw["ids"]), report, config, network, **options)

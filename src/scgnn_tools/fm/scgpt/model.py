@@ -63,6 +63,7 @@ class ScGPT(NetworkModel):
     """
 
     network: ScGPTNetwork
+    gene_input = "value"
 
     def __init__(
         self,
@@ -110,6 +111,15 @@ class ScGPT(NetworkModel):
         card = replace(UNTRAINED, dimension=config.dim, n_genes=len(genes))
         ids = np.arange(SPECIAL, config.n_tokens, dtype=np.int32)
         return cls(card, np.asarray(genes, dtype=object), ids, {}, config, network, **options)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a cell, the cell token included."""
+        return self.max_length
+
+    def top_value(self, values: np.ndarray) -> float:
+        """Return the top bin."""
+        return float(self.sizes.n_bins - 1)
 
     @property
     def blocks(self) -> nn.ModuleList:

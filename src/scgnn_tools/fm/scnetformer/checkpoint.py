@@ -41,7 +41,7 @@ def card() -> ModelCard:
 def load(checkpoint: Path | None, assets: dict[str, Path], **options: Any) -> ScNetFormer:
     """Load a folder that ``save`` wrote."""
     folder = native.needs_checkpoint(checkpoint, card(), "a folder that model.save() wrote")
-    config, raw = saves.read_config(folder, "scnetformer", ScNetFormerConfig)
+    config, raw = saves.read_config(folder, "scnetformer", ScNetFormerConfig, ScNetFormerConfig.BEFORE)
     network, report = saves.build(ScNetFormerNetwork, config, raw, folder)
     found = replace(
         card(), sha256=raw["sha256"], dimension=config.dim, n_genes=len(raw["genes"]), gene_key=raw["gene_key"]

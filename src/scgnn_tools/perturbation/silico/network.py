@@ -1,7 +1,7 @@
 """Networks over tokens: a cell and its perturbed versions in packed batches."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,49 +14,18 @@ from scgnn_tools.perturbation.silico.shifts import Shifts, cosines
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
-RANKS, VALUES = "ranks", "values"
 UNBOUND = 2**31
 """Tokens of a model that takes every gene."""
 
 
-def input_of(model: "NetworkModel") -> str:
-    """Return what a model takes of a gene: its rank (Geneformer), or a value (scGPT, Cell-Graph Compass, scFoundation, scBERT)."""
-    from scgnn_tools.fm.geneformer.model import Geneformer
-
-    if isinstance(model, Geneformer):
-        return RANKS
-    if _takes_values(model):
-        return VALUES
-    msg = (
-        f"{model.card.name} cannot be perturbed in silico; these can: the bundled linear models, geneformer, scgpt, cgc, scfoundation "
-        "and scbert. Pass model='cgc-mini' for all genes at once."
-    )
-    raise InputValueError(msg)
-
-
-def _takes_values(model: "NetworkModel") -> bool:
-    from scgnn_tools.fm.cgc.model import CGCModel
-    from scgnn_tools.fm.scbert.model import ScBERT
-    from scgnn_tools.fm.scfoundation.model import ScFoundation
-    from scgnn_tools.fm.scgpt.model import ScGPT
-
-    return isinstance(model, CGCModel | ScGPT | ScFoundation | ScBERT)
-
-
-def top_of(model: Any, values: np.ndarray) -> float:
-    """Return the value of a gene that is turned up in a cell: the top bin, or the cell's largest value where there are no bins.
-
-    ``values`` are those of the cell's genes.
-    """
-    from scgnn_tools.fm.scbert.model import ScBERT
-    from scgnn_tools.fm.scbert.tokens import LARGEST
-    from scgnn_tools.fm.scfoundation.model import ScFoundation
-
-    if isinstance(model, ScBERT):
-        return LARGEST
-    if isinstance(model, ScFoundation) or getattr(model.sizes, "continuous", False):
-        return float(values.max(initial=0))
-    return float(model.sizes.n_bins - 1)
+def check_model(model: "NetworkModel") -> None:
+    """Refuse a network whose cells cannot be edited gene by gene."""
+    if model.gene_input is None:
+        msg = (
+            f"{model.card.name} cannot be perturbed in silico; these can: the bundled linear models, geneformer, scgpt, cgc, scfoundation "
+            "and scbert. Pass model='cgc-mini' for all genes at once."
+        )
+        raise InputValueError(msg)
 
 
 def vectors(model: "NetworkModel", tokens: Tokens) -> np.ndarray:
@@ -64,7 +33,7 @@ def vectors(model: "NetworkModel", tokens: Tokens) -> np.ndarray:
     out = []
     for some in _batches(model.lengths(tokens), model.max_tokens):
         part = tokens.select(some)
-        if input_of(model) == VALUES:
+        if model.gene_input == "value":
             out.append(model.cell_vectors(part))
             continue
         states = model.forward(part).cpu().numpy()
@@ -121,15 +90,15 @@ def shifts(
         return Shifts(out.cosine, out.toward, (total / np.where(seen > 0, seen, np.nan), seen))
 
 
-def _edit(model: Any, own: Tokens, ids: np.ndarray, kind: str, *, insert: bool) -> Edit | None:
+def _edit(model: "NetworkModel", own: Tokens, ids: np.ndarray, kind: str, *, insert: bool) -> Edit | None:
     special = model.gene_of_token(own) < 0
     if kind == "delete":
         return deleted(own.ids, own.values, ids, special)
-    most = getattr(model.sizes, "max_length", UNBOUND)
-    if input_of(model) == RANKS:
+    most = UNBOUND if model.longest is None else model.longest
+    if model.gene_input == "rank":
         return to_front(own.ids, ids, special, most, insert=insert)
     values = np.ones(len(own.ids), dtype=np.float32) if own.values is None else own.values
-    return turned_up(own.ids, values, ids, special, most, top=top_of(model, values[~special]), insert=insert)
+    return turned_up(own.ids, values, ids, special, most, top=model.top_value(values[~special]), insert=insert)
 
 
 def _groups(edits: list[tuple[int, Edit]], max_tokens: int, hidden_places: int = 0) -> Iterator[list[tuple[int, Edit]]]:
@@ -148,7 +117,7 @@ def _groups(edits: list[tuple[int, Edit]], max_tokens: int, hidden_places: int =
 
 
 def _compare(
-    model: Any,
+    model: "NetworkModel",
     some: list[tuple[int, Edit]],
     cell: int,
     out: Shifts,
@@ -169,7 +138,7 @@ def _compare(
     first = len(sequences)
     sequences += [(e.new_ids, e.new_values) for _, e in some]
     packed = _packed(sequences)
-    ranks = input_of(model) == RANKS
+    ranks = model.gene_input == "rank"
     cells = None if ranks else model.cell_vectors(packed).astype(np.float64)
     hidden = model.forward(packed).cpu().numpy().astype(np.float64) if ranks or total is not None else None
     places = _places(model, packed)
@@ -198,7 +167,7 @@ def _compare(
             seen[i, of] += 1
 
 
-def _places(model: Any, packed: Tokens) -> np.ndarray:
+def _places(model: "NetworkModel", packed: Tokens) -> np.ndarray:
     """Return the row of each token among the hidden states: of a model that has every gene as a token its gene's, else its own."""
     lengths = model.lengths(packed)
     if (lengths == packed.lengths).all():

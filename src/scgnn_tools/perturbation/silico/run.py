@@ -69,7 +69,7 @@ def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, Si
     from scgnn_tools.fm import estimate
     from scgnn_tools.perturbation.silico import network
 
-    network.input_of(model)  # type: ignore[arg-type]
+    network.check_model(model)  # type: ignore[arg-type]
     means = {s: network.vectors(model, c.tokens).mean(axis=0) for s, c in states.items()}  # type: ignore[arg-type]
     n = _sequences(start, asked)
     say(f"in_silico: {start.tokens.n_cells:,} cells, {len(asked.perturbed):,} genes, {n:,} sequences")
