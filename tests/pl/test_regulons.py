@@ -40,6 +40,7 @@ def test_activity_by_group(adata):
 def test_specificity_by_group(adata):
     figure = sgt.pl.regulon_specificity(adata, n_tfs=3)
     assert [[t.get_text() for t in ax.get_yticklabels()] for ax in figure.axes] == [["F3", "F4", "F5"]] * 2
+    assert len({ax.get_xlim() for ax in figure.axes}) == 1  # groups are compared: one scale
     assert len(sgt.pl.regulon_specificity(adata, groups="B").axes) == 1
 
 

@@ -178,7 +178,7 @@ def regulon_specificity(
     n_rows = -(-len(chosen) // n_columns)
     size = figsize or (3.1 * n_columns + 0.4, (0.9 + 0.23 * n_tfs) * n_rows + 0.7)
     with canvas.panels(size) as figure:
-        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+        axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True).ravel()  # one scale: groups are compared
         for panel, group in zip(axes, chosen, strict=False):
             some = table[(table["group"].astype(str) == group) & table["specificity"].notna()]
             some = some.nlargest(n_tfs, "specificity")[::-1]
@@ -190,7 +190,7 @@ def regulon_specificity(
             panel.set_yticks(y, [style.text(called.get(t, t), limit=20) for t in some["source"].astype(str)])
             panel.axvline(0, color=style.PALE, lw=0.8)
             panel.spines[["top", "right", "left"]].set_visible(False)
-            panel.tick_params(labelsize=8, length=0)
+            panel.tick_params(labelsize=8, length=0, labelbottom=True)
             panel.set_title(style.text(group, limit=30), fontsize=10, fontweight="bold", color=style.INK, loc="left")
         for panel in axes[len(chosen) :]:
             panel.axis("off")
