@@ -18,8 +18,9 @@ from scgnn_tools.nn.lora import merge_lora
 from scgnn_tools.train.arguments import given_or_temporary
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.parts import Part
+from scgnn_tools.train.processes import several
 from scgnn_tools.train.signals import handed_back
-from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run, several
+from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel

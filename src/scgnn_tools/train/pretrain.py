@@ -24,8 +24,9 @@ from scgnn_tools.store import RunFolder
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.plans import leave, model_parts, start_of
+from scgnn_tools.train.processes import several
 from scgnn_tools.train.trainer import LAST as STATE
-from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run, several
+from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel

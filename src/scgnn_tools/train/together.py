@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.train.trainer import in_notebook, launched, quiet
+from scgnn_tools.train.processes import in_notebook, launched, quiet
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,7 @@
 """How the one Lightning module is run: quietly, resumed from a state that is looked at first, interrupted without harm."""
 
-import logging
-import os
-import sys
-import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._random import torch_random
 from scgnn_tools._write import goes_on, write_whole
 from scgnn_tools.train.module import Module
+from scgnn_tools.train.processes import quiet
 from scgnn_tools.train.signals import handed_back
 
 BEST, LAST = "best.ckpt", "last.ckpt"
@@ -94,30 +90,6 @@ def run(
     return trainer
 
 
-def several(devices: int) -> dict[str, Any]:
-    """Return what Lightning is told to train on several devices; nothing for one."""
-    if devices == 1 and not launched():
-        return {}
-    # a notebook has no script that could be started a second time
-    kind = "ddp_notebook" if in_notebook() else "ddp"
-    strategy = f"{kind}_find_unused_parameters_true"
-    return {"devices": devices, "strategy": strategy, "use_distributed_sampler": False}
-
-
-def launched() -> bool:
-    """Tell whether ``torchrun`` or the like started several of this process.
-
-    A process that a training with ``devices=`` started says how many there are, but not which of all it is; what it trains on one device it
-    trains alone, as the process that started it has done.
-    """
-    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1
-
-
-def in_notebook() -> bool:
-    """Tell whether there is no script that could be started once more."""
-    return hasattr(sys, "ps1") or "ipykernel" in sys.modules
-
-
 def precision_of(dtype: torch.dtype) -> str:
     """Return Lightning's word for training in the precision of a model."""
     return HALVES.get(dtype, "32-true")
@@ -162,34 +134,3 @@ def check_length(folder: Path, done: int, most: int, unit: str) -> None:
     if done > most:
         msg = f"{folder} holds a run of {done:,} {unit}; {most:,} are asked for. Pass at least {done:,}, another folder=, or resume=False."
         raise InputValueError(msg)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning from talking about things that are decided here."""
-    logs = [
-        logging.getLogger(n)
-        for n in (
-            "lightning.pytorch",
-            "lightning.pytorch.utilities.rank_zero",
-            "lightning.fabric.utilities.rank_zero",
-            "lightning.fabric.utilities.distributed",
-        )
-    ]
-    levels = [log.level for log in logs]
-    with warnings.catch_warnings():
-        for words in (
-            ".*num_workers.*",
-            ".*exists and is not empty.*",
-            ".*lr_scheduler.step.*",
-            ".*does not have many workers.*",
-        ):
-            warnings.filterwarnings("ignore", words)
-        warnings.filterwarnings("ignore", module="lightning")
-        for log in logs:
-            log.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for log, level in zip(logs, levels, strict=True):
-                log.setLevel(level)
