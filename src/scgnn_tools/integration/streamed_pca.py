@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._axes import fixed_signs
 from scgnn_tools.data import Expression
 
 ROWS = 2048
@@ -72,6 +73,4 @@ def _largest(covariance: np.ndarray, k: int) -> np.ndarray:
         axes = axes[:, np.argsort(values)]
     else:
         _, axes = eigh(covariance, subset_by_index=[n - k, n - 1])
-    axes = axes[:, ::-1]
-    largest = np.abs(axes).argmax(axis=0)
-    return axes * np.sign(axes[largest, np.arange(k)])
+    return fixed_signs(axes[:, ::-1])

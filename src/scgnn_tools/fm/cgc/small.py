@@ -7,6 +7,7 @@ import scipy.sparse as sp
 import torch
 
 from scgnn_tools import genes
+from scgnn_tools._axes import fixed_signs
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.graph import gene_graph
 from scgnn_tools.fm.cgc.model import CGCModel
@@ -62,7 +63,7 @@ def start_from_coexpression(model: CGCModel, expression: sp.csr_array) -> None:
         return
     x = (x[:, told] - x[:, told].mean(axis=0)) / (spread[told] + LEAST_SPREAD)
     _, s, vt = svds(x, k, rng=np.random.default_rng(0))
-    vectors = vt.T * s
+    vectors = fixed_signs(vt.T) * s
     vectors *= np.sqrt(table.shape[1]) / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9)
     with torch.no_grad():
         table[3 + told, :k] = torch.as_tensor(vectors[:, ::-1].copy(), dtype=table.dtype, device=table.device)

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
+from scgnn_tools._axes import fixed_signs
+
 CLUSTERS = 20
 CELLS_A_CLUSTER = 10
 
@@ -46,7 +48,7 @@ def gene_vectors(
         shrunk = (spread + np.median(spread) / 2) ** -whitening
         vectors, cells = vectors @ (directions * shrunk), cells @ (directions * shrunk)
     vectors /= np.sqrt((cells**2).sum(axis=1).mean())
-    return np.asarray(vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(dimension)]))
+    return fixed_signs(vectors)
 
 
 def _within(cells: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._axes import fixed_signs
 from scgnn_tools._random import RNG, generator, seed
 
 WALKS, LENGTH, WINDOW = 10, 20, 5
@@ -39,7 +40,7 @@ def walk_vectors(graph: sp.csr_array, dim: int, *, rng: RNG = 0) -> np.ndarray:
     positive = sp.csr_array((np.maximum(information, 0), (places.row, places.col)), shape=near.shape)
     k = min(dim, len(nodes) - 2)
     u, s, _ = svds(positive, k, rng=np.random.default_rng(seed(draws)))
-    vectors = u[:, ::-1] * np.sqrt(np.maximum(s[::-1], 0))
+    vectors = fixed_signs(u[:, ::-1]) * np.sqrt(np.maximum(s[::-1], 0))
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     out[nodes, :k] = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return out
