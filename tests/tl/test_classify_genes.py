@@ -8,7 +8,6 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import genes as genes_of_package
 from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, MissingKeyError
-from scgnn_tools.tl._gene_vectors import cell_baselines, cell_tables
 
 READERS = ("logistic regression", "SVM")
 
@@ -233,33 +232,8 @@ def test_the_baselines_of_the_papers_are_of_counts_and_ranks(planted):
         sgt.tl.classify_genes(planted, classes(planted), use_rep="x", baselines="papers")
 
 
-def test_ranks_are_of_the_genes_of_a_cell(planted):
-    tables = cell_tables(planted, n_cells=1000)
-    counts, ranks = tables["counts"], tables["ranks"]
-    assert counts.shape == ranks.shape == (100, 60)
-    assert (ranks.max(axis=0) == 1).all()
-    np.testing.assert_array_equal(ranks == 0, counts == 0)
-    for cell in range(5):
-        order = np.argsort(counts[:, cell])
-        assert (np.diff(ranks[order, cell]) >= 0).all()
-
-
 def test_classes_may_be_called_by_numbers(planted):
     how = {"use_rep": "x", "n_trees": 5, "n_folds": 2}
     named = sgt.tl.classify_genes(planted, classes(planted), **how)
     number = pd.Series(np.arange(100) // 50, index=planted.var_names)
     pd.testing.assert_frame_equal(sgt.tl.classify_genes(planted, number, **how), named)
-
-
-def test_neither_the_order_of_cells_nor_that_of_genes_decides_a_baseline(planted):
-    rng = np.random.default_rng(1)
-    genes = rng.permutation(planted.n_vars)
-    one, other = (cell_baselines(a) for a in (planted, planted[rng.permutation(planted.n_obs)][:, genes].copy()))
-    for name, vectors in one.items():
-        np.testing.assert_array_equal(vectors[genes], other[name])
-
-
-def test_the_cells_of_a_baseline_are_drawn_by_what_they_hold(planted):
-    moved = planted[np.random.default_rng(1).permutation(planted.n_obs)].copy()
-    for one, other in zip(*(cell_tables(a, n_cells=20).values() for a in (planted, moved)), strict=True):
-        np.testing.assert_array_equal(one, other)

@@ -20,9 +20,9 @@ from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG, igraph_seed, seed
 from scgnn_tools.data import Expression, open_expression
+from scgnn_tools.gene_tasks.vectors import gene_vectors
 from scgnn_tools.graph import cosine_topk
 from scgnn_tools.metrics import eta2
-from scgnn_tools.tl._gene_vectors import gene_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -1,56 +1,29 @@
-"""The gene vectors that the tools work on, and the simple ones that they have to beat."""
+"""The simple vectors that those of a model have to beat: random ones, and what the cells say of a gene."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._choices import key
-from scgnn_tools._fields import root
-from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content
-from scgnn_tools.data.vectors import read_vectors
-from scgnn_tools.genes import canonical_symbols, gene_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from scgnn_tools.fm import FoundationModel
 
 DRAWS = 10
 """Of random vectors, whose mean is the baseline."""
 
 
-def gene_vectors(
-    adata: "AnnData", use_rep: str | None, gene_key: str | None, *, symbols: bool = True
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """Return the name of an embedding of genes, its vectors (n_vars, d) and the canonical symbol of each gene.
-
-    Without ``symbols`` it is the name as it stands, which asks nothing of ``var``.
-    """
-    if use_rep is None:
-        written = [k for k in root(adata) if EmbeddingKeys(k).varm in adata.varm]
-        use_rep = EmbeddingKeys(written[-1]).varm if written else None
-    use_rep = key("use_rep", use_rep, adata.varm, "varm", todo="Run sgt.tl.embed(adata) first.")
-    vectors = read_vectors(adata, use_rep, "varm")
-    if not symbols:
-        return use_rep, vectors, adata.var_names.to_numpy(dtype=str)
-    names = gene_names(adata.var, gene_key=gene_key)
-    return use_rep, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
-
-
-def model_vectors(
-    model: "FoundationModel", adata: "AnnData | None", gene_key: str | None
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """Return the name of a model, its vectors and the canonical symbol of each gene: those of an object, or all that it knows."""
-    if adata is None:
-        names, vectors = np.asarray(model.vocabulary).astype(str), model.gene_table()
-    else:
-        names = gene_names(adata.var, gene_key=gene_key)
-        vectors = model.gene_vectors(model.match_names(names, None))
-    return model.card.name, vectors, np.asarray(canonical_symbols(names, organism=None)).astype(str)
+def baseline_vectors(
+    adata: "AnnData | None", at: np.ndarray, dimension: int, *, layer: str | None = None, rng: RNG = 0
+) -> dict[str, list[np.ndarray]]:
+    """Return the simple vectors of the genes ``at``, one a draw: random ones, and with an object those of its cells."""
+    out = {"random": random_vectors(len(at), dimension, rng)}
+    if adata is not None:
+        out |= {name: [table[at]] for name, table in cell_baselines(adata, layer=layer).items()}
+    return out
 
 
 def random_vectors(n_genes: int, dimension: int, rng: RNG = 0) -> list[np.ndarray]:
