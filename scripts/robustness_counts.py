@@ -38,6 +38,8 @@ KINDS = {
     "networks and priors": [
         "tests/graph/test_prior.py",
         "tests/graph/test_edge_table.py",
+        "tests/gene_tasks/test_programs.py",
+        "tests/gene_tasks/test_program_scores.py",
         "tests/tl/test_gene_programs.py",
     ],
     "threads and forks": ["tests/test_threads.py"],

@@ -9,7 +9,6 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools.data import open_expression
-from scgnn_tools.tl._gene_programs import _Between, cluster, eta2
 
 
 @pytest.fixture(scope="module")
@@ -66,36 +65,6 @@ def test_the_order_of_the_genes_decides_nothing(embedded):
     a, b = (sgt.tl.gene_programs(x, resolution=5, groupby="bulk_labels", copy=True) for x in (embedded, turned))
     pd.testing.assert_series_equal(a.var["sgt_programs"], b.var["sgt_programs"].loc[a.var_names])
     pd.testing.assert_frame_equal(*(x.uns["sgt_programs"]["separation"] for x in (a, b)), rtol=1e-4)
-
-
-def test_clusters_of_vectors_are_found():
-    rng = np.random.default_rng(0)
-    truth = np.repeat(np.arange(4), [40, 30, 20, 3])
-    vectors = np.eye(4)[truth] + 0.05 * rng.normal(size=(93, 4))
-    found = cluster(vectors.astype(np.float32), 2, 0.05, 5, 0)
-    for c in range(3):
-        own = found[truth == c]
-        assert len(set(own[own >= 0])) >= 1
-    assert pd.crosstab(truth, found).loc[:, lambda t: t.columns >= 0].gt(0).sum().eq(1).all(), (
-        "a program mixes clusters"
-    )
-    assert (np.diff(np.bincount(found[found >= 0])) <= 0).all()
-    assert (found[truth == 3] == -1).all()
-
-
-def test_eta2_of_scores_that_are_added_up():
-    rng = np.random.default_rng(0)
-    values = np.concatenate([rng.random((50, 4)), np.zeros((50, 1))], axis=1).astype(np.float32)
-    codes = rng.integers(-1, 3, 50)
-    between = _Between(codes, 5)
-    for start in range(0, 50, 17):
-        between.add(values[start : start + 17], start)
-    np.testing.assert_allclose(between.eta2(), eta2(values, codes), atol=1e-9)
-
-
-def test_eta2():
-    values = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 1.0], [1.0, 2.0], [9.0, 9.0]])
-    np.testing.assert_allclose(eta2(values, np.array([0, 0, 1, 1, -1])), [1.0, 0.0], atol=1e-12)
 
 
 def test_what_is_wrong_is_said(embedded, pbmc68k):
