@@ -17,6 +17,9 @@ from scgnn_tools.grn.smoothing import MOST_CELLS, neighbour_means
 if TYPE_CHECKING:
     from anndata import AnnData
 
+EVERY = "all cells"
+"""What the cells of a network without groups are called."""
+
 COMPONENTS = 30
 SHOWN_GENES = 50
 

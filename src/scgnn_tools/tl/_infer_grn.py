@@ -12,15 +12,16 @@ from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._fields import check_own, check_writable, write
 from scgnn_tools._keys import GRN, GrnKeys
-from scgnn_tools._log import counted, printable, say
+from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._names import check_apart, check_key
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
 from scgnn_tools._write import as_path
 from scgnn_tools.grn import Network, check_expression, check_groups, check_options, collect, groups_of, infer
-from scgnn_tools.grn.collect import MOST_CELLS, Data
+from scgnn_tools.grn.collect import MOST_CELLS
 from scgnn_tools.grn.imported import score_matrix
+from scgnn_tools.grn.infer_said import network_said
 from scgnn_tools.links import predictor_name
 from scgnn_tools.store import check_folder
 
@@ -226,45 +227,9 @@ def infer_grn(
     if given:
         params["options"] = {k: str(v) for k, v in given.items()}
     changed = write(adata, _fields(target, keys, network, data.column_of, params), copy=copy, mod=mod)
-    for line in _told(network, data, params, key_added):
+    for line in network_said(network, data, params, key_added):
         say(f"infer_grn: {line}")
     return changed
-
-
-def _told(network: Network, data: Data, params: dict[str, Any], key: str) -> list[str]:
-    """Return what the call says of its result, a line each."""
-    edges, new = network.edges, network.new_factors
-    n_tfs, n_pairs = edges["tf"].nunique(), len(edges.drop_duplicates(["tf", "target"]))
-    enough = f"enough cells express (min_expressed={params['min_expressed']:g})"
-    kept = "each" if n_tfs == network.n_scored else f"each of the {n_tfs:,} that {enough}"
-    per = f" (pair × group: {n_pairs:,} pairs in {len(params['groups'])} groups)" if "groups" in params else ""
-    scored = f"{counted(network.n_scored, 'transcription factor')} × {len(data.inputs.genes):,} genes scored"
-    made = (
-        f"{params['method']} with {params['vectors']} on {params['prior']} ({counted(params['n_edges'], 'edge')}); {scored}, the "
-        f"{params['n_top']} best targets of {kept} and known ones kept: {counted(len(edges), 'edge')}{per} -> uns['{key}'], varp['{key}']"
-    )
-    lines = [made]
-    more, n_new = len(data.tfs) - network.n_scored, new["tf"].nunique()
-    if more and n_new:
-        those = "they are" if n_new == more else f"{n_new:,} of them, those that enough cells express, are"
-        lines.append(
-            f"{more:,} more transcription factors are not in the prior; {those} scored by the cells alone: uns['{key}']['new_factors']"
-        )
-    elif more:
-        lines.append(
-            f"{more:,} more transcription factors are not in the prior and were left out; tfs= with their names keeps them"
-        )
-    return [*lines, _on_the_list(edges), network.evaluation["verdict"], *network.evaluation["cells"].splitlines()]
-
-
-def _on_the_list(edges: pd.DataFrame) -> str:
-    """Say how many sources of the edges are transcription factors by the bundled list."""
-    is_tf = edges.drop_duplicates("tf")["is_tf"]
-    if is_tf.all():
-        told = f"all {len(is_tf):,} sources are" if len(is_tf) > 1 else "the one source is"
-        return f"{told} on the list of transcription factors"
-    told = f"{int(is_tf.sum()):,} of {len(is_tf):,} sources are on the list of transcription factors"
-    return f"{told}; column is_tf tells them apart, tfs= leaves the others out"
 
 
 def _by_name(method_options: Mapping[str, Any] | None, options: dict[str, Any]) -> dict[str, Any]:

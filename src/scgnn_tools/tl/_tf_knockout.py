@@ -17,19 +17,14 @@ from scgnn_tools._names import check_apart, check_key, safe_names
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.knockout import Moved, NetworkCells
+from scgnn_tools.grn.knockout import EVERY, Moved, NetworkCells
+from scgnn_tools.grn.knockout_said import knockout_said
 from scgnn_tools.grn.names import shown_names
 from scgnn_tools.grn.table import edges_of, network
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
-
-EVERY = "all cells"
-"""What the cells of a network without groups are called."""
-
-FEWEST = 20
-"""Rewired networks below which no share of them that is as far can be below 5 %."""
 
 
 @door
@@ -160,7 +155,7 @@ def tf_knockout(
     shift = pd.DataFrame(moved.table)
     genes = pd.concat(moved.genes, ignore_index=True)
     genes["gene"] = genes["gene"].map(shown_names(target, params)).fillna(genes["gene"])
-    told = _verdict(tf, level, shift, towards, n_shuffles)
+    told = knockout_said(tf, level, shift, towards, n_shuffles)
     noted: dict[str, Any] = {
         "tf": str(tf),
         "grn": key,
@@ -215,29 +210,3 @@ def _groups(
         return [(EVERY if group is None else str(group), np.arange(adata.n_obs), edges)]
     label = column_of(adata.obs, groupby, "groupby").astype(str).to_numpy()
     return [(str(g), np.flatnonzero(label == str(g)), mine) for g, mine in edges.groupby(edges["group"].astype(str))]
-
-
-def _verdict(tf: str, level: float, shift: pd.DataFrame, towards: pd.DataFrame, n_shuffles: int) -> str:
-    far = shift.sort_values("length", ascending=False).iloc[0]
-    how = f"with {printable(tf)} set to {level:g}" if level else f"without {printable(tf)}"
-    who = "all cells" if far["group"] == EVERY else f"the cells of {printable(far['group'])}"
-    said = f"{how} {who} {'go furthest' if len(shift) > 1 else 'move'}"
-    if not n_shuffles:
-        return f"{said}; rewired networks were left out (n_shuffles=0), so nothing says that it is the network's"
-    said += (
-        f", {far['length'] / far['rewired']:.1f} times as far as in rewired networks (p {far['p']:.2g})"
-        if far["rewired"]
-        else ""
-    )
-    if n_shuffles < FEWEST:
-        return f"{said}; the rewired networks (n_shuffles={n_shuffles}) are too few to tell it from chance, pass {FEWEST} or more"
-    if len(towards):
-        outside = towards[(towards["share"] < towards["low"]) | (towards["share"] > towards["high"])]
-        said += f"; {len(outside)} of {len(towards)} ways between types are outside what 95 % of rewired networks do"
-        if len(outside):
-            best = outside.loc[(outside["share"]).abs().idxmax()]
-            word = "towards" if best["share"] > 0 else "away from"
-            said += f", most of all {printable(best['from'])} {word} {printable(best['to'])} ({best['share']:.1%} of the way)"
-    elif not (shift["p"] < 0.05).any():
-        said += ": no more than chance"
-    return said
