@@ -56,3 +56,9 @@ def shown_names(adata: "AnnData", params: Mapping[str, Any]) -> pd.Series:
     names = names_of(adata, params)
     twice = names.duplicated(keep=False).to_numpy() & (names.to_numpy() != names.index.to_numpy(dtype=object))
     return names.where(~twice, names.astype(str) + " (" + names.index.astype(str) + ")")
+
+
+def renamed(edges: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """Return a table with its genes (``source``, ``target``) by other names; a gene that has none keeps its own."""
+    ends = [c for c in ("source", "target") if c in edges and len(names)]
+    return edges.assign(**{c: edges[c].astype(str).map(names).fillna(edges[c]) for c in ends})

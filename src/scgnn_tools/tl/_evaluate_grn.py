@@ -11,21 +11,20 @@ import pandas as pd
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes.tables import checked_organism
 from scgnn_tools.graph.network_files import ENDINGS, ending, read_network
-from scgnn_tools.graph.prior import check_edges
-from scgnn_tools.grn.edge_tables import candidates, edge_scores, labelled, scores_of
-from scgnn_tools.grn.given import check_names, given_factors, given_networks, merged
+from scgnn_tools.grn.edge_tables import candidates, edge_scores, scores_of
+from scgnn_tools.grn.given import check_names, given_factors, given_networks
 from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
-from scgnn_tools.grn.names import GeneNames, names_of
+from scgnn_tools.grn.judged import coexpression, seen_pairs, true_pairs
+from scgnn_tools.grn.names import GeneNames, names_of, renamed
 from scgnn_tools.grn.table import edges_of, network
-from scgnn_tools.links.pcc import PCC
 from scgnn_tools.tl._grn_response import Perturbed
 
 if TYPE_CHECKING:
@@ -140,9 +139,9 @@ def evaluate_grn(
         held = genes_held(adata, params, group)
         if exclude_known and train is None:
             every_group = edges_of(adata, key)  # trained on the whole prior, whatever a group expresses of it
-            train = _called(every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]], called)
+            train = renamed(every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]], called)
             train = train if len(train) else None
-    named = {n: edge_scores(_called(t, called)) for n, t in tables.items()}
+    named = {n: edge_scores(renamed(t, called)) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
     pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
     pool = pool if genes is None else given_factors(genes, argument="genes")
@@ -158,11 +157,14 @@ def evaluate_grn(
     perturbed = None
     if adata is not None and perturbation_key is not None:
         perturbed = Perturbed(adata, perturbation_key, control, params.get("gene_key"), to_symbol, named)
-    known, seen = _truth(truth, organism, adata, to_symbol), _seen(train, organism, to_symbol)
+    known = true_pairs(given_networks(truth, organism=organism, adata=adata, argument="truth"), to_symbol)
+    seen = None
+    if train is not None:
+        seen = seen_pairs(given_networks(train, organism=organism, argument="train"), to_symbol)
     pairs, said = candidates(known, pd.Index(sources), pd.Index(to_symbol(pool)), left_out=seen)
     found = {n: scores_of(pairs, t) for n, t in named.items()}
     shares = ", ".join(f"{n} names {share:.1%}" for n, (_, share) in found.items())
-    also = {} if adata is None else _coexpression(adata, pairs, called, to_symbol)
+    also = {} if adata is None else coexpression(adata, pairs, called, to_symbol)
     out = judge(
         pairs,
         {n: s for n, (s, _) in found.items()},
@@ -202,54 +204,3 @@ def _given(edges: Any) -> dict[str, pd.DataFrame]:
             msg = f"edges[{printable(repr(name))}] is a table of edges (a DataFrame) or a file; got {type(table).__name__}."
             raise InputTypeError(msg)
     return {str(n): t if isinstance(t, pd.DataFrame) else read_network(t) for n, t in edges.items()}
-
-
-def _truth(truth: Any, organism: str, adata: "AnnData | None", to_symbol: GeneNames) -> pd.DataFrame:
-    """Return what is true by symbol: edges, or labelled pairs."""
-    tables = given_networks(truth, organism=organism, adata=adata, argument="truth")
-    if len(tables) == 1:
-        pairs = labelled(next(iter(tables.values())))
-        if pairs is not None and not (pairs["label"] == 1).all():
-            return pairs.assign(**{c: to_symbol(pairs[c]) for c in ("tf", "target")})
-    return merged({n: check_edges(_renamed(check_edges(t), to_symbol)) for n, t in tables.items()})
-
-
-def _called(edges: pd.DataFrame, called: pd.Series) -> pd.DataFrame:
-    """Return edges of ``var_names`` by the names that the genes of the object have."""
-    if called.empty:
-        return edges
-    return edges.assign(**{c: edges[c].astype(str).map(called).fillna(edges[c]) for c in ("source", "target")})
-
-
-def _renamed(edges: pd.DataFrame, to_symbol: GeneNames) -> pd.DataFrame:
-    return edges.assign(**{c: to_symbol(edges[c]) for c in ("source", "target")})
-
-
-def _seen(train: Any, organism: str, to_symbol: GeneNames) -> pd.DataFrame | None:
-    """Return what was trained on as pairs by symbol: all labelled ones, or edges."""
-    if train is None:
-        return None
-    tables = given_networks(train, organism=organism, argument="train")
-    pairs = labelled(next(iter(tables.values()))) if len(tables) == 1 else None
-    if pairs is None:
-        edges = merged({n: check_edges(t) for n, t in tables.items()})
-        pairs = edges[["source", "target"]].set_axis(["tf", "target"], axis=1)
-    return pairs.assign(**{c: to_symbol(pairs[c]) for c in ("tf", "target")})
-
-
-def _coexpression(
-    adata: "AnnData", pairs: pd.DataFrame, called: pd.Series, to_symbol: GeneNames
-) -> dict[str, np.ndarray]:
-    from anndata import AnnData
-
-    try:
-        fitted = PCC().fit(expression=adata)
-    except InputScaleError:
-        return {}
-    columns = fitted.columns
-    genes = pd.Index(columns.genes)
-    symbols = pd.Index(to_symbol(called.reindex(genes).fillna(pd.Series(genes, index=genes)).to_numpy()))
-    first = ~symbols.duplicated()
-    renamed = AnnData(columns.x[:, np.flatnonzero(first)].tocsr(), var=pd.DataFrame(index=symbols[first]))
-    score = PCC().fit(expression=renamed).score(pairs)
-    return {"pcc": score} if np.isfinite(score).any() else {}
