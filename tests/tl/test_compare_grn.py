@@ -7,7 +7,6 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
-from scgnn_tools.tl._compare_grn import _verdict
 
 
 @pytest.fixture
@@ -58,6 +57,9 @@ def test_groups_differ_where_they_do(adata, replicate_key):
         assert table.loc[differs, "difference"].abs().is_monotonic_decreasing
     figure = sgt.pl.grn_difference(c, n_shown=3)
     assert len(figure.axes) == 3
+    of, random, most = c.control["factors"]
+    title = f"transcription factors: {of} differ\nrandom groups: median {random}, at most {most}"
+    assert figure.axes[1].get_title(loc="left") == title
     shown = {t.get_text() for t in figure.axes[2].get_yticklabels()}
     assert shown == set(c.edges["source"].head(3) + " → " + c.edges["target"].head(3))
     assert f"more active in stim: {c.factors['source'][0]}" in c.verdict
@@ -86,18 +88,6 @@ def test_a_sign_that_the_groups_disagree_about_is_that_of_neither(adata):
     assert one.factors["difference"].tolist() == pytest.approx((-other.factors["difference"]).tolist())
 
 
-def test_no_factor_is_named_where_random_groups_differ_as_much():
-    edges = pd.DataFrame({"found": ["both", "a"], "score_a": [1.0, 2.0], "score_b": [1.0, np.nan]})
-    factors = pd.DataFrame({"source": ["F1"], "differs": [True], "difference": [1.0]})
-    for n, named in ((0, True), (1, False)):
-        control = pd.DataFrame(
-            {"edges": 0, "factors": [1, n, n]}, index=["groups", "random groups", "random groups, most"]
-        )
-        said = _verdict(edges, factors, control, ("x", "y"), None)
-        assert ("more active in x: F1" in said) == named
-        assert ("no difference that chance does not make" in said) != named
-
-
 def test_networks_of_the_same_cells_and_a_truth(adata):
     truth = pd.DataFrame({"tf": ["F1", "f1", "F2"], "target": ["T0", "T3", "T11"]})
     c = adata.sgt.compare_grn("other", "more", truth=truth)
@@ -108,7 +98,10 @@ def test_networks_of_the_same_cells_and_a_truth(adata):
     assert sgt.pl.grn_difference(c).axes
     with pytest.raises(InputTypeError, match=r"comparison is what .* returned; got AnnData"):
         sgt.pl.grn_difference(adata)
-    assert sgt.tl.compare_grn(adata, "other", "more", n_targets=2).found["n"].sum() < c.found["n"].sum()
+    best = sgt.tl.compare_grn(adata, "other", "more", n_targets=2)
+    assert best.found["n"].sum() < c.found["n"].sum()
+    assert "(of the 2 best targets of each factor, Jaccard " in best.verdict
+    assert "best target" not in c.verdict  # 100, of which no factor has so many
 
 
 def test_edges_without_weights_have_no_ranks_to_agree(adata):

@@ -1,5 +1,6 @@
 """Two networks beside each other: what one finds and the other misses, and what the cells say of the difference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,10 @@ import scipy.sparse as sp
 from scipy import stats
 
 from scgnn_tools._html import boxed
+from scgnn_tools.graph.prior import check_edges
+from scgnn_tools.grn.given import merged
 from scgnn_tools.grn.jackknife import Difference, Parts, correlation_difference, mean_difference
+from scgnn_tools.grn.names import GeneNames, renamed
 
 FDR = 0.05
 REGULON = 50
@@ -111,6 +115,24 @@ def counted(edges: pd.DataFrame) -> pd.DataFrame:
             rows[name] |= {"n_true": n, "precision": n / len(mine) if len(mine) else np.nan}
     out = pd.DataFrame.from_dict(rows, orient="index")
     return out.astype({c: int for c in out if c != "precision"})
+
+
+def known(edges: pd.DataFrame, truth: Mapping[str, pd.DataFrame], called: pd.Series, organism: str) -> np.ndarray:
+    """Return which edges a known network has, whatever it calls their genes, bool (n_edges,).
+
+    Parameters
+    ----------
+    edges
+        ``source``, ``target`` of ``var_names``.
+    truth
+        Tables by name, as :func:`scgnn_tools.grn.given.given_networks` returns them.
+    called, organism
+        What the genes are called, by ``var_names``, and whose they are.
+    """
+    to_symbol = GeneNames(called.to_numpy(), organism)
+    tables = renamed(edges, called), merged({n: check_edges(t) for n, t in truth.items()})
+    own, true = (pd.MultiIndex.from_arrays([to_symbol(t[c]) for c in ("source", "target")]) for t in tables)
+    return own.isin(true)
 
 
 def activities(x: sp.csr_array, edges: pd.DataFrame, factors: np.ndarray, genes: pd.Index) -> np.ndarray:

@@ -56,15 +56,10 @@ def grn_difference(
         found, left, right = figure.subplots(1, 3, width_ratios=[0.75, 1.15, 1.3])
         _found(found, comparison, a, b)
         if len(comparison.control):
-            told = comparison.control
-            count = [
-                f"{told.loc['groups', c]:,} differ (random groups: {told.loc['random groups', c]:,})" for c in told
-            ]
-            _intervals(
-                left, comparison.factors, comparison.factors["source"], n_shown, f"transcription factors: {count[1]}"
-            )
-            names = comparison.edges["source"] + " → " + comparison.edges["target"]
-            _intervals(right, comparison.edges, names, n_shown, f"edges: {count[0]}")
+            edges, factors = comparison.edges, comparison.factors
+            of_factors, of_edges = (_differing(comparison.control[c]) for c in ("factors", "edges"))
+            _intervals(left, factors, factors["source"], n_shown, f"transcription factors: {of_factors}")
+            _intervals(right, edges, edges["source"] + " → " + edges["target"], n_shown, f"edges: {of_edges}")
             left.set_xlabel(f"activity, {a} − {b} (standard deviations)")
             right.set_xlabel(f"correlation, {a} − {b} (Fisher's z)")
         else:
@@ -73,9 +68,14 @@ def grn_difference(
         for ax in (found, left, right):
             ax.spines[["top", "right"]].set_visible(False)
             ax.tick_params(labelsize=8.5)
-        title = comparison.verdict.split("\n", 1)[0]
-        figure.suptitle(style.text(title, limit=200), fontsize=10, color=style.INK, x=0.01, ha="left")
+        title = style.text(comparison.verdict.split("\n", 1)[0], limit=240).replace("; ", ";\n")
+        figure.suptitle(title, fontsize=10, color=style.INK, x=0.01, ha="left")
     return canvas.result()
+
+
+def _differing(n: pd.Series) -> str:
+    """Say how many differ, and below it how many do in random groups."""
+    return f"{n['groups']:,} differ\nrandom groups: median {n['random groups']:,}, at most {n['random groups, most']:,}"
 
 
 def _found(ax: "Axes", comparison: "GrnComparison", a: str, b: str) -> None:

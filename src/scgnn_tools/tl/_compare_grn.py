@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer, listed
@@ -16,24 +17,18 @@ from scgnn_tools._log import counted as in_words
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
-from scgnn_tools.data.order import by_content
-from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.compare import GrnComparison, by_cells, counted, largest_first, overlaps, side_by_side
-from scgnn_tools.grn.given import given_networks, merged
-from scgnn_tools.grn.jackknife import Parts, parts_of, random_parts
-from scgnn_tools.grn.names import GeneNames, names_of, shown_names
+from scgnn_tools.grn.compare import GrnComparison, counted, known, overlaps, side_by_side
+from scgnn_tools.grn.compare_said import comparison_said
+from scgnn_tools.grn.control import beside_random_groups
+from scgnn_tools.grn.given import given_networks
+from scgnn_tools.grn.jackknife import Parts, parts_of
+from scgnn_tools.grn.names import names_of, renamed, shown_names
 from scgnn_tools.grn.table import edges_of, network
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
-
-PARTS = 20
-"""Parts of the cells of a group, each of which is left out once."""
-
-DEALT = 5
-"""Times that cells or donors are dealt to the groups at random. Factors share targets, so in rare draws many differ at once."""
 
 MIN_DONORS = 3
 
@@ -121,16 +116,15 @@ def compare_grn(
     edges = side_by_side(*tables)
     factors = overlaps(edges)
     if truth is not None:
-        edges["true"] = _is_true(edges, truth, target, params)
-    control = pd.DataFrame()
-    if parts is not None:
-        edges, factors, control = _by_cells(edges, factors, target, layer, parts, random, flip=str(a) > str(b))
-    said = _verdict(edges, factors, control, (str(a), str(b)), replicate_key)
-    called = shown_names(target, params)
+        edges["true"] = _known(edges, truth, target, params)
+    names, control = (str(a), str(b)), pd.DataFrame()
+    if parts is not None and (cells := _cells(target, layer)) is not None:
+        edges, factors, control = beside_random_groups(edges, factors, *cells, parts, random, flip=names[0] > names[1])
+    said = comparison_said(edges, factors, control, names, donors=replicate_key is not None, n_targets=n_targets)
     if "gene_key" in params:
-        edges = edges.assign(**{c: edges[c].map(called).fillna(edges[c]) for c in ("source", "target")})
-        factors = factors.assign(source=factors["source"].map(called).fillna(factors["source"]))
-    out = GrnComparison(edges, factors, counted(edges), control, (str(a), str(b)), said)
+        called = shown_names(target, params)
+        edges, factors = renamed(edges, called), renamed(factors, called)
+    out = GrnComparison(edges, factors, counted(edges), control, names, said)
     for line in said.splitlines():
         say(f"compare_grn: {line}")
     return out
@@ -198,114 +192,22 @@ def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key
     return parts
 
 
-def _by_cells(
-    edges: pd.DataFrame,
-    factors: pd.DataFrame,
-    adata: "AnnData",
-    layer: str | None,
-    parts: Parts,
-    rng: np.random.Generator,
-    *,
-    flip: bool,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return edges and factors with what the cells say, and how much of it random groups say too.
-
-    What is drawn is drawn with the groups by name (``flip`` if they are not): which of them is called a decides nothing.
-    """
+def _cells(adata: "AnnData", layer: str | None) -> tuple[sp.csr_array, pd.Index] | None:
+    """Return the log-normalised cells and their genes, each once; None where no matrix fits."""
     try:
         expression = open_expression(adata, layer=layer)
     except InputScaleError:
         if layer is not None:
             raise
         say("compare_grn: no matrix fits, so the cells say nothing of the difference")
-        return edges, factors, pd.DataFrame()
+        return None
     index = expression.var.index.astype(str)
     first = np.flatnonzero(~index.duplicated())
-    x, genes = expression.log_normalized()[:, first].tocsr(), pd.Index(index[first])
-    parts = parts.flipped() if flip else parts
-    if not parts.replicates:
-        parts = _at_random(parts, by_content(x), rng)
-    sides = [p.flipped() if flip else p for p in (parts, *(_dealt(parts, rng) for _ in range(DEALT)))]
-    told, *random = (by_cells(edges, factors, x, genes, p) for p in sides)
-    n = np.array([[table["differs"].sum() for table in tables] for tables in (told, *random)])
-    rows = {
-        "groups": n[0],
-        "random groups": np.median(n[1:], axis=0).astype(int),
-        "random groups, most": n[1:].max(axis=0),
-    }
-    control = pd.DataFrame.from_dict(rows, orient="index", columns=["edges", "factors"])
-    return largest_first(told[0]), largest_first(told[1]), control
+    return expression.log_normalized()[:, first].tocsr(), pd.Index(index[first])
 
 
-def _at_random(parts: Parts, order: np.ndarray, rng: np.random.Generator) -> Parts:
-    """Return the cells of two groups in parts that are drawn from an order of all cells."""
-    place = np.argsort(order)
-    one, other = (rows[np.argsort(place[rows])] for rows in (np.concatenate(parts.a), np.concatenate(parts.b)))
-    return random_parts(one, other, min(PARTS, len(one) // 3, len(other) // 3), rng)
-
-
-def _dealt(parts: Parts, rng: np.random.Generator) -> Parts:
-    """Return random groups: donors that change sides, or cells."""
-    if parts.replicates:
-        return parts.exchanged(rng)
-    one, other = (np.concatenate(side) for side in (parts.a, parts.b))
-    drawn = rng.permutation(np.concatenate([one, other]))
-    return random_parts(drawn[: len(one)], drawn[len(one) :], len(parts.a) // 2, rng)
-
-
-def _is_true(edges: pd.DataFrame, truth: Any, adata: "AnnData", params: dict[str, Any]) -> np.ndarray:
+def _known(edges: pd.DataFrame, truth: Any, adata: "AnnData", params: dict[str, Any]) -> np.ndarray:
+    """Return which edges a network that the user names has."""
     called = names_of(adata, params)
     organism = params.get("organism") or gene_names.detect_organism(called.to_numpy())
-    to_symbol = GeneNames(called.to_numpy(), organism)
-    tables = given_networks(truth, organism=organism, adata=adata, argument="truth")
-    known = merged({n: check_edges(t) for n, t in tables.items()})
-    pairs = pd.MultiIndex.from_arrays([to_symbol(known[c]) for c in ("source", "target")])
-    return pd.MultiIndex.from_arrays(
-        [to_symbol(edges[c].map(called).fillna(edges[c])) for c in ("source", "target")]
-    ).isin(pairs)
-
-
-def _verdict(
-    edges: pd.DataFrame, factors: pd.DataFrame, control: pd.DataFrame, names: tuple[str, str], replicate_key: str | None
-) -> str:
-    n = edges["found"].value_counts().reindex(["both", "a", "b"], fill_value=0)
-    a, b = map(printable, names)
-    shares = f"{n['a']:,} in {a} alone, {n['b']:,} in {b} alone (Jaccard {n['both'] / len(edges):.2f})"
-    said = [f"{in_words(n['both'], 'edge')} {are(n['both'])} in both, {shares}"]
-    scores = edges.loc[edges["found"] == "both", ["score_a", "score_b"]]
-    ranks = (scores.nunique() > 1).all()  # a list of edges without weights has none
-    if len(scores) > 2 and ranks and not scores["score_a"].equals(scores["score_b"]):
-        said[0] += (
-            f"; of the shared ones the scores agree by {scores.corr(method='spearman').iloc[0, 1]:.2f} (Spearman)"
-        )
-    if "true" in edges:
-        rows = counted(edges)
-        told = ", ".join(
-            f"{w} {r.n_true:,.0f} of {r.n:,.0f}" for w, r in zip(("both", a, b), rows.itertuples(), strict=True)
-        )
-        said.append(f"known among what is found by both or by one alone: {told}")
-    if len(control):
-        over = "donors" if replicate_key is not None else "cells"
-        real, random, most = (control.loc[n] for n in ("groups", "random groups", "random groups, most"))
-        word = (
-            ""
-            if real["edges"] > random["edges"] or real["factors"] > random["factors"]
-            else ": no difference that chance does not make"
-        )
-        said.append(
-            f"{real['edges']:,} of {len(edges):,} edges and {real['factors']:,} of {len(factors):,} factors differ (5 % false discoveries, "
-            f"over {over}); in random groups {random['edges']:,} and {random['factors']:,} (median of {DEALT} draws, at most "
-            f"{most['edges']:,} and {most['factors']:,}){word}"
-        )
-        if real["factors"] > random["factors"]:
-            said.append(_most(factors, a, b))
-    elif names[0] != names[1]:
-        said.append("the networks are of the same cells: there is no interval, differences are of the methods")
-    return "\n".join(s for s in said if s)
-
-
-def _most(factors: pd.DataFrame, a: str, b: str) -> str:
-    sure = factors[factors["differs"]]  # the largest difference first, as in the figure
-    up, down = (sure[sign * sure["difference"] > 0]["source"].head(5) for sign in (1, -1))
-    told = [f"in {w}: {', '.join(map(printable, names))}" for w, names in ((a, up), (b, down)) if len(names)]
-    return f"more active {'; '.join(told)}" if told else ""
+    return known(edges, given_networks(truth, organism=organism, adata=adata, argument="truth"), called, organism)
