@@ -5,7 +5,8 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.perturbation import relations
 from scgnn_tools.perturbation.bulk import METHODS, Experiments, knockout_method
-from scgnn_tools.perturbation.bulk.inputs import labels, prior_edges
+from scgnn_tools.perturbation.bulk.labels import labels
+from scgnn_tools.perturbation.bulk.prior import prior_edges
 from scgnn_tools.perturbation.bulk.rates import of_changes, rates
 from scgnn_tools.perturbation.bulk.two_step import classes
 

@@ -11,6 +11,7 @@ from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.metrics import confusion_scores, knockout
 from scgnn_tools.perturbation.bulk._protocol import Experiments, KnockoutMethod
+from scgnn_tools.perturbation.bulk.labels import labels
 from scgnn_tools.perturbation.bulk.rates import of_changes
 from scgnn_tools.perturbation.intervals import draw, interval, means, word
 
@@ -114,8 +115,6 @@ def ceiling(cells: Experiments, halves: tuple[np.ndarray, np.ndarray] | None, te
 
 
 def _relabelled(cells: Experiments, row: int, change: np.ndarray) -> np.ndarray:
-    from scgnn_tools.perturbation.bulk.inputs import labels
-
     counts = cells.counts[row : row + 1]
     return labels(change[None], counts, np.array([""]), cells.genes, cells.log_fold, cells.n_classes)[0]
 

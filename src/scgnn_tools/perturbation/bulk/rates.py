@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scgnn_tools.perturbation.bulk._protocol import STRONG, Experiments
+from scgnn_tools.perturbation.bulk._protocol import Experiments
+from scgnn_tools.perturbation.bulk.labels import edges_of_classes
 
 WEIGHT = 2.0
 """Experiments that the rate over all genes counts for in the rate of one."""
@@ -76,10 +77,7 @@ def of_changes(change: np.ndarray, spread: np.ndarray, log_fold: float, n_classe
     """Return the probability of each class for changes that are normal about ``change``, (n, n_genes, n_classes)."""
     from scipy.stats import norm
 
-    edges = [-log_fold, log_fold]
-    if n_classes == 5:
-        strong = log_fold + np.log(STRONG)
-        edges = [-strong, *edges, strong]
+    edges = edges_of_classes(log_fold, n_classes)
     width = np.maximum(spread, 1e-6)
     below = np.stack(
         [np.zeros_like(change), *(norm.cdf((e - change) / width) for e in edges), np.ones_like(change)], axis=2

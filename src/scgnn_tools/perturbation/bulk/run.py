@@ -21,7 +21,9 @@ from scgnn_tools.perturbation.bulk.evaluation import (
     summary,
     verdict,
 )
-from scgnn_tools.perturbation.bulk.inputs import Bulk, labels, prior_edges
+from scgnn_tools.perturbation.bulk.inputs import Bulk
+from scgnn_tools.perturbation.bulk.labels import labels
+from scgnn_tools.perturbation.bulk.prior import prior_edges
 from scgnn_tools.perturbation.relations import Relations, relations
 
 
