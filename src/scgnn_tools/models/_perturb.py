@@ -17,7 +17,8 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.conditions import condition_name
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
-from scgnn_tools.perturbation.run import check, collect, predict
+from scgnn_tools.perturbation.collect import collect
+from scgnn_tools.perturbation.run import check, predict
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -1,27 +1,18 @@
 """Evaluate a method beside its baselines on held-out perturbations, and predict those that were asked for."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import choice, sequence
+from scgnn_tools._choices import sequence
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import (
-    Condition,
-    dose_of,
-    gene_of,
-    genes_of,
-    is_control,
-    one_spelling,
-    parse_conditions,
-)
+from scgnn_tools.data.conditions import Condition, genes_of
 from scgnn_tools.data.order import largest_first
 from scgnn_tools.perturbation._protocol import Judging, PerturbationMethod, PerturbedCells
 from scgnn_tools.perturbation._registry import METHODS, entry, perturbation_method
@@ -36,20 +27,11 @@ from scgnn_tools.perturbation.evaluation import (
     summary,
     verdict,
 )
-from scgnn_tools.perturbation.features import check_features, collect_relations
-from scgnn_tools.perturbation.inputs import Screen, screen
+from scgnn_tools.perturbation.inputs import Screen
 from scgnn_tools.perturbation.relations import Relations
 from scgnn_tools.perturbation.signal import signal
-from scgnn_tools.splits import split_perturbations
-from scgnn_tools.splits.perturbations import KINDS, OVER_GROUPS
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from scgnn_tools.fm import FoundationModel
-
-MOST_LEFT_OUT = 30
-"""Perturbed genes up to which each is left out by itself."""
+from scgnn_tools.perturbation.split import make_split
+from scgnn_tools.splits.perturbations import OVER_GROUPS
 
 TOP = 20
 """Genes of each condition that the table for figures holds."""
@@ -88,48 +70,6 @@ def check(
         raise InputValueError(msg)
     perturbation_method(method, **options)
     return partial(perturbation_method, method, **options)
-
-
-def check_split(split: str) -> None:
-    """Refuse an unknown kind of split, before anything is read."""
-    choice("split", split, ("auto", *KINDS))
-
-
-def chosen_split(cells: Screen, split: str, rng: RNG) -> str:
-    """Return the kind of split; "auto" looks at what there is."""
-    if split != "auto":
-        return split
-    genes = {g for c in cells.conditions for g in genes_of(c)}
-    if len(genes) < 2:
-        if len(cells.conditions) > 1:
-            return "unseen_dose"
-        if len(set(cells.cell_type)) == len(set(cells.batch)) == 1:
-            msg = (
-                f"One thing was done to these cells, {printable(cells.names[0])}, and nothing can be held out. Pass cell_type_key= or "
-                "batch_key= to hold a group out; or evaluate=False."
-            )
-            raise InputValueError(msg)
-        return "unseen_cell_type" if len(set(cells.cell_type)) > 1 else "unseen_batch"
-    if any(len(c) > 1 for c in cells.conditions):
-        with suppress(InputValueError):  # of very few conditions nothing may be left to train on
-            make_split(cells, "simulation", seed(rng))
-            return "simulation"
-    return "leave_one_out" if len(genes) <= MOST_LEFT_OUT else "unseen"
-
-
-def make_split(cells: Screen, kind: str, rng: RNG) -> pd.DataFrame:
-    """Return the split of the screen's conditions; where groups are held out, of those that have cells there."""
-    if kind not in OVER_GROUPS:
-        return split_perturbations(cells.conditions, kind, rng=rng)  # type: ignore[arg-type]
-    group = cells.cell_type if kind == "unseen_cell_type" else cells.batch
-    own = cells.condition >= 0
-    table = pd.DataFrame({"condition": cells.condition[own], "group": group[own]}).value_counts().reset_index()
-    enough = table[table["count"] >= 4].sort_values(["condition", "group"])
-    return split_perturbations(
-        [cells.conditions[i] for i in enough["condition"]],
-        kind,  # type: ignore[arg-type]
-        groups=enough["group"].to_numpy(),
-    )
 
 
 def baselines(cells: Screen, kind: str) -> list[str]:
@@ -215,48 +155,6 @@ def _top(
         about |= {m: x[row, some] for m, x in scores.predicted.items()}
         parts.append(pd.DataFrame(about))
     return pd.concat(parts, ignore_index=True)
-
-
-def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = False) -> list[Condition]:
-    """Return the conditions that a user asks for, each once; ``dosed`` ones say how much, "A@10"."""
-    if query is None:
-        return []
-    values = sequence("query", query)
-    out = parse_conditions(values, control=control)
-    for value, condition in zip(values, out, strict=True):
-        if not condition or all(is_control(g) for g in condition):
-            msg = f"query={printable(repr(value))} names no perturbed gene. Pass genes, or combinations such as 'A+B'."
-            raise InputValueError(msg)
-        if dosed and any(dose_of(g) is None for g in condition):
-            gene = printable(condition[0].partition("@")[0]) or "A"
-            msg = f"query={printable(repr(value))} names no dose, and dose_key= does. Ask for one, such as {gene}@10."
-            raise InputValueError(msg)
-    return list(dict.fromkeys(one_spelling(c) if dosed else c for c in out if c))
-
-
-def collect(
-    adata: "AnnData",
-    perturbation_key: str,
-    query: "str | Sequence[Any] | None",
-    *,
-    features: Any,
-    dose_key: str | None,
-    gene_key: str | None,
-    model: "str | FoundationModel | None",
-    **how: Any,
-) -> tuple[Screen, list[Condition], Relations]:
-    """Return the screen, the conditions that are asked for, and how all of them are related; ``how`` is for :func:`screen`."""
-    check_features(features, adata)
-    cells = screen(adata, perturbation_key, dose_key=dose_key, gene_key=gene_key, **how)
-    wanted = asked(query, cells.params["control"], dosed=dose_key is not None)
-    if not any(dose_of(g) for c in cells.conditions for g in c) and (
-        doses := [g for c in wanted for g in c if dose_of(g)]
-    ):
-        said = printable(doses[0])
-        msg = f"query= asks for {said!r}, and no cell has a dose. Pass dose_key=, the column of doses; or ask for {gene_of(said)}."
-        raise InputValueError(msg)
-    known = collect_relations(adata, [*cells.conditions, *wanted], features, gene_key=gene_key, model=model)
-    return replace(cells, wanted=tuple(wanted)), wanted, known
 
 
 def predict(

@@ -18,9 +18,11 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import check_quantiles, quantiles_of
-from scgnn_tools.perturbation.run import Evaluated, check, check_split, chosen_split, collect, predict, unrelated
+from scgnn_tools.perturbation.collect import collect
+from scgnn_tools.perturbation.run import Evaluated, check, predict, unrelated
 from scgnn_tools.perturbation.run import evaluate as hold_out
 from scgnn_tools.perturbation.said import lines, warn_unknown
+from scgnn_tools.perturbation.split import check_split, chosen_split
 
 if TYPE_CHECKING:
     from anndata import AnnData
