@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from scgnn_tools._device import Precision, resolve_device, resolve_precision
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._threads import check_fork
-from scgnn_tools.data import Tokens
+from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm import estimate, readouts, saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
@@ -173,6 +173,11 @@ class NetworkModel(FoundationModel):
         """Return the context of inference: no gradients, matrix products in the model's precision."""
         self._check_process()
         return _Computing(self.device, self.dtype)
+
+    def batches(self, tokens: Tokens) -> list[np.ndarray]:
+        """Return the cells that have tokens, in batches of like length that fit the device."""
+        full = np.flatnonzero(tokens.lengths > 0)
+        return [full[b] for b in length_batches(self.lengths(tokens)[full], max_tokens=self.max_tokens)]
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""

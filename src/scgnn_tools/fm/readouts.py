@@ -12,7 +12,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 from scgnn_tools._progress import counter
-from scgnn_tools.data import Tokens, length_batches, open_expression
+from scgnn_tools.data import Tokens, open_expression
 from scgnn_tools.genes import gene_names
 from scgnn_tools.nn import attention_weights
 from scgnn_tools.nn import performer as performer_attention
@@ -189,9 +189,8 @@ def _batches(
     def run() -> Iterator[tuple[np.ndarray, Tokens]]:
         with counter(expression.n_obs, what="genes in context", unit="cell") as advance:
             for start, tokens in model.chunks(expression, found, rng):
-                full = np.flatnonzero(tokens.lengths)
-                for batch in length_batches(model.lengths(tokens)[full], max_tokens=model.max_tokens):
-                    yield start + full[batch], tokens.select(full[batch])
+                for cells in model.batches(tokens):
+                    yield start + cells, tokens.select(cells)
                 advance(tokens.n_cells)
 
     return found, run()

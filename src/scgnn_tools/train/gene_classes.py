@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scgnn_tools._random import torch_random
-from scgnn_tools.data import Tokens, length_batches
+from scgnn_tools.data import Tokens
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.train.fitting import fit_task
 from scgnn_tools.train.tasks import Task
@@ -134,9 +134,8 @@ def _mean_probabilities(
     slot = np.full(len(model.vocabulary) + 1, -1)
     slot[genes] = np.arange(len(genes))
     total, times = np.zeros((len(genes), task.head.out_features)), np.zeros(len(genes))
-    full = np.flatnonzero(tokens.lengths > 0)
-    for batch in length_batches(model.lengths(tokens)[full], max_tokens=model.max_tokens):
-        some = tokens.select(full[batch])
+    for cells in model.batches(tokens):
+        some = tokens.select(cells)
         row = slot[model.gene_of_token(some)]
         at = np.flatnonzero(row >= 0)
         if len(at):

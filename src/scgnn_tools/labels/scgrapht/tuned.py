@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.data import Tokens, length_batches
+from scgnn_tools.data import Tokens
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.train import FineTuner
 from scgnn_tools.train.arguments import move
@@ -69,7 +69,7 @@ class TunedEncoder:
         """Return vectors and log-probabilities of many cells; zeros and equal ones for a cell without a known gene."""
         vectors = np.zeros((tokens.n_cells, len(self.task.mean)), dtype=np.float32)
         scores = np.full((tokens.n_cells, len(self.classes)), -np.log(len(self.classes)))
-        for cells in self._batches(tokens):
+        for cells in self.model.batches(tokens):
             with self.model.computing():
                 v, s = self.encode(tokens.select(cells))
                 vectors[cells], scores[cells] = v.float().cpu().numpy(), s.double().cpu().numpy()
@@ -103,11 +103,6 @@ class TunedEncoder:
         """Take the weights that :meth:`state` gave."""
         self.parts().load_state_dict({k: torch.as_tensor(v) for k, v in arrays.items()})
         return self
-
-    def _batches(self, tokens: Tokens) -> Iterator[np.ndarray]:
-        full = np.flatnonzero(tokens.lengths > 0)
-        for b in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens):
-            yield full[b]
 
 
 def tuned_logits(tuner: FineTuner) -> Callable[[Cells], np.ndarray]:
