@@ -22,6 +22,7 @@ from scgnn_tools._errors import (
     WeightsError,
 )
 from scgnn_tools.fm import saves
+from scgnn_tools.models._label_training import asked, split
 
 SETUP_WRITES = {"obs['_sgt_labels']", "obs['_scvi_labels']", "uns['_scvi_uuid']", "uns['_scvi_manager_uuid']"}
 
@@ -97,7 +98,7 @@ def test_batches_are_registered_and_each_validates(cls):
     assert "_scvi_batch" in adata.obs
     model = cls(adata, use_rep="X_own")
     _, codes, batch = model._training_cells()
-    _, validation = model._split(np.flatnonzero(codes < 3), codes, batch, 0.8)
+    _, validation = split(np.flatnonzero(codes < 3), codes, batch, model.classes, train_size=0.8, seed=0)
     assert set(zip(codes[validation], batch[validation], strict=True)) == {(c, b) for c in range(3) for b in range(2)}
 
 
@@ -300,17 +301,15 @@ def test_what_is_given_to_train_holds_beside_a_protocol(monkeypatch, given, pati
     class Seen(Exception):  # noqa: N818 - what was asked for, and not what went wrong
         pass
 
-    def stop(_, labelled, codes, batch, share):
-        raise Seen(share)
+    def stop(*_, train_size, **__):
+        raise Seen(train_size)
 
-    monkeypatch.setattr(base.CellLabelModel, "_split", stop)
+    monkeypatch.setattr(base, "split", stop)
     model = sgt.models.ScGraPhT.__new__(sgt.models.ScGraPhT)
-    model._options, model._known = {"protocol": "paper"}, np.array(["a", "b"], dtype=object)
+    model._options, model._known, model._seed = {"protocol": "paper"}, np.array(["a", "b"], dtype=object), 0
     with pytest.raises(Seen) as seen:
         model.train(train_size=train_size, **given)
     assert seen.value.args[0] == (train_size or 0.9)
-    options = {
-        **model._options,
-        **base._stopping(early_stopping=given.get("early_stopping", True), patience=given.get("patience")),
-    }
+    given = {"max_epochs": None, "batch_size": None, "early_stopping": True, "patience": None, **given}
+    options = asked(model._options, **given)
     assert base.label_method("scgrapht", **options).options.patience == patience

@@ -15,7 +15,7 @@ from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._random import RNG, seed, torch_random
-from scgnn_tools.data import Tokens, length_batches
+from scgnn_tools.data import Tokens
 from scgnn_tools.data.variable_genes import moments_of, variable_genes
 from scgnn_tools.fm import cgc
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
@@ -36,9 +36,6 @@ STEPS = 60
 
 SPREAD = 0.3
 """Added to a gene's variance within classes: with little, genes of a few cells come first, and a cell is left with five tokens of 256."""
-
-STANDARDISED = 256
-"""Cells whose vectors set the scale of the head's input."""
 
 
 SMALL: dict[str, Any] = {
@@ -178,11 +175,9 @@ class CGCLabels:
             )
             if self.history["pretrain"].attrs["interrupted"]:  # there is no head yet that could label
                 raise KeyboardInterrupt
-        some = np.sort(np.random.default_rng(number).permutation(fit)[:STANDARDISED])
+        some = np.sort(np.random.default_rng(number).permutation(fit)[: tasks.STANDARDISED])
         with torch_random(number):
-            vectors = np.concatenate(
-                [self.model.cell_vectors(tokens.select(some[i : i + 1])) for i in range(len(some))]
-            )
+            vectors = tasks.vectors_before(self.model, tokens, some)
             self._task = tasks.Classification(vectors, codes, int(labels.max()) + 1, balanced=False)
         self._task.to(self.model.device)
         self.model.network.requires_grad_(True)
@@ -196,11 +191,10 @@ class CGCLabels:
         """Return log-probabilities, (n_cells, n_classes); those of the classes' sizes for a cell that expresses no gene of the network."""
         tokens = self._tokens(cells.expression)
         out = np.tile(self._empty, (len(cells), 1))
-        full = np.flatnonzero(tokens.lengths > 0)
-        for batch in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens):
+        for some in self.model.batches(tokens):
             with self.model.computing():
-                logits: Tensor = self._task(self.model, tokens.select(full[batch]))
-                out[full[batch]] = logits.double().log_softmax(dim=1).cpu().numpy()
+                logits: Tensor = self._task(self.model, tokens.select(some))
+                out[some] = logits.double().log_softmax(dim=1).cpu().numpy()
         return out
 
     def _tokens(self, expression: sp.csr_array) -> Tokens:

@@ -20,32 +20,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 import torch
 
-from scgnn_tools import fm
 from scgnn_tools._choices import number
 from scgnn_tools._deprecated import renamed
-from scgnn_tools._errors import InputValueError, LabelError, warn
+from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
-from scgnn_tools._write import as_path
-from scgnn_tools.annotation.gene_graph import by_name, read_graph
-from scgnn_tools.annotation.inputs import one_object
+from scgnn_tools.annotation.gene_graph import by_name
 from scgnn_tools.fm import FoundationModel
-from scgnn_tools.fm.saves import understood
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels import train_size as _train_size
 from scgnn_tools.labels.gene_graph import key_of
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
+from scgnn_tools.models import _label_saving as saving
 from scgnn_tools.models import _scvi
-from scgnn_tools.models._files import read_folder, write_folder
+from scgnn_tools.models._label_cells import Reader
+from scgnn_tools.models._label_training import asked, split
 from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.models._shown import trained
-from scgnn_tools.splits import split_cells
-from scgnn_tools.train import FineTuner
-from scgnn_tools.train.arguments import Devices, check_training, from_ckpt_path, one_device, state_path
+from scgnn_tools.train.arguments import Devices, checked, from_ckpt_path, need_training, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -88,32 +83,39 @@ class CellLabelModel(ScviSetup):
         rng: RNG = 0,
         **options: Any,
     ) -> None:
-        self._setup = _scvi.find(adata, type(self).__name__)
-        self._prepare(use_rep, model, rng, options)
+        self._prepare(_scvi.find(adata, type(self).__name__), use_rep, model, rng, options)
         self.adata: AnnData | MuData | None = adata
 
-    def _prepare(self, use_rep: str | None, model: FoundationModel | str | None, rng: RNG, options: dict) -> None:
+    def _prepare(
+        self,
+        setup: _scvi.Setup,
+        use_rep: str | None,
+        model: FoundationModel | str | None,
+        rng: RNG,
+        options: dict[str, Any],
+    ) -> None:
         if use_rep is not None and model is not None:
             msg = "Vectors are taken from obsm (use_rep=) or made by a foundation model (model=); pass one of the two."
             raise InputValueError(msg)
         label_method(self.method, **options)  # a wrong option is an error before any work
-        self._options, self._use_rep, self._seed = options, use_rep, seed(rng)
-        self._model, self._temperature = model, 1.0
+        self._reader = Reader(setup, use_rep, model)
+        self._options, self._seed, self._temperature = options, seed(rng), 1.0
         self._fitted: Any = None
         self._cells: tuple[Cells, np.ndarray, np.ndarray] | None = None
         self._validation = np.zeros(0, dtype=np.int64)
-        self._known = self.classes = np.array(self._setup.classes, dtype=object)
+        self._known = self.classes = np.array(setup.classes, dtype=object)
         self.history = pd.DataFrame()
 
     def __repr__(self) -> str:
         state = "not trained" if self._fitted is None else f"{len(self.history)} epochs"
-        return f"{type(self).__name__}({len(self._setup.genes):,} genes, {len(self.classes)} classes, {state})"
+        return f"{type(self).__name__}({len(self._reader.setup.genes):,} genes, {len(self.classes)} classes, {state})"
 
     def _repr_html_(self) -> str:
         return trained(self)
 
     @renamed(ckpt_path=from_ckpt_path)
     @by_size
+    @checked
     def train(
         self,
         max_epochs: int | None = None,
@@ -168,25 +170,18 @@ class CellLabelModel(ScviSetup):
         LabelError
             If fewer than two classes are labelled.
         """
-        asked = {
-            "max_epochs": max_epochs,
-            "early_stopping": early_stopping,
-            "patience": patience,
-            "batch_size": batch_size,
-        }
-        check_training(self.train, resume=resume, transductive=transductive, **asked)
         device, count = self._devices(accelerator, devices)
         checkpoint = state_path(folder, resume=resume)
-        given = {"max_epochs": max_epochs, "batch_size": batch_size}
-        options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
-        options |= {"devices": count} if count > 1 else {}
-        options |= _stopping(early_stopping=early_stopping, patience=patience)
+        options = asked(
+            self._options, max_epochs=max_epochs, batch_size=batch_size, early_stopping=early_stopping, patience=patience, devices=count
+        )  # fmt: skip
         share = (
             _train_size(self.method, options)
             if train_size is None
             else number("train_size", train_size, above=0, most=1)
         )
-        known = self._gene_graph()
+        key = key_of(self._options)
+        known = None if key is None else self._reader.gene_graph(self.adata, key)
         cells, codes, batch = self._training_cells()
         if known is not None:
             cells = replace(cells, gene_graph=by_name(*known, pd.Index(cells.genes)))
@@ -194,10 +189,10 @@ class CellLabelModel(ScviSetup):
         present = np.unique(codes[labelled])
         if len(present) < 2:
             names = ", ".join(printable(c) for c in self._known[present]) or "no class"
-            msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._setup.labels_key!r}] holds {names}."
+            msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._reader.setup.labels_key!r}] holds {names}."
             raise LabelError(msg)
         self.classes, codes = self._known[present], np.searchsorted(present, codes)
-        train, validation = self._split(labelled, codes, batch, share)
+        train, validation = split(labelled, codes, batch, self.classes, train_size=share, seed=self._seed)
         fitted: Any = label_method(self.method, **{**options, "device": str(device), "checkpoint": checkpoint})
         rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
         held_out = cells.take(validation)
@@ -245,29 +240,7 @@ class CellLabelModel(ScviSetup):
         InputValueError
             If it is not trained, or the folder is there and ``overwrite`` is not set.
         """
-        tensors, config = self._trained().state()
-        plain = (str, int, float, bool, list, type(None))
-        kept = {k: v for k, v in self._options.items() if isinstance(v, plain)}
-        tuners = {k: v for k, v in self._options.items() if isinstance(v, FineTuner)}
-        about = {
-            "setup": self._setup.to_json(),
-            "classes": list(self.classes),
-            "options": kept,
-            "saved_beside": sorted(tuners),
-            "given_again": sorted(set(self._options) - set(kept) - set(tuners)),
-            "seed": self._seed,
-            "use_rep": self._use_rep,
-            "vectors": None if self._use_rep else self._foundation().card.name,
-            "temperature": self._temperature,
-            "method": config,
-            "history": self.history,
-        }
-
-        def beside(part: Path) -> None:
-            for name, tuner in tuners.items():
-                tuner.save(part / name)
-
-        write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite, beside=beside)
+        saving.save(self, self._trained(), folder, overwrite=overwrite)
 
     @classmethod
     def load(
@@ -303,44 +276,12 @@ class CellLabelModel(ScviSetup):
         GeneMatchError
             If ``adata`` has too few of the genes.
         """
-        tensors, about = read_folder(folder, cls.__name__)
-        path = as_path("folder", folder)
-        with understood(path, f"{cls.__name__} that fits together"):
-            if set(about["given_again"]) != set(options):
-                wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
-                msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
-                raise InputValueError(msg)
-            beside = {name: FineTuner.load(path / name, device=device) for name in about.get("saved_beside", [])}
-            out = cls.__new__(cls)
-            out._restore(tensors, about, model, {**about["options"], **beside, **options}, path, device)
+        out = cls.__new__(cls)
+        saving.restore(out, folder, model, device, options)
         out.adata = adata
         if adata is not None:
-            out._read(adata)
+            out._reader.read(adata)
         return out
-
-    def _restore(
-        self,
-        tensors: dict[str, np.ndarray],
-        about: dict[str, Any],
-        model: FoundationModel | None,
-        options: dict[str, Any],
-        folder: Path,
-        device: str,
-    ) -> None:
-        """Become what a folder holds."""
-        self._setup = _scvi.Setup(**about["setup"])
-        name = about["vectors"]
-        if model is not None and name != model.card.name:
-            msg = f"{folder} was trained on vectors of {name}; model= is {model.card.name}."
-            raise InputValueError(msg)
-        self._prepare(about["use_rep"], model or name, about["seed"], options)
-        fitted: Any = label_method(self.method, device=device, **options)
-        fitted.restore(tensors, about["method"])
-        self._fitted, self._temperature = fitted, float(about["temperature"])
-        self.classes, self.history = np.array(about["classes"], dtype=object), about["history"]
-        if len(self.classes) < 2 or not set(about["classes"]) <= set(self._setup.classes):
-            msg = "its classes are not among those that it was set up with"
-            raise ValueError(msg)
 
     def _parts(
         self, adata: "AnnData | MuData | None", scores_of: Callable[[Cells], dict[str, np.ndarray]]
@@ -359,7 +300,7 @@ class CellLabelModel(ScviSetup):
                 "No cell is known to have validated this model. Pass adata with labels in the column of setup_anndata."
             )
             raise LabelError(msg)
-        cells, codes, _ = self._training_cells() if adata is None else self._read(adata)
+        cells, codes, _ = self._training_cells() if adata is None else self._reader.read(adata)
         names, at = self._known.astype(str), {str(c): i for i, c in enumerate(self.classes)}
         own = np.array([at.get(n, -1) for n in names] + [-1])[np.minimum(codes, len(names))]
         rows = np.flatnonzero(own >= 0) if adata is not None else self._validation
@@ -369,60 +310,17 @@ class CellLabelModel(ScviSetup):
         return cells.take(rows), own[rows]
 
     def _trained(self) -> Any:
-        if self._fitted is None:
-            msg = f"This {type(self).__name__} is not trained. Call train() first."
-            raise InputValueError(msg)
-        return self._fitted
-
-    def _foundation(self) -> FoundationModel:
-        if not isinstance(self._model, FoundationModel):
-            self._model = fm.load(self._model or fm.best_bundled())
-        return self._model
-
-    def _gene_graph(self) -> tuple[sp.csr_array, pd.Index] | None:
-        """Return the graph of genes that the options name, and the names of its genes; None if they name none."""
-        if (key := key_of(self._options)) is None:
-            return None
-        rna = _scvi.of_modality(self.adata, self._setup.modality)
-        return read_graph(rna, key), rna.var_names.astype(str)
+        return need_training(self, self._fitted)
 
     def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
         if adata is None and self.adata is None:
             msg = "There are no cells: pass adata, here or to load()."
             raise InputValueError(msg)
         if adata is None or adata is self.adata:
-            return self._training_cells()[0], _scvi.of_modality(self.adata, self._setup.modality).obs_names
-        return self._read(adata)[0], _scvi.of_modality(adata, self._setup.modality).obs_names
+            return self._training_cells()[0], self._reader.names(self.adata)
+        return self._reader.read(adata)[0], self._reader.names(adata)
 
     def _training_cells(self) -> tuple[Cells, np.ndarray, np.ndarray]:
         if self._cells is None:
-            self._cells = self._read(self.adata)
+            self._cells = self._reader.read(self.adata)
         return self._cells
-
-    def _read(self, adata: "AnnData | MuData") -> tuple[Cells, np.ndarray, np.ndarray]:
-        """Return cells, their classes (``len(classes)`` without a label) and batches (-1 if unknown)."""
-        laid_out = _scvi.transfer(self._setup, adata, use_rep=self._use_rep)
-        how: dict[str, Any] = {"use_rep": self._use_rep, "layer": "X", "gene_key": None, "organism": None}
-        cells, _ = one_object(laid_out, self._foundation(), **how)
-        codes = laid_out.obs["_scvi_labels"].to_numpy().astype(np.int64)
-        return cells, codes, laid_out.obs["batch"].to_numpy()
-
-    def _split(
-        self, labelled: np.ndarray, codes: np.ndarray, batch: np.ndarray, train_size: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        groups = codes[labelled] * (batch.max() + 2) + batch[labelled] + 1
-        part, _ = split_cells(groups, validation=round(1 - train_size, 6), test=0, rng=self._seed)
-        train, validation = labelled[part == 0], labelled[part == 1]
-        once = [c for c, n in zip(*np.unique(codes[labelled], return_counts=True), strict=True) if n == 1]
-        if once:
-            names = ", ".join(printable(self.classes[c]) for c in once)
-            msg = f"{len(once)} classes have a single labelled cell, which trains and validates nothing: {names}."
-            warn(msg)
-        return train, validation
-
-
-def _stopping(*, early_stopping: bool, patience: int | None) -> dict[str, int | None]:
-    """Return the patience that is handed to the method; nothing where it is left to the method's protocol."""
-    if early_stopping and patience is None:
-        return {}
-    return {"patience": patience if early_stopping else None}

@@ -16,7 +16,7 @@ from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
-from scgnn_tools.train.arguments import Devices, check_training, given_or_temporary, move, several_devices
+from scgnn_tools.train.arguments import Devices, checked, given_or_temporary, move, several_devices
 from scgnn_tools.train.corpus import Corpus
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class CGC:
         gene_names(adata.var, gene_key=gene_key)
         record(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
 
+    @checked
     def train(
         self,
         max_epochs: int = 3,
@@ -156,8 +157,6 @@ class CGC:
         """
         from scgnn_tools.train.pretrain import pretrain, saved_history, schedule_for
 
-        asked = {"max_epochs": max_epochs, "early_stopping": early_stopping, "batch_size": batch_size}
-        check_training(self.train, resume=resume, **asked)
         if early_stopping:
             msg = "CGC pretrains for max_epochs= or steps= and does not stop early; leave out early_stopping."
             raise InputValueError(msg)

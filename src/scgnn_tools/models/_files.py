@@ -1,6 +1,7 @@
 """Folders of trained models: written whole or not at all, checked when they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
+from scgnn_tools.train.saving import raw_of
 
 
 def write_folder(
@@ -35,19 +37,23 @@ def write_folder(
     saves.save(folder, tensors, about, beside=beside, overwrite=overwrite)
 
 
-def read_folder(folder: str | Path, cls: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what :func:`write_folder` wrote.
+@contextmanager
+def reading(folder: str | Path, cls: str) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any]]]:
+    """Give the tensors and words that :func:`write_folder` wrote, to be put into a new object inside the block.
 
     Raises
     ------
     WeightsError
-        If it is damaged or of another class.
+        If the folder is damaged or of another class, or its parts do not fit each other.
     """
     folder = as_path("folder", folder)
-    raw = saves.read_raw(folder)
-    if raw.get("class") != cls:
-        msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {cls} was asked for."
-        raise WeightsError(msg)
+    content = _read(folder, cls)
+    with saves.understood(folder, f"{cls} that fits together"):
+        yield content
+
+
+def _read(folder: Path, cls: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    raw = raw_of(folder, cls)
     try:
         shapes = {k: tuple(v) for k, v in raw["shapes"].items()}
         history = pd.DataFrame(raw["history"]["rows"], columns=raw["history"]["columns"]).infer_objects()

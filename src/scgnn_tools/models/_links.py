@@ -7,34 +7,28 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from scgnn_tools import fm, genes
+from scgnn_tools import fm
 from scgnn_tools._choices import integer
 from scgnn_tools._deprecated import renamed
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
-from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
-from scgnn_tools._write import as_path
-from scgnn_tools.data import open_expression
-from scgnn_tools.fm.saves import understood
-from scgnn_tools.graph.prior import check_edges
-from scgnn_tools.grn.collect import Data, collect
-from scgnn_tools.grn.from_anndata import Symbols
-from scgnn_tools.grn.given import given_networks, merged
+from scgnn_tools.grn.collect import Data
 from scgnn_tools.grn.pooling import Pooling
 from scgnn_tools.grn.tune import tune
 from scgnn_tools.links import link_predictor, node_features
-from scgnn_tools.models._files import read_folder, write_folder
-from scgnn_tools.models._recorded import is_recorded, record, recorded
+from scgnn_tools.models._files import reading, write_folder
+from scgnn_tools.models._gene_names import GeneNames
+from scgnn_tools.models._link_inputs import collected, set_up
+from scgnn_tools.models._link_scores import best_targets, probability
+from scgnn_tools.models._recorded import is_recorded, recorded
 from scgnn_tools.models._shown import trained
-from scgnn_tools.train.arguments import Devices, check_training, from_device, one_device, state_path
+from scgnn_tools.train.arguments import Devices, checked, from_device, need_training, one_device, state_path
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-BLOCK = 2**21
 
 
 class LinkModel:
@@ -81,20 +75,14 @@ class LinkModel:
     ) -> None:
         setup = self._find(adata)
         link_predictor(self.method, **options)  # a wrong option is an error before any work
-        if model is not None and "use_rep" in setup:
-            msg = (
-                f"Vectors are in varm[{setup['use_rep']!r}] by the setup; leave out model=, or set up without use_rep."
-            )
-            raise InputValueError(msg)
-        if model is not None and pooling is None and isinstance(model, fm.NetworkModel):
-            pooling = self._pooling
         self._options, self._seed = options, seed(rng)
-        how: dict[str, Any] = {k: setup.get(k) for k in ("layer", "gene_key", "organism", "use_rep")}
-        pooled: Any = None if pooling == "table" else pooling
-        prior = setup.get("prior", "auto")
-        self._data: Data | None = collect(adata, prior, tfs=tfs, rng=self._seed, model=model, pooling=pooled, **how)
-        self.params = self._data.params
-        self._name_columns(adata, setup.get("gene_key"), self.params["organism"])
+        data = collected(
+            adata, setup, model=model, pooling=pooling, of_a_network=self._pooling, tfs=tfs, rng=self._seed
+        )
+        self._data: Data | None = data
+        self.params = data.params
+        self._genes = GeneNames.of(adata, setup.get("gene_key"), self.params["organism"])
+        self._ask_for(pd.Index(data.inputs.genes), data.tfs)
         self.predictor: Any = None
         self.history = pd.DataFrame(columns=["loss", "validation"])
 
@@ -136,21 +124,13 @@ class LinkModel:
         ``adata.uns["sgt"]["setup_scregnet"]`` (or ``"setup_sctransnet"``)
             dict of what was given.
         """
-        adata = only_anndata(adata)
-        if layer is not None:
-            open_expression(adata, layer=layer)
-        names = genes.gene_names(adata.var, gene_key=gene_key)
-        given = given_networks(prior, organism=organism or genes.detect_organism(names), adata=adata, names=names)
-        if not isinstance(prior, str):
-            prior = merged({n: check_edges(t) for n, t in given.items()})
-        if use_rep is not None and use_rep not in adata.varm:
-            msg = f"use_rep={use_rep!r} is not in varm; there is: {', '.join(map(str, adata.varm)) or 'none'}."
-            raise MissingKeyError(msg)
-        noted = {"layer": layer, "prior": prior, "use_rep": use_rep, "gene_key": gene_key, "organism": organism}
-        record(adata, SETUP_LINKS[cls.method], **noted)
+        set_up(
+            adata, SETUP_LINKS[cls.method], layer=layer, prior=prior, use_rep=use_rep, gene_key=gene_key, organism=organism
+        )  # fmt: skip
 
     @renamed(device=from_device)
     @by_size
+    @checked
     def train(
         self,
         max_epochs: int | None = None,
@@ -192,13 +172,6 @@ class LinkModel:
         -------
         Itself, trained.
         """
-        asked = {
-            "max_epochs": max_epochs,
-            "early_stopping": early_stopping,
-            "patience": patience,
-            "batch_size": batch_size,
-        }
-        check_training(self.train, resume=resume, **asked)
         device = str(one_device(type(self).__name__, accelerator, devices))
         checkpoint = state_path(folder, resume=resume)
         given = {"max_epochs": max_epochs, "patience": patience, "batch_size": batch_size, "checkpoint": checkpoint}
@@ -258,27 +231,17 @@ class LinkModel:
             if missing:
                 msg = f"A table of pairs has the columns source, target; missing: {', '.join(missing)}."
                 raise InputValueError(msg)
-            asked = pd.DataFrame({a: self._symbols_of(pairs[b]) for a, b in (("tf", "source"), ("target", "target"))})
-            return pairs[["source", "target"]].assign(score=_probability(predictor.score(asked)))
-        parts, step, n = [], max(1, BLOCK // len(self._scored)), len(self._scored)
-        most = n - 1 if n_top is None else min(n_top, n - 1)  # no factor is its own target here
-        for start in range(0, len(self._tfs), step):
-            some = self._tfs[start : start + step]
-            grid = predictor.score_grid(some, self._scored)
-            grid[some[:, None] == self._scored] = -np.inf
-            best = np.argsort(-grid, axis=1, kind="stable")[:, :most]
-            score = np.take_along_axis(grid, best, axis=1).ravel()
-            parts.append(
-                pd.DataFrame({"tf": np.repeat(some, most), "target": self._scored[best].ravel(), "score": score})
+            asked = pd.DataFrame(
+                {"tf": self._genes.symbols_of(pairs["source"]), "target": self._genes.symbols_of(pairs["target"])}
             )
-        out = pd.concat(parts).sort_values("score", ascending=False, kind="stable")
-        out["score"] = _probability(out["score"].to_numpy(dtype=np.float64))
-        names = {"source": self._name_of.reindex(out["tf"]), "target": self._name_of.reindex(out["target"])}
-        return pd.DataFrame({k: v.to_numpy() for k, v in names.items()}).assign(score=out["score"].to_numpy())
+            return pairs[["source", "target"]].assign(score=probability(predictor.score(asked)))
+        best = best_targets(predictor, self._tfs, self._scored, n_top)
+        names = {"source": self._genes.names_of(best["tf"]), "target": self._genes.names_of(best["target"])}
+        return pd.DataFrame(names).assign(score=probability(best["score"].to_numpy()))
 
     def get_latent_representation(self) -> np.ndarray:
         """Return what the head sees of each gene of the object, float32 (n_vars, d); NaN for a gene that it does not know."""
-        return self._trained().represent().reindex(self._columns).to_numpy(dtype=np.float32)
+        return self._trained().represent().reindex(self._genes.symbols).to_numpy(dtype=np.float32)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the trained model with all it reads of the genes, as safetensors and JSON, whole or not at all.
@@ -292,7 +255,7 @@ class LinkModel:
         about = {
             "options": {k: v for k, v in self._options.items() if k != "device"}, "seed": self._seed, "params": self.params,
             "predictor": config, "history": self.history,
-            "columns": list(map(str, self._columns)), "names": list(map(str, self._names)), "tfs": list(map(str, self._tfs)),
+            "columns": list(map(str, self._genes.symbols)), "names": list(map(str, self._genes.names)), "tfs": list(map(str, self._tfs)),
         }  # fmt: skip
         write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite)
 
@@ -317,23 +280,24 @@ class LinkModel:
         InputValueError
             If ``adata`` has no gene that the model knows.
         """
-        tensors, about = read_folder(folder, cls.__name__)
-        with understood(as_path("folder", folder), f"{cls.__name__} that fits together"):
+        with reading(folder, cls.__name__) as (tensors, about):
             out = cls.__new__(cls)
             out._options, out._seed, out.params, out._data = about["options"], about["seed"], about["params"], None
             predictor: Any = link_predictor(cls.method, rng=out._seed, device=device, **about["options"])
             out.predictor = predictor.restore(tensors, about["predictor"])
             out.history = about["history"].astype(float)
-            out._tfs = np.array(about["tfs"], dtype=object)
+            columns, names, tfs = (np.array(about[k], dtype=object) for k in ("columns", "names", "tfs"))
+            out._genes = GeneNames(columns, names)
             if adata is None:
-                out._set_columns(np.array(about["columns"], dtype=object), np.array(about["names"], dtype=object))
+                out._ask_for(out._of_the_predictor(), tfs)
                 return out
         setup = cls._find(adata) if is_recorded(adata, SETUP_LINKS[cls.method]) else {}
-        out._name_columns(adata, setup.get("gene_key"), out.params["organism"])
-        known = pd.Index(out.predictor.nodes).intersection(pd.Index(out._columns))
+        out._genes = GeneNames.of(adata, setup.get("gene_key"), out.params["organism"])
+        known = out._of_the_predictor()
         if known.empty:
             msg = f"None of the {adata.n_vars:,} genes of the object is among the {len(out.predictor.nodes):,} of the model."
             raise InputValueError(msg)
+        out._ask_for(known, tfs)
         return out
 
     def _split(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
@@ -350,39 +314,17 @@ class LinkModel:
         return self._data
 
     def _trained(self) -> Any:
-        if self.predictor is None:
-            msg = f"This {type(self).__name__} is not trained. Call train() first."
-            raise InputValueError(msg)
-        return self.predictor
+        return need_training(self, self.predictor)
 
-    def _name_columns(self, adata: "AnnData", gene_key: str | None, organism: str) -> None:
-        """Know the genes of an object: the symbol of each column, and its name."""
-        bundled = fm.load(fm.best_bundled())
-        names = genes.gene_names(adata.var, gene_key=gene_key)
-        if self._data is not None:
-            self._tfs = self._data.tfs
-        self._set_columns(Symbols(bundled.vocabulary, organism)(names), adata.var_names.to_numpy(dtype=object))
-
-    def _set_columns(self, columns: np.ndarray, names: np.ndarray) -> None:
-        self._columns, self._names = columns, names
-        name_of = pd.Series(names, index=columns)
-        self._name_of = name_of[~name_of.index.duplicated()]
-        known = self._name_of.index if self._data is None else pd.Index(self._data.inputs.genes)
-        if self._data is None:
-            known = known[known.isin(self.predictor.nodes)]
+    def _ask_for(self, known: pd.Index, tfs: np.ndarray) -> None:
+        """Know which genes are scored, and which of them are factors."""
         self._scored = known.to_numpy(dtype=object)
-        self._tfs = self._tfs[np.isin(self._tfs, self._scored)]
+        self._tfs = tfs[np.isin(tfs, self._scored)]
 
-    def _symbols_of(self, given: pd.Series) -> np.ndarray:
-        """Return symbols of names of the object; a name that it does not have is taken for a symbol."""
-        symbol_of = pd.Series(self._columns, index=self._names)
-        found = given.astype(str).map(symbol_of[~symbol_of.index.duplicated()])
-        return found.fillna(given.astype(str)).to_numpy(dtype=object)
+    def _of_the_predictor(self) -> pd.Index:
+        """Return the genes of the object that the predictor knows."""
+        return self._genes.known[self._genes.known.isin(self.predictor.nodes)]
 
     @classmethod
     def _find(cls, adata: "AnnData") -> dict[str, Any]:
         return recorded(adata, SETUP_LINKS[cls.method], cls.__name__)
-
-
-def _probability(logit: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logit))

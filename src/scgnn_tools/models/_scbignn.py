@@ -127,7 +127,7 @@ class ScBiGNN(CellLabelModel):
         integer("min_cells", min_cells)
         asked = self.adata if adata is None else adata
         graphs = [one._trained().gene_graph(one._ask(asked)[0]) for one in (self, *others)]
-        (mine, n_cells), names = graphs[0], np.asarray(self._setup.genes)
+        (mine, n_cells), names = graphs[0], np.asarray(self._reader.setup.genes)
         kept = [(n >= min_cells) & ~np.eye(len(n), dtype=bool) for _, n in graphs]
         source, target = np.nonzero(kept[0])
         out = pd.DataFrame({"source": names[source], "target": names[target], "attention": mine[source, target]})
@@ -150,7 +150,7 @@ class ScBiGNN(CellLabelModel):
         fitted, (cells, _) = self._trained(), self._ask(adata)
         groups = np.asarray(self.predict(adata) if groups is None else groups).astype(str)
         columns = {g: fitted.gene_importance(cells.take(np.flatnonzero(groups == g))) for g in np.unique(groups)}
-        out = pd.DataFrame(columns, index=pd.Index(self._setup.genes)).dropna()
+        out = pd.DataFrame(columns, index=pd.Index(self._reader.setup.genes)).dropna()
         return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]
 
 

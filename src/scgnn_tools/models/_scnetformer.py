@@ -1,36 +1,34 @@
 """scNetFormer on one's own cells: a Geneformer, a gene graph, pretraining that goes on with it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools import genes as gene_tables
-from scgnn_tools._choices import integer, number
-from scgnn_tools._choices import share as check_share
+from scgnn_tools._choices import number
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
-from scgnn_tools._log import printable, say
+from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
-from scgnn_tools.data import length_batches, open_expression
+from scgnn_tools.data import Tokens, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.genes import gene_names
-from scgnn_tools.models._graph_cells import Edges, Setup, graph_of, split, validation_losses
+from scgnn_tools.models._graph_cells import Edges, Setup, split, validation_losses
+from scgnn_tools.models._graph_strategy import Strategy, positions
 from scgnn_tools.models._recorded import is_recorded, record
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
-from scgnn_tools.store import RunFolder, digest
-from scgnn_tools.train.arguments import Devices, check_training, move, one_device
+from scgnn_tools.store import digest
+from scgnn_tools.train.arguments import Devices, checked, move, one_device
 from scgnn_tools.train.fitting import budget_of, fit_task
-from scgnn_tools.train.full_batch import AGAIN
-from scgnn_tools.train.plans import leave, model_parts, start_of
+from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:
@@ -112,45 +110,18 @@ class ScNetFormer:
                 raise InputValueError(msg)
             self.model = model
             return
-        integer("graph_layers", graph_layers, least=0)
-        integer("walk_dim", walk_dim, least=0)
-        some_layers, some_heads = (
-            _positions("masked_layers", masked_layers),
-            _positions("masked_heads", masked_heads),
-        )
-        number("masking", masking, least=0)
-        number("threshold", threshold)
-        number("contrast", contrast, least=0)
-        number("contrast_threshold", contrast_threshold, or_none=True)
+        strategy = Strategy(
+            graph=graph, threshold=threshold, graph_layers=graph_layers, walk_dim=walk_dim,
+            masked_layers=positions("masked_layers", masked_layers), masked_heads=positions("masked_heads", masked_heads),
+            masking=masking, contrast=contrast, contrast_graph=contrast_graph, contrast_threshold=contrast_threshold,
+        )  # fmt: skip
         own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
         if model is None:
             model = untrained_geneformer(adata, rng=self._seed, **self._setup.names, **options)
         elif options:
             msg = f"A loaded model has its sizes; leave out {', '.join(options)}."
             raise InputValueError(msg)
-        edges = gene_tables.prior() if graph is None else graph
-        other = None
-        if contrast and (contrast_graph is not None or contrast_threshold is not None):
-            cut = threshold if contrast_threshold is None else contrast_threshold
-            other = graph_of(edges if contrast_graph is None else contrast_graph, model, cut)
-        blocks, heads = range(model.sizes.n_layers), range(model.sizes.heads)
-        self.model = scnetformer.ScNetFormer.of(
-            model,
-            scnetformer.card(),
-            graph=graph_of(edges, model, threshold),
-            contrast_graph=other,
-            seed=self._seed,
-            n_graph_layers=graph_layers,
-            walk_dim=walk_dim,
-            masked_layers=tuple(blocks) if some_layers is None else some_layers,
-            masked_heads=some_heads,
-            masking=masking,
-            contrast=contrast,
-            **own,
-        )
-        say(
-            f"scnetformer: {self.model.graph!r} of {len(self.model.vocabulary):,} genes; {len(heads)} heads, {len(blocks)} blocks"
-        )
+        self.model = strategy.network(model, self._seed, **own)
 
     def __repr__(self) -> str:
         state = "trained" if len(self.history) else "not trained here"
@@ -193,6 +164,7 @@ class ScNetFormer:
             column_of(adata.obs, tissue_key, "tissue_key")
         record(adata, SETUP_SCNETFORMER, layer=layer, gene_key=gene_key, organism=organism, tissue_key=tissue_key)
 
+    @checked
     def train(
         self,
         max_epochs: int = 3,
@@ -247,11 +219,6 @@ class ScNetFormer:
         -------
         Itself, trained; the weights that validate best are kept.
         """
-        check_training(
-            self.train, resume=resume, max_epochs=max_epochs, early_stopping=early_stopping, patience=patience, batch_size=batch_size,
-            max_tokens=max_tokens, lr=lr, weight_decay=weight_decay, warmup=warmup,
-        )  # fmt: skip
-        check_share("share", share)
         move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
         tokens = self._setup.tokens(self.model, self.adata)
         train, validation = split(self.model, tokens, self._seed)
@@ -263,12 +230,7 @@ class ScNetFormer:
         }  # fmt: skip
         at = None if folder is None else as_path("folder", folder)
         start = start_of(self.model.network, at)
-        if at is not None:
-            plan = {
-                **model_parts(self.model), **how, "share": share, "starting weights": start,
-                "cells": digest(tokens.ids, tokens.values, tokens.offsets, tokens.groups, train, validation),
-            }  # fmt: skip
-            RunFolder(at, plan, resume=resume, hint=AGAIN)
+        claim(at, lambda: self._plan(how | {"share": share}, start, tokens, (train, validation)), resume=resume)
         self.model.network.requires_grad_(True)
         try:
             self.history = fit_task(
@@ -281,6 +243,13 @@ class ScNetFormer:
         if self.history.attrs["interrupted"]:
             raise KeyboardInterrupt
         return self
+
+    def _plan(
+        self, how: dict[str, Any], start: str, tokens: Tokens, parts: tuple[np.ndarray, np.ndarray]
+    ) -> dict[str, object]:
+        """Return all that decides the training; how long it may take is no part of that."""
+        seen = digest(tokens.ids, tokens.values, tokens.offsets, tokens.groups, *parts)
+        return {**model_parts(self.model), **how, "starting weights": start, "cells": seen}
 
     @classmethod
     def choose(
@@ -343,12 +312,7 @@ class ScNetFormer:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
         other = adata is not None and is_recorded(adata, SETUP_SCNETFORMER)
         setup = Setup.of(adata) if other else self._setup
-        tokens = setup.tokens(self.model, self.adata if adata is None else adata)
-        out = np.zeros((tokens.n_cells, self.model.card.dimension), dtype=np.float32)
-        full = np.flatnonzero(tokens.lengths > 0)
-        for batch in length_batches(tokens.lengths[full], max_tokens=self.model.max_tokens):
-            out[full[batch]] = self.model.cell_vectors(tokens.select(full[batch]))
-        return out
+        return self.model.embed_tokens(setup.tokens(self.model, self.adata if adata is None else adata))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the network and its graphs; :meth:`load` and ``sgt.fm.load("scnetformer", checkpoint=folder)`` read them.
@@ -363,13 +327,3 @@ class ScNetFormer:
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
         return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
-
-
-def _positions(name: str, given: "Sequence[int] | str") -> tuple[int, ...] | None:
-    """Return positions, None for all."""
-    if isinstance(given, str) and given == "all":
-        return None
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        msg = f"{name} is 'all' or a list of positions; got {printable(repr(given))}."
-        raise InputValueError(msg)
-    return tuple(integer(name, p, least=0) for p in given)

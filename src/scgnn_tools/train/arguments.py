@@ -4,13 +4,14 @@ import inspect
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
 from torch import nn
 
-from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import choice, integer, number, share
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import as_path
@@ -19,26 +20,47 @@ from scgnn_tools.store import forget
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 Devices = int | list[int] | str
 LAST = "last.safetensors"
 """Name of the state of a full-batch training in its folder."""
 
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "mps": "mps"}
 
+NUMBERS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(("max_epochs", "patience", "batch_size", "max_tokens"), integer),
+    "warmup": partial(integer, least=0),
+    "lr": partial(number, above=0),
+    "weight_decay": partial(number, least=0),
+    "share": share,
+}
+"""By argument, the check of a number."""
 
-def check_training(train: Callable[..., Any], **given: Any) -> None:
-    """Refuse what no training can have: a flag is a flag, and None is for what ``train`` has None for unasked."""
+
+def checked(train: Callable[P, R]) -> Callable[P, R]:
+    """Let ``train`` refuse what no training can have: a flag is a flag, and None is for what it has None for unasked."""
     defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
-    for name, value in given.items():
-        free = defaults[name] is None
-        if isinstance(defaults[name], bool):
-            choice(name, value, (True, False))
-        elif name == "lr":
-            number(name, value, above=0, or_none=free)
-        elif name == "weight_decay":
-            number(name, value, least=0, or_none=free)
-        else:
-            integer(name, value, least=0 if name == "warmup" else 1, or_none=free)
+
+    @wraps(train)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in {**dict(zip(defaults, args, strict=False)), **kwargs}.items():
+            if isinstance(defaults.get(name), bool):
+                choice(name, value, (True, False))
+            elif name in defaults and name in NUMBERS:
+                NUMBERS[name](name, value, or_none=defaults[name] is None)
+        return train(*args, **kwargs)
+
+    return inner
+
+
+def need_training(model: object, part: T | None) -> T:
+    """Return what training gives a model, which is None before."""
+    if part is None:
+        msg = f"This {type(model).__name__} is not trained. Call train() first."
+        raise InputValueError(msg)
+    return part
 
 
 def one_device(who: str, accelerator: str, devices: Any, *, here: torch.device | None = None) -> torch.device:

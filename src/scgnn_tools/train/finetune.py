@@ -1,7 +1,6 @@
 """A foundation model tuned on the user's cells: classes, expression, or its own pretraining continued."""
 
 import copy
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -10,30 +9,24 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import _choices
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError
-from scgnn_tools._keys import UNKNOWN
-from scgnn_tools._log import printable, say
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import say
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._write import as_path
-from scgnn_tools.data import length_batches, open_expression
-from scgnn_tools.data.labels import clean_labels
-from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import NetworkModel
 from scgnn_tools.nn.lora import add_lora
-from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.store import digest
 from scgnn_tools.train import saving, tasks
+from scgnn_tools.train._inputs import classes_of, expression_of, split
 from scgnn_tools.train._resume import weights_digest
-from scgnn_tools.train.arguments import Devices, check_training, move, several_devices
-from scgnn_tools.train.full_batch import AGAIN
-from scgnn_tools.train.plans import model_parts
+from scgnn_tools.train.arguments import Devices, checked, move, need_training, several_devices
+from scgnn_tools.train.plans import claim, model_parts
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 TaskName = Literal["classification", "expression", "masked"]
 Adapt = Literal["lora", "full", "head"]
-STANDARDISED = 256
-"""Cells whose vectors set the scale of a classifier's input."""
 
 
 class FineTuner:
@@ -108,7 +101,7 @@ class FineTuner:
             raise InputValueError(msg)
         self._names: dict[str, Any] = {"layer": layer, "gene_key": gene_key, "organism": organism}
         self._seed, self.task_name, self.adapt, self.rank = seed(rng), task, adapt, rank
-        codes, self.classes = _codes(adata, labels_key) if task == "classification" else (None, [])
+        codes, self.classes = classes_of(adata, labels_key) if task == "classification" else (None, [])
         source = model if task == "classification" else model.contextual()
         self.model = copy.copy(source)
         self.model.network = copy.deepcopy(source.network)
@@ -127,14 +120,12 @@ class FineTuner:
     def _build(self, adata: "AnnData", codes: np.ndarray | None) -> tasks.Task:
         with torch_random(self._seed):
             if codes is not None:
-                some = np.random.default_rng(self._seed).permutation(self._cells)[:STANDARDISED]
-                vectors = np.concatenate(
-                    [self.model.cell_vectors(self.tokens.select(some[i : i + 1])) for i in range(len(some))]
-                )
+                some = np.random.default_rng(self._seed).permutation(self._cells)[: tasks.STANDARDISED]
+                vectors = tasks.vectors_before(self.model, self.tokens, some)
                 task: tasks.Task = tasks.Classification(vectors, codes, len(self.classes))
             elif self.task_name == "expression":
                 width = self.model.masked_states(self.tokens.select(self._cells[:1]), np.array([1])).shape[1]
-                task = tasks.Expression(width, _lognorm(self.model, adata, self._names), self.share)
+                task = tasks.Expression(width, expression_of(self.model, adata, self._names), self.share)
             else:
                 task = tasks.Masked(self.share)
             depth = self.model.default_layer if codes is not None else -1
@@ -149,6 +140,7 @@ class FineTuner:
         """How an object is read: ``layer``, ``gene_key`` and ``organism``."""
         return self._names
 
+    @checked
     def train(
         self,
         max_epochs: int = 20,
@@ -206,28 +198,21 @@ class FineTuner:
         if self.history is not None:
             msg = "It is trained already. Make a new FineTuner of tuner.model to train on."
             raise InputValueError(msg)
-        how: dict[str, Any] = {"weight_decay": weight_decay, "warmup": warmup, "max_tokens": max_tokens}
-        asked = {
-            "max_epochs": max_epochs,
-            "early_stopping": early_stopping,
-            "patience": patience,
-            "batch_size": batch_size,
-        }
-        check_training(self.train, resume=resume, lr=lr, **asked, **how)
         device, count = several_devices("FineTuner", accelerator, devices, here=self.model.device)
         if count > 1 and folder is None:
             msg = f"devices={devices!r} wants a folder=, in which the processes find the weights that validate best."
             raise InputValueError(msg)
         move(self.model, device)
         self.task.to(self.model.device)
-        how |= {"lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None}
-        how |= {"max_cells": batch_size, "max_tokens": budget_of(self.model, max_tokens)}
-        train, validation = _split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
-        target = None if folder is None else as_path("folder", folder)
-        if target is not None:
-            first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-            plan = self._plan(how | ({"devices": count} if count > 1 else {}), train, validation)
-            RunFolder(target, plan, resume=resume or not first, hint=AGAIN)
+        how: dict[str, Any] = {
+            "weight_decay": weight_decay, "warmup": warmup, "max_tokens": budget_of(self.model, max_tokens),
+            "lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None,
+            "max_cells": batch_size,
+        }  # fmt: skip
+        train, validation = split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
+        at = None if folder is None else as_path("folder", folder)
+        several = {"devices": count} if count > 1 else {}
+        claim(at, lambda: self._plan(how | several, train, validation), resume=resume)
         self.history = fit_task(
             self.model,
             self.task,
@@ -235,7 +220,7 @@ class FineTuner:
             train,
             validation,
             max_epochs=max_epochs,
-            folder=target,
+            folder=at,
             resume=resume,
             seed=self._seed,
             devices=count,
@@ -267,14 +252,12 @@ class FineTuner:
             msg = "Nothing to predict with: call train() first, with task='classification' or 'expression'."
             raise InputValueError(msg)
         tokens = self.model.tokenize(adata, **self._names)
-        full = np.flatnonzero(tokens.lengths > 0)
-        batches = [full[b] for b in length_batches(self.model.lengths(tokens)[full], max_tokens=self.model.max_tokens)]
         if isinstance(self.task, tasks.Classification):
             out = np.full((tokens.n_cells, len(self.classes)), np.nan, dtype=np.float32)
-            for cells in batches:
+            for cells in self.model.batches(tokens):
                 out[cells] = tasks.predict_classes(self.task, self.model, tokens.select(cells))
             return pd.DataFrame(out, index=adata.obs_names, columns=self.classes)
-        return tasks.predict_expression(self.task, self.model, tokens, batches, self._seed)  # type: ignore[arg-type]
+        return tasks.predict_expression(self.task, self.model, tokens, self._seed)  # type: ignore[arg-type]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the tuned network, the head and what was asked for, as safetensors and JSON, whole or not at all.
@@ -291,10 +274,7 @@ class FineTuner:
         InputValueError
             If it is not trained, or the folder is there and ``overwrite`` is not set.
         """
-        if self.history is None:
-            msg = "This FineTuner is not trained. Call train() first."
-            raise InputValueError(msg)
-        saving.save(self, self.history, folder, overwrite=overwrite)
+        saving.save(self, need_training(self, self.history), folder, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
@@ -330,35 +310,3 @@ class FineTuner:
             "rng": self._seed, "starting weights": weights_digest(weights), "cells": digest(t.ids, t.values, t.offsets, values),
             "labels": digest(self._classes_of_cells(), self.classes), "training and validation cells": digest(train, validation), **how,
         }  # fmt: skip
-
-
-def _codes(adata: "AnnData", labels_key: str | None) -> tuple[np.ndarray, list[str]]:
-    if labels_key is None or labels_key not in adata.obs:
-        there = ", ".join(map(printable, adata.obs.columns)) or "none"
-        msg = f"task='classification' wants labels_key=, a column of obs; got {printable(labels_key)!r}, the columns are: {there}."
-        raise MissingKeyError(msg)
-    clean = clean_labels(adata.obs[labels_key], unlabeled_category=UNKNOWN)
-    labels = pd.Categorical(pd.Series(clean).where(clean != ""))
-    if len(labels.categories) < 2:
-        msg = f"obs[{labels_key!r}] has {len(labels.categories)} classes; at least 2 are wanted."
-        raise LabelError(msg)
-    return labels.codes.astype(np.int64), [str(c) for c in labels.categories]
-
-
-def _lognorm(model: NetworkModel, adata: "AnnData", names: dict[str, Any]) -> sp.csr_array:
-    """Return log-normalised expression over the vocabulary, CSR float32 (n_obs, n_vocabulary)."""
-    expression = open_expression(adata, layer=names["layer"])
-    found = model.match(expression, gene_key=names["gene_key"], organism=names["organism"])
-    expression, found = of_one_organism(expression, found)
-    parts = [sp.csr_array(block @ found.projection()) for _, block in expression.lognorm_rows()]
-    return sp.csr_array(sp.vstack(parts, format="csr"), dtype=np.float32)
-
-
-def _split(cells: np.ndarray, codes: np.ndarray | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a tenth of the cells for validation, of each class where there are classes; small classes keep all in training."""
-    groups = [cells] if codes is None else [cells[codes[cells] == c] for c in np.unique(codes[cells])]
-    held = [rng.permutation(g)[: len(g) // 10] for g in groups]
-    validation = np.sort(np.concatenate(held))
-    if len(validation) == 0:
-        validation = np.sort(rng.permutation(cells)[: max(1, len(cells) // 10)])
-    return np.setdiff1d(cells, validation), validation

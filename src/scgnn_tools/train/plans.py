@@ -1,5 +1,7 @@
-"""What decides the result of a training, for its plan: a model's content, and the weights that a run began with."""
+"""What decides the result of a training, for its plan: a model's content, the weights that a run began with, the folder of the run."""
 
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +11,9 @@ import torch
 from torch import nn
 
 from scgnn_tools.fm.scnetformer.graph import TokenGraph
-from scgnn_tools.store import digest
+from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train._resume import weights_digest
+from scgnn_tools.train.full_batch import AGAIN
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -49,3 +52,14 @@ def leave(network: nn.Module, folder: Path | None, start: str) -> None:
     """Remember what a run left."""
     if folder is not None:
         _LEFT[network] = (folder.absolute(), start, weights_digest(network.state_dict()))
+
+
+def claim(folder: Path | None, plan: Callable[[], Mapping[str, object]], *, resume: bool) -> None:
+    """Make a folder that of a run; of several processes, only the first forgets what is there without ``resume``."""
+    if folder is not None:
+        RunFolder(folder, plan(), resume=resume or not is_first(), hint=AGAIN)
+
+
+def is_first() -> bool:
+    """Tell whether this is the first of several processes that train together, or the only one."""
+    return int(os.environ.get("LOCAL_RANK", 0)) == 0

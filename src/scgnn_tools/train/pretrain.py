@@ -1,7 +1,6 @@
 """Pretraining of a network by masking, over a stream of cells, on one or several devices, resumed where it was stopped."""
 
 import copy
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,10 +19,8 @@ from scgnn_tools._progress import counter
 from scgnn_tools._write import as_path, write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
-from scgnn_tools.store import RunFolder
-from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.module import Feed, Module
-from scgnn_tools.train.plans import leave, model_parts, start_of
+from scgnn_tools.train.plans import claim, is_first, leave, model_parts, start_of
 from scgnn_tools.train.processes import several
 from scgnn_tools.train.trainer import LAST as STATE
 from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run
@@ -218,9 +215,9 @@ def pretrain(
     integer("devices", devices)
     integer("checkpoint_every", checkpoint_every)
     choice("precision", precision, (*PRECISIONS, None))
-    start, first = start_of(model.network, folder), int(os.environ.get("LOCAL_RANK", 0)) == 0
-    plan = _plan(model, corpus, schedule, start, devices=devices, precision=precision, seed=seed)
-    RunFolder(folder, plan, resume=resume or not first, hint=AGAIN)
+    start = start_of(model.network, folder)
+    more: dict[str, Any] = {"devices": devices, "precision": precision, "seed": seed}
+    claim(folder, lambda: _plan(model, corpus, schedule, start, **more), resume=resume)
     if resume and (folder / STATE).is_file():
         check_length(folder, int(read_state(folder / STATE)["global_step"]), schedule.steps, "steps")
     network = model.network.train().requires_grad_(True)
@@ -228,7 +225,7 @@ def pretrain(
         network, StreamFeed(model, corpus, schedule, seed), optimizer=schedule.optimizer, factor=schedule.factor
     )
     try:
-        trainer = _run(module, model, folder, devices, precision, checkpoint_every, resume=resume or not first)
+        trainer = _run(module, model, folder, devices, precision, checkpoint_every, resume=resume or not is_first())
     except KeyboardInterrupt:
         if (folder / STATE).is_file():
             module.load_state_dict(read_state(folder / STATE)["state_dict"])

@@ -43,12 +43,24 @@ def restore(tuner: "FineTuner", folder: str | Path, device: str) -> None:
         If the folder is damaged or holds something else.
     """
     folder = as_path("folder", folder)
-    raw = saves.read_raw(folder)
-    if raw.get("class") != KIND:
-        msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {KIND} was asked for."
-        raise WeightsError(msg)
+    raw = raw_of(folder, KIND)
     with saves.understood(folder, f"{KIND} that fits together"):
         _fill(tuner, raw, folder, device)
+
+
+def raw_of(folder: Path, kind: str) -> dict[str, Any]:
+    """Return the words of a folder, whose tensors are not read yet.
+
+    Raises
+    ------
+    WeightsError
+        If it is damaged or of another class than ``kind``.
+    """
+    raw = saves.read_raw(folder)
+    if raw.get("class") != kind:
+        msg = f"{folder} holds a {printable(raw.get('class') or raw.get('model'))}; {kind} was asked for."
+        raise WeightsError(msg)
+    return raw
 
 
 def _fill(tuner: "FineTuner", raw: Mapping[str, Any], folder: Path, device: str) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
 
+STANDARDISED = 256
+"""Cells whose vectors set the scale of a classifier's input."""
+
+
 class Task(nn.Module):
     """One objective; its parameters are those of its head."""
 
@@ -121,19 +125,22 @@ class Masked(Task):
         return model.masked_loss(tokens, masking.draw(model.is_gene(tokens), self.share, rng), rng)
 
 
+def vectors_before(model: "NetworkModel", tokens: Tokens, cells: np.ndarray) -> np.ndarray:
+    """Return the vectors of some cells for :class:`Classification`, one cell at a time, float32 (n, dim)."""
+    return np.concatenate([model.cell_vectors(tokens.select(cells[i : i + 1])) for i in range(len(cells))])
+
+
 def predict_classes(task: Classification, model: "NetworkModel", tokens: Tokens) -> np.ndarray:
     """Return the probability of each class, float32 (n_cells, n_classes)."""
     with model.computing():
         return cast("Tensor", task(model, tokens)).float().softmax(dim=-1).cpu().numpy()
 
 
-def predict_expression(
-    task: Expression, model: "NetworkModel", tokens: Tokens, batches: list[np.ndarray], seed: int
-) -> sp.csr_array:
+def predict_expression(task: Expression, model: "NetworkModel", tokens: Tokens, seed: int) -> sp.csr_array:
     """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_obs, n_vocabulary)."""
     rows, columns, values = [], [], []
     folds = max(1, round(1 / task.share))
-    for cells in batches:
+    for cells in model.batches(tokens):
         batch = tokens.select(cells)
         genes, position = np.flatnonzero(model.is_gene(batch)), model.gene_of_token(batch)
         fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds

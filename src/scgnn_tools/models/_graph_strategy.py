@@ -1,0 +1,75 @@
+"""How a gene graph goes into a Geneformer: convolutions, vectors of walks, masked attention, a contrastive loss."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scgnn_tools import genes
+from scgnn_tools._choices import integer, number
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable, say
+from scgnn_tools.fm import scnetformer
+from scgnn_tools.fm.geneformer import Geneformer
+from scgnn_tools.models._graph_cells import Edges, graph_of
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What :class:`~scgnn_tools.models.ScNetFormer` is told of its graphs, by its names; None masks all layers, or all heads."""
+
+    graph: Edges | None
+    threshold: float
+    graph_layers: int
+    walk_dim: int
+    masked_layers: tuple[int, ...] | None
+    masked_heads: tuple[int, ...] | None
+    masking: float
+    contrast: float
+    contrast_graph: Edges | None
+    contrast_threshold: float | None
+
+    def __post_init__(self) -> None:
+        integer("graph_layers", self.graph_layers, least=0)
+        integer("walk_dim", self.walk_dim, least=0)
+        number("masking", self.masking, least=0)
+        number("threshold", self.threshold)
+        number("contrast", self.contrast, least=0)
+        number("contrast_threshold", self.contrast_threshold, or_none=True)
+
+    def network(self, model: Geneformer, seed: int, **options: Any) -> scnetformer.ScNetFormer:
+        """Return a network with the weights of a Geneformer; ``options`` are further fields of its configuration."""
+        edges = genes.prior() if self.graph is None else self.graph
+        blocks, heads = range(model.sizes.n_layers), range(model.sizes.heads)
+        out = scnetformer.ScNetFormer.of(
+            model,
+            scnetformer.card(),
+            graph=graph_of(edges, model, self.threshold),
+            contrast_graph=self._other(edges, model),
+            seed=seed,
+            n_graph_layers=self.graph_layers,
+            walk_dim=self.walk_dim,
+            masked_layers=tuple(blocks) if self.masked_layers is None else self.masked_layers,
+            masked_heads=self.masked_heads,
+            masking=self.masking,
+            contrast=self.contrast,
+            **options,
+        )
+        say(f"scnetformer: {out.graph!r} of {len(out.vocabulary):,} genes; {len(heads)} heads, {len(blocks)} blocks")
+        return out
+
+    def _other(self, edges: Edges, model: Geneformer) -> Any:
+        """Return the graph of the contrastive loss where it is another one."""
+        if not self.contrast or (self.contrast_graph is None and self.contrast_threshold is None):
+            return None
+        cut = self.threshold if self.contrast_threshold is None else self.contrast_threshold
+        return graph_of(edges if self.contrast_graph is None else self.contrast_graph, model, cut)
+
+
+def positions(name: str, given: Sequence[int] | str) -> tuple[int, ...] | None:
+    """Return positions, None for all."""
+    if isinstance(given, str) and given == "all":
+        return None
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        msg = f"{name} is 'all' or a list of positions; got {printable(repr(given))}."
+        raise InputValueError(msg)
+    return tuple(integer(name, p, least=0) for p in given)
