@@ -50,8 +50,10 @@ def test_logits(tmp_path, record, data, variant):
     genes, expression, vectors, train, asked = data
     p = ScRegNet.from_checkpoint(head(record, variant, tmp_path))
     p.bind(train, genes=genes, expression=expression, embedding=vectors)
-    order = p._genes.get_indexer(genes)
-    np.testing.assert_allclose(p._x.numpy()[order], record["x"], atol=1e-5)  # their scaling, constant gene and all
+    order = p._inputs.genes.get_indexer(genes)
+    np.testing.assert_allclose(
+        p._inputs.x.numpy()[order], record["x"], atol=1e-5
+    )  # their scaling, constant gene and all
     theirs = record[f"{variant}_logits"]
     wanted = theirs[:, 1] - theirs[:, 0] if theirs.shape[1] == 2 else theirs[:, 0]
     np.testing.assert_allclose(p.score(asked), wanted, atol=1e-5)

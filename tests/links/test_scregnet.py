@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.links import link_predictor
+from scgnn_tools.links import _graph_training, link_predictor
 from scgnn_tools.links.scregnet import ScRegNet
 from scgnn_tools.metrics import grn
 from scgnn_tools.splits import audit_pairs
@@ -13,9 +13,9 @@ from scgnn_tools.splits import audit_pairs
 def test_messages_pass_over_training_edges_only(network):
     train, test, vectors, _ = network
     p = ScRegNet(max_epochs=2).fit(train, test.head(100), embedding=vectors, genes=vectors.index.to_numpy())
-    graph, genes = p.message_graph, np.asarray(p._genes)
+    graph, genes = p.message_graph, p.nodes
     edges = train[train["label"] == 1]
-    i, j = (p._genes.get_indexer(edges[c]) for c in ("tf", "target"))
+    i, j = (p._inputs.genes.get_indexer(edges[c]) for c in ("tf", "target"))
     assert graph.nnz == 2 * len(edges)
     assert (np.asarray(graph[i, j]).ravel() == 1).all()
     assert (np.asarray(graph[j, i]).ravel() == 1).all()
@@ -109,7 +109,7 @@ def test_cells_are_drawn_if_there_are_many(network):
     train, _, vectors, expression = network
     many = ad.concat([expression] * 3, index_unique="-")
     p = ScRegNet(features="expression", max_cells=50, max_epochs=2).fit(train, embedding=vectors, expression=many)
-    assert p._x.shape == (120, 50)
+    assert p._inputs.x.shape == (120, 50)
     with pytest.raises(InputValueError, match=r"None of the 120 genes of the pairs is in expression=: var_names"):
         ScRegNet(features="expression").fit(
             train, embedding=vectors, expression=ad.AnnData(np.ones((20, 3), np.float32))
@@ -138,15 +138,15 @@ def test_a_killed_training_goes_on(network, tmp_path):
 
 def test_ctrl_c_keeps_the_best_weights(network, monkeypatch):
     train, test, vectors, _ = network
-    loss, calls = ScRegNet._loss, []
+    loss, calls = _graph_training.loss, []
 
-    def interrupted(self, module, part):
+    def interrupted(module, inputs, part):
         calls.append(1)
         if len(calls) > 20:
             raise KeyboardInterrupt
-        return loss(self, module, part)
+        return loss(module, inputs, part)
 
-    monkeypatch.setattr(ScRegNet, "_loss", interrupted)
+    monkeypatch.setattr(_graph_training, "loss", interrupted)
     p = ScRegNet(max_epochs=200).fit(train, embedding=vectors)
     assert p.interrupted
     assert len(p.history) == 10  # a loss and a validation an epoch

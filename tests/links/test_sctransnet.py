@@ -83,7 +83,7 @@ def test_with_a_gcn_and_one_channel_it_is_scregnet(network):
 def test_types_and_directions_reach_the_relational_network(network):
     train, _, vectors, expression = network
     p = ScTransNet(max_epochs=1).fit(train, embedding=vectors, expression=expression)
-    graph, genes = p._graph, p._genes.to_numpy()
+    graph, genes = p._inputs.graph, p.nodes
     is_tf = torch.as_tensor([g.startswith("T") for g in genes])
     assert torch.equal(graph.types, (~is_tf).long())
     along = graph.relation == 0

@@ -113,17 +113,17 @@ def test_a_killed_training_goes_on(cls, adata, prior, tmp_path):
 
 
 def test_ctrl_c_leaves_a_model(cls, adata, prior, monkeypatch):
-    from scgnn_tools.links._graph_predictor import GraphPredictor
+    from scgnn_tools.links import _graph_training
 
-    loss, calls = GraphPredictor._loss, []
+    loss, calls = _graph_training.loss, []
 
-    def interrupted(self, network, part):
+    def interrupted(network, inputs, part):
         calls.append(1)
         if len(calls) > 9:
             raise KeyboardInterrupt
-        return loss(self, network, part)
+        return loss(network, inputs, part)
 
-    monkeypatch.setattr(GraphPredictor, "_loss", interrupted)
+    monkeypatch.setattr(_graph_training, "loss", interrupted)
     cls.setup_anndata(adata, prior=prior, use_rep="own")
     m = cls(adata, tfs=TFS, hidden=(8, 8), out=(8, 4))
     with pytest.raises(KeyboardInterrupt):

@@ -39,8 +39,8 @@ class PairNetwork:
         Of the training.
     balanced
         Each epoch draws as many negative pairs as there are positive ones, at most ``per_epoch`` together; else it takes all pairs.
-    decay, decay_every
-        The learning rate is multiplied by ``decay`` after each "epoch" or "batch".
+    decay
+        The learning rate is multiplied by it after each epoch.
     max_cells
         So many cells are drawn if there are more; None takes all.
     """
@@ -50,6 +50,7 @@ class PairNetwork:
     per_epoch = 2**13
     score_block = 2**16
     without_expression: Literal["zeros", "nan"] = "zeros"
+    _decay_every: Literal["epoch", "batch"] = "epoch"
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class PairNetwork:
         batch_size: int,
         lr: float,
         decay: float = 1.0,
-        decay_every: Literal["epoch", "batch"] = "epoch",
         max_cells: int | None,
         rng: RNG,
         device: str,
@@ -71,8 +71,7 @@ class PairNetwork:
         number("lr", lr, above=0)
         number("decay", decay, above=0, most=1)
         self._max_epochs, self._patience, self._batch_size, self._lr = max_epochs, patience, batch_size, lr
-        self._decay, self._decay_every = decay, decay_every
-        self._max_cells, self._seed, self._device = max_cells, seed(rng), resolve_device(device)
+        self._decay, self._max_cells, self._seed, self._device = decay, max_cells, seed(rng), resolve_device(device)
         self.interrupted = False
 
     @property

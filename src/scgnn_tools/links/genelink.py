@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG
 from scgnn_tools.graph import canonical
 from scgnn_tools.links._expression import GeneColumns
@@ -113,21 +113,19 @@ class GENELink(PairNetwork):
     ) -> None:
         choice("protocol", protocol, ("clean", "paper"))
         choice("score", score, ("dot", "mlp"))
-        integer("patience", patience, or_none=True)
-        number("decay", decay, above=0, most=1)
-        paper = protocol == "paper"
         super().__init__(
             max_epochs=max_epochs,
-            patience=None if paper else patience,
+            patience=patience,
             batch_size=batch_size,
             lr=lr,
-            decay=0.99 if paper else decay,
-            decay_every="batch" if paper else "epoch",
+            decay=decay,
             max_cells=max_cells,
             rng=rng,
             device=device,
         )
-        self._options = {"score": score, "always": paper}
+        if protocol == "paper":  # whatever was given
+            self._patience, self._decay, self._decay_every = None, 0.99, "batch"
+        self._options = {"score": score, "always": protocol == "paper"}
 
     def _prepare(self, columns: GeneColumns, edges: tuple[np.ndarray, np.ndarray]) -> None:
         self._x = torch.as_tensor(columns.standardised(self._genes), device=self._device)

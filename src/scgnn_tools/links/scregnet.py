@@ -18,7 +18,8 @@ from scgnn_tools._random import RNG
 from scgnn_tools.links import node_features
 from scgnn_tools.links._backbones import KINDS, check_backbone
 from scgnn_tools.links._graph_network import Shape
-from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
+from scgnn_tools.links._graph_options import MAX_CELLS, Training
+from scgnn_tools.links._graph_predictor import GraphPredictor
 from scgnn_tools.links._heads import HEADS
 from scgnn_tools.links._protocol import check_pairs
 
@@ -76,7 +77,7 @@ class ScRegNet(GraphPredictor):
     checkpoint
         File in which the state of training is kept; a run that was killed goes on from it.
     lr, weight_decay, optimizer, max_epochs, patience, every, batch_size, select
-        As in :class:`~scgnn_tools.links._graph_predictor.Training`; None takes that of the protocol.
+        As in :class:`~scgnn_tools.links._graph_options.Training`; None takes that of the protocol.
     """
 
     name = "scregnet"
@@ -209,11 +210,11 @@ class ScRegNet(GraphPredictor):
             If the expression has another number of cells, or the vectors another width, than those of the head's training.
         """
         pairs = check_pairs(pairs)
-        self._read(pairs, node_features.nodes(pairs, genes), expression, embedding)
-        network, _ = self._fitted()
+        self._inputs = self._reading.inputs(pairs, node_features.nodes(pairs, genes), expression, embedding)
+        network, inputs = self._fitted()
         for what, seen, need in (
-            (f"{self._features} features a gene", self._x.shape[1], network.input_width),
-            ("numbers a gene vector", self._d_vectors, network.vector_width),
+            (f"{self._reading.features} features a gene", inputs.x.shape[1], network.input_width),
+            ("numbers a gene vector", inputs.d_vectors, network.vector_width),
         ):
             if seen != need:
                 msg = f"The head was trained with {need} {what}; there are {seen}. It fits the data set of its training only."

@@ -15,7 +15,8 @@ from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.links._backbones import KINDS, check_backbone
 from scgnn_tools.links._graph_network import Shape
-from scgnn_tools.links._graph_predictor import MAX_CELLS, GraphPredictor, Training
+from scgnn_tools.links._graph_options import MAX_CELLS, Training
+from scgnn_tools.links._graph_predictor import GraphPredictor
 from scgnn_tools.links._heads import HEADS
 
 PROTOCOLS = {"specific": "specific", "clean": "specific", "hard-balanced": "hard-balanced", "paper": "hard-balanced"}
@@ -54,7 +55,7 @@ class ScTransNet(GraphPredictor):
     rng, device, checkpoint
         As in :class:`~scgnn_tools.links.scregnet.ScRegNet`.
     lr, weight_decay, optimizer, max_epochs, patience, every, batch_size, select
-        As in :class:`~scgnn_tools.links._graph_predictor.Training`.
+        As in :class:`~scgnn_tools.links._graph_options.Training`.
     """
 
     name = "sctransnet"
