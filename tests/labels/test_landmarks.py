@@ -29,7 +29,7 @@ def test_a_graph_of_landmarks_answers_the_others(cells, problem):
     quick = {"n_tokens": 80, "epochs_genes": 8, "max_epochs": 25, "iterations": 1}
     made = ScBiGNN(**quick, most_cells=160, cells_e=60)
     made.fit(train, labels, validation, validation_labels, unlabeled=x, rng=0)
-    assert len(made._h) == 100 + 60 + 40
+    assert len(made._fitted.h) == 100 + 60 + 40
     assert (made.scores(x).argmax(axis=1) == y).mean() > 0.9
 
 
@@ -39,7 +39,7 @@ def test_cells_that_ask_are_answered_by_chunks(problem, monkeypatch):
         train, labels, validation, validation_labels
     )
     whole = made.both(test)
-    monkeypatch.setattr("scgnn_tools.labels.scbignn.method.CHUNK", 32)
+    monkeypatch.setattr("scgnn_tools.labels.scbignn.fitted.CHUNK", 32)
     for a, b in zip(whole, made.both(test), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 

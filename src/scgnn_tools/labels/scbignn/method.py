@@ -6,25 +6,19 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._device import resolve_device
 from scgnn_tools._methods import check_options
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
-from scgnn_tools.data.batches import CHUNK
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels._registry import TRAIN_SIZE
 from scgnn_tools.labels.landmarks import landmarks
-from scgnn_tools.labels.scbignn.cell_graph import Attach
-from scgnn_tools.labels.scbignn.cell_network import CellNetwork, messages
 from scgnn_tools.labels.scbignn.config import PAPER, Config
-from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, gene_level, rounds_of
-from scgnn_tools.labels.scbignn.gene_network import GeneNetwork
-from scgnn_tools.labels.scbignn.importance import attention, importance
-from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes, fingerprint, known_again
-from scgnn_tools.nn import Propagation
+from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, rounds_of
+from scgnn_tools.labels.scbignn.fitted import Fitted
+from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes
 from scgnn_tools.store import digest
 
 READ_OUTS = ("p", "q", "both")
@@ -110,8 +104,8 @@ class ScBiGNN:
             unlabeled = unlabeled.take(landmarks(unlabeled, room))
         cells = train.beside(validation) if unlabeled is None else train.beside(validation).beside(unlabeled)
         c, n, n_validation = self.config, len(train), len(validation)
-        self._genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
-        inputs = BipartiteInputs.of(cells, self._genes)
+        genes = Genes.choose(cells, labels, c.n_genes, c.n_tokens, c.genes)
+        inputs = BipartiteInputs.of(cells, genes)
         stop = (np.arange(n, n + n_validation), validation_labels) if n_validation else (np.arange(n), labels)
         identity: dict[str, object] = {
             "method": "scbignn",
@@ -133,13 +127,13 @@ class ScBiGNN:
             checkpoint=self._checkpoint,
             identity=identity,
         )
-        steps = Steps(Nodes(self._genes, inputs, labels, *stop), plan)
+        steps = Steps(Nodes(genes, inputs, labels, *stop), plan)
         self.rounds = steps.run()
         self.history, self.interrupted = pd.concat(steps.histories, ignore_index=True), steps.interrupted
         self.table_of_rounds = rounds_of(self.rounds, cells, labels, *stop, k=c.k)
         best = min(self.rounds, key=lambda r: r.score) if n_validation else self.rounds[-1]
-        self._remember(best, inputs)
-        self.weight_p = self._choose(best, *stop) if n_validation else 0.5
+        self._fitted = Fitted.of(best, inputs, c, genes, self._device)
+        self.weight_p = _choose(best, *stop) if n_validation else 0.5
         return self
 
     @property
@@ -162,24 +156,7 @@ class ScBiGNN:
 
     def both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the log-probabilities of the gene-level and of the cell-level network, each float64 (n_cells, n_classes)."""
-        some = (
-            cells if len(cells) <= CHUNK else cells.take(np.arange(i, min(i + CHUNK, len(cells))))
-            for i in range(0, len(cells), CHUNK)
-        )
-        parts = [self._both(c) for c in some]
-        empty = np.zeros((0, self._log_q.shape[1]))
-        return (
-            np.concatenate([empty, *(q for q, _ in parts)]),
-            np.concatenate([empty, *(p for _, p in parts)]),
-        )
-
-    def _both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-        z, log_q, at = self._asked(cells)
-        with torch.no_grad():
-            log_p = torch.log_softmax(self._p.logits(z), dim=1).cpu().numpy()
-        seen = at >= 0
-        log_p[seen], log_q[seen] = self._log_p[at[seen]], self._log_q[at[seen]]
-        return log_q.astype(np.float64), log_p.astype(np.float64)
+        return self._fitted.both(cells)
 
     def of_both(self, cells: Cells) -> dict[str, np.ndarray]:
         """Return the log-probabilities of the two networks, (n_cells, n_classes) each."""
@@ -187,10 +164,7 @@ class ScBiGNN:
 
     def represent(self, cells: Cells) -> np.ndarray:
         """Return what the last layer of the cell-level network sees of each cell, float32 (n_cells, d)."""
-        z, _, at = self._asked(cells)
-        out, graph = torch.cat(z, dim=1).cpu().numpy(), torch.cat(self._z, dim=1).cpu().numpy()
-        out[at >= 0] = graph[at[at >= 0]]
-        return out
+        return self._fitted.represent(cells)
 
     def gene_importance(self, cells: Cells) -> np.ndarray:
         """Return the attention that each gene receives in these cells, float64 (n_genes,); NaN for a gene that is no token.
@@ -198,83 +172,33 @@ class ScBiGNN:
         For each pair of genes the attention from one to the other is averaged over the cells that express both; a gene's importance is
         the sum over the genes that attend to it.
         """
-        out = np.full(cells.expression.shape[1], np.nan)
-        out[self._genes.tokens] = importance(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
-        return out
+        return self._fitted.importance(cells)
 
     def gene_graph(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean attention from gene to gene in these cells, and how many express both, float64 (n_genes, n_genes) each.
 
         Both are 0 for genes that are no tokens.
         """
-        n = cells.expression.shape[1]
-        at, out = self._genes.tokens, (np.zeros((n, n)), np.zeros((n, n)))
-        found = attention(self._q, BipartiteInputs.of(cells, self._genes).tokens, self._device)
-        for whole, part in zip(out, found, strict=True):
-            whole[np.ix_(at, at)] = part
-        return out
+        return self._fitted.gene_graph(cells)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return all that :meth:`restore` needs."""
-        tensors = {f"q.{k}": v.cpu().numpy() for k, v in self._q.state_dict().items()}
-        tensors |= {f"p.{k}": v.cpu().numpy() for k, v in self._p.state_dict().items()}
-        tensors |= {f"z.{i}": z.cpu().numpy() for i, z in enumerate(self._z)}
-        tensors |= {f"genes.{k}": v for k, v in asdict(self._genes).items()}
-        tensors |= {"h": self._h, "log_q": self._log_q, "log_p": self._log_p, "prints": self._prints}
-        config = {"config": asdict(self.config), "weight_p": self.weight_p, "scale": self._scale}
-        return tensors, config | {"rounds": self.table_of_rounds}
+        tensors, config = self._fitted.state()
+        return tensors, config | {"weight_p": self.weight_p, "rounds": self.table_of_rounds}
 
     def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScBiGNN":
         """Become the method that :meth:`state` was asked of."""
-
-        def part(prefix: str) -> dict[str, Any]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        def filled(network: torch.nn.Module, prefix: str) -> Any:
-            network.load_state_dict({k: torch.as_tensor(v) for k, v in part(prefix).items()})
-            return network.to(self._device).eval()
-
-        self.config = c = Config(**config["config"])
-        self._genes = Genes(**part("genes."))
-        n_classes = tensors["log_p"].shape[1]
-        self._q = filled(GeneNetwork.of(c, len(self._genes.tokens), n_classes), "q.")
-        self._p = filled(CellNetwork.of(c, len(self._genes.columns), n_classes), "p.")
-        self._z = [torch.as_tensor(tensors[f"z.{i}"], device=self._device) for i in range(c.n_hops + 1)]
-        self._h, self._log_q, self._log_p = tensors["h"], tensors["log_q"], tensors["log_p"]
-        self._prints, self._attach = tensors["prints"], Attach(self._h, c.k)
-        self.weight_p, self._scale = float(config["weight_p"]), float(config["scale"])
+        self._fitted = Fitted.restore(tensors, config, self._device)
+        self.config, self.weight_p = self._fitted.config, float(config["weight_p"])
         self.table_of_rounds = config.get("rounds", {})
         return self
 
-    def _remember(self, best: Round, inputs: BipartiteInputs) -> None:
-        """Keep what new cells need: the networks, and the states of the graph's cells, which stay as they are."""
-        self._q, self._p, self._scale = best.q, best.p, best.scale
-        self._h, self._log_q, self._log_p = best.h, best.log_q, best.log_p
-        features = Propagation(inputs.features, device=self._device)
-        with torch.no_grad():
-            a = messages(self.config, best.a, self._device)
-            self._z = self._p.states(torch.as_tensor(self._h, device=self._device), features, a)
-        self._prints, self._attach = fingerprint(inputs), Attach(self._h, self.config.k)
 
-    def _choose(self, best: Round, rows: np.ndarray, labels: np.ndarray) -> float:
-        """Return the weight of p that makes the labels of the validation cells most likely."""
-        at, grid = np.arange(len(labels)), np.linspace(0, 1, 11)
-        log_p, log_q = best.log_p[rows].astype(np.float64), best.log_q[rows].astype(np.float64)
-        return float(grid[np.argmin([-mixture(w, log_p, log_q)[at, labels].mean() for w in grid])])
-
-    def _asked(self, cells: Cells) -> tuple[list[torch.Tensor], np.ndarray, np.ndarray]:
-        """Return the states of cells attached to the graph, log q, and the row of the graph of those that are in it, else -1."""
-        inputs = BipartiteInputs.of(cells, self._genes)
-        h, log_q = gene_level(self._q, inputs.tokens, self._device)
-        h /= self._scale
-        with torch.no_grad():
-            z = self._p.attached(
-                torch.as_tensor(h, device=self._device),
-                Propagation(inputs.features, device=self._device),
-                messages(self.config, self._attach(h), self._device),
-                self._z,
-            )
-        return z, log_q, known_again(fingerprint(inputs), self._prints)
+def _choose(best: Round, rows: np.ndarray, labels: np.ndarray) -> float:
+    """Return the weight of p that makes the labels of the validation cells most likely."""
+    at, grid = np.arange(len(labels)), np.linspace(0, 1, 11)
+    log_p, log_q = best.log_p[rows].astype(np.float64), best.log_q[rows].astype(np.float64)
+    return float(grid[np.argmin([-mixture(w, log_p, log_q)[at, labels].mean() for w in grid])])
 
 
 def mixture(weight: float, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
