@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError, WeightsError
+from scgnn_tools._random import torch_random
 from scgnn_tools.models import ScRegNet, ScTransNet
 
 TFS = ["SPI1", "STAT1", "IRF7", "CEBPB", "NFKB1"]
@@ -74,6 +75,15 @@ def test_train_predict_represent(model, adata, prior):
     assert z.dtype == np.float32
     assert z.shape == (adata.n_vars, 4 if model.method == "scregnet" else 8)
     assert np.isfinite(z).all()
+
+
+def test_live_dropout_is_drawn_from_the_seed(adata, prior):
+    ScRegNet.setup_anndata(adata, prior=prior, use_rep="own")
+    model = ScRegNet(adata, tfs=TFS, protocol="paper").train(max_epochs=2)
+    with torch_random(0):
+        first = model.get_latent_representation()
+    with torch_random(1):
+        np.testing.assert_array_equal(model.get_latent_representation(), first)
 
 
 def test_save_and_load(model, adata, prior, tmp_path):

@@ -65,6 +65,17 @@ def test_groups_differ_where_they_do(adata, replicate_key):
     assert f"more active in stim: {c.factors['source'][0]}" in c.verdict
 
 
+def test_tables_and_words_name_genes_alike(adata):
+    var = pd.DataFrame({"symbol": adata.var_names}, index=[f"id{i}" for i in range(adata.n_vars)])
+    other = ad.AnnData(adata.X, obs=adata.obs, var=var)
+    edges = adata.uns["sgt_grn"]["edges"]
+    both = {g: edges[edges["group"] == g][["source", "target", "score"]] for g in ("stim", "ctrl")}
+    sgt.tl.grn_from_edges(other, both, groupby="condition", gene_key="symbol", organism="human")
+    c = sgt.tl.compare_grn(other, "stim", "ctrl")
+    assert set(c.factors["source"]) == {"F1", "F2"}
+    assert "more active in stim: F1" in c.verdict
+
+
 @pytest.mark.parametrize("replicate_key", [None, "donor"])
 def test_which_group_is_called_a_decides_nothing(adata, replicate_key):
     one, other = (

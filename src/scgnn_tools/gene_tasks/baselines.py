@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scgnn_tools._axes import fixed_signs
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content
@@ -44,7 +45,7 @@ def cell_baselines(adata: "AnnData", *, layer: str | None = None) -> dict[str, n
     k = min(50, min(x.shape) - 1)
     if k > 0 and x.nnz:
         _, s, vt = svds(x, k, rng=np.random.default_rng(0))
-        out["coexpression (SVD)"] = (vt.T * s).astype(np.float32)[place]
+        out["coexpression (SVD)"] = (fixed_signs(vt.T) * s).astype(np.float32)[place]
     out["mean expression"] = np.asarray(x.mean(axis=0), dtype=np.float32).reshape(-1, 1)[place]
     return out
 

@@ -157,7 +157,7 @@ class GraphPredictor:
     def represent(self) -> pd.DataFrame:
         """Return what the head sees of each gene, float32, indexed by gene; as a factor and as a target if they differ."""
         network, inputs = self._fitted()
-        with torch.no_grad():
+        with torch.no_grad(), torch_random(self._seed):
             a, b = network.genes(inputs.graph, inputs.x, inputs.vectors)
         both = a if a is b else torch.cat([a, b], dim=1)
         return pd.DataFrame(both.cpu().numpy(), index=inputs.genes)

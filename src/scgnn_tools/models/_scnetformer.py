@@ -27,7 +27,6 @@ from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import digest
 from scgnn_tools.train.arguments import Devices, checked, move, one_device
-from scgnn_tools.train.fitting import budget_of, fit_task
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.tasks import Masked
 
@@ -222,6 +221,8 @@ class ScNetFormer:
         move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
         tokens = self._setup.tokens(self.model, self.adata)
         train, validation = split(self.model, tokens, self._seed)
+        from scgnn_tools.train.fitting import budget_of, fit_task
+
         budget = budget_of(self.model, max_tokens)
         steps = max_epochs * max(1, int(tokens.lengths[np.r_[train, validation]].sum() // budget))
         how: dict[str, Any] = {

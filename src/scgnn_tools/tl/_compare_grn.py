@@ -120,10 +120,10 @@ def compare_grn(
     names, control = (str(a), str(b)), pd.DataFrame()
     if parts is not None and (cells := _cells(target, layer)) is not None:
         edges, factors, control = beside_random_groups(edges, factors, *cells, parts, random, flip=names[0] > names[1])
-    said = comparison_said(edges, factors, control, names, donors=replicate_key is not None, n_targets=n_targets)
     if "gene_key" in params:
         called = shown_names(target, params)
         edges, factors = renamed(edges, called), renamed(factors, called)
+    said = comparison_said(edges, factors, control, names, donors=replicate_key is not None, n_targets=n_targets)
     out = GrnComparison(edges, factors, counted(edges), control, names, said)
     for line in said.splitlines():
         say(f"compare_grn: {line}")

@@ -1,6 +1,5 @@
 """What decides the result of a training, for its plan: a model's content, the weights that a run began with, the folder of the run."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from scgnn_tools.fm.scnetformer.graph import TokenGraph
 from scgnn_tools.store import RunFolder, digest
 from scgnn_tools.train._resume import weights_digest
 from scgnn_tools.train.full_batch import AGAIN
+from scgnn_tools.train.processes import is_first
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -58,8 +58,3 @@ def claim(folder: Path | None, plan: Callable[[], Mapping[str, object]], *, resu
     """Make a folder that of a run; of several processes, only the first forgets what is there without ``resume``."""
     if folder is not None:
         RunFolder(folder, plan(), resume=resume or not is_first(), hint=AGAIN)
-
-
-def is_first() -> bool:
-    """Tell whether this is the first of several processes that train together, or the only one."""
-    return int(os.environ.get("LOCAL_RANK", 0)) == 0

@@ -28,6 +28,11 @@ def launched() -> bool:
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
+def is_first() -> bool:
+    """Tell whether this is the first of several processes that train together, or the only one."""
+    return int(os.environ.get("LOCAL_RANK", 0)) == 0
+
+
 def in_notebook() -> bool:
     """Tell whether there is no script that could be started once more."""
     return hasattr(sys, "ps1") or "ipykernel" in sys.modules
