@@ -28,15 +28,17 @@ from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable, say
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
+from scgnn_tools._write import as_path
 from scgnn_tools.annotation.gene_graph import by_name
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells, label_method
 from scgnn_tools.labels import train_size as _train_size
 from scgnn_tools.labels.gene_graph import key_of
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
-from scgnn_tools.models import _label_saving as saving
 from scgnn_tools.models import _scvi
+from scgnn_tools.models._files import reading, write_folder
 from scgnn_tools.models._label_cells import Reader
+from scgnn_tools.models._label_saving import model_of, options_of, tuners_of, words_of
 from scgnn_tools.models._label_training import asked, split
 from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.models._shown import trained
@@ -240,7 +242,21 @@ class CellLabelModel(ScviSetup):
         InputValueError
             If it is not trained, or the folder is there and ``overwrite`` is not set.
         """
-        saving.save(self, self._trained(), folder, overwrite=overwrite)
+        tensors, method = self._trained().state()
+        about = {
+            **words_of(self._reader, self._options),
+            "classes": list(self.classes),
+            "seed": self._seed,
+            "temperature": self._temperature,
+            "method": method,
+            "history": self.history,
+        }
+
+        def beside(part: Path) -> None:
+            for name, tuner in tuners_of(self._options).items():
+                tuner.save(part / name)
+
+        write_folder(folder, type(self).__name__, tensors, about, overwrite=overwrite, beside=beside)
 
     @classmethod
     def load(
@@ -276,8 +292,19 @@ class CellLabelModel(ScviSetup):
         GeneMatchError
             If ``adata`` has too few of the genes.
         """
-        out = cls.__new__(cls)
-        saving.restore(out, folder, model, device, options)
+        out, path = cls.__new__(cls), as_path("folder", folder)
+        with reading(path, cls.__name__) as (tensors, about):
+            options = options_of(path, about, options, device)
+            out._prepare(
+                _scvi.Setup(**about["setup"]), about["use_rep"], model_of(path, about, model), about["seed"], options
+            )
+            fitted: Any = label_method(cls.method, device=device, **options)
+            fitted.restore(tensors, about["method"])
+            out._fitted, out._temperature = fitted, float(about["temperature"])
+            out.classes, out.history = np.array(about["classes"], dtype=object), about["history"]
+            if len(out.classes) < 2 or not set(about["classes"]) <= set(out._reader.setup.classes):
+                msg = "its classes are not among those that it was set up with"
+                raise ValueError(msg)
         out.adata = adata
         if adata is not None:
             out._reader.read(adata)
