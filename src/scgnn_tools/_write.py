@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable
 
@@ -302,6 +303,7 @@ def _to_disk(path: Path) -> None:
 
 def check_replaceable(folder: Path, *, overwrite: bool, known: Callable[[Path], Collection[str]]) -> None:
     """Refuse a folder that :func:`write_folder` would not replace."""
+    choice("overwrite", overwrite, (True, False))
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -169,3 +169,8 @@ def test_what_cannot_be_compared(adata, a, b, more, error, says):
     adata.obs["cell"] = adata.obs_names
     with pytest.raises(error, match=says):
         sgt.tl.compare_grn(adata, a, b, **more)
+
+
+def test_a_network_is_not_compared_with_itself(adata):
+    with pytest.raises(InputValueError, match=r"a and b are the same network, other\. Pass two"):
+        sgt.tl.compare_grn(adata, "other", "other")

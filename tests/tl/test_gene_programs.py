@@ -7,7 +7,7 @@ import pytest
 from tests._compare import changed
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools.data import open_expression
 
 
@@ -95,3 +95,16 @@ def test_the_losses_are_drawn(tmp_path):
     sgt.pl.training(history).savefig(tmp_path / "a.png")
     with pytest.raises(InputValueError, match="Train first"):
         sgt.pl.training(pd.DataFrame())
+
+
+def test_flags_of_genes_are_read_in_one_way(pbmc68k):
+    pbmc68k = pbmc68k.copy()
+    pbmc68k.varm["v"] = np.random.default_rng(0).normal(size=(pbmc68k.n_vars, 8)).astype(np.float32)
+    how = {"use_rep": "v", "resolution": 1, "min_genes": 3}
+    flags = pd.array([True, None] * (pbmc68k.n_vars // 2) + [True] * (pbmc68k.n_vars % 2), dtype="boolean")
+    pbmc68k.var["highly_variable"] = flags
+    sgt.tl.gene_programs(pbmc68k, **how)
+    assert pbmc68k.var["sgt_programs"].notna().sum() <= flags.sum()
+    pbmc68k.var["highly_variable"] = "False"
+    with pytest.raises(InputTypeError, match="'highly_variable' is no boolean column of var"):
+        sgt.tl.gene_programs(pbmc68k, **how)

@@ -42,7 +42,15 @@ from scgnn_tools.models._label_saving import model_of, options_of, tuners_of, wo
 from scgnn_tools.models._label_training import asked, split
 from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.models._shown import trained
-from scgnn_tools.train.arguments import Devices, checked, from_ckpt_path, need_training, one_device, state_path
+from scgnn_tools.train.arguments import (
+    Devices,
+    checked,
+    from_ckpt_path,
+    need_training,
+    one_device,
+    refuse_of_train,
+    state_path,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -99,6 +107,7 @@ class CellLabelModel(ScviSetup):
         if use_rep is not None and model is not None:
             msg = "Vectors are taken from obsm (use_rep=) or made by a foundation model (model=); pass one of the two."
             raise InputValueError(msg)
+        refuse_of_train(type(self).__name__, options)
         label_method(self.method, **options)  # a wrong option is an error before any work
         self._reader = Reader(setup, use_rep, model)
         self._options, self._seed, self._temperature = options, seed(rng), 1.0

@@ -10,6 +10,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.integration import Integrator
 from scgnn_tools.models._recorded import is_recorded, record, recorded
@@ -233,6 +234,7 @@ class CGC:
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "CGC":
         """Read what :meth:`save` wrote, to go on with other cells or the same ones, whose genes may be in any order."""
+        model = load("cgc", checkpoint=as_path("folder", folder), **options)
         if not is_recorded(adata, SETUP):
             cls.setup_anndata(adata)
-        return cls(adata, model=load("cgc", checkpoint=folder, **options))  # type: ignore[arg-type]
+        return cls(adata, model=model)  # type: ignore[arg-type]

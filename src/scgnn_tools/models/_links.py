@@ -25,7 +25,15 @@ from scgnn_tools.models._link_inputs import collected, set_up
 from scgnn_tools.models._link_scores import best_targets, probability
 from scgnn_tools.models._recorded import is_recorded, recorded
 from scgnn_tools.models._shown import trained
-from scgnn_tools.train.arguments import Devices, checked, from_device, need_training, one_device, state_path
+from scgnn_tools.train.arguments import (
+    Devices,
+    checked,
+    from_device,
+    need_training,
+    one_device,
+    refuse_of_train,
+    state_path,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -74,6 +82,7 @@ class LinkModel:
         **options: Any,
     ) -> None:
         setup = self._find(adata)
+        refuse_of_train(type(self).__name__, options)
         link_predictor(self.method, **options)  # a wrong option is an error before any work
         self._options, self._seed = options, seed(rng)
         data = collected(

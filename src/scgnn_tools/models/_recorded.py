@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from scgnn_tools._errors import MissingKeyError
+from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._fields import root
 from scgnn_tools._keys import ROOT
 from scgnn_tools._modality import only_anndata
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 def record(adata: "AnnData", entry: str, **given: Any) -> None:
     """Write what is not None to ``uns["sgt"][entry]``; an organism without tables is refused before."""
+    if adata.is_view:
+        msg = "A view cannot be set up, since it cannot be written to. Pass adata.copy()."
+        raise InputValueError(msg)
     if given.get("organism") is not None:
         checked_organism(given["organism"])
     adata.uns[ROOT] = {**root(adata), entry: {k: v for k, v in given.items() if v is not None}}

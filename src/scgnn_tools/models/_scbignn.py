@@ -7,6 +7,7 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._deprecated import renamed
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._threads import by_size
 from scgnn_tools.labels.scbignn.em import ROUND
 from scgnn_tools.models._cell_labels import CellLabelModel
@@ -126,6 +127,13 @@ class ScBiGNN(CellLabelModel):
         """
         integer("min_cells", min_cells)
         asked = self.adata if adata is None else adata
+        genes = list(self._reader.setup.genes)
+        like = isinstance(others, list | tuple) and all(
+            isinstance(one, ScBiGNN) and list(one._reader.setup.genes) == genes for one in others
+        )
+        if not like:
+            msg = f"others is a list of trained ScBiGNN over the same genes; got {others!r}."
+            raise InputValueError(msg)
         graphs = [one._trained().gene_graph(one._ask(asked)[0]) for one in (self, *others)]
         (mine, n_cells), names = graphs[0], np.asarray(self._reader.setup.genes)
         kept = [(n >= min_cells) & ~np.eye(len(n), dtype=bool) for _, n in graphs]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scgnn_tools._choices import number
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
@@ -114,6 +114,9 @@ class ScNetFormer:
             masked_layers=positions("masked_layers", masked_layers), masked_heads=positions("masked_heads", masked_heads),
             masking=masking, contrast=contrast, contrast_graph=contrast_graph, contrast_threshold=contrast_threshold,
         )  # fmt: skip
+        if model is not None and not isinstance(model, Geneformer):
+            msg = f"model is a Geneformer, loaded with sgt.fm.load('geneformer', checkpoint=…), or None; got {model!r}."
+            raise InputTypeError(msg)
         own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
         if model is None:
             model = untrained_geneformer(adata, rng=self._seed, **self._setup.names, **options)
@@ -325,6 +328,7 @@ class ScNetFormer:
     @classmethod
     def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "ScNetFormer":
         """Read what :meth:`save` wrote, to go on with other cells or the same ones."""
+        model = load("scnetformer", checkpoint=as_path("folder", folder), **options)
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
-        return cls(adata, model=load("scnetformer", checkpoint=folder, **options))  # type: ignore[arg-type]
+        return cls(adata, model=model)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """Networks with random weights over the genes of one's own cells, to be pretrained."""
 
+import inspect
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +11,15 @@ import scipy.sparse as sp
 from scgnn_tools._choices import integer, number
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
+from scgnn_tools._methods import check_options
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import open_expression
-from scgnn_tools.fm import cgc
+from scgnn_tools.fm import NetworkModel, cgc
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
+from scgnn_tools.fm.cgc.config import CGCConfig
 from scgnn_tools.fm.cgc.sources import read_graph, read_text
 from scgnn_tools.fm.geneformer import Geneformer
+from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.genes import gene_names, human_symbols
 from scgnn_tools.train.corpus import Corpus, corpus_genes
 
@@ -69,7 +74,7 @@ def untrained_cgc(
         As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
         ``variant``, ``thinning``, ….
     """
-    _check_sizes(options, min_cells)
+    _check_sizes(cgc.CGCModel, CGCConfig, options, min_cells)
     if not graph and coexpression is not None:
         msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
         raise InputValueError(msg)
@@ -105,7 +110,7 @@ def untrained_geneformer(
 
     ``options`` are those of :meth:`~scgnn_tools.fm.geneformer.Geneformer.untrained`.
     """
-    _check_sizes(options, min_cells)
+    _check_sizes(Geneformer, GeneformerConfig, options, min_cells)
     x = sp.csc_array(open_expression(adata, layer=layer, every_feature=True).log_normalized())
     symbols = human_symbols(gene_names(adata.var, gene_key=gene_key))
     first = np.zeros(len(symbols), dtype=bool)
@@ -121,8 +126,10 @@ def untrained_geneformer(
     return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)
 
 
-def _check_sizes(options: dict[str, Any], min_cells: Any) -> None:
-    """Refuse sizes that no network has, before any work."""
+def _check_sizes(kind: type[NetworkModel], sizes: type, options: dict[str, Any], min_cells: Any) -> None:
+    """Refuse options that the network lacks, and sizes that none has, before any work."""
+    own = [n for n, p in inspect.signature(kind.__init__).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    check_options(kind.__name__, options, [*(f.name for f in fields(sizes)), *own, "device", "precision"])
     integer("min_cells", min_cells)
     for name, least in SIZES.items():
         if name in options:

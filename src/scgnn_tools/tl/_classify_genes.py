@@ -145,6 +145,9 @@ def classify_genes(
         raise InputValueError(msg)
     contexts = None
     if method == "finetune":
+        if use_rep is not None:
+            msg = "method='finetune' tunes model=, and no vectors of use_rep=. Leave one of them out."
+            raise InputValueError(msg)
         contexts = contexts_of(adata, model, n_cells=n_cells, layer=layer, gene_key=gene_key, rng=number)
         given, names = {contexts.model.card.name: contexts.vectors()}, contexts.symbols
     else:

@@ -152,6 +152,9 @@ def _networks(
             f"nor a network in uns (networks: {listed(keys)}). Two of a kind are compared; with groupby= any two groups of cells."
         )
         raise MissingKeyError(msg)
+    if a == b:
+        msg = f"a and b are the same network, {printable(a)}. Pass two."
+        raise InputValueError(msg)
     found = tuple(edges_of(adata, n, n_targets=n_targets) for n in (a, b))
     return found, network(adata, a).get("params", {}), ""  # type: ignore[return-value]
 

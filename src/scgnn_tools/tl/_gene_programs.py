@@ -154,17 +154,10 @@ def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | Non
     """Return the positions of the genes to work on, of those that have a vector."""
     known = np.isfinite(vectors).all(axis=1) & (np.abs(vectors).sum(axis=1) > 0)
     if genes is None:
-        wanted = (
-            adata.var["highly_variable"].to_numpy(bool)
-            if "highly_variable" in adata.var
-            else expression.peak_and_mean[1] > 0
-        )
+        variable = "highly_variable" in adata.var
+        wanted = _flags(adata, "highly_variable") if variable else expression.peak_and_mean[1] > 0
     elif isinstance(genes, str):
-        flags = column_of(adata.var, genes, "genes", "var")
-        if flags.dtype != bool:
-            msg = f"genes={printable(genes)!r} is no boolean column of var, but of {flags.dtype}. Pass one, or a list of names."
-            raise InputTypeError(msg)
-        wanted = flags.to_numpy()
+        wanted = _flags(adata, genes)
     else:
         missing = [g for g in genes if g not in adata.var_names]
         if missing:
@@ -176,3 +169,14 @@ def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | Non
         msg = f"{len(out)} of the chosen genes have a vector; at least 3 are wanted."
         raise InputValueError(msg)
     return out
+
+
+def _flags(adata: "AnnData", key: str) -> np.ndarray:
+    """Return a boolean column of ``var``, bool (n_vars,); a gene without a value is none of them."""
+    flags = column_of(adata.var, key, "genes", "var")
+    if not pd.api.types.is_bool_dtype(flags):
+        msg = (
+            f"genes={printable(key)!r} is no boolean column of var, but of {flags.dtype}. Pass one, or a list of names."
+        )
+        raise InputTypeError(msg)
+    return flags.fillna(False).to_numpy(bool)

@@ -2,7 +2,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
@@ -53,6 +53,24 @@ def checked(train: Callable[P, R]) -> Callable[P, R]:
         return train(*args, **kwargs)
 
     return inner
+
+
+OF_TRAIN = {
+    "device": "accelerator",
+    "devices": "devices",
+    "checkpoint": "folder",
+    "folder": "folder",
+    "resume": "resume",
+}
+"""Options of methods that a model class takes in :meth:`train`, and their word there."""
+
+
+def refuse_of_train(who: str, options: Iterable[str]) -> None:
+    """Refuse, in the constructor of a model, what says where it trains and where the state of that is kept."""
+    for name in options:
+        if name in OF_TRAIN:
+            msg = f"{name} is no option of {who}. Pass {OF_TRAIN[name]}= to train()."
+            raise InputValueError(msg)
 
 
 def need_training(model: object, part: T | None) -> T:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scgnn_tools import _choices
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
+from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import NetworkModel
@@ -93,6 +94,7 @@ class FineTuner:
         if not isinstance(model, NetworkModel):
             msg = f"Only networks are tuned; got {model!r}. Load one with sgt.fm.load('scgpt', checkpoint=…)."
             raise InputValueError(msg)
+        adata = only_anndata(adata)
         _choices.choice("task", task, get_args(TaskName))
         _choices.choice("adapt", adapt, get_args(Adapt))
         _choices.integer("rank", rank)
