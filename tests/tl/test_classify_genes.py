@@ -208,8 +208,8 @@ def test_genes_of_the_test_fold_are_in_no_loss(in_context):
 def test_what_is_wrong_with_tuning_is_said(in_context):
     with pytest.raises(InputValueError, match="wants model="):
         sgt.tl.classify_genes(in_context, of(in_context), method="finetune")
+    both = {"model": network(in_context), "use_rep": "v"}
     with pytest.raises(InputValueError, match="tunes model=, and no vectors of use_rep"):
-        both = {"model": network(in_context), "use_rep": "v"}
         sgt.tl.classify_genes(in_context, of(in_context), method="finetune", **both)
     with pytest.raises(InputValueError, match="'forest' or 'finetune'"):
         sgt.tl.classify_genes(in_context, of(in_context), method="svm")
