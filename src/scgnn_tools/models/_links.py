@@ -262,7 +262,7 @@ class LinkModel:
         """
         tensors, config = self._trained().state()
         about = {
-            "options": {k: v for k, v in self._options.items() if k != "device"}, "seed": self._seed, "params": self.params,
+            "options": self._options, "seed": self._seed, "params": self.params,
             "predictor": config, "history": self.history,
             "columns": list(map(str, self._genes.symbols)), "names": list(map(str, self._genes.names)), "tfs": list(map(str, self._tfs)),
         }  # fmt: skip
