@@ -78,6 +78,14 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path, ctrl_
         other.fit(seen(), rng=0)
 
 
+def test_of_several_processes_only_the_first_forgets_what_is_there(tmp_path, monkeypatch):
+    perturbation_method("cgc", **{**HOW, "max_epochs": 1}, folder=tmp_path).fit(seen(), rng=0)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    other = perturbation_method("cgc", **{**HOW, "max_epochs": 1, "lr": 0.1}, folder=tmp_path, resume=False)
+    with pytest.raises(InputValueError, match="holds another run, which differs in lr"):
+        other.fit(seen(), rng=0)
+
+
 def test_ablations_and_bad_input():
     for option in ("graph", "pretrain", "residual"):
         method = perturbation_method("cgc", **{**HOW, "max_epochs": 1}, **{option: False})

@@ -1,6 +1,5 @@
 """What the foundation models that are tuned on batches have in common: tokens, the training, vectors, and what is kept of them."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from scgnn_tools._write import as_path
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.integration._protocol import Batches
-from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.store import digest
 from scgnn_tools.train import weights_digest
 from scgnn_tools.train.batch_task import BatchTask
 from scgnn_tools.train.fitting import fit_task
-from scgnn_tools.train.full_batch import AGAIN
-from scgnn_tools.train.plans import model_parts
+from scgnn_tools.train.plans import claim, model_parts
 
 WARMUP = 50
 ROWS, COLUMNS, VALUES, SHAPE = (f"to_vocabulary.{part}" for part in ("rows", "columns", "values", "shape"))
@@ -119,10 +117,7 @@ class TunedNetwork:
             "max_epochs": self.max_epochs, "patience": self.patience, "lr": self._rate(), "warmup": min(WARMUP, max(1, steps // 4)),
             "seed": draw, "max_cells": self.max_cells,
         }  # fmt: skip
-        if self.folder is not None:
-            plan = self._plan(task, tokens, train, held, how)
-            first = int(os.environ.get("LOCAL_RANK", 0)) == 0
-            RunFolder(self.folder, plan, resume=self.resume or not first, hint=AGAIN)
+        claim(self.folder, lambda: self._plan(task, tokens, train, held, how), resume=self.resume)
         self.history = fit_task(
             self.model,
             task,

@@ -14,11 +14,9 @@ from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, scgpt
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
 from scgnn_tools.fm.given import borrowed, check_given, with_flags
-from scgnn_tools.store import RunFolder
 from scgnn_tools.train import weights_digest
 from scgnn_tools.train.fitting import fit_task
-from scgnn_tools.train.full_batch import AGAIN
-from scgnn_tools.train.plans import model_parts
+from scgnn_tools.train.plans import claim, model_parts
 
 PUBLISHED_RATE = 1e-4
 ALL = 10**9
@@ -159,7 +157,7 @@ class FlaggedNetwork:
         ):  # new weights are as the seed, the sizes and the cells say; singular vectors differ in their last digits
             plan["starting weights"] = weights_digest(self.model.network.state_dict())
         at = self.folder / f"{self.name}-{data[:16]}"
-        RunFolder(at, plan, resume=self.resume, hint=AGAIN)
+        claim(at, lambda: plan, resume=self.resume)
         return at
 
     def save_network(self, folder: str | Path, *, overwrite: bool = False) -> None:
