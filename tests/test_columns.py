@@ -46,3 +46,22 @@ def test_a_row_without_a_value_is_of_no_group(values, says):
         whole_column(frame, "donor", "donor_key")
     asked = np.array([True, False, False])
     assert whole_column(frame, "donor", "donor_key", asked=asked).equals(frame["donor"])
+
+
+@pytest.mark.parametrize("values", [[1, "1", 2], [1, "1", None], pd.Categorical([1, "1", 2]), [True, "True", "b"]])
+def test_two_values_that_are_written_alike(values):
+    frame = pd.DataFrame({"kind": pd.Series(values, dtype=None if isinstance(values, pd.Categorical) else object)})
+    with pytest.raises(
+        InputValueError, match=r"adata\.obs\['kind'\] holds (1|True) and the text '(1|True)', .*astype\('string'\)"
+    ):
+        column_of(frame, "kind", "groupby")
+    frame["kind"] = frame["kind"].astype("string")
+    assert column_of(frame, "kind", "groupby").nunique() == 2 - pd.isna(values[2]).real
+
+
+@pytest.mark.parametrize(
+    "values", [[1, "2", None], [np.nan, "nan", "a"], [1, 1, 2], [["A", "B"], "A+B", None], pd.Categorical([1, 2, None])]
+)
+def test_values_that_are_told_apart(values):
+    frame = pd.DataFrame({"kind": pd.Series(values, dtype=None if isinstance(values, pd.Categorical) else object)})
+    assert column_of(frame, "kind", "groupby") is not None

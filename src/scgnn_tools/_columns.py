@@ -18,7 +18,7 @@ def column_of(frame: pd.DataFrame, key: Any, name: str, where: str = "obs") -> p
     MissingKeyError
         If there is none; the message names those that there are, and one that is spelt alike.
     InputValueError
-        If there are several of that name.
+        If there are several of that name, or it holds a text and something else that is written alike, such as "1" and 1.
     """
     there(name, key, frame.columns, where)
     n = int((frame.columns == key).sum())
@@ -29,7 +29,23 @@ def column_of(frame: pd.DataFrame, key: Any, name: str, where: str = "obs") -> p
             f"{table} = {table}.loc[:, ~{table}.columns.duplicated()]."
         )
         raise InputValueError(msg)
+    column = f"{'' if '.' in where else 'adata.'}{where}[{printable(key)!r}]"
+    check_texts(frame[key], column, f", {column} = {column}.astype('string'),")
     return frame[key]
+
+
+def check_texts(values: pd.Series, shown: str, todo: str = "") -> None:
+    """Refuse "1" beside 1: groups are told apart by their text, and these two would be one without a word."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = pd.Series(values.dropna().unique().astype(object))
+    if values.dtype != object or pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty"):
+        return
+    texts = {v for v in values if isinstance(v, str)}
+    alike = sorted(texts & {str(v) for v in values if not isinstance(v, str)})
+    if alike:
+        one = printable(alike[0])
+        msg = f"{shown} holds {one} and the text {one!r}, which are written alike. Make them one{todo} or give them two names."
+        raise InputValueError(msg)
 
 
 def without_value(values: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import numpy as np
 from pandas.errors import InvalidIndexError
 
+from scgnn_tools._choices import did_you_mean, listed
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
 from scgnn_tools._log import printable
 
@@ -63,8 +64,12 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
     def inner(*args: Any, **kwargs: Any) -> Any:
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:  # one too many, or missing: Python's own words name it
-            return call(*args, **kwargs)
+        except TypeError:
+            strange = [n for n in kwargs if n not in wanted]
+            if strange and not takes_options:
+                msg = f"{call.__name__}() got an unexpected keyword argument {strange[0]!r}; its arguments are: {listed(wanted)}."
+                raise InputTypeError(msg + did_you_mean(strange[0], wanted)) from None
+            return call(*args, **kwargs)  # one too many, or missing: Python's own words name it
         given = bound.arguments
         for name in flags:
             _check(name, "bool", given.get(name, False))

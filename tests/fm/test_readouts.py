@@ -93,6 +93,9 @@ def test_wrong_requests_are_named(model, cells):
         model.embed_genes(cells, weights="mean")
     with pytest.raises(MissingKeyError, match="colour"):
         model.embed_genes(cells, groupby="colour")
+    cells.obs["some"] = ["a", None] * (cells.n_obs // 2)
+    with pytest.raises(InputValueError, match="every cell needs a value of groupby"):
+        model.embed_genes(cells, groupby="some")
 
 
 def test_layers_are_counted_from_the_embeddings(model, cells):

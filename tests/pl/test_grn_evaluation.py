@@ -50,7 +50,7 @@ def test_the_evaluation_of_an_object(pbmc68k):
     assert len(sgt.pl.grn_evaluation(pbmc68k, rows=["degree"]).axes[0].patches) == 1
     sgt.tl.grn_from_edges(pbmc68k, {"SPI1": ["LYZ"]}, key_added="own")
     with pytest.raises(MissingKeyError, match="was not evaluated"):
-        sgt.pl.grn_evaluation(pbmc68k, key="own")
+        sgt.pl.grn_evaluation(pbmc68k, "own")
 
 
 def test_curves_by_hand():

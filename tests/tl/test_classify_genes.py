@@ -240,3 +240,22 @@ def test_classes_may_be_called_by_numbers(planted):
     named = sgt.tl.classify_genes(planted, classes(planted), **how)
     number = pd.Series(np.arange(100) // 50, index=planted.var_names)
     pd.testing.assert_frame_equal(sgt.tl.classify_genes(planted, number, **how), named)
+
+
+def test_a_gene_whose_class_has_no_name_is_of_none(planted):
+    how = {"use_rep": "x", "n_trees": 5, "n_folds": 2, "baselines": False}
+    given = {"a": list(planted.var_names[:30]), "b": list(planted.var_names[30:60])}
+    named = sgt.tl.classify_genes(planted, given, **how)
+    for no_name in (None, np.nan, " "):
+        more = {**given, no_name: list(planted.var_names[60:])}
+        pd.testing.assert_frame_equal(sgt.tl.classify_genes(planted, more, **how), named)
+        series = pd.Series({gene: name for name, genes in more.items() for gene in genes}, dtype=object)
+        pd.testing.assert_frame_equal(sgt.tl.classify_genes(planted, series, **how), named)
+
+
+def test_classes_and_keys_that_cannot_be_told_apart(planted):
+    alike = {1: list(planted.var_names[:50]), "1": list(planted.var_names[50:])}
+    with pytest.raises(InputValueError, match="classes holds 1 and the text '1'"):
+        sgt.tl.classify_genes(planted, alike, use_rep="x")
+    with pytest.raises(InputValueError, match="use_rep holds 'x' twice"):
+        sgt.tl.classify_genes(planted, classes(planted), use_rep=["x", "x"])

@@ -152,6 +152,7 @@ def test_groups_of_cells_seen_through_one_network(adata):
             "Group few of obs.* has 4 cells; 10 are wanted. There is rest",
         ),
         ("rest", "rest", {"groupby": "few"}, InputValueError, "a and b are the same group"),
+        (["few"], "rest", {"groupby": "few"}, InputTypeError, r"a is the name of one group or network; got \['few'\]"),
         (
             "stim",
             "ctrl",

@@ -108,3 +108,30 @@ def test_flags_of_genes_are_read_in_one_way(pbmc68k):
     pbmc68k.var["highly_variable"] = "False"
     with pytest.raises(InputTypeError, match="'highly_variable' is no boolean column of var"):
         sgt.tl.gene_programs(pbmc68k, **how)
+
+
+def test_a_column_of_var_names_the_genes(embedded):
+    adata = embedded.copy()
+    adata.var["id"] = [f"gene {i}" for i in range(adata.n_vars)]
+    how = {"resolution": 5, "copy": True}
+    by_index = sgt.tl.gene_programs(adata, genes=list(adata.var_names[:300]), **how)
+    by_id = sgt.tl.gene_programs(adata, genes=list(adata.var["id"][:300]), gene_key="id", **how)
+    pd.testing.assert_series_equal(by_index.var["sgt_programs"], by_id.var["sgt_programs"])
+    tables = [x.uns["sgt_programs"]["separation"] for x in (by_index, by_id)]
+    pd.testing.assert_frame_equal(*(t.drop(columns="top_genes") for t in tables))
+    assert [adata.var.loc[g, "id"] for g in tables[0]["top_genes"]["P1"].split(", ")] == tables[1]["top_genes"][
+        "P1"
+    ].split(", ")
+    assert by_id.uns["sgt_programs"]["params"]["gene_key"] == "id"
+    with pytest.raises(MissingKeyError, match="not in the column gene_key= of var"):
+        sgt.tl.gene_programs(adata, genes=list(adata.var_names[:300]), gene_key="id")
+    with pytest.raises(MissingKeyError, match="gene_key='symbol' is no column of var"):
+        sgt.tl.gene_programs(adata, gene_key="symbol")
+
+
+@pytest.mark.parametrize("values", [np.nan, None, " "])
+def test_a_column_without_a_group(embedded, values):
+    adata = embedded.copy()
+    adata.obs["kind"] = pd.Series(values, index=adata.obs_names, dtype=object)
+    with pytest.raises(InputValueError, match=r"obs\['kind'\] names no group"):
+        sgt.tl.gene_programs(adata, groupby="kind", resolution=5)

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import whole_column
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._log import printable
 from scgnn_tools._progress import counter
@@ -204,7 +204,7 @@ def _match_object(model: "NetworkModel", adata: "AnnData", names: dict[str, Any]
 def _groups(adata: "AnnData", groupby: str | None) -> tuple[np.ndarray, list[str]]:
     if groupby is None:
         return np.zeros(adata.n_obs, dtype=np.int64), [""]
-    codes, names = pd.factorize(column_of(adata.obs, groupby, "groupby").astype(str), sort=True)
+    codes, names = pd.factorize(whole_column(adata.obs, groupby, "groupby").astype(str), sort=True)
     return codes.astype(np.int64), [str(n) for n in names]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import sequence
+from scgnn_tools._columns import check_texts, without_value
 from scgnn_tools._errors import InputValueError, LabelError
 from scgnn_tools._log import printable
 from scgnn_tools.genes import canonical_symbols
@@ -15,17 +16,21 @@ LEAST = 10
 
 
 def class_by_symbol(classes: "Mapping[str, Sequence[str]] | pd.Series") -> pd.Series:
-    """Return the class of each gene by its symbol, sorted by it, without the genes of several classes."""
+    """Return the class of each gene by its symbol, sorted by it, without the genes of several classes; no name is no class."""
     if isinstance(classes, pd.Series) and not isinstance(classes.index, pd.MultiIndex):
-        table = classes.dropna().astype(str)
+        table = classes
     elif isinstance(classes, Mapping) and classes:
-        lists = {str(name): sequence(f"classes[{printable(repr(name))}]", genes) for name, genes in classes.items()}
-        table = pd.concat([pd.Series(name, index=pd.Index(genes, dtype=object)) for name, genes in lists.items()])
+        lists = {name: sequence(f"classes[{printable(repr(name))}]", genes) for name, genes in classes.items()}
+        table = pd.concat(
+            [pd.Series(name, index=pd.Index(genes, dtype=object), dtype=object) for name, genes in lists.items()]
+        )
     else:
         seen = "an empty one" if isinstance(classes, Mapping) else type(classes).__name__
         seen += " with an index of several levels" if isinstance(classes, pd.Series) else ""
         msg = f"classes is a mapping of names to genes, or a Series of names by gene; got {seen}."
         raise InputValueError(msg)
+    check_texts(table, "classes")
+    table = table[~without_value(table)].astype(str)
     table.index = pd.Index(canonical_symbols(table.index.to_numpy().astype(str), organism="human"))
     table = table[table.index != ""]
     table = table[~pd.DataFrame({"gene": table.index, "class": table.to_numpy()}).duplicated().to_numpy()]

@@ -32,8 +32,8 @@ DASHES = {"degree": "-", "collaborative": (0, (5, 2)), "pcc": (0, (1.2, 1.4))}
 @documented
 def grn_evaluation(
     evaluation: "GrnEvaluation | AnnData | MuData",
-    *,
     key: str = GRN,
+    *,
     mod: str = RNA,
     rows: Sequence[str] | None = None,
     palette: style.Palette | None = None,

@@ -11,7 +11,7 @@ from scgnn_tools._choices import choice, integer, sequence
 from scgnn_tools._choices import number as number_of
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import say
+from scgnn_tools._log import printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._threads import by_size
@@ -60,7 +60,8 @@ def classify_genes(
         Cells × genes; None takes every gene of ``model``, as published: no cells are needed to ask what its gene table holds, and
         those at hand measure only some of its genes. Baselines from cells are then left out.
     classes
-        Class name -> genes, or a Series of classes by gene; symbols or Ensembl ids. Genes in two classes are left out of both.
+        Class name -> genes, or a Series of classes by gene; symbols or Ensembl ids. Genes in two classes are left out of both, genes
+        without one (NaN, None, a blank name) of all.
     method
         "forest", a random forest on one vector a gene; "finetune", a head on the hidden states of the genes in the cells, tuned together
         with the network. Folds are over genes in both: a gene that is scored was in no cell's loss.
@@ -142,6 +143,9 @@ def classify_genes(
     keys = [use_rep] if use_rep is None or isinstance(use_rep, str) else sequence("use_rep", use_rep)
     if not keys:
         msg = "use_rep is a key of varm, or several; the list is empty. Leave it out to take the last embedding."
+        raise InputValueError(msg)
+    if repeated := [k for i, k in enumerate(keys) if k in keys[:i]]:
+        msg = f"use_rep holds {printable(repr(repeated[0]))} twice. Pass each key of varm once."
         raise InputValueError(msg)
     contexts = None
     if method == "finetune":

@@ -10,7 +10,7 @@ from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer, listed
 from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputScaleError, InputValueError, MissingKeyError
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
 from scgnn_tools._log import are, printable, say
 from scgnn_tools._log import counted as in_words
@@ -100,6 +100,10 @@ def compare_grn(
     <Figure size ...>
     """
     target = modality(adata, mod)
+    for name, value in (("a", a), ("b", b)):
+        if not pd.api.types.is_scalar(value):
+            msg = f"{name} is the name of one group or network; got {printable(repr(value))}."
+            raise InputTypeError(msg)
     integer("n_targets", n_targets, or_none=True)
     random = generator(rng)
     parts: Parts | None

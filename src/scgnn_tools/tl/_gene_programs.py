@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer, number
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -20,6 +20,7 @@ from scgnn_tools.gene_tasks import find_programs
 from scgnn_tools.gene_tasks.own_genes import OwnGenes, own_genes
 from scgnn_tools.gene_tasks.program_scores import means_of_groups, score_programs, separation_of
 from scgnn_tools.gene_tasks.vectors import gene_vectors
+from scgnn_tools.genes import gene_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,8 +64,10 @@ def gene_programs(
         there are two programs: a panel of a few hundred genes has none at 40.
     min_genes
         Smaller groups are no programs.
-    layer, gene_key
+    layer
         As in :func:`scgnn_tools.tl.embed`.
+    gene_key
+        Column of ``var`` with the names of the genes, in ``genes`` and in what is written; None takes ``var_names``.
     rng
         Seed of Leiden.
     mod
@@ -110,14 +113,18 @@ def gene_programs(
     keys = ProgramKeys(check_key(key_added))
     check_own(adata, keys)
     grouped = None if groupby is None else column_of(adata.obs, groupby, "groupby")
+    if grouped is not None and without_value(grouped).all():
+        msg = f"obs[{groupby!r}] names no group: no cell has a value. Pass another column, or leave groupby= out."
+        raise InputValueError(msg)
     if isinstance(genes, str):
         check_apart([keys.var], genes=genes)
     n_neighbors, min_genes = integer("n_neighbors", n_neighbors), integer("min_genes", min_genes)
     if resolution != "auto":
         resolution = number("resolution", resolution, above=0)
+    called = adata.var_names if gene_key is None else pd.Index(gene_names(adata.var, gene_key=gene_key))
     rep, vectors, _ = gene_vectors(adata, use_rep, gene_key, symbols=False)
     expression = own_genes(open_expression(adata, layer=layer, every_feature=True), adata.var_names)
-    chosen = _chosen(adata, vectors, genes, expression)
+    chosen = _chosen(adata, called, vectors, genes, expression)
     by_name = np.argsort(adata.var_names.to_numpy(str), kind="stable")  # so that the order of the genes decides nothing
     chosen = by_name[np.isin(by_name, chosen)]
     program = np.full(adata.n_vars, -1)
@@ -130,12 +137,13 @@ def gene_programs(
     groups = None if grouped is None else grouped.astype("category").cat.remove_unused_categories()
     codes = None if groups is None else groups.cat.codes.to_numpy()
     scores = score_programs(expression, program, codes, by_name, rng)
-    separation = separation_of(adata.var_names, vectors, program, expression.peak_and_mean[1], scores)
+    separation = separation_of(called, vectors, program, expression.peak_and_mean[1], scores)
     names = list(separation.index)
     table = pd.DataFrame(scores.cells, columns=names, index=adata.obs_names)
     result: dict[str, Any] = {} if groups is None else {"scores": means_of_groups(table, groups)}
     params = {"use_rep": rep, "groupby": groupby or "", "n_neighbors": n_neighbors, "resolution": float(resolution)}
     params |= {"min_genes": min_genes, "matrix": expression.name}
+    params |= {"gene_key": gene_key} if gene_key is not None else {}
     result |= {"separation": separation, "params": params}
     fields = {
         "var": {keys.var: pd.Categorical.from_codes(program, names)},
@@ -150,8 +158,10 @@ def gene_programs(
     return changed
 
 
-def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | None", expression: OwnGenes) -> np.ndarray:
-    """Return the positions of the genes to work on, of those that have a vector."""
+def _chosen(
+    adata: "AnnData", called: pd.Index, vectors: np.ndarray, genes: "list[str] | str | None", expression: OwnGenes
+) -> np.ndarray:
+    """Return the positions of the genes to work on, of those that have a vector; their names are ``called``."""
     known = np.isfinite(vectors).all(axis=1) & (np.abs(vectors).sum(axis=1) > 0)
     if genes is None:
         variable = "highly_variable" in adata.var
@@ -159,11 +169,12 @@ def _chosen(adata: "AnnData", vectors: np.ndarray, genes: "list[str] | str | Non
     elif isinstance(genes, str):
         wanted = _flags(adata, genes)
     else:
-        missing = [g for g in genes if g not in adata.var_names]
+        missing = [g for g in genes if g not in called]
         if missing:
-            msg = f"{len(missing)} of {len(genes)} genes are not in var_names, for example {printable(missing[0])!r}."
+            where = "var_names" if called is adata.var_names else "the column gene_key= of var"
+            msg = f"{len(missing)} of {len(genes)} genes are not in {where}, for example {printable(missing[0])!r}."
             raise MissingKeyError(msg)
-        wanted = adata.var_names.isin(genes)
+        wanted = called.isin(genes)
     out = np.flatnonzero(known & wanted)
     if len(out) < 3:
         msg = f"{len(out)} of the chosen genes have a vector; at least 3 are wanted."
