@@ -65,6 +65,11 @@ class Screen:
         """The genes, those that are perturbed as the conditions spell them: JAK2 where the data hold its Ensembl id."""
         return _called(self.genes, self.conditions, self.wanted)
 
+    @property
+    def alone(self) -> dict[str, np.ndarray]:
+        """Rows of the cells in which one gene alone was perturbed, by that gene."""
+        return {c[0]: np.flatnonzero(self.condition == k) for k, c in enumerate(self.conditions) if len(c) == 1}
+
     @cached_property
     def squares(self) -> sp.csr_array:
         """Their squares."""

@@ -24,8 +24,9 @@ from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
 from scgnn_tools.grn.judged import coexpression, seen_pairs, true_pairs
 from scgnn_tools.grn.names import GeneNames, names_of, renamed
+from scgnn_tools.grn.perturbed import PerturbedFactors
 from scgnn_tools.grn.table import edges_of, network
-from scgnn_tools.tl._grn_response import Perturbed
+from scgnn_tools.perturbation.inputs import CONTROL, screen
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -156,7 +157,11 @@ def evaluate_grn(
     )
     perturbed = None
     if adata is not None and perturbation_key is not None:
-        perturbed = Perturbed(adata, perturbation_key, control, params.get("gene_key"), to_symbol, named)
+        cells = screen(adata, perturbation_key, control=control, gene_key=params.get("gene_key"))
+        perturbed = PerturbedFactors(
+            cells.expression, cells.genes, np.flatnonzero(cells.condition == CONTROL), cells.alone,
+            where=f"obs[{printable(repr(perturbation_key))}]", to_symbol=to_symbol, tables=named,
+        )  # fmt: skip
     known = true_pairs(given_networks(truth, organism=organism, adata=adata, argument="truth"), to_symbol)
     seen = None
     if train is not None:

@@ -1,7 +1,6 @@
-"""Perturbed cells of an AnnData as judges of networks: do the targets of a factor move where it is perturbed?"""
+"""Perturbed cells as judges of networks: do the targets of a factor move where it is perturbed?"""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +8,8 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import listed
 from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
 from scgnn_tools.grn.evidence import correlations
 from scgnn_tools.grn.response import LEAST_TARGETS, Regulons, response
-from scgnn_tools.perturbation.inputs import CONTROL, Screen, screen
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 TARGETS, SHARE = 50, 0.1
 """Best targets of a factor that are looked at, and the share of the genes that they are at most."""
@@ -23,13 +17,19 @@ TARGETS, SHARE = 50, 0.1
 COEXPRESSION = "pcc"
 
 
-class Perturbed:
-    """The perturbed and the control cells of an object, with genes by symbol.
+class PerturbedFactors:
+    """The cells in which factors of networks were perturbed, and control cells, with genes by symbol.
 
     Parameters
     ----------
-    adata, perturbation_key, control, gene_key
-        As :func:`scgnn_tools.perturbation.inputs.screen` takes them.
+    x, genes
+        Log-normalised cells, (n_cells, n_genes), and the names of the genes.
+    control
+        Rows of the control cells.
+    perturbed
+        Gene -> rows of the cells in which it was perturbed alone.
+    where
+        What says so, for messages.
     to_symbol
         From names to the symbols that the networks have.
     tables
@@ -37,23 +37,19 @@ class Perturbed:
     """
 
     def __init__(
-        self, adata: "AnnData", perturbation_key: str, control: str, gene_key: Any,
+        self, x: sp.csr_array, genes: np.ndarray, control: np.ndarray, perturbed: Mapping[str, np.ndarray], *, where: str,
         to_symbol: Callable[[Iterable[object]], np.ndarray], tables: Mapping[str, pd.DataFrame],
     ) -> None:  # fmt: skip
-        found: Screen = screen(adata, perturbation_key, control=control, gene_key=gene_key)
-        symbols = pd.Index(to_symbol(found.genes))
-        self._first = np.flatnonzero(~symbols.duplicated())
-        self._genes, self._x = symbols[self._first], sp.csr_array(found.expression[:, self._first])
-        self._control = np.flatnonzero(found.condition == CONTROL)
-        alone = {c[0]: k for k, c in enumerate(found.conditions) if len(c) == 1}
-        cells = {s: np.flatnonzero(found.condition == k) for s, k in zip(to_symbol(alone), alone.values(), strict=True)}
-        factors = np.unique(np.concatenate([t["tf"].to_numpy(dtype=object) for t in tables.values()]))
-        self._factors = pd.Index(factors)
+        symbols = pd.Index(to_symbol(genes))
+        first = np.flatnonzero(~symbols.duplicated())
+        self._genes, self._x, self._control = symbols[first], sp.csr_array(x[:, first]), control
+        cells = dict(zip(to_symbol(perturbed), perturbed.values(), strict=True))
+        self._factors = pd.Index(np.unique(np.concatenate([t["tf"].to_numpy(dtype=object) for t in tables.values()])))
         self._perturbed = {int(self._factors.get_loc(s)): rows for s, rows in cells.items() if s in self._factors}
         if not self._perturbed:
             msg = (
-                f"None of the {len(alone)} genes that obs[{printable(repr(perturbation_key))}] says were perturbed alone "
-                f"({listed(sorted(map(str, alone))[:5])}) is a factor of the network."
+                f"None of the {len(perturbed)} genes that {where} says were perturbed alone ({listed(sorted(map(str, perturbed))[:5])}) "
+                "is a factor of the network."
             )
             raise InputValueError(msg)
         self._tables = tables
