@@ -4,7 +4,7 @@ from tests.labels.conftest import make
 
 from scgnn_tools.labels.landmarks import landmarks
 from scgnn_tools.labels.scbignn import ScBiGNN
-from scgnn_tools.labels.scgrapht import ScGraPhT, method
+from scgnn_tools.labels.scgrapht import ScGraPhT, build
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_cells_that_ask_are_answered_by_chunks(problem, monkeypatch):
 
 
 def test_a_pathway_over_cells_has_landmarks(cells, problem, monkeypatch):
-    monkeypatch.setattr(method, "MOST", 80)
+    monkeypatch.setattr(build, "MOST", 80)
     (train, labels), (validation, validation_labels), _ = problem
     made = ScGraPhT(pathway="P3", max_epochs=40).fit(train, labels, validation, validation_labels, rng=0)
     assert made.fitted.assembler.graph.cells.shape[0] == 80

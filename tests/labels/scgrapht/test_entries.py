@@ -9,6 +9,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.labels import label_method
 from scgnn_tools.labels.scgrapht import entries
 from scgnn_tools.labels.scgrapht.assemble import Assembler
+from scgnn_tools.labels.scgrapht.experts import Given
 from scgnn_tools.labels.scgrapht.graphs import first_product
 
 D = 60
@@ -107,7 +108,7 @@ def test_experts_and_a_function_of_the_same_vectors_agree(trained, cells):
     head = fitted.other.head
 
     def as_function(other):
-        made = replace(fitted, other=entries.Given(other))
+        made = replace(fitted, other=Given(other))
         return entries.of_vectors(made, *cells[0], test, y)
 
     np.testing.assert_allclose(as_function(lambda some: head.scores(some.embedding)), exact, atol=0.01)

@@ -20,28 +20,18 @@ up to a constant a cell. This is Grad-CAM, input times gradient, with three chan
 An entry that is the same in all cells tells nothing and gets nothing, and neither its unit nor a standardisation changes what it gets.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import product
 from typing import cast
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.logreg import LinearHead
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Experts, Given
 from scgnn_tools.labels.scgrapht.fitted import Fitted
 from scgnn_tools.labels.scgrapht.graphs import first_product
-from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
-
-N_STEPS = 24
-"""Places on the way at which the gradient is taken, near each other at its beginning, where a layer norm turns."""
-DIFFERENCES, STEP = 4, 0.01
-"""Places on the way for a function of cells, and the numeric difference there, in standard deviations of an entry."""
+from scgnn_tools.labels.scgrapht.slopes import N_STEPS, along, of_linear
 
 
 def of_graph(fitted: Fitted, cells: Cells, codes: np.ndarray, *, n_steps: int = N_STEPS) -> np.ndarray:
@@ -84,7 +74,7 @@ def of_graph(fitted: Fitted, cells: Cells, codes: np.ndarray, *, n_steps: int = 
             r.first = x
         return fitted.network.head(fitted.network.asked(rows, fitted.network.inputs(nodes)))
 
-    return _along(logits, [cast("Tensor", r.first) for r, _ in taken], [m for _, m in taken], codes, n_steps)
+    return along(logits, [cast("Tensor", r.first) for r, _ in taken], [m for _, m in taken], codes, n_steps)
 
 
 def of_vectors(fitted: Fitted, train: Cells, labels: np.ndarray, cells: Cells, codes: np.ndarray) -> np.ndarray:
@@ -105,83 +95,6 @@ def of_vectors(fitted: Fitted, train: Cells, labels: np.ndarray, cells: Cells, c
     cells, codes
         Cells that are asked about, and the class of each.
     """
-    other, usual = fitted.other, train.embedding.mean(axis=0)
-    if isinstance(other, TunedEncoder):
-        return _of_head(other, fitted, cells, codes)
-    if isinstance(other, Given):
-        return _by_difference(other.scores, cells, codes, usual, STEP * train.embedding.std(axis=0))
-    head = other.head if isinstance(other, Experts) else LinearHead().fit(train.embedding, labels)
-    slopes = head.slopes - head.slopes.mean(axis=1, keepdims=True)
-    out = np.full(slopes.shape, np.nan)
-    for c in np.unique(codes):
-        out[:, c] = slopes[:, c] * (cells.embedding[codes == c].mean(axis=0) - usual)
-    return out
-
-
-def _along(
-    function: Callable[[list[Tensor]], Tensor], at: list[Tensor], moved: list[Tensor], codes: np.ndarray, n_steps: int
-) -> np.ndarray:
-    """Return the importance of each entry for each class, (d, n_classes).
-
-    Parameters
-    ----------
-    function
-        From tensors like ``at`` to logits of the cells, (n_cells, n_classes).
-    at, moved
-        Inputs, (…, d), and by what they differ from those of the mean cell.
-    codes
-        Class of each cell.
-    n_steps
-        Places on the way.
-    """
-    out: np.ndarray | None = None
-    for place, weight in _places(n_steps):
-        leaves = [(x - (1 - place) * m).detach().requires_grad_() for x, m in zip(at, moved, strict=True)]
-        logits = function(leaves)
-        logits = logits - logits.mean(dim=1, keepdim=True)
-        if out is None:
-            out = np.full((moved[0].shape[1], logits.shape[1]), np.nan)
-            out[:, np.unique(codes)] = 0
-        for c in np.unique(codes):
-            of_class = torch.as_tensor(np.flatnonzero(codes == c), device=logits.device)
-            slopes = torch.autograd.grad(logits[of_class, int(c)].mean(), leaves, retain_graph=True, allow_unused=True)
-            each = [
-                (s * m).sum(dim=0, dtype=torch.float64) for s, m in zip(slopes, moved, strict=True) if s is not None
-            ]
-            out[:, c] += weight * torch.stack(each).sum(dim=0).cpu().numpy()
-    return cast("np.ndarray", out)
-
-
-def _places(n_steps: int) -> list[tuple[float, float]]:
-    """Return places t = s³ on the way from 0 to 1, s in the middle of equal steps, and the weight of each; of one step the end."""
-    if n_steps == 1:
-        return [(1.0, 1.0)]
-    s = (np.arange(n_steps) + 0.5) / n_steps
-    return list(zip((s**3).tolist(), (s**2 / (s**2).sum()).tolist(), strict=True))
-
-
-def _of_head(encoder: TunedEncoder, fitted: Fitted, cells: Cells, codes: np.ndarray) -> np.ndarray:
-    assembler = fitted.assembler
-    vectors = assembler.tensor(encoder.of(cells)[0])
-    usual = assembler.tensor(np.asarray(assembler.vectors).mean(axis=0))
-    return _along(lambda x: encoder.task.head(x[0]).float(), [vectors], [vectors - usual], codes, N_STEPS)
-
-
-def _by_difference(
-    function: Callable[[Cells], np.ndarray], cells: Cells, codes: np.ndarray, usual: np.ndarray, step: np.ndarray
-) -> np.ndarray:
-    def logits(vectors: np.ndarray) -> np.ndarray:
-        scores = function(replace(cells, embedding=vectors.astype(np.float32)))
-        return scores[np.arange(len(cells)), codes] - scores.mean(axis=1)
-
-    moved = cells.embedding.astype(np.float64) - usual
-    d, n_classes = moved.shape[1], function(cells).shape[1]
-    counts = np.bincount(codes, minlength=n_classes)
-    if np.array_equal(logits(usual + moved), logits(usual + moved + step)):
-        return np.full((d, n_classes), np.nan)
-    out = np.zeros((d, n_classes))
-    for k, place in product(np.flatnonzero(step > 0), (np.arange(DIFFERENCES) + 0.5) / DIFFERENCES):
-        x, width = usual + place * moved, step * (np.arange(d) == k)
-        slope = (logits(x + width) - logits(x - width)) / (2 * step[k])
-        out[k] += np.bincount(codes, weights=moved[:, k] * slope, minlength=n_classes) / DIFFERENCES
-    return out / np.where(counts > 0, counts, np.nan)
+    if fitted.other is None:
+        return of_linear(LinearHead().fit(train.embedding, labels), cells, codes, train.embedding)
+    return fitted.other.entries(cells, codes, train.embedding, fitted.assembler.vectors)

@@ -1,6 +1,6 @@
 """A trained scGraPhT: what it answers, the states behind an answer, and all of it as arrays and plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.mixture import rarity
+from scgnn_tools.labels.saving import nested, part
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Beside
+from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.graphs import Graph
 from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork
-from scgnn_tools.labels.scgrapht.options import Options
+from scgnn_tools.labels.scgrapht.options import Lambda, Options
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 
 CSR = ("data", "indices", "indptr")
@@ -47,7 +49,7 @@ class Fitted:
     inputs: list[Tensor | None]
     other: Beside | None
     fuse: fusion.Fuse
-    lam: float
+    lam: float = 1.0
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
@@ -72,6 +74,29 @@ class Fitted:
         rows = self.assembler.asked(self.intake.edges(cells), self.intake.vectors_of(cells))
         return self.network.asked(rows, self.inputs)
 
+    def weighed(self, lam: Lambda, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray) -> "Fitted":
+        """Return it with the λ that the options ask for: a number, the one learned, or that which the validation cells choose.
+
+        Parameters
+        ----------
+        lam
+            Of the options.
+        validation, validation_labels
+            Cells on which λ is searched.
+        labels
+            Of the training cells: by how rare a class is among them, its cells count.
+        """
+        if self.other is None:
+            return self
+        if self.network.logit_lambda is not None:
+            return replace(self, lam=float(torch.sigmoid(self.network.logit_lambda.detach())))
+        if lam != "validation":
+            return replace(self, lam=float(lam))
+        if len(validation) == 0:
+            return replace(self, lam=fusion.EXPECTED)
+        graph, other = self.graph_scores(validation), self.other.scores(validation)
+        return replace(self, lam=fusion.choose(graph, other, validation_labels, rarity(labels), self.fuse))
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return arrays by name, and what JSON can hold.
 
@@ -85,7 +110,7 @@ class Fitted:
         if vectors is not None:
             out |= vectors.state()
         if self.other is not None:
-            out |= {f"{_part_of(self.other)}.{k}": v for k, v in self.other.state().items()}
+            out |= nested(**{self.other.kept_as: self.other.state()})
         if "CC" in steps:
             out |= {f"cells.{k}": getattr(graph.cells, k) for k in CSR}
             if steps[0] == "CC" and vectors is not None:
@@ -103,27 +128,27 @@ class Fitted:
         options: Options,
         steps: tuple[str, ...],
         other: Beside | None,
+        encoder: TunedEncoder | None,
         device: torch.device,
     ) -> "Fitted":
-        """Return what :meth:`state` was asked of, given the same options and the untrained other side of the fusion."""
+        """Return what :meth:`state` was asked of, given the same options, the untrained other side of the fusion, and who gives vectors."""
         if other is not None:
-            other = other.restore(_part(tensors, _part_of(other)))
-        encoder = other if isinstance(other, TunedEncoder) else None
+            other = other.restore(part(tensors, other.kept_as))
         vectors = CellVectors.restore(tensors, encoder) if options.takes_vectors(steps) else None
         intake = Intake(tensors["genes"], options.values, vectors)
         network = options.network(steps, config["d"], config["n_classes"], of_genes=tensors.get("network.of_genes"))
         network = network.to(device).eval()
-        network.load_state_dict({k: torch.as_tensor(v) for k, v in _part(tensors, "network").items()})
+        network.load_state_dict({k: torch.as_tensor(v) for k, v in part(tensors, "network").items()})
         n_genes, how = len(intake.genes), (options.normalize, options.sparsify, config["attached"])
-        cells = _csr(_part(tensors, "cells"), n_genes)
+        cells = _csr(part(tensors, "cells"), n_genes)
         if cells is None:
             cells = sp.csr_array((0, n_genes), dtype=np.float32)
-        known = _csr(_part(tensors, "gene_graph"), n_genes)
+        known = _csr(part(tensors, "gene_graph"), n_genes)
         graph = Graph(steps, cells, *how, tensors["gene_degree"], gene_graph=known)
         # whether a first product was made decides how rows are assembled; its values are in the inputs already
         first = None if vectors is None else np.zeros((0, config["d"]), np.float32)
         assembler = Assembler(graph, first, tensors.get("vectors"), device)
-        inputs = {int(k): assembler.tensor(v) for k, v in _part(tensors, "input").items()}
+        inputs = {int(k): assembler.tensor(v) for k, v in part(tensors, "input").items()}
         return cls(
             intake,
             assembler,
@@ -137,12 +162,3 @@ class Fitted:
 
 def _csr(parts: dict[str, np.ndarray], n_columns: int) -> sp.csr_array | None:
     return sp.csr_array(tuple(parts[k] for k in CSR), shape=(len(parts["indptr"]) - 1, n_columns)) if parts else None
-
-
-def _part(tensors: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-
-
-def _part_of(other: Beside) -> str:
-    """Return under which name the arrays of the other side are kept."""
-    return "encoder" if isinstance(other, TunedEncoder) else "other"

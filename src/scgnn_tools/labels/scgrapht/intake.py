@@ -11,6 +11,7 @@ from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.labels.pca import GenePCA, column_variance
+from scgnn_tools.labels.saving import nested, part
 from scgnn_tools.labels.scgrapht.graphs import Values, edge_values
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 
@@ -50,12 +51,12 @@ class CellVectors:
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays that :meth:`restore` needs; the encoder is kept by whoever trained it."""
         out = {"centre": self.centre, "spread": self.spread}
-        return out | {f"pca.{k}": v for k, v in (self.pca.state() if self.pca else {}).items()}
+        return out | nested(pca=self.pca.state() if self.pca else {})
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], encoder: TunedEncoder | None) -> "CellVectors":
         """Return the vectors that :meth:`state` was asked of."""
-        pca = {k.removeprefix("pca."): v for k, v in arrays.items() if k.startswith("pca.")}
+        pca = part(arrays, "pca")
         return cls(encoder, GenePCA().restore(pca) if pca else None, arrays["centre"], arrays["spread"])
 
 

@@ -1,31 +1,23 @@
 """``scgrapht``: scGraPhT as an annotation method."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 import torch
 
-from scgnn_tools import fm
-from scgnn_tools._choices import integer, number
 from scgnn_tools._device import resolve_device
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.gene_graph import COSINE, heard
-from scgnn_tools.labels.landmarks import MOST, landmarks
-from scgnn_tools.labels.mixture import rarity
+from scgnn_tools.labels.gene_graph import COSINE
 from scgnn_tools.labels.scgrapht import fusion, options
-from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
+from scgnn_tools.labels.scgrapht.beside import Beside
+from scgnn_tools.labels.scgrapht.build import Builder
+from scgnn_tools.labels.scgrapht.experts import Experts, Given
 from scgnn_tools.labels.scgrapht.fitted import Fitted
-from scgnn_tools.labels.scgrapht.graphs import Graph, Values, first_product
-from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake, choose_genes, vectors_of_genes
+from scgnn_tools.labels.scgrapht.graphs import Values
 from scgnn_tools.labels.scgrapht.joint import fit_joint
 from scgnn_tools.labels.scgrapht.network import Activation
 from scgnn_tools.labels.scgrapht.options import Lambda, Logits, Protocol, Scheme
@@ -162,23 +154,15 @@ class ScGraPhT:
                 "balance": balance, "lr": lr, "weight_decay": weight_decay, "max_epochs": max_epochs, "patience": patience,
             },
         )  # fmt: skip
-        if gene_graph != COSINE and "GG" not in self.steps:
-            msg = (
-                f"gene_graph={printable(gene_graph)!r} is the graph of the step GG, which the pathway {'-'.join(self.steps)} lacks. Pass "
-                "pathway='P1' (GG-CG), or leave gene_graph= out."
-            )
-            raise InputValueError(msg)
-        if not callable(logits) and logits not in ("experts", "vectors"):
-            msg = f"logits is 'experts', 'vectors' or a function of cells; got {printable(logits)!r}."
-            raise InputValueError(msg)
-        if (scheme == "joint") != (encoder is not None):
-            msg = "scheme='joint' and encoder= (a trained FineTuner(task='classification')) go together; pass both or none."
-            raise InputValueError(msg)
-        integer("batch_size", batch_size, or_none=True)
-        number("encoder_lr", encoder_lr, above=0)
-        if integer("devices", devices) > 1 and encoder is None:
-            msg = f"scGraPhT trains on one device unless scheme='joint'; got devices={devices}."
-            raise InputValueError(msg)
+        options.check_together(
+            self.options,
+            self.steps,
+            logits,
+            tuned=encoder is not None,
+            devices=devices,
+            batch_size=batch_size,
+            encoder_lr=encoder_lr,
+        )
         self.devices, self._encoder = devices, None if encoder is None else TunedEncoder(encoder)
         self.encoder_lr = encoder_lr
         self.logits, self.batch_size = logits, batch_size
@@ -229,29 +213,17 @@ class ScGraPhT:
         rng: RNG = 0,
     ) -> "ScGraPhT":
         """Train on the training cells; the validation cells stop the training and choose λ."""
-        o, n_classes, together = self.options, int(labels.max()) + 1, ALONE
+        n_classes, together, other = int(labels.max()) + 1, ALONE, self._beside()
         if self._encoder is not None:
             self._encoder.check(n_classes)
             together, self.device = start_together(self.devices, self.device)
             self._encoder.move(self.device)
-        intake = self._intake(train, labels)
-        known = None if o.gene_graph == COSINE else heard(train, intake.genes, o.gene_graph)
-        other = self._beside()
-        if isinstance(other, Experts):
+        builder = Builder(self.options, self.steps, self._encoder, self.device)
+        intake, assembler, members, own = builder.build(train, labels, validation, unlabeled)
+        if other is not None:
             other.fit(train, labels, validation, validation_labels)
-        if (
-            o.protocol == "clean" and "CC" in self.steps
-        ):  # a graph of cells has landmarks; others are attached when they ask
-            some = landmarks(train, MOST, labels)
-            train, labels = train.take(some), labels[some]
-            if unlabeled is not None:
-                unlabeled = unlabeled.take(landmarks(unlabeled, max(MOST - len(train), MOST // 2)))
-        # the published protocols have every cell in the graph; else only if cells without labels are given to be looked at
-        whole = o.protocol != "clean" or unlabeled is not None
-        members = [train, validation, *([] if unlabeled is None else [unlabeled])]
-        assembler = self._assemble(intake, members if whole else [train], known, attached=not whole)
         problem = Problem(
-            o, intake, assembler, members, labels, validation_labels, n_classes, other, self.batch_size, self.checkpoint, seed(rng),
+            self.options, intake, assembler, members, own, validation_labels, n_classes, other, self.batch_size, self.checkpoint, seed(rng),
             together,
         )  # fmt: skip
         network, self.history, nodes = (
@@ -260,8 +232,8 @@ class ScGraPhT:
         self.interrupted = bool(self.history.attrs["interrupted"])
         with torch.no_grad():
             inputs = network.inputs(nodes)
-        fitted = Fitted(intake, assembler, network, inputs, other, o.fuse, 1.0)
-        self.fitted = replace(fitted, lam=_choose_lambda(o.lam, fitted, validation, validation_labels, labels))
+        fitted = Fitted(intake, assembler, network, inputs, other, self.options.fuse)
+        self.fitted = fitted.weighed(self.options.lam, validation, validation_labels, own)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
@@ -291,16 +263,10 @@ class ScGraPhT:
 
     def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScGraPhT":
         """Become the method that :meth:`state` was asked of; it was made with the same options."""
-        self.fitted = Fitted.restore(tensors, config, self.options, self.steps, self._beside(), self.device)
+        self.fitted = Fitted.restore(
+            tensors, config, self.options, self.steps, self._beside(), self._encoder, self.device
+        )
         return self
-
-    def _intake(self, train: Cells, labels: np.ndarray) -> Intake:
-        o, vectors = self.options, None
-        if o.takes_vectors(self.steps):
-            # a tuned network tells the cells apart, as in the paper; vectors of a general one are nearly the same for all of them
-            general = self._encoder is None
-            vectors = CellVectors.fit(train, encoder=self._encoder, principal=o.principal, standardize=general)
-        return Intake(choose_genes(train, labels, o.genes, o.n_genes), o.values, vectors)
 
     def _beside(self) -> Beside | None:
         """Return the other side of the fusion, not fitted yet; None if the graph network answers alone."""
@@ -309,35 +275,3 @@ class ScGraPhT:
         if self._encoder is not None:
             return self._encoder
         return Given(self.logits) if callable(self.logits) else Experts(vectors_only=self.logits == "vectors")
-
-    def _assemble(
-        self, intake: Intake, members: list[Cells], known: sp.csr_array | None, *, attached: bool
-    ) -> Assembler:
-        edges = sp.csr_array(sp.vstack([intake.edges(c) for c in members], format="csr"))
-        o = self.options
-        graph = Graph(self.steps, edges, o.normalize, o.sparsify, attached, gene_graph=known)
-        of_each = [intake.vectors_of(c) for c in members]
-        vectors = None if intake.vectors is None else np.concatenate([v for v in of_each if v is not None])
-        first = None if vectors is None else first_product(graph, vectors)
-        return Assembler(graph, first, vectors, self.device, self._of_genes(intake, members[0]))
-
-    def _of_genes(self, intake: Intake, cells: Cells) -> np.ndarray | None:
-        if not self.options.takes_gene_vectors(self.steps):
-            return None
-        model = fm.load(fm.best_bundled()) if self._encoder is None else self._encoder.model
-        return vectors_of_genes(cells, intake.genes, model)
-
-
-def _choose_lambda(
-    lam: Lambda, fitted: Fitted, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray
-) -> float:
-    if fitted.other is None:
-        return 1.0
-    if fitted.network.logit_lambda is not None:
-        return float(torch.sigmoid(fitted.network.logit_lambda.detach()))
-    if lam != "validation":
-        return float(lam)
-    if len(validation) == 0:
-        return fusion.EXPECTED
-    graph, other = fitted.graph_scores(validation), fitted.other.scores(validation)
-    return fusion.choose(graph, other, validation_labels, rarity(labels), fitted.fuse)

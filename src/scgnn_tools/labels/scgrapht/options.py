@@ -7,7 +7,10 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from scgnn_tools._choices import choice, integer, number, text
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
 from scgnn_tools.labels._protocol import Cells
+from scgnn_tools.labels.gene_graph import COSINE
 from scgnn_tools.labels.scgrapht.fusion import Fuse
 from scgnn_tools.labels.scgrapht.graphs import Normalize, Values
 from scgnn_tools.labels.scgrapht.network import Activation, PathwayNetwork
@@ -142,3 +145,33 @@ def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     number("weight_decay", out.weight_decay, least=0)
     check(out.sparsify)
     return out
+
+
+def check_together(
+    options: Options,
+    steps: tuple[str, ...],
+    logits: Any,
+    *,
+    tuned: bool,
+    devices: Any,
+    batch_size: Any,
+    encoder_lr: Any,
+) -> None:
+    """Refuse what does not go together, or is of a wrong kind, beside the options; ``tuned`` says whether an encoder was given."""
+    if options.gene_graph != COSINE and "GG" not in steps:
+        msg = (
+            f"gene_graph={printable(options.gene_graph)!r} is the graph of the step GG, which the pathway {'-'.join(steps)} lacks. Pass "
+            "pathway='P1' (GG-CG), or leave gene_graph= out."
+        )
+        raise InputValueError(msg)
+    if not callable(logits) and logits not in ("experts", "vectors"):
+        msg = f"logits is 'experts', 'vectors' or a function of cells; got {printable(logits)!r}."
+        raise InputValueError(msg)
+    if (options.scheme == "joint") != tuned:
+        msg = "scheme='joint' and encoder= (a trained FineTuner(task='classification')) go together; pass both or none."
+        raise InputValueError(msg)
+    integer("batch_size", batch_size, or_none=True)
+    number("encoder_lr", encoder_lr, above=0)
+    if integer("devices", devices) > 1 and not tuned:
+        msg = f"scGraPhT trains on one device unless scheme='joint'; got devices={devices}."
+        raise InputValueError(msg)

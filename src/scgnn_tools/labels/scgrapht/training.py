@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.experts import Beside, Experts, Given
+from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.intake import Intake
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
 from scgnn_tools.labels.scgrapht.options import Options
 from scgnn_tools.labels.scgrapht.sampling import batches
-from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.store import digest
-from scgnn_tools.train import epoch_rng, fit_full_batch, weights_digest
+from scgnn_tools.train import epoch_rng, fit_full_batch
 from scgnn_tools.train.together import ALONE, Together
 
 FULL_BATCH, BATCH = 500_000, 8192
@@ -153,17 +152,11 @@ class Problem:
         plan: dict[str, object] = {
             "method": "scgrapht", "pathway": self.assembler.graph.steps, "batch_size": self.step, "rng": self.rng, **settings,
             "training cells": train, "validation cells": validation, "unlabelled cells": digest(rest),
-            "labels": digest(self.labels, self.validation_labels), "logits": type(self.other).__name__,
-            "vectors of genes": digest(self.assembler.of_genes),
+            "labels": digest(self.labels, self.validation_labels), "vectors of genes": digest(self.assembler.of_genes),
+            **({"logits": "NoneType"} if self.other is None else self.other.plan(self.members)),
         }  # fmt: skip
         if self.assembler.graph.gene_graph is not None:  # what it holds decides, and not what it is called
             plan["graph of genes"] = digest(self.assembler.graph.gene_graph)
-        if isinstance(self.other, Given):  # a function is what it says of the cells
-            plan["logits"] = digest([self.others(c) for c in self.members[:2]])
-        if isinstance(self.other, Experts):
-            plan["logits"] = f"experts, of vectors only: {self.other.vectors_only}"
-        if isinstance(self.other, TunedEncoder):
-            plan["encoder"] = weights_digest(self.other.parts().state_dict())
         return plan
 
 

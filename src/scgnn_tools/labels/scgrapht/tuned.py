@@ -1,9 +1,9 @@
 """A fine-tuned foundation model on one side of the fusion: its logits, and its vectors of cells."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anndata as ad
 import numpy as np
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.train import FineTuner
+from scgnn_tools.labels.scgrapht.beside import Beside
+from scgnn_tools.labels.scgrapht.slopes import along
+from scgnn_tools.train import FineTuner, weights_digest
 from scgnn_tools.train.arguments import move
 from scgnn_tools.train.tasks import Classification
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
 
-class TunedEncoder:
+class TunedEncoder(Beside):
     """A foundation model tuned on classes, which can be tuned further.
 
     Parameters
@@ -31,6 +33,8 @@ class TunedEncoder:
     tuner
         A trained ``FineTuner`` with ``task="classification"``; it is copied, and stays as it is.
     """
+
+    kept_as: ClassVar[str] = "encoder"
 
     def __init__(self, tuner: FineTuner) -> None:
         if not isinstance(tuner, FineTuner) or not isinstance(tuner.task, Classification) or tuner.history is None:
@@ -85,6 +89,17 @@ class TunedEncoder:
         """Return log-probabilities, (n_cells, n_classes)."""
         return self.of(cells)[1]
 
+    def entries(self, cells: Cells, codes: np.ndarray, known: np.ndarray, in_graph: np.ndarray | None) -> np.ndarray:
+        """Return those of its own vectors, by the gradient of its head."""
+        device = self.task.mean.device
+        vectors = torch.as_tensor(self.of(cells)[0], dtype=torch.float32, device=device)
+        usual = torch.as_tensor(np.asarray(in_graph).mean(axis=0), dtype=torch.float32, device=device)
+        return along(lambda x: self.task.head(x[0]).float(), [vectors], [vectors - usual], codes)
+
+    def plan(self, members: Sequence[Cells]) -> dict[str, Any]:
+        """Return what its weights are before they learn."""
+        return {"logits": type(self).__name__, "encoder": weights_digest(self.parts().state_dict())}
+
     @contextmanager
     def training(self) -> Iterator[None]:
         """Let its weights learn for a while; what was computed with those of before is forgotten."""
@@ -99,7 +114,7 @@ class TunedEncoder:
         """Return the weights by name."""
         return {k: v.cpu().numpy() for k, v in self.parts().state_dict().items()}
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> "TunedEncoder":
+    def restore(self, arrays: dict[str, np.ndarray]) -> Self:
         """Take the weights that :meth:`state` gave."""
         self.parts().load_state_dict({k: torch.as_tensor(v) for k, v in arrays.items()})
         return self
