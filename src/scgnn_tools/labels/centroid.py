@@ -33,10 +33,10 @@ class Centroid(Kept):
     ) -> "Centroid":
         """Keep the means of the training cells; nothing is learnt from the validation cells."""
         means = class_means(train.expression, labels)
-        self._genes = telling_genes(means, self.n_genes)
-        self._means = np.ascontiguousarray(means[:, self._genes])  # as a file gives it back: sums depend on the layout
+        self.genes = telling_genes(means, self.n_genes)
+        self.means = np.ascontiguousarray(means[:, self.genes])  # as a file gives it back: sums depend on the layout
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return correlations times 20, so that temperatures near 1 fit, (n_cells, n_classes)."""
-        return 20.0 * correlation(sp.csr_array(cells.expression[:, self._genes]), self._means)
+        return 20.0 * correlation(sp.csr_array(cells.expression[:, self.genes]), self.means)

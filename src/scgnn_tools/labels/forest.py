@@ -43,41 +43,41 @@ class ForestGenes(Kept):
         from sklearn.ensemble import RandomForestClassifier
 
         order = np.argsort(-column_variance(train.expression), kind="stable")
-        self._genes = np.sort(order[: self.n_genes])
-        x = sp.csc_matrix(train.expression[:, self._genes], dtype=np.float32)
+        self.genes = np.sort(order[: self.n_genes])
+        x = sp.csc_matrix(train.expression[:, self.genes], dtype=np.float32)
         # scikit-learn's trees take no others
         x.indices = x.indices.astype(np.int32)
         x.indptr = x.indptr.astype(np.int32)
         model = RandomForestClassifier(self.n_trees, class_weight="balanced_subsample", random_state=seed(rng))
         trees = [t.tree_ for t in model.fit(x, labels).estimators_]
         size = np.array([t.node_count for t in trees])
-        self._roots = np.cumsum(size) - size
-        self._feature = np.concatenate([t.feature for t in trees])
-        self._threshold = np.concatenate([t.threshold for t in trees])
-        at = np.repeat(self._roots, size)
+        self.roots = np.cumsum(size) - size
+        self.feature = np.concatenate([t.feature for t in trees])
+        self.threshold = np.concatenate([t.threshold for t in trees])
+        at = np.repeat(self.roots, size)
         sides = [np.concatenate([getattr(t, f"children_{side}") for t in trees]) for side in ("left", "right")]
-        self._children = np.stack(
+        self.children = np.stack(
             [np.where(s < 0, np.arange(len(at)), s + at) for s in sides]
         )  # a leaf leads to itself
         votes = np.concatenate([t.value[:, 0] for t in trees])
-        self._share = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+        self.share = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of the mean share of the leaves, smoothed by half a tree, (n_cells, n_classes)."""
-        parts = [np.zeros((0, self._share.shape[1]))]
+        parts = [np.zeros((0, self.share.shape[1]))]
         for start in range(0, len(cells), BLOCK):
-            x = np.asarray(cells.expression[start : start + BLOCK][:, self._genes].todense())
-            parts.append(self._share[self._leaves(x)].mean(axis=1, dtype=np.float64))
-        prior, n = 0.5 / self._share.shape[1], len(self._roots)
+            x = np.asarray(cells.expression[start : start + BLOCK][:, self.genes].todense())
+            parts.append(self.share[self._leaves(x)].mean(axis=1, dtype=np.float64))
+        prior, n = 0.5 / self.share.shape[1], len(self.roots)
         return np.log((np.concatenate(parts) * n + prior) / (n + 0.5))
 
     def _leaves(self, x: np.ndarray) -> np.ndarray:
         """Return where each cell ends in each tree, int (n_cells, n_trees)."""
-        rows, node = np.arange(len(x))[:, None], np.tile(self._roots, (len(x), 1))
+        rows, node = np.arange(len(x))[:, None], np.tile(self.roots, (len(x), 1))
         while True:
-            right = x[rows, np.maximum(self._feature[node], 0)] > self._threshold[node]
-            after = np.where(right, self._children[1, node], self._children[0, node])
+            right = x[rows, np.maximum(self.feature[node], 0)] > self.threshold[node]
+            after = np.where(right, self.children[1, node], self.children[0, node])
             if (after == node).all():
                 return node
             node = after

@@ -61,25 +61,25 @@ class LinearHead(Kept):
         """Fit on vectors (n_cells, d) with labels 0, 1, …, n_classes - 1."""
         from sklearn.linear_model import LogisticRegression
 
-        self._mean, self._scale = x.mean(axis=0), x.std(axis=0) + 1e-6
+        self.mean, self.scale = x.mean(axis=0), x.std(axis=0) + 1e-6
         steps = (
             2000 if labels.max() < MANY else 20
         )  # of so many classes each step takes seconds, and the first ones tell most
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="lbfgs failed to converge" if steps == 20 else "(?!)")
-            model = LogisticRegression(max_iter=steps, C=1.0).fit((x - self._mean) / self._scale, labels)
+            model = LogisticRegression(max_iter=steps, C=1.0).fit((x - self.mean) / self.scale, labels)
         weight, bias = model.coef_, model.intercept_
         if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
             weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        self._weight, self._bias = np.ascontiguousarray(weight), bias  # as a file gives it back
+        self.weight, self.bias = np.ascontiguousarray(weight), bias  # as a file gives it back
         return self
 
     @property
     def slopes(self) -> np.ndarray:
         """By how much each logit changes with an entry of the vectors, in their own unit, (d, n_classes)."""
-        return (self._weight / self._scale).T
+        return (self.weight / self.scale).T
 
     def scores(self, x: np.ndarray) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
-        logits = np.einsum("nd,kd->nk", (x - self._mean) / self._scale, self._weight) + self._bias
+        logits = np.einsum("nd,kd->nk", (x - self.mean) / self.scale, self.weight) + self.bias
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)

@@ -60,18 +60,18 @@ class CellTypist(Kept):
         if len(weight) == 1:
             weight, bias = np.vstack([-weight, weight]), np.concatenate([-bias, bias])
         order = np.argsort(np.asarray(model.classifier.classes_).astype(np.int64))
-        self._genes = np.asarray(model.features).astype(np.int64)
-        self._mean, self._scale = model.scaler.mean_, model.scaler.scale_
-        self._weight, self._bias = weight[order], bias[order]
+        self.genes = np.asarray(model.features).astype(np.int64)
+        self.mean, self.scale = model.scaler.mean_, model.scaler.scale_
+        self.weight, self.bias = weight[order], bias[order]
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return the log of each class's own probability, made to sum to one, (n_cells, n_classes)."""
-        parts = [np.zeros((0, len(self._bias)))]
+        parts = [np.zeros((0, len(self.bias)))]
         for start in range(0, len(cells), BLOCK):
-            x = np.asarray(cells.expression[start : start + BLOCK][:, self._genes].todense())
-            x = np.minimum((x - self._mean) / self._scale, 10)  # as celltypist.annotate does
-            parts.append(-np.logaddexp(0, -(x @ self._weight.T + self._bias)))
+            x = np.asarray(cells.expression[start : start + BLOCK][:, self.genes].todense())
+            x = np.minimum((x - self.mean) / self.scale, 10)  # as celltypist.annotate does
+            parts.append(-np.logaddexp(0, -(x @ self.weight.T + self.bias)))
         own = np.concatenate(parts)
         return own - np.logaddexp.reduce(own, axis=1, keepdims=True)
 

@@ -9,18 +9,18 @@ State = dict[str, np.ndarray]
 
 
 class Kept:
-    """A model that is the arrays that ``kept`` names, each in the attribute of that name after an underscore."""
+    """A model that is the arrays that ``kept`` names, each an attribute of that name."""
 
     kept: ClassVar[tuple[str, ...]]
 
     def state(self) -> State:
         """Return the arrays that :meth:`restore` needs."""
-        return {name: getattr(self, f"_{name}") for name in self.kept}
+        return {name: getattr(self, name) for name in self.kept}
 
     def restore(self, arrays: State) -> Self:
         """Become the model that :meth:`state` was asked of."""
         for name in self.kept:
-            setattr(self, f"_{name}", arrays[name])
+            setattr(self, name, arrays[name])
         return self
 
 

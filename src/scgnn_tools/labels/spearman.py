@@ -48,20 +48,20 @@ class SpearmanGenes(Kept):
         """Keep the means of the training cells; nothing is learnt from the validation cells."""
         means = class_means(train.expression, labels)
         higher = pair_genes(means, self.n_genes)
-        self._genes, at = np.unique(higher, return_inverse=True)
-        self._higher, self._means = at.reshape(higher.shape), means[:, self._genes]
+        self.genes, at = np.unique(higher, return_inverse=True)
+        self.higher, self.means = at.reshape(higher.shape), means[:, self.genes]
         return self
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return correlations times 20, those of the last round on top, (n_cells, n_classes)."""
-        parts = [np.zeros((0, len(self._means)))]
-        x = sp.csr_array(cells.expression[:, self._genes])
+        parts = [np.zeros((0, len(self.means)))]
+        x = sp.csr_array(cells.expression[:, self.genes])
         for start in range(0, len(cells), BLOCK):
             parts.append(self._block(np.asarray(x[start : start + BLOCK].todense())))
         return np.concatenate(parts)
 
     def _block(self, x: np.ndarray) -> np.ndarray:
-        everyone = np.arange(len(self._means))
+        everyone = np.arange(len(self.means))
         out = STEEP * self._correlation(x, everyone)
         close = self._close(out) if self.tune else np.zeros_like(out, dtype=bool)
         while (asking := np.flatnonzero(close.sum(axis=1) > 1)).size:
@@ -81,8 +81,8 @@ class SpearmanGenes(Kept):
 
     def _correlation(self, x: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Return Spearman's correlation with the means of some classes, over their genes, (n_cells, n_of_these)."""
-        genes = np.unique(self._higher[np.ix_(classes, classes)])
-        return _standard(x[:, genes]) @ _standard(self._means[np.ix_(classes, genes)]).T
+        genes = np.unique(self.higher[np.ix_(classes, classes)])
+        return _standard(x[:, genes]) @ _standard(self.means[np.ix_(classes, genes)]).T
 
 
 def pair_genes(means: np.ndarray, n_genes: int | None = None) -> np.ndarray:

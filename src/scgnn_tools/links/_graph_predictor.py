@@ -74,6 +74,10 @@ class GraphPredictor:
     def _build(self, inputs: GraphInputs) -> LinkNetwork:
         return LinkNetwork(inputs.x.shape[1], inputs.d_vectors, self._shape).to(self._device)
 
+    def adopt(self, network: LinkNetwork) -> None:
+        """Take a network that was trained before."""
+        self._network = network.to(self._device).eval()
+
     def train_all_epochs(self) -> None:
         """Let :meth:`fit` train all epochs and keep the last weights."""
         self._stops = False
@@ -199,5 +203,6 @@ class GraphPredictor:
             k.removeprefix("network."): torch.as_tensor(v) for k, v in tensors.items() if k.startswith("network.")
         }
         network.load_state_dict(weights)
-        self._inputs, self._network = inputs, network.eval()
+        self.adopt(network)
+        self._inputs = inputs
         return self

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scgnn_tools._choices import choice, integer
+from scgnn_tools._choices import choice
 from scgnn_tools._random import RNG
 from scgnn_tools.links._expression import GeneColumns
 from scgnn_tools.links._pair_network import PairNetwork, Protocol, Rows
@@ -64,10 +64,10 @@ class GNNLink(PairNetwork):
         device: str = "auto",
     ) -> None:
         choice("protocol", protocol, ("clean", "paper"))
-        integer("max_epochs", max_epochs, or_none=True)
         self._paper = protocol == "paper"
+        usual = 100 if self._paper else 400
         super().__init__(
-            max_epochs=max_epochs or (100 if self._paper else 400),
+            max_epochs=usual if max_epochs is None else max_epochs,
             patience=None if self._paper else 40,
             batch_size=2**62,
             lr=lr,

@@ -191,7 +191,8 @@ class ScRegNet(GraphPredictor):
         shape, network, report, told = read(Path(path).expanduser(), file)
         sizes = {k: v for k, v in asdict(shape).items() if k not in ("always", "channels")}
         out = cls(protocol="paper", max_cells=None, rng=rng, device=device, **sizes)
-        out._network, out.report, out.args = network.to(out._device).eval(), report, told
+        out.adopt(network)
+        out.report, out.args = report, told
         return out
 
     def bind(
