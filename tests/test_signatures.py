@@ -87,6 +87,14 @@ def test_words_mean_one_thing(name):
             assert parameters[word].default == default, word
 
 
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if re.fullmatch(r"models\.\w+\.load", n)])
+def test_models_are_read_alike(name):
+    parameters = signature(FUNCTIONS[name])
+    assert [p.name for p in places(parameters)] == ["folder", "adata"]
+    assert parameters["adata"].default is None
+    assert parameters["device"].default == "auto"
+
+
 @pytest.mark.parametrize("name", [n for n in CALLS if not n.startswith("pl.")])
 def test_what_writes_into_the_object_can_copy_and_be_named(name):
     parameters, doc = signature(CALLS[name]), CALLS[name].__doc__

@@ -35,9 +35,15 @@ def renamed(**names: Callable[[Any], dict[str, Any]]) -> Callable[[F], F]:
             return function(*args, **given)
 
         call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        call.old_names = frozenset(names)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def old_names(function: Callable[..., Any]) -> frozenset[str]:
+    """Return the old names that :func:`renamed` lets a function take."""
+    return vars(function).get("old_names", frozenset())
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:

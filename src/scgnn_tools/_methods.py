@@ -50,6 +50,7 @@ def check_options(
     name: str, options: Iterable[str], has: Sequence[str], of_others: Mapping[str, Sequence[str]] = MappingProxyType({})
 ) -> None:
     """Refuse an option that neither a method has nor ``of_others``, by name; it may be an argument of the call, misspelt."""
+    has = list(dict.fromkeys(has))
     able = [*has, *(o for theirs in of_others.values() for o in theirs)]
     more = "".join(f", and those of {n}: {', '.join(theirs)}" for n, theirs in of_others.items() if theirs)
     for option in (o for o in options if o not in able):

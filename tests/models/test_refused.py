@@ -1,9 +1,13 @@
 """What model classes refuse, each in the package's words, and nothing half done."""
 
+import inspect
+
 import pandas as pd
 import pytest
 from tests.models.test_cell_labels import cells as labelled_cells
+from tests.models.test_train import CLASSES, bare
 
+from scgnn_tools import genes
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
 from scgnn_tools.models import CGC, FineTuner, ScBiGNN, ScGraPhT, ScNetFormer, ScRegNet, ScTransNet
 
@@ -52,6 +56,93 @@ def test_a_wrong_folder_leaves_the_object_as_it_is(adata, tmp_path, cls):
     assert "sgt" not in adata.uns
     with pytest.raises(InputTypeError, match="folder is a path"):
         cls.load(None, adata)
+
+
+def public(kind):
+    """Return class, name and parameters of the public methods of model classes, a row for each of their names of a kind."""
+    out = []
+    for cls in CLASSES:
+        for name, thing in inspect.getmembers(cls, callable):
+            if name == "__init__" or not name.startswith("_"):
+                parameters = {n: p for n, p in inspect.signature(thing).parameters.items() if n != "self"}
+                for found in kind(parameters):
+                    out.append(pytest.param(cls, name, parameters, found, id=f"{cls.__name__}.{name}-{found}"))
+    return out
+
+
+def called(cls, name, parameters, **given):
+    """Call a method of a model that was never made, with None for what it cannot go without."""
+    free = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    needs = {n: None for n, p in parameters.items() if p.default is p.empty and p.kind not in free}
+    return (cls if name == "__init__" else getattr(bare(cls), name))(**needs | given)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "parameters", "flag"), public(lambda ps: [n for n, p in ps.items() if isinstance(p.default, bool)])
+)
+def test_a_flag_of_every_method_is_true_or_false(cls, name, parameters, flag):
+    for wrong in (3, "no", None):
+        with pytest.raises(InputValueError, match=f"^{flag} is True or False; got {wrong!r}"):
+            called(cls, name, parameters, **{flag: wrong})
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "parameters", "options"), public(lambda ps: [] if any(p.kind is p.VAR_KEYWORD for p in ps.values()) else ["any"])
+)  # fmt: skip
+def test_a_name_that_no_method_has_is_refused_with_those_that_it_has(cls, name, parameters, options):
+    who = cls.__name__ if name == "__init__" else rf"{cls.__name__}\.{name}\(\)"
+    shown = ", ".join(n for n in parameters) or "none"
+    with pytest.raises(InputValueError, match=f"^{who} has no option 'nonsense'; its options are: {shown}"):
+        called(cls, name, parameters, nonsense=1)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_the_class_of_the_user_is_named_where_something_is_missing(cls):
+    with pytest.raises(InputTypeError, match=rf"^{cls.__name__} wants (adata|model)=, which is missing\. Pass"):
+        cls()
+
+
+@pytest.mark.parametrize(
+    ("cls", "wrong"), [(CGC, "model"), (ScNetFormer, "model"), (ScRegNet, "model"), (FineTuner, "model")]
+)
+def test_load_refuses_what_the_folder_holds(cls, wrong, tmp_path):
+    with pytest.raises(
+        InputValueError, match=rf"^{cls.__name__}\.load\(\) has no option '{wrong}'; .*folder, adata, device"
+    ):
+        cls.load(tmp_path, **{wrong: 1})
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_epochs", 3), ("patience", 4), ("batch_size", 16)])
+def test_how_long_it_trains_is_said_to_train(adata, name, value):
+    adata.var_names = genes.prior()["target"].drop_duplicates()[: adata.n_vars]
+    ScRegNet.setup_anndata(adata)
+    ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    for cls in (ScRegNet, ScGraPhT):
+        with pytest.warns(
+            FutureWarning, match=f"{name}= of {cls.__name__} goes in the next release; pass {name}={value} to"
+        ):
+            cls(adata, **{name: value})
+    with pytest.warns(FutureWarning, match=r"pass early_stopping=False to ScGraPhT\.train"):
+        ScGraPhT(adata, patience=None)
+
+
+def test_a_list_of_options_has_each_once(adata):
+    ScBiGNN.setup_anndata(adata, labels_key="cell_type")
+    with pytest.raises(InputValueError) as error:
+        ScBiGNN(adata, nonsense=1)
+    assert str(error.value).count("patience,") == 1
+
+
+def test_a_network_that_was_read_without_cells_asks_for_them(adata, tmp_path):
+    adata.var_names = genes.prior()["target"].drop_duplicates()[: adata.n_vars]
+    for cls, more in ((CGC, {"n_graph_layers": 1, "min_cells": 1}), (ScNetFormer, {"min_cells": 1})):
+        cls.setup_anndata(adata)
+        cls(adata, **SIZES, **more, device="cpu").save(tmp_path / cls.__name__)
+        alone = cls.load(tmp_path / cls.__name__, device="cpu")
+        assert alone.get_latent_representation(adata).shape == (adata.n_obs, 8)
+        for ask in (alone.train, alone.get_latent_representation):
+            with pytest.raises(InputValueError, match="There are no cells: pass adata"):
+                ask()
 
 
 def test_flags_are_flags(adata, tmp_path):

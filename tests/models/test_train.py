@@ -20,7 +20,8 @@ from scgnn_tools.train.arguments import from_device
 
 WORDS = ["max_epochs", "accelerator", "devices", "early_stopping", "batch_size", "resume", "folder"]
 CLASSES = [
-    getattr(sgt.models, n) for n in ("ScGraPhT", "ScBiGNN", "CGC", "ScRegNet", "ScTransNet", "ScNetFormer", "FineTuner")
+    getattr(sgt.models, n)
+    for n in ("ScGraPhT", "ScBiGNN", "CGC", "ScRegNet", "ScTransNet", "ScNetFormer", "FineTuner")
 ]
 SEVERAL = (CGC, FineTuner)
 WRONG = [
@@ -42,6 +43,7 @@ def bare(cls):
     """Return a model that knows its device and nothing else: arguments are checked before anything else is looked at."""
     out = cls.__new__(cls)
     out.model, out.history, out._options = SimpleNamespace(device=torch.device("cpu")), None, {}
+    out.adata = out._device = None
     return out
 
 

@@ -44,8 +44,8 @@ from scgnn_tools.models._setup import ScviSetup
 from scgnn_tools.models._shown import trained
 from scgnn_tools.train.arguments import (
     Devices,
-    checked,
     from_ckpt_path,
+    need_cells,
     need_training,
     one_device,
     refuse_of_train,
@@ -93,6 +93,7 @@ class CellLabelModel(ScviSetup):
         rng: RNG = 0,
         **options: Any,
     ) -> None:
+        refuse_of_train(type(self).__name__, options)
         self._prepare(_scvi.find(adata, type(self).__name__), use_rep, model, rng, options)
         self.adata: AnnData | MuData | None = adata
 
@@ -107,7 +108,6 @@ class CellLabelModel(ScviSetup):
         if use_rep is not None and model is not None:
             msg = "Vectors are taken from obsm (use_rep=) or made by a foundation model (model=); pass one of the two."
             raise InputValueError(msg)
-        refuse_of_train(type(self).__name__, options)
         label_method(self.method, **options)  # a wrong option is an error before any work
         self._reader = Reader(setup, use_rep, model)
         self._options, self._seed, self._temperature = options, seed(rng), 1.0
@@ -126,7 +126,6 @@ class CellLabelModel(ScviSetup):
 
     @renamed(ckpt_path=from_ckpt_path)
     @by_size
-    @checked
     def train(
         self,
         max_epochs: int | None = None,
@@ -303,7 +302,7 @@ class CellLabelModel(ScviSetup):
         """
         out, path = cls.__new__(cls), as_path("folder", folder)
         with reading(path, cls.__name__) as (tensors, about):
-            options = options_of(path, about, options, device)
+            options = options_of(path, about, options, device, who=f"{cls.__name__}.load()")
             out._prepare(
                 _scvi.Setup(**about["setup"]), about["use_rep"], model_of(path, about, model), about["seed"], options
             )
@@ -349,14 +348,11 @@ class CellLabelModel(ScviSetup):
         return need_training(self, self._fitted)
 
     def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
-        if adata is None and self.adata is None:
-            msg = "There are no cells: pass adata, here or to load()."
-            raise InputValueError(msg)
-        if adata is None or adata is self.adata:
-            return self._training_cells()[0], self._reader.names(self.adata)
-        return self._reader.read(adata)[0], self._reader.names(adata)
+        asked = need_cells(adata, self.adata)
+        cells = self._training_cells() if asked is self.adata else self._reader.read(asked)
+        return cells[0], self._reader.names(asked)
 
     def _training_cells(self) -> tuple[Cells, np.ndarray, np.ndarray]:
         if self._cells is None:
-            self._cells = self._reader.read(self.adata)
+            self._cells = self._reader.read(need_cells(None, self.adata))
         return self._cells

@@ -1,13 +1,14 @@
 """Cell-Graph Compass on one's own cells: set up, pretrain, embed, save."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
 
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
+from scgnn_tools._methods import check_options
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
@@ -17,14 +18,17 @@ from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
-from scgnn_tools.train.arguments import Devices, checked, given_or_temporary, move, several_devices
+from scgnn_tools.train.arguments import Checked, Devices, given_or_temporary, move, need_cells, several_devices
 from scgnn_tools.train.corpus import Corpus
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+OF_LOAD = ("assets", "precision", "heads", "gene_sampling", "thinning", "continuous", "binning", "max_length")
+"""Options of a loaded network."""
 
-class CGC:
+
+class CGC(Checked):
     """Cell-Graph Compass pretrained on the cells of an AnnData, or a loaded one trained further.
 
     Parameters
@@ -67,7 +71,8 @@ class CGC:
         self, adata: "AnnData", *, model: cgc.CGCModel | None = None, graph: bool = True, rng: RNG = 0, **options: Any
     ) -> None:
         self._names = recorded(adata, SETUP, "CGC")
-        self._seed, self.adata = seed(rng), adata
+        self._seed = seed(rng)
+        self.adata: AnnData | None = adata
         if model is not None and (options or not graph):
             msg = f"A loaded model has its sizes; leave out {', '.join([*options, *([] if graph else ['graph'])])}."
             raise InputValueError(msg)
@@ -110,7 +115,6 @@ class CGC:
         gene_names(adata.var, gene_key=gene_key)
         record(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
 
-    @checked
     def train(
         self,
         max_epochs: int = 3,
@@ -162,8 +166,9 @@ class CGC:
             msg = "CGC pretrains for max_epochs= or steps= and does not stop early; leave out early_stopping."
             raise InputValueError(msg)
         device, count = several_devices("CGC", accelerator, devices, here=self.model.device)
+        adata = need_cells(None, self.adata)
         move(self.model, device)
-        corpus = Corpus([self.adata], self.model, seed=self._seed, **self._names)
+        corpus = Corpus([adata], self.model, seed=self._seed, **self._names)
         given = schedule if batch_size is None else {**schedule, "batch_size": batch_size}
         plan = schedule_for(corpus, max_epochs, count, given)
         how: dict[str, Any] = {"schedule": plan, "devices": count, "resume": resume, "seed": self._seed}
@@ -179,7 +184,7 @@ class CGC:
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, float32 (n_obs, dim); of other cells than those of training if given."""
         names = self._names if adata is None or not is_recorded(adata, SETUP) else recorded(adata, SETUP, "CGC")
-        return self.model.embed_cells(self.adata if adata is None else adata, **names)
+        return self.model.embed_cells(need_cells(adata, self.adata), **names)
 
     def integrate(
         self, batch_key: str, *, max_epochs: int = 6, n_top_genes: int = 2000, **options: Any
@@ -212,7 +217,7 @@ class CGC:
         """
         names = {k: v for k, v in self._names.items() if k in ("layer", "gene_key")}
         return Integrator.fit(
-            self.adata,
+            need_cells(None, self.adata),
             batch_key,
             method="cgc",
             model=self.model,
@@ -232,9 +237,32 @@ class CGC:
         self.model.save(folder, overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "CGC":
-        """Read what :meth:`save` wrote, to go on with other cells or the same ones, whose genes may be in any order."""
-        model = load("cgc", checkpoint=as_path("folder", folder), **options)
+    def load(cls, folder: str | Path, adata: "AnnData | None" = None, *, device: str = "auto", **options: Any) -> "CGC":
+        """Read what :meth:`save` wrote, to go on with other cells or the same ones.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        adata
+            Cells to train on and to embed, whose genes may be in any order. It is set up if it was not; None leaves what is embedded.
+        device
+            Where to compute.
+        options
+            Of ``sgt.fm.load("cgc")``: ``assets``, ``precision``, ``heads``, ``gene_sampling``, ``thinning``, ``continuous``, ``binning``,
+            ``max_length``.
+
+        Raises
+        ------
+        WeightsError
+            If the folder is damaged or of another class.
+        """
+        check_options("CGC.load()", options, ["folder", "adata", "device", *OF_LOAD])
+        model = cast("cgc.CGCModel", load("cgc", checkpoint=as_path("folder", folder), device=device, **options))
+        if adata is None:
+            out = cls.__new__(cls)
+            out._names, out._seed, out.adata, out.model, out.history = {}, 0, None, model, pd.DataFrame()
+            return out
         if not is_recorded(adata, SETUP):
             cls.setup_anndata(adata)
-        return cls(adata, model=model)  # type: ignore[arg-type]
+        return cls(adata, model=model)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._methods import check_options
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.models._label_cells import Reader
 from scgnn_tools.train import FineTuner
@@ -31,10 +32,13 @@ def words_of(reader: Reader, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def options_of(folder: Path, about: Mapping[str, Any], given: Mapping[str, Any], device: str) -> dict[str, Any]:
+def options_of(
+    folder: Path, about: Mapping[str, Any], given: Mapping[str, Any], device: str, *, who: str
+) -> dict[str, Any]:
     """Return the options of a model that was saved: its words, the networks beside them, and what no file holds, which is ``given``."""
+    check_options(who, given, ["folder", "adata", "model", "device", *about["given_again"]])
     if set(about["given_again"]) != set(given):
-        wanted = ", ".join(f"{o}=" for o in about["given_again"]) or "no options"
+        wanted = ", ".join(f"{o}=" for o in about["given_again"])
         msg = f"{folder} wants the options that no file holds, as in training: pass {wanted}."
         raise InputValueError(msg)
     beside = {name: FineTuner.load(folder / name, device=device) for name in about.get("saved_beside", [])}

@@ -26,8 +26,8 @@ from scgnn_tools.models._link_scores import best_targets, probability
 from scgnn_tools.models._recorded import is_recorded, recorded
 from scgnn_tools.models._shown import trained
 from scgnn_tools.train.arguments import (
+    Checked,
     Devices,
-    checked,
     from_device,
     need_training,
     one_device,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-class LinkModel:
+class LinkModel(Checked):
     """A model that predicts which factor regulates which gene.
 
     Parameters
@@ -139,7 +139,6 @@ class LinkModel:
 
     @renamed(device=from_device)
     @by_size
-    @checked
     def train(
         self,
         max_epochs: int | None = None,
@@ -196,7 +195,14 @@ class LinkModel:
             raise KeyboardInterrupt
         return self
 
-    def tune(self, n_trials: int = 30, *, timeout: float | None = None, device: str = "auto") -> pd.DataFrame:
+    def tune(
+        self,
+        n_trials: int = 30,
+        *,
+        timeout: float | None = None,
+        max_epochs: int | None = None,
+        device: str = "auto",
+    ) -> pd.DataFrame:
         """Search the options that were not given, with Optuna, by the AUPRC of the tenth of the pairs that training stops on.
 
         The best ones are those of the next :meth:`train`. Needs ``pip install 'scgnn_tools[tune]'``.
@@ -205,6 +211,8 @@ class LinkModel:
         ----------
         n_trials, timeout
             Most trainings, and seconds after which no further one begins.
+        max_epochs
+            Most epochs of each training; None takes the predictor's own.
         device
             Where to train.
 
@@ -215,7 +223,9 @@ class LinkModel:
         """
         train, held, given = self._split()
         how: dict[str, Any] = {"n_trials": n_trials, "timeout": timeout, "rng": self._seed, "device": device}
-        self._options, trials = tune(self.method, train, held, **given, **how, **self._options)
+        fixed = self._options if max_epochs is None else {**self._options, "max_epochs": max_epochs}
+        best, trials = tune(self.method, train, held, **given, **how, **fixed)
+        self._options = {k: v for k, v in best.items() if k != "max_epochs"} | self._options
         return trials
 
     def predict(self, pairs: pd.DataFrame | None = None, *, n_top: int | None = 100) -> pd.DataFrame:

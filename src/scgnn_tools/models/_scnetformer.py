@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import say
+from scgnn_tools._methods import check_options
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
@@ -26,7 +27,7 @@ from scgnn_tools.models._recorded import is_recorded, record
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import digest
-from scgnn_tools.train.arguments import Devices, checked, move, one_device
+from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_device
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.tasks import Masked
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-class ScNetFormer:
+class ScNetFormer(Checked):
     """A Geneformer whose masked pretraining goes on with a gene graph.
 
     Parameters
@@ -102,7 +103,8 @@ class ScNetFormer:
         **options: Any,
     ) -> None:
         self._setup, self._seed = Setup.of(adata), seed(rng)
-        self.adata, self.history = adata, pd.DataFrame()
+        self.history = pd.DataFrame()
+        self.adata: AnnData | None = adata
         if isinstance(model, scnetformer.ScNetFormer):
             if graph is not None or contrast_graph is not None or options:
                 msg = "A scNetFormer has its graphs and sizes; pass model= alone, or a Geneformer."
@@ -166,7 +168,6 @@ class ScNetFormer:
             column_of(adata.obs, tissue_key, "tissue_key")
         record(adata, SETUP_SCNETFORMER, layer=layer, gene_key=gene_key, organism=organism, tissue_key=tissue_key)
 
-    @checked
     def train(
         self,
         max_epochs: int = 3,
@@ -221,8 +222,12 @@ class ScNetFormer:
         -------
         Itself, trained; the weights that validate best are kept.
         """
-        move(self.model, one_device("ScNetFormer", accelerator, devices, here=self.model.device))
-        tokens = self._setup.tokens(self.model, self.adata)
+        device, adata = (
+            one_device("ScNetFormer", accelerator, devices, here=self.model.device),
+            need_cells(None, self.adata),
+        )
+        move(self.model, device)
+        tokens = self._setup.tokens(self.model, adata)
         train, validation = split(self.model, tokens, self._seed)
         from scgnn_tools.train.fitting import budget_of, fit_task
 
@@ -316,7 +321,7 @@ class ScNetFormer:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
         other = adata is not None and is_recorded(adata, SETUP_SCNETFORMER)
         setup = Setup.of(adata) if other else self._setup
-        return self.model.embed_tokens(setup.tokens(self.model, self.adata if adata is None else adata))
+        return self.model.embed_tokens(setup.tokens(self.model, need_cells(adata, self.adata)))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the network and its graphs; :meth:`load` and ``sgt.fm.load("scnetformer", checkpoint=folder)`` read them.
@@ -326,9 +331,34 @@ class ScNetFormer:
         self.model.save(folder, overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path, adata: "AnnData", **options: Any) -> "ScNetFormer":
-        """Read what :meth:`save` wrote, to go on with other cells or the same ones."""
-        model = load("scnetformer", checkpoint=as_path("folder", folder), **options)
+    def load(
+        cls, folder: str | Path, adata: "AnnData | None" = None, *, device: str = "auto", **options: Any
+    ) -> "ScNetFormer":
+        """Read what :meth:`save` wrote, to go on with other cells or the same ones.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        adata
+            Cells to train on and to embed, whose genes may be in any order. It is set up if it was not; None leaves what is embedded.
+        device
+            Where to compute.
+        options
+            Of ``sgt.fm.load("scnetformer")``: ``pooling``, ``precision``.
+
+        Raises
+        ------
+        WeightsError
+            If the folder is damaged or of another class.
+        """
+        check_options("ScNetFormer.load()", options, ["folder", "adata", "device", "pooling", "precision"])
+        found = load("scnetformer", checkpoint=as_path("folder", folder), device=device, **options)
+        model = cast("scnetformer.ScNetFormer", found)
+        if adata is None:
+            out = cls.__new__(cls)
+            out._setup, out._seed, out.adata, out.model, out.history = Setup({}, None), 0, None, model, pd.DataFrame()
+            return out
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
-        return cls(adata, model=model)  # type: ignore[arg-type]
+        return cls(adata, model=model)

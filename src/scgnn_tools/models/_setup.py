@@ -6,13 +6,14 @@ from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import UNKNOWN
 from scgnn_tools._modality import is_mudata, only_anndata
 from scgnn_tools.models import _scvi
+from scgnn_tools.train.arguments import Checked
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
 
-class ScviSetup:
+class ScviSetup(Checked):
     """The two class methods by which an object is made known to a model class."""
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from scgnn_tools._choices import choice, integer, number, share
+from scgnn_tools._deprecated import old_names
 from scgnn_tools._device import resolve_device
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._doors import door
+from scgnn_tools._errors import InputTypeError, InputValueError, warn
+from scgnn_tools._methods import check_options
 from scgnn_tools._write import as_path
 from scgnn_tools.store import forget
 
@@ -39,20 +42,53 @@ NUMBERS: dict[str, Callable[..., Any]] = {
 """By argument, the check of a number."""
 
 
-def checked(train: Callable[P, R]) -> Callable[P, R]:
-    """Let ``train`` refuse what no training can have: a flag is a flag, and None is for what it has None for unasked."""
-    defaults = {name: p.default for name, p in inspect.signature(train).parameters.items()}
+def checked(method: Callable[P, R]) -> Callable[P, R]:
+    """Let a method of a class refuse, before any work, what no call of it can have; see :class:`Checked`."""
+    parameters = dict(list(inspect.signature(method).parameters.items())[1:])  # without the object itself
+    named = {n: p for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    places = [n for n, p in named.items() if p.kind is not p.KEYWORD_ONLY]
+    whatever = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    guarded = door(method)
 
-    @wraps(train)
+    @wraps(method)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name, value in {**dict(zip(defaults, args, strict=False)), **kwargs}.items():
-            if isinstance(defaults.get(name), bool):
+        if not args:  # of the class and not of an object: Python's own words
+            return method(*args, **kwargs)
+        given = {**dict(zip(places, args[1:], strict=False)), **kwargs}
+        owner: Any = args[0]
+        who = owner.__name__ if isinstance(owner, type) else type(owner).__name__
+        who = who if method.__name__ == "__init__" else f"{who}.{method.__name__}()"
+        if not whatever:
+            check_options(who, set(kwargs) - old_names(method), list(named))
+        missing = [n for n, p in named.items() if p.default is p.empty and n not in given]
+        if missing:
+            msg = f"{who} wants {missing[0]}=, which is missing. Pass {', '.join(f'{n}=…' for n in missing)}."
+            raise InputTypeError(msg)
+        for name in named.keys() & given.keys():
+            default, value = named[name].default, given[name]
+            if isinstance(default, bool):
                 choice(name, value, (True, False))
-            elif name in defaults and name in NUMBERS:
-                NUMBERS[name](name, value, or_none=defaults[name] is None)
-        return train(*args, **kwargs)
+            elif name in NUMBERS:
+                NUMBERS[name](name, value, or_none=default is None)
+        return guarded(*args, **kwargs)
 
     return inner
+
+
+class Checked:
+    """A model class: each of its public methods looks at its arguments before any work.
+
+    A name that a method does not have is an error that says which it has, and so is one that is missing. A flag is a flag, the numbers of
+    a training are in their range, and None is for what it has None for unasked. What is of a wrong kind is named where it breaks.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name, value in list(vars(cls).items()):
+            method = getattr(value, "__func__", value)  # of a class method
+            if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
+                made = checked(method)
+                setattr(cls, name, classmethod(made) if isinstance(value, classmethod) else made)
 
 
 OF_TRAIN = {
@@ -64,13 +100,31 @@ OF_TRAIN = {
 }
 """Options of methods that a model class takes in :meth:`train`, and their word there."""
 
+MOVED = ("max_epochs", "patience", "batch_size")
+"""Options of methods that constructors took in the release before, and :meth:`train` now takes alone."""
 
-def refuse_of_train(who: str, options: Iterable[str]) -> None:
-    """Refuse, in the constructor of a model, what says where it trains and where the state of that is kept."""
-    for name in options:
-        if name in OF_TRAIN:
+
+def refuse_of_train(who: str, options: Mapping[str, Any], *, moved: Collection[str] = MOVED) -> None:
+    """Refuse, in the constructor of a model, how and where it trains; what is in ``moved`` holds for one more release, with a warning."""
+    for name, value in options.items():
+        if name in moved:
+            never = name == "patience" and value is None
+            words = {"early_stopping": False} if never else from_device(value) if name == "device" else {name: value}
+            shown = ", ".join(f"{k}={v!r}" for k, v in words.items())
+            msg = f"{name}= of {who} goes in the next release; pass {shown} to {who}.train()."
+            warn(msg, FutureWarning)
+        elif name in OF_TRAIN:
             msg = f"{name} is no option of {who}. Pass {OF_TRAIN[name]}= to train()."
             raise InputValueError(msg)
+
+
+def need_cells(adata: T | None, own: T | None) -> T:
+    """Return the cells that are asked about: those that are given, or else the model's own."""
+    out = own if adata is None else adata
+    if out is None:
+        msg = "There are no cells: pass adata, here or to load()."
+        raise InputValueError(msg)
+    return out
 
 
 def need_training(model: object, part: T | None) -> T:

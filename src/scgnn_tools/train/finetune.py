@@ -20,7 +20,7 @@ from scgnn_tools.store import digest
 from scgnn_tools.train import saving, tasks
 from scgnn_tools.train._inputs import classes_of, expression_of, split
 from scgnn_tools.train._resume import weights_digest
-from scgnn_tools.train.arguments import Devices, checked, move, need_training, several_devices
+from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, need_training, several_devices
 from scgnn_tools.train.plans import claim, model_parts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TaskName = Literal["classification", "expression", "masked"]
 Adapt = Literal["lora", "full", "head"]
 
 
-class FineTuner:
+class FineTuner(Checked):
     """Tune a foundation model on the cells of an AnnData.
 
     The model that is passed is left as it is; the tuned one is :attr:`model`, after :meth:`train`.
@@ -95,6 +95,7 @@ class FineTuner:
             msg = f"Only networks are tuned; got {model!r}. Load one with sgt.fm.load('scgpt', checkpoint=…)."
             raise InputValueError(msg)
         adata = only_anndata(adata)
+        self.adata: AnnData | None = adata
         _choices.choice("task", task, get_args(TaskName))
         _choices.choice("adapt", adapt, get_args(Adapt))
         _choices.integer("rank", rank)
@@ -142,7 +143,6 @@ class FineTuner:
         """How an object is read: ``layer``, ``gene_key`` and ``organism``."""
         return self._names
 
-    @checked
     def train(
         self,
         max_epochs: int = 20,
@@ -236,8 +236,8 @@ class FineTuner:
             raise KeyboardInterrupt
         return self
 
-    def predict(self, adata: "AnnData") -> "pd.DataFrame | sp.csr_array":
-        """Predict for cells.
+    def predict(self, adata: "AnnData | None" = None) -> "pd.DataFrame | sp.csr_array":
+        """Predict for cells: others than those of training if given.
 
         Returns
         -------
@@ -253,6 +253,7 @@ class FineTuner:
         if self.history is None or isinstance(self.task, tasks.Masked):
             msg = "Nothing to predict with: call train() first, with task='classification' or 'expression'."
             raise InputValueError(msg)
+        adata = need_cells(adata, self.adata)
         tokens = self.model.tokenize(adata, **self._names)
         if isinstance(self.task, tasks.Classification):
             out = np.full((tokens.n_cells, len(self.classes)), np.nan, dtype=np.float32)
@@ -279,13 +280,15 @@ class FineTuner:
         saving.save(self, need_training(self, self.history), folder, overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto") -> Self:
+    def load(cls, folder: str | Path, adata: "AnnData | None" = None, *, device: str = "auto") -> Self:
         """Read what :meth:`save` wrote: it predicts, and its ``model`` embeds, as before.
 
         Parameters
         ----------
         folder
             What :meth:`save` wrote.
+        adata
+            Cells that :meth:`predict` takes without an argument; genes in any order.
         device
             Where to compute.
 
@@ -296,6 +299,7 @@ class FineTuner:
         """
         out = cls.__new__(cls)
         saving.restore(out, folder, device)
+        out.adata = None if adata is None else only_anndata(adata)
         return out
 
     def _classes_of_cells(self) -> np.ndarray | None:
