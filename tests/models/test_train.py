@@ -21,7 +21,7 @@ from scgnn_tools.train.arguments import from_device
 WORDS = ["max_epochs", "accelerator", "devices", "early_stopping", "batch_size", "resume", "folder"]
 CLASSES = [
     getattr(sgt.models, n)
-    for n in ("ScGraPhT", "ScBiGNN", "CGC", "ScRegNet", "ScTransNet", "ScNetFormer", "FineTuner")
+    for n in ("ScGraPhT", "ScBiGNN", "CGC", "ScRegNet", "ScTransNet", "ScNetFormer", "FineTuner", "Perturb")
 ]
 SEVERAL = (CGC, FineTuner)
 WRONG = [

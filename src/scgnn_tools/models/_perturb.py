@@ -1,24 +1,34 @@
 """``models.Perturb``: perturbations of cells as an object: fitted once, it gives changes and cells."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import integer
-from scgnn_tools._doors import door
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._columns import column_of
+from scgnn_tools._device import resolve_device
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._html import boxed
+from scgnn_tools._keys import SETUP_PERTURB
+from scgnn_tools._log import printable
+from scgnn_tools._methods import check_options
 from scgnn_tools._modality import modality, only_anndata
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data.conditions import condition_name
+from scgnn_tools.data import open_expression
+from scgnn_tools.data.conditions import condition_name, find_control
+from scgnn_tools.genes import gene_names
+from scgnn_tools.models._recorded import record, recorded
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
 from scgnn_tools.perturbation.collect import collect
 from scgnn_tools.perturbation.run import check, predict
+from scgnn_tools.train.arguments import MOVED, Checked, Devices, need_training, one_device, refuse_of_train
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,17 +38,52 @@ if TYPE_CHECKING:
     from scgnn_tools.perturbation.flagged import FlaggedNetwork
 
 
-class Perturb:
+OF_SETUP = ("perturbation_key", "control", "batch_key", "cell_type_key", "dose_key", "layer", "gene_key")
+"""What :meth:`Perturb.setup_anndata` is told."""
+OF_TRAIN = (*MOVED, "device", "folder", "resume")
+"""What the constructor took in the release before, and :meth:`Perturb.train` takes now."""
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def _set_up(init: F) -> F:
+    """Give a constructor what the object was set up with; that of the release before was told so itself, by place or by name."""
+
+    @wraps(init)
+    def call(self: "Perturb", adata: "AnnData", *places: Any, **given: Any) -> None:
+        given |= dict(zip(("perturbation_key", "query"), places, strict=False))
+        said = {k: given.pop(k) for k in OF_SETUP if k in given}
+        names = ", ".join(f"{k}={printable(repr(v))}" for k, v in said.items())
+        if said and "perturbation_key" not in said:
+            msg = f"Perturb is told {names} before: pass it to sgt.models.Perturb.setup_anndata()."
+            raise InputValueError(msg)
+        if said:
+            msg = (
+                "Perturb(adata, perturbation_key, query) goes in the next release; call "
+                f"sgt.models.Perturb.setup_anndata(adata, {names}), and then Perturb(adata, query=…)."
+            )
+            warn(msg, FutureWarning)
+        self._setup = said or recorded(adata, SETUP_PERTURB, "Perturb")
+        init(self, adata, **given)
+
+    return call  # type: ignore[return-value]
+
+
+class Perturb(Checked):
     """A screen and a method that learns from it, for who wants predicted cells.
 
     :func:`scgnn_tools.tl.perturb` scores the same methods on held-out perturbations; look at that first.
 
     Parameters
     ----------
-    adata, perturbation_key, query
-        As in :func:`scgnn_tools.tl.perturb`: the screen, its column, and what to predict.
-    control, method, batch_key, cell_type_key, dose_key, layer, gene_key, model, features, n_genes, max_epochs, rng, device, options
-        The same.
+    adata
+        Cells × genes, perturbed cells and control cells, after :meth:`setup_anndata`.
+    query
+        What to predict: names of genes, or "A+B".
+    method, model, features, n_genes, rng
+        As in :func:`scgnn_tools.tl.perturb`.
+    options
+        Of the method, but for those that :meth:`train` takes.
 
     Attributes
     ----------
@@ -47,59 +92,83 @@ class Perturb:
 
     Examples
     --------
-    >>> screen = sgt.models.Perturb(adata, "guide", ["JUN"], n_genes=200)
-    >>> screen.train()
+    >>> sgt.models.Perturb.setup_anndata(adata, perturbation_key="guide")
+    >>> screen = sgt.models.Perturb(adata, query=["JUN"], n_genes=200).train()
     >>> screen.predict(n_cells=20).shape
     (20, 201)
     """
 
-    @door
+    _setup: dict[str, Any]
+
+    @_set_up
     def __init__(
         self,
         adata: "AnnData",
-        perturbation_key: str,
-        query: "str | Sequence[Any]",
         *,
-        control: str = "auto",
+        query: "str | Sequence[Any] | None" = None,
         method: str = "kernel",
-        batch_key: str | None = None,
-        cell_type_key: str | None = None,
-        dose_key: str | None = None,
-        layer: str | None = None,
-        gene_key: str | None = None,
         model: "str | FoundationModel | None" = None,
         features: "str | Sequence[str] | pd.DataFrame" = "go",
         n_genes: int | None = None,
-        max_epochs: int | None = None,
         rng: RNG = 0,
-        device: str = "auto",
         **options: Any,
     ) -> None:
         adata = modality(only_anndata(adata))
         if query is None or not len(query):
             msg = "query= names no perturbation to predict. Pass genes, or combinations such as 'A+B'."
             raise InputValueError(msg)
-        self._make = check(
-            method, {**options, "device": device, "max_epochs": max_epochs}, model=model, features=features
-        )
+        refuse_of_train("Perturb", {k: v for k, v in options.items() if k != "checkpoint"}, moved=OF_TRAIN)
+        self._device = resolve_device(options["device"]) if "device" in options else None
+        self._make: Any = check(method, options, model=model, features=features)
+        how = {"dose_key": None, "gene_key": None, **self._setup}
         self._cells, self._query, self._relations = collect(
-            adata,
-            perturbation_key,
-            query,
-            features=features,
-            control=control,
-            batch_key=batch_key,
-            cell_type_key=cell_type_key,
-            dose_key=dose_key,
-            layer=layer,
-            gene_key=gene_key,
-            n_genes=n_genes,
-            model=model,
+            adata, query=query, features=features, n_genes=n_genes, model=model, **how
         )
-        self.method, self.perturbation_key, self._rng = method, perturbation_key, seed(rng)
+        self.method, self.perturbation_key, self._rng = method, self._setup["perturbation_key"], seed(rng)
         self.history: pd.DataFrame | None = None
         self._fitted: PerturbationMethod | None = None
         self._changes: pd.DataFrame | None = None
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: "AnnData",
+        *,
+        perturbation_key: str,
+        control: str = "auto",
+        batch_key: str | None = None,
+        cell_type_key: str | None = None,
+        dose_key: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+    ) -> None:
+        """Say what was done to each cell, and where the expression and the names of the genes are.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes, no view.
+        perturbation_key, control, batch_key, cell_type_key, dose_key, layer, gene_key
+            As in :func:`scgnn_tools.tl.perturb`.
+
+        Returns
+        -------
+        None. Sets the following field:
+
+        ``adata.uns["sgt"]["setup_perturb"]``
+            dict of what was given.
+        """
+        columns = {"batch_key": batch_key, "cell_type_key": cell_type_key, "dose_key": dose_key}
+        conditions = column_of(only_anndata(adata).obs, perturbation_key, "perturbation_key")
+        if control != "auto":
+            find_control(conditions.dropna(), control)
+        for name, key in columns.items():
+            if key is not None:
+                column_of(adata.obs, key, name)
+        open_expression(adata, layer=layer)
+        gene_names(adata.var, gene_key=gene_key)
+        told = {"perturbation_key": perturbation_key, "control": control, "layer": layer, "gene_key": gene_key}
+        record(adata, SETUP_PERTURB, **told, **columns)
 
     def __repr__(self) -> str:
         n = len(self._cells.conditions)
@@ -116,12 +185,67 @@ class Perturb:
         self._trained()
         return cast("pd.DataFrame", self._changes)
 
-    def train(self) -> None:
-        """Learn from all perturbed cells."""
-        change, self._fitted = predict(self._cells, self._make, self._relations, self._query, rng=self._rng)
+    def train(
+        self,
+        max_epochs: int | None = None,
+        *,
+        accelerator: str = "auto",
+        devices: Devices = "auto",
+        early_stopping: bool = True,
+        batch_size: int | None = None,
+        resume: bool = True,
+        folder: str | Path | None = None,
+        patience: int | None = None,
+    ) -> Self:
+        """Learn from all perturbed cells.
+
+        What a method has no use for is an error that says what it takes: only networks have epochs, batches and a folder.
+
+        Parameters
+        ----------
+        max_epochs
+            Most epochs; None takes the method's own.
+        accelerator
+            "auto", "cpu", "gpu" or "mps".
+        devices
+            "auto", 1, or the number of a device in a list: one device trains.
+        early_stopping
+            Networks stop once ``patience`` epochs have passed without a better loss on conditions held back: False is an error.
+        batch_size
+            Most cells of a step; None takes the method's own.
+        resume
+            Go on from ``folder`` if a run of the same cells, weights and settings was stopped there. False begins anew.
+        folder
+            Where the state is kept at the end of each epoch; None keeps none behind.
+        patience
+            See ``early_stopping``; None takes the method's own.
+
+        Returns
+        -------
+        Itself, trained.
+        """
+        device = one_device("Perturb", accelerator, devices, here=self._device)
+        given = {"max_epochs": max_epochs, "batch_size": batch_size, "patience": patience, "folder": folder}
+        how = self._own({k: v for k, v in given.items() if v is not None}, early_stopping=early_stopping, resume=resume)
+        make = partial(self._make, device=str(device), **how)
+        change, self._fitted = predict(self._cells, make, self._relations, self._query, rng=self._rng)
         names = [condition_name(c) for c in self._query]
         self._changes = pd.DataFrame(change.astype(np.float32), index=names, columns=self._cells.genes)
         self.history = self._fitted.history
+        return self
+
+    def _own(self, given: dict[str, Any], *, early_stopping: bool, resume: bool) -> dict[str, Any]:
+        """Return what ``train`` was given in the words of the method; what it has no use for is an error."""
+        takes = inspect.signature(METHODS[self.method].load()).parameters
+        words = {w: w for w in ("max_epochs", "batch_size", "patience", "folder") if w in takes}
+        if "max_cells" in takes:
+            words["batch_size"] = "max_cells"
+        check_options(f"Perturb.train() with method={self.method!r}", given, ["accelerator", "devices", *words])
+        if not early_stopping:
+            msg = f"{self.method} does not train without early stopping; leave out early_stopping=False."
+            raise InputValueError(msg)
+        out = {words[name]: value for name, value in given.items()}
+        return out | ({"resume": resume} if "resume" in takes else {})
 
     def predict(self, *, n_cells: int = 200) -> "AnnData":
         """Return perturbed cells: for each condition of the query control cells, and what the method makes of them.
@@ -164,7 +288,4 @@ class Perturb:
         cast("FlaggedNetwork", fitted).save_network(folder, overwrite=overwrite)
 
     def _trained(self) -> "PerturbationMethod":
-        if self._fitted is None:
-            msg = "Not trained yet: call train() first."
-            raise InputValueError(msg)
-        return self._fitted
+        return need_training(self, self._fitted)
