@@ -105,8 +105,8 @@ def main() -> None:
     assert isinstance(mini, CGCMini)
     models = {
         "cgc-mini": mini,
-        "with graph": mini.with_settings(replace(mini.settings, step=1)),
-        "without fixed vectors": mini.with_settings(replace(mini.settings, weight=0)),
+        "with graph": mini.changed(settings=replace(mini.settings, step=1)),
+        "without fixed vectors": mini.changed(settings=replace(mini.settings, weight=0)),
         "random weights": random_weights(mini),
         "corpus-svd": sgt.fm.load("corpus-svd"),
         **(transformers(options.data, options.transformer) if options.transformer else {}),

@@ -22,7 +22,7 @@ from scgnn_tools._errors import SgtWarning
 from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc_mini import CGCMini, CGCMiniSettings
 from scgnn_tools.fm.cgc_mini import checkpoint as mini
-from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
+from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
 from scgnn_tools.genes.tables import human_of_mouse
 
 LABELS = {"mouse_bm_250": "cell_type", "zilionis_mouse_lung_800": "minor"}
@@ -42,6 +42,42 @@ def widen(x: sp.csr_array, symbols: np.ndarray) -> tuple[sp.csr_array, np.ndarra
     out = sp.csr_array((x.data, at[x.indices], x.indptr), shape=(x.shape[0], len(every)), dtype=np.float64)
     out.sort_indices()
     return out, every
+
+
+def coexpression_within(x: sp.csr_array, source: np.ndarray, *, threshold: float, min_cells: int) -> sp.csr_array:
+    """Link genes that rise and fall together within data sets.
+
+    Parameters
+    ----------
+    x
+        Log-normalised expression, (n_cells, n_genes).
+    source
+        The data set of each cell, whose mean is taken off first: sets differ in every gene.
+    threshold
+        Least Pearson correlation of an edge.
+    min_cells
+        Genes in fewer cells get none.
+
+    Returns
+    -------
+    csr_array
+        float32 (n_genes, n_genes), symmetric, correlations.
+    """
+    genes = np.flatnonzero(np.bincount(x.indices, minlength=x.shape[1]) >= min_cells)
+    dense = x[:, genes].toarray().astype(np.float32)
+    for one in np.unique(source):
+        dense[source == one] -= dense[source == one].mean(axis=0)
+    dense /= np.linalg.norm(dense, axis=0) + 1e-9
+    r = dense.T @ dense
+    np.fill_diagonal(r, 0)
+    i, j = np.nonzero(r > threshold)
+    return sp.csr_array((r[i, j], (genes[i], genes[j])), shape=(x.shape[1],) * 2)
+
+
+def rarity(x: sp.csr_array) -> np.ndarray:
+    """Return the logarithm of the number of cells a cell in which a gene is seen, float64 (n_genes,)."""
+    seen = np.bincount(x.indices, minlength=x.shape[1])
+    return np.asarray(np.log(x.shape[0] / (seen + 1)))
 
 
 def train(
@@ -77,7 +113,7 @@ def choose(x: sp.csr_array, source: np.ndarray, every: np.ndarray, files: list[P
             model = train(x[seen], source[seen], every, graph, first)
             for step, weight in itertools.product(GRID["step"], GRID["weight"]):
                 one = CGCMiniSettings(step=step, power=power, whitening=whitening, weight=weight)
-                vectors = model.with_settings(one).embed_cells(adata)
+                vectors = model.changed(settings=one).embed_cells(adata)
                 rows.setdefault((step, power, whitening, weight), {})[file.stem] = purity(vectors, labels)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(table.index, names=list(GRID))

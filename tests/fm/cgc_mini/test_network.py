@@ -10,7 +10,7 @@ from scgnn_tools._errors import InputValueError, SgtWarning, WeightsError
 from scgnn_tools.assets import immune_reference
 from scgnn_tools.data import open_expression
 from scgnn_tools.fm import saves
-from scgnn_tools.fm.cgc_mini.fitting import coexpression_within, gene_vectors, rarity
+from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
 from scgnn_tools.fm.cgc_mini.kernel import add_genes
 from scgnn_tools.fm.cgc_mini.network import signs, spread
 
@@ -97,18 +97,6 @@ def test_trained_vectors_tell_clusters_apart_that_noise_hides():
     np.testing.assert_allclose((z**2).sum(axis=1).mean(), 1)
     centres = np.stack([z[kind == k].mean(axis=0) for k in range(3)])
     assert (np.linalg.norm(z[:, None] - centres, axis=2).argmin(axis=1) == kind).mean() > 0.95
-
-
-def test_coexpression_is_counted_within_data_sets():
-    rng = np.random.default_rng(0)
-    source = np.repeat([0, 1], 200)
-    base = rng.normal(size=400)
-    x = np.stack([base, base + 0.3 * rng.normal(size=400), rng.normal(size=400), rng.normal(size=400)], axis=1) + 9
-    x[:, 2:] += 5.0 * source[:, None]  # these two differ between the sets, and only between them
-    graph = coexpression_within(sp.csr_array(x), source, threshold=0.4, min_cells=1).toarray()
-    assert (graph > 0).sum() == 2
-    assert graph[0, 1] == graph[1, 0] > 0.9
-    assert np.argmax(rarity(sp.csr_array([[1, 0], [1, 1.0]]))) == 1
 
 
 def test_save_and_load_adapted_or_not(model, cells, tmp_path):

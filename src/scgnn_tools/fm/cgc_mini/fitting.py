@@ -63,39 +63,3 @@ def _within(cells: np.ndarray, source: np.ndarray) -> np.ndarray:
         off = own - found.cluster_centers_[found.labels_]
         scatter += off.T @ off
     return scatter / len(cells)
-
-
-def coexpression_within(x: sp.csr_array, source: np.ndarray, *, threshold: float, min_cells: int) -> sp.csr_array:
-    """Link genes that rise and fall together within data sets.
-
-    Parameters
-    ----------
-    x
-        Log-normalised expression, (n_cells, n_genes).
-    source
-        The data set of each cell, whose mean is taken off first: sets differ in every gene.
-    threshold
-        Least Pearson correlation of an edge.
-    min_cells
-        Genes in fewer cells get none.
-
-    Returns
-    -------
-    csr_array
-        float32 (n_genes, n_genes), symmetric, correlations.
-    """
-    genes = np.flatnonzero(np.bincount(x.indices, minlength=x.shape[1]) >= min_cells)
-    dense = x[:, genes].toarray().astype(np.float32)
-    for one in np.unique(source):
-        dense[source == one] -= dense[source == one].mean(axis=0)
-    dense /= np.linalg.norm(dense, axis=0) + 1e-9
-    r = dense.T @ dense
-    np.fill_diagonal(r, 0)
-    i, j = np.nonzero(r > threshold)
-    return sp.csr_array((r[i, j], (genes[i], genes[j])), shape=(x.shape[1],) * 2)
-
-
-def rarity(x: sp.csr_array) -> np.ndarray:
-    """Return the logarithm of the number of cells a cell in which a gene is seen, float64 (n_genes,)."""
-    seen = np.bincount(x.indices, minlength=x.shape[1])
-    return np.asarray(np.log(x.shape[0] / (seen + 1)))

@@ -151,13 +151,10 @@ class CGCMini(FoundationModel):
         # plain: on the labelled sets of the corpus, weights by gene or cluster did not help where the cells are the user's own
         own = gene_vectors(rows, dimension=dimension, power=0, whitening=0)
         card = replace(self.card, dimension=self._trained.shape[1] + BITS + dimension)
-        return self._changed(card=card, own=own)
+        return self.changed(card=card, own=own)
 
-    def with_settings(self, settings: CGCMiniSettings) -> "CGCMini":
-        """Return the model with another step or other fixed vectors; its trained ones stay."""
-        return self._changed(settings=settings)
-
-    def _changed(self, **changes: Any) -> "CGCMini":
+    def changed(self, **changes: Any) -> "CGCMini":
+        """Return the model with other parts, named as in the constructor: other settings, and the vectors that were trained stay."""
         parts = {
             "card": self.card,
             "vocabulary": self.vocabulary,
