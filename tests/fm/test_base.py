@@ -1,4 +1,4 @@
-"""Same cell, same vector: alone, in any batch, order, chunk and form."""
+"""What the streaming loop does with the cells of the best bundled model; test_contract.py asks every model."""
 
 import anndata as ad
 import numpy as np
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import scgnn_tools as sgt
 from scgnn_tools import assets
-from scgnn_tools._errors import GeneMatchError, SgtWarning
 
 ATOL = 1e-5
 
@@ -31,17 +30,6 @@ def vectors(model, cells):
     return model.embed_cells(cells)
 
 
-def test_shape_and_type(vectors, cells, model):
-    assert vectors.shape == (cells.n_obs, model.card.dimension)
-    assert vectors.dtype == np.float32
-    assert np.isfinite(vectors).all()
-
-
-def test_alone(vectors, cells, model):
-    for i in (0, 7, cells.n_obs - 1):
-        np.testing.assert_allclose(model.embed_cells(cells[i].copy())[0], vectors[i], atol=ATOL, rtol=0)
-
-
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**31))
 def test_in_another_order_of_cells_and_genes(vectors, cells, model, seed):
@@ -49,17 +37,6 @@ def test_in_another_order_of_cells_and_genes(vectors, cells, model, seed):
     rows, columns = rng.permutation(cells.n_obs)[:40], rng.permutation(cells.n_vars)
     got = model.embed_cells(cells[rows][:, columns].copy())
     np.testing.assert_allclose(got, vectors[rows], atol=ATOL, rtol=0)
-
-
-@pytest.mark.parametrize("chunk", [1, 17, 100])
-def test_in_another_chunk(vectors, cells, model, monkeypatch, chunk):
-    monkeypatch.setattr("scgnn_tools.data.expression.CHUNK", chunk)
-    np.testing.assert_allclose(model.embed_cells(cells), vectors, atol=ATOL, rtol=0)
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 1000])
-def test_in_another_batch(vectors, cells, model, batch_size):
-    np.testing.assert_allclose(model.embed_cells(cells, batch_size=batch_size), vectors, atol=ATOL, rtol=0)
 
 
 def test_memory_that_runs_out_halves_the_batch_and_changes_nothing(vectors, cells, caplog, monkeypatch):
@@ -99,29 +76,3 @@ def test_counts_of_a_gene_that_stands_twice_add_up_before_the_logarithm(cells, m
     )
     twice.var["gene"] = [*once.var_names, *once.var_names]
     np.testing.assert_allclose(model.embed_cells(twice, gene_key="gene"), model.embed_cells(once), atol=ATOL)
-
-
-def test_cells_without_a_known_gene(cells, model):
-    x = cells[:4].copy()
-    counts = x.X.tolil()
-    counts[2] = 0
-    x.X = sp.csr_matrix(counts)
-    with pytest.warns(SgtWarning, match=r"1 of 4 cells express no gene .* sc\.pp\.filter_cells"):
-        v = model.embed_cells(x)
-    assert (v[2] == 0).all()
-    assert (np.abs(v[[0, 1, 3]]).sum(axis=1) > 0).all()
-
-
-def test_genes(cells, model):
-    names = cells.var_names.to_list()
-    names[3] = "no such gene"
-    v = model.embed_genes(ad.AnnData(cells.X, var={"x": names}, obs=cells.obs).copy(), gene_key="x")
-    assert v.shape == (cells.n_vars, model.gene_table().shape[1])
-    assert np.isnan(v[3]).all()
-    at = model.vocabulary.tolist().index(names[10])
-    assert np.array_equal(v[10], model.gene_table()[at])
-
-
-def test_nothing_in_common(model):
-    with pytest.raises(GeneMatchError, match="Matched 0 of 2 genes"):
-        model.embed_cells(ad.AnnData(np.ones((2, 2), dtype=np.float32), var={"x": [1, 2]}))

@@ -11,19 +11,6 @@ def test_list_has_a_row_a_model_with_its_card():
         assert table[column].notna().all()
 
 
-@pytest.mark.parametrize("name", list(sgt.fm.list().query("bundled").index))
-def test_a_bundled_model_is_what_its_card_says(name):
-    card = sgt.fm.card(name)
-    model = sgt.fm.load(name)
-    assert model.card == card
-    assert len(model.vocabulary) == card.n_genes
-    table = model.gene_table()
-    assert len(table) == card.n_genes
-    assert 0 < table.shape[1] <= card.dimension
-    assert model.report
-    assert card.name in repr(model)
-
-
 @pytest.mark.parametrize("name", ["scgpt2", "../../x", "a\nb", ""])
 def test_an_unknown_model_names_those_that_exist(name):
     with pytest.raises(InputValueError, match="the models are cgc-mini") as error:

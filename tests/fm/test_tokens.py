@@ -1,5 +1,6 @@
 """Tokens of each model: the limit, ties, the published random variants."""
 
+import anndata as ad
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -58,6 +59,26 @@ def test_geneformer_divides_by_the_median_of_each_gene(models, cells):
     of_vocabulary[found.index] = np.asarray(one.X.todense()).ravel()
     value = of_vocabulary[genes] / model.medians[genes]
     assert (np.diff(value) <= 1e-12).all()
+
+
+def test_unknown_genes_are_no_part_of_the_depth_of_a_cell(models, cells):
+    rng = np.random.default_rng(0)
+    unknown = sp.csr_matrix(rng.poisson(1.0, (cells.n_obs, 80)).astype(np.float32))
+    more = ad.AnnData(sp.hstack([cells.X, unknown], format="csr"))
+    more.var_names = [*cells.var_names, *(f"NOGENE{i}" for i in range(80))]
+    model = models["scfoundation"]
+    assert more.n_vars > len(model.vocabulary)
+    assert model.tokenize(more).values.max() == model.tokenize(cells).values.max()
+
+
+def test_ranks_do_not_see_the_factor_of_a_cell(models, cells):
+    import scanpy as sc
+
+    logged = cells.copy()
+    sc.pp.normalize_total(logged, target_sum=1e4)
+    sc.pp.log1p(logged)
+    model = models["geneformer"]
+    assert (model.tokenize(logged).ids == model.tokenize(cells).ids).mean() > 0.95
 
 
 def test_scfoundation_keeps_the_depth_behind_the_genes(models, cells):

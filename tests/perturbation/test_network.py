@@ -85,7 +85,7 @@ def test_what_a_flag_means_is_saved_with_a_tuned_network_and_read_again(tmp_path
 
 
 BAD = [
-    ({"model": 3}, "model is an scGPT"),
+    ({"model": 3}, "model is a network of scGPT"),
     ({"model": 3, "checkpoint": "x"}, "not both"),
     ({"preset": "big"}, "preset is None or 'paper'"),
     ({"n_controls": 0}, "n_controls is a positive integer"),

@@ -123,7 +123,7 @@ def test_a_loaded_network_is_tuned_and_its_weights_are_named(small_screen, tmp_p
     out = sgt.tl.perturb(small_screen, "gene", batch_key="batch", model=model, copy=True, **how).uns["sgt_perturb"]
     assert out["params"]["chosen"]["weights"] == "given"
     assert list(out["history"].columns) == ["loss", "validation"]
-    with pytest.raises(InputValueError, match="model is a Cell-Graph Compass"):
+    with pytest.raises(InputValueError, match="model is a network of Cell-Graph Compass"):
         sgt.tl.perturb(small_screen, "gene", **{**how, "method": "cgc"}, model=model)
 
 

@@ -69,6 +69,9 @@ class FoundationModel(ABC):
     dtype: Any = "float64"
     """The precision that its vectors are computed in."""
 
+    adapts = False
+    """Whether :meth:`adapt` makes vectors from a user's own cells."""
+
     has_context = False
     """Whether genes have vectors in the context of a cell, beside the fixed ones of :meth:`gene_table`."""
 
@@ -257,6 +260,22 @@ class FoundationModel(ABC):
             return self.tokenize_rows(known, kind, draws)
 
         return tokens
+
+    def adapt(
+        self, adata: "AnnData", *, layer: str | None = None, gene_key: str | None = None, organism: str | None = None
+    ) -> "FoundationModel":
+        """Return a model with more vectors, made from these cells without labels, where the model has that (:attr:`adapts`).
+
+        Raises
+        ------
+        InputValueError
+            If it has not.
+        """
+        msg = (
+            f"adapt=True is for cgc-mini; the model is {self.card.name}. Networks are trained further on your cells with "
+            "sgt.models.FineTuner(model, adata, task='masked')."
+        )
+        raise InputValueError(msg)
 
     def fingerprint(self) -> str:
         """Return one sha256 of all that decides a vector: weights, tables and options, as they are now."""

@@ -13,7 +13,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._write import as_path
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm._registry import load
+from scgnn_tools.fm._registry import card, load
 from scgnn_tools.nn.embeddings import N_SPECIAL
 
 
@@ -31,8 +31,9 @@ def check_given(
         msg = f"{name} tunes a pretrained network: pass checkpoint='<folder of its weights>' ({where}), or model=."
         raise InputValueError(msg)
     if model is not None and not isinstance(model, kind):
-        called = {"cgc": "a Cell-Graph Compass", "scgpt": "an scGPT"}.get(name, name)
-        msg = f"model is {called}, loaded with sgt.fm.load({name!r}, checkpoint=…); got {model!r}."
+        msg = (
+            f"model is a network of {card(name).title}, loaded with sgt.fm.load({name!r}, checkpoint=…); got {model!r}."
+        )
         raise InputValueError(msg)
 
 

@@ -216,14 +216,6 @@ def _entry(
 def _adapted(
     model: "fm.FoundationModel", adata: "AnnData", layer: str | None, gene_key: str | None, organism: str | None
 ) -> "fm.FoundationModel":
-    from scgnn_tools.fm.cgc_mini import CGCMini
-
-    if not isinstance(model, CGCMini):
-        msg = (
-            f"adapt=True is for cgc-mini; the model is {model.card.name}. Networks are trained further on your cells with "
-            "sgt.models.FineTuner(model, adata, task='masked')."
-        )
-        raise InputValueError(msg)
     with warnings.catch_warnings():  # what there is to warn about is said once, by the embedding
         warnings.simplefilter("ignore", SgtWarning)
         return model.adapt(adata, layer=layer, gene_key=gene_key, organism=organism)

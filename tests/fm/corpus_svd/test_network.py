@@ -28,14 +28,6 @@ def test_the_loadings_are_orthonormal_up_to_half_precision(model):
     assert (np.diff(model._singular_values) <= 0).all()
 
 
-def test_save_and_load(model, tmp_path):
-    model.save(tmp_path)
-    again = sgt.fm.load("corpus-svd", checkpoint=tmp_path)
-    assert np.array_equal(again.gene_table(), model.gene_table())
-    assert np.array_equal(again.vocabulary, model.vocabulary)
-    assert again.card.sha256 == model.card.sha256
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("pbmc3k", 0.90), ("zheng_sorted_ref", 0.89), ("baron_mouse", 0.78)])
 def test_neighbours_share_labels_on_cells_that_the_corpus_does_not_hold(model, test_data, name, least):

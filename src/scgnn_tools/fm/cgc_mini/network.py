@@ -11,10 +11,10 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens, open_expression
 from scgnn_tools.data.rows import keep_by_content
 from scgnn_tools.fm import saves
-from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
 from scgnn_tools.fm.cgc_mini.kernel import add_genes
+from scgnn_tools.fm.linear import LinearMap
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,7 +43,7 @@ class CGCMiniSettings:
     seed: int = 0
 
 
-class CGCMini(FoundationModel):
+class CGCMini(LinearMap):
     """A graph of genes and a cell node, without a transformer.
 
     With ``x`` the log-normalised expression of a cell, ``A`` the co-expression graph (columns add up to 1) and ``s`` the step, a
@@ -66,6 +66,8 @@ class CGCMini(FoundationModel):
         Vectors that :meth:`adapt` made from a user's cells, float (n_vocabulary, dimension).
     """
 
+    adapts = True
+
     def __init__(
         self,
         card: ModelCard,
@@ -87,10 +89,6 @@ class CGCMini(FoundationModel):
         self._fixed = settings.weight * spread(
             signs(len(vocabulary), settings.seed) * rarity[:, None], graph, settings.step
         )
-
-    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
-        """Return each cell's genes with their values."""
-        return Tokens.from_csr(rows)
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""

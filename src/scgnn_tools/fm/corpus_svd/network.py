@@ -8,11 +8,11 @@ import scipy.sparse as sp
 
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import saves
-from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm.linear import LinearMap
 
 
-class CorpusSVD(FoundationModel):
+class CorpusSVD(LinearMap):
     """Singular vectors of a corpus of cells, applied to any cell.
 
     With ``x`` the log-normalised expression of a cell over the vocabulary and ``V`` the loadings, the cell's vector is
@@ -40,10 +40,6 @@ class CorpusSVD(FoundationModel):
         self._wide = loadings.astype(np.float64)
         self._singular_values = singular_values.astype(np.float32)
         self._config = config
-
-    def tokenize_rows(self, rows: sp.csr_array, kind: str, rng: np.random.Generator | None) -> Tokens:
-        """Return each cell's genes with their values."""
-        return Tokens.from_csr(rows)
 
     def cell_vectors(self, tokens: Tokens) -> np.ndarray:
         """Return the vector of each cell, float32 (n_cells, dimension)."""

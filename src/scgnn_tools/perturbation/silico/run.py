@@ -1,7 +1,7 @@
 """Shifts of a model beside those of like genes, of principal components and of ranks alone."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from scgnn_tools._log import say
 from scgnn_tools._names import safe_names
 from scgnn_tools._random import RNG
+from scgnn_tools.fm.linear import LinearMap
 from scgnn_tools.perturbation.silico import linear
 from scgnn_tools.perturbation.silico.inputs import GOAL, SilicoCells
 from scgnn_tools.perturbation.silico.linear import LinearModel
@@ -19,8 +20,6 @@ from scgnn_tools.perturbation.silico.statistics import LEAST_CELLS, adjusted, re
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import FoundationModel
-    from scgnn_tools.fm.cgc_mini import CGCMini
-    from scgnn_tools.fm.corpus_svd import CorpusSVD
 
 COMPONENTS = 50
 TOGETHER = "together"
@@ -61,10 +60,9 @@ class Asked:
 
 def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
     """Return what perturbing does in the model."""
-    if model.card.kind == "linear":
-        parts_of = cast("CGCMini | CorpusSVD", model).linear_parts
-        means = {s: LinearModel(parts_of(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
-        parts = LinearModel(parts_of(start.tokens))
+    if isinstance(model, LinearMap):
+        means = {s: LinearModel(model.linear_parts(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
+        parts = LinearModel(model.linear_parts(start.tokens))
         return linear.shifts(parts, asked.perturbed, asked.kind, together=asked.together, states=means)
     from scgnn_tools.fm import estimate
     from scgnn_tools.perturbation.silico import network
