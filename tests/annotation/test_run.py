@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from scgnn_tools._errors import InputValueError, LabelError, SgtWarning
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import difference, verdict
 from scgnn_tools.annotation.run import run
+from scgnn_tools.annotation.settings import settings_of
 from scgnn_tools.labels import METHODS, Entry, label_method
 from scgnn_tools.labels.logreg import LogRegPCA
 
@@ -127,6 +129,16 @@ def test_a_transductive_run_shows_the_unlabelled_cells_and_the_scored_ones(probl
     n_test = 4 * round(0.15 * 50)
     assert [s[2] for s in spy] == [None, None, n_test + 50, 50]
     assert [s[0] for s in spy] == [3, 3, 0, 0]
+
+
+@pytest.mark.parametrize("transductive", [True, False])
+def test_the_cells_to_label_are_shown_unasked_to_who_is_transductive_alone(spy, monkeypatch, transductive):
+    monkeypatch.setitem(METHODS, "spy", replace(METHODS["spy"], transductive=transductive))
+    settings = settings_of(
+        method="spy", options={}, unknown=None, coverage=None, conformal="marginal", hierarchy=None, min_confidence=0.8, use_rep=None,
+        rng=0, device="cpu", bundled=False,
+    )  # fmt: skip
+    assert settings.transductive == transductive
 
 
 def test_a_device_goes_to_who_has_one_and_a_typo_names_the_options(spy):

@@ -9,13 +9,14 @@ import scipy.sparse as sp
 import torch
 
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
-from scgnn_tools.labels import METHODS, Cells, label_method
-from scgnn_tools.labels._registry import method_options
+from scgnn_tools.labels import METHODS, Cells, label_method, resolved, train_size
+from scgnn_tools.labels._registry import TRAIN_SIZE, method_options
+from scgnn_tools.labels.saving import restored, state_of
 
 
 def enough(name):
     """The vectors of the problem see ten random directions of 120 genes: who has nothing else knows less."""
-    return 0.8 if name.endswith("_rep") else 0.9
+    return 0.9 if "expression" in METHODS[name].reads else 0.8
 
 
 def new(name):
@@ -86,11 +87,10 @@ def test_who_is_restored_scores_the_same(fitted, problem, name):
     if not METHODS[name].saved:
         assert not hasattr(fitted, "state")
         return
-    state = fitted.state()
-    arrays, *config = state if isinstance(state, tuple) else (state,)
+    arrays, config = state_of(fitted)
     assert all(isinstance(a, np.ndarray) and a.dtype != object for a in arrays.values())
     arrays = {k: arrays[k].copy() for k in np.random.default_rng(1).permutation(list(arrays))}  # as a file gives them
-    again = new(name).restore(arrays, *json.loads(json.dumps(config, sort_keys=True)))
+    again = restored(new(name), arrays, json.loads(json.dumps(config, sort_keys=True)))
     np.testing.assert_array_equal(again.scores(test), fitted.scores(test))
 
 
@@ -116,14 +116,48 @@ def test_no_option_takes_what_makes_no_sense(name, value):
             label_method(name, **{option: value})
 
 
-def test_the_registry_says_what_it_is(name):
+def test_the_registry_says_what_it_is(name, fitted):
     entry, cls = METHODS[name], METHODS[name].load()
+    assert entry.saved == hasattr(cls, "state") == hasattr(cls, "restore")
+    assert entry.modelled == hasattr(cls, "represent")
+    assert entry.modelled <= (hasattr(fitted, "history") and entry.saved and entry.interruptible)
+    assert entry.gradients == hasattr(cls, "reached")
+    assert entry.transductive <= entry.sees_unlabeled
     assert entry.parts == (hasattr(cls, "graph_scores") and hasattr(cls, "other_scores"))
     assert entry.ensemble == hasattr(cls, "consensus")
     assert (entry.ensemble or entry.parts) == hasattr(cls, "part_scores")
     options = method_options(name)
     assert entry.device == (options is None or "device" in options)
     assert entry.interruptible == hasattr(label_method(name), "interrupted")
+
+
+def test_the_registry_says_what_of_a_cell_is_read(fitted, problem, name):
+    test, _ = problem[2]
+    other = np.random.default_rng(5).permutation(len(test))
+    taken_from_others = {
+        "expression": {"expression": sp.csr_array(test.expression[other])},
+        "embedding": {"embedding": test.embedding[other]},
+        "totals": {"totals": 3 * test.totals},
+    }
+    scores = fitted.scores(test)
+    read = {
+        f for f, v in taken_from_others.items() if not np.allclose(fitted.scores(replace(test, **v)), scores, atol=1e-6)
+    }
+    assert read == METHODS[name].reads
+
+
+def test_the_registry_says_whose_answer_depends_on_the_companions_of_a_cell(fitted, problem, name):
+    (train, y), (validation, y_validation), (test, _) = problem
+    in_company = new(name).fit(train, y, validation, y_validation, unlabeled=test, rng=0)
+    assert METHODS[name].sees_unlabeled == (not np.array_equal(in_company.scores(test), fitted.scores(test)))
+
+
+def test_the_registry_says_whose_options_hang_on_each_other(name, fitted):
+    entry = METHODS[name]
+    assert entry.resolves == hasattr(fitted, "params") == hasattr(fitted, "train_size")
+    assert train_size(name, {}) == (fitted.train_size if entry.resolves else TRAIN_SIZE)
+    as_held = resolved(name, fitted, {})
+    assert set(as_held) == set(fitted.params if entry.resolves else method_options(name))
 
 
 def test_another_seed_tells_who_draws(fitted, name, problem):

@@ -17,11 +17,21 @@ from scgnn_tools.annotation.collect import AnnotationInputs
 from scgnn_tools.annotation.explain import parts, without_dimensions, without_genes
 from scgnn_tools.annotation.fitting import check_expressed, validation_share
 from scgnn_tools.data.order import by_content
-from scgnn_tools.labels import METHODS, Cells, Interruptible, LabelMethod, WithParts, label_method, resolved
+from scgnn_tools.labels import (
+    METHODS,
+    Cells,
+    Ensemble,
+    Interruptible,
+    LabelMethod,
+    WithGradients,
+    WithParts,
+    label_method,
+    resolved,
+)
+from scgnn_tools.labels.auto import MEMBERS
 from scgnn_tools.labels.means import class_means, telling_genes
 from scgnn_tools.splits import split_cells
 
-GRAPH = "scgrapht"
 HOW = ("occlusion", "gradcam", "integrated_gradients")
 
 
@@ -128,9 +138,10 @@ def explained(data: AnnotationInputs, ask: Question, names: np.ndarray) -> Expla
         index = pd.Index((names if query.genes is None else query.genes)[at].astype(str))
         tables["genes"] = pd.DataFrame(importance, index=index, columns=columns)
     if entries_too:
-        first = _profile(_graph_of(ask.method, fitted), train, cells, own)
+        first = _profile(_graph_of(ask, fitted), train, cells, own)
         seeds = [] if stopped else [(ask.seed + i) % 2**31 for i in range(ask.n_seeds)]
-        made, ended = _trainings(data, _of_graph(ask.options), seeds, first, cells, own, see=ask.see)
+        name = cast("str", _with_gradients(ask.method, ask.options))
+        made, ended = _trainings(data, name, _of_graph(ask.options), seeds, first, cells, own, see=ask.see)
         tables["entries"], stopped = _entries(*made, columns), stopped or ended
     each = parts(cast("WithParts", fitted), query) if METHODS[ask.method].parts else {}
     if each:
@@ -143,24 +154,25 @@ def _reached(how: str, method: str, options: dict[str, Any], n_seeds: int) -> tu
     """Tell whether genes are reached and whether entries of vectors; refuse gradients without a graph, or that reach neither."""
     if how == "occlusion":
         return True, False
-    if method != GRAPH and not (METHODS[method].ensemble and GRAPH in options.get("members", (GRAPH,))):
-        msg = f"how={how!r} needs the graph of {GRAPH}; the method is {method!r}. Pass how='occlusion'."
+    name = _with_gradients(method, options)
+    if name is None:
+        able = " or ".join(n for n, e in METHODS.items() if e.gradients)
+        msg = f"how={how!r} needs the graph of {able}; the method is {method!r}. Pass how='occlusion'."
         raise InputValueError(msg)
-    graph = cast("Any", label_method(GRAPH, **_of_graph(options)))
-    steps = graph.steps
-    genes = steps[-1] == "CG" and (how != "gradcam" or len(steps) > 1)
-    entries = how == "gradcam" and graph.options.takes_vectors(steps)
+    graph = label_method(name, **_of_graph(options))
+    (genes, entries), told = cast("WithGradients", graph).reached(how), resolved(name, graph, {})
+    pathway = told["pathway"]
     if not (genes or entries):
-        wanted = "nodes of genes that hear from others" if steps[-1] == "CG" else "genes in the last step"
+        wanted = "nodes of genes that hear from others" if pathway.split("-")[-1] == "CG" else "genes in the last step"
         msg = (
-            f"how={how!r} needs {wanted}; the pathway is {'-'.join(steps)}. Pass pathway='P2' (GC-CG), here and to tl.annotate, or "
+            f"how={how!r} needs {wanted}; the pathway is {pathway}. Pass pathway='P2' (GC-CG), here and to tl.annotate, or "
             "how='occlusion'."
         )
         raise InputValueError(msg)
     if n_seeds > 1 and not entries:
         msg = (
-            f"n_seeds={n_seeds} compares entries of the vectors, and none go into the graph of pathway {'-'.join(steps)} with "
-            f"scheme={graph.options.scheme!r}. Pass pathway='P2' or 'P4', which start with cells, and scheme='embedding+logits'."
+            f"n_seeds={n_seeds} compares entries of the vectors, and none go into the graph of pathway {pathway} with "
+            f"scheme={told['scheme']!r}. Pass pathway='P2' or 'P4', which start with cells, and scheme='embedding+logits'."
         )
         raise InputValueError(msg)
     return genes, entries
@@ -171,8 +183,16 @@ def _of_graph(options: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k not in ("members", "weights")}
 
 
-def _graph_of(method: str, fitted: Any) -> Any:
-    return fitted.members[GRAPH] if METHODS[method].ensemble else fitted
+def _with_gradients(method: str, options: dict[str, Any]) -> str | None:
+    """Return the name of the method whose gradients tell: itself, or a member of an ensemble; None if there is none."""
+    names = options.get("members", MEMBERS) if METHODS[method].ensemble else (method,)
+    return next((n for n in names if METHODS[n].gradients), None)
+
+
+def _graph_of(ask: Question, fitted: LabelMethod) -> WithGradients:
+    name = cast("str", _with_gradients(ask.method, ask.options))
+    found = cast("Ensemble", fitted).members[name] if METHODS[ask.method].ensemble else fitted
+    return cast("WithGradients", found)
 
 
 def _train(
@@ -206,28 +226,22 @@ def _draw(query: Cells, predicted: np.ndarray, n_cells: int, number: int) -> np.
 
 
 def _genes(
-    ask: Question, fitted: Any, cells: Cells, own: np.ndarray, train: tuple[Cells, np.ndarray]
+    ask: Question, fitted: LabelMethod, cells: Cells, own: np.ndarray, train: tuple[Cells, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     if ask.how == "occlusion":
         at = telling_genes(class_means(train[0].expression, train[1]), ask.n_genes)
         return without_genes(fitted, cells, own, at), at
-    from scgnn_tools.labels.scgrapht import gradients
-
-    gradient = gradients.gradcam if ask.how == "gradcam" else gradients.integrated_gradients
-    return gradient(_graph_of(ask.method, fitted).fitted, cells, own)
+    return _graph_of(ask, fitted).gene_importance(ask.how, cells, own)
 
 
-def _profile(graph: Any, train: tuple[Cells, np.ndarray], cells: Cells, own: np.ndarray) -> np.ndarray:
-    """Return the importance of the entries on both sides, scaled, (2, d, n_classes), without principal components beside the vectors."""
-    from scgnn_tools.labels.scgrapht import entries
-
-    vectors = entries.of_vectors(graph.fitted, *train, cells, own)
-    of_graph = entries.of_graph(graph.fitted, cells, own)[: len(vectors)]
-    return np.stack([of_entries.scaled(of_graph), of_entries.scaled(vectors)])
+def _profile(graph: WithGradients, train: tuple[Cells, np.ndarray], cells: Cells, own: np.ndarray) -> np.ndarray:
+    """Return the importance of the entries on both sides, scaled, (2, d, n_classes)."""
+    return np.stack([of_entries.scaled(side) for side in graph.entry_importance(*train, cells, own)])
 
 
 def _trainings(
     data: AnnotationInputs,
+    method: str,
     options: dict[str, Any],
     seeds: list[int],
     first: np.ndarray,
@@ -245,10 +259,10 @@ def _trainings(
     made: tuple[list[np.ndarray], list[np.ndarray]] = ([first], [])
     try:
         for labels, n, of in progress([*again, *permuted], what="explain", unit="training"):
-            _, graph, _, _, train = _train(replace(data, labels=labels), GRAPH, options, n, see=see)
+            _, graph, _, _, train = _train(replace(data, labels=labels), method, options, n, see=see)
             if cast("Interruptible", graph).interrupted:
                 return made, True
-            made[of].append(_profile(graph, train, cells, own))
+            made[of].append(_profile(cast("WithGradients", graph), train, cells, own))
     except KeyboardInterrupt:
         return made, True
     return made, False

@@ -1,7 +1,7 @@
 """A trained annotator as files: tensors, JSON, one seal over both. No pickle."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,8 @@ from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
 from scgnn_tools.annotation.settings import AnnotationSettings, settings_of
 from scgnn_tools.fm import saves
-from scgnn_tools.labels import label_method
+from scgnn_tools.labels import Saved, label_method
+from scgnn_tools.labels.saving import restored, state_of
 
 CLASS, FORMAT = "Annotator", 2
 KNOWN, METHOD, NOVELTY, SETS = "known.", "method.", "novelty.", "sets."
@@ -78,12 +79,11 @@ def save(
 
 def learnt_of(labeller: Labeller) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return all arrays that a labeller has learnt, and what its method wants in words to be made again."""
-    state = labeller.method.state()  # type: ignore[attr-defined]
-    arrays, config = state if isinstance(state, tuple) else (state, {})
+    arrays, config = state_of(cast("Saved", labeller.method))
     parts: dict[str, dict[str, np.ndarray]] = {METHOD: arrays}
     parts[NOVELTY] = {} if labeller.novelty is None else labeller.novelty.state()
     parts[SETS] = {} if labeller.sets is None else {"thresholds": labeller.sets.thresholds}
-    return {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}, config
+    return {f"{where}{k}": np.asarray(v) for where, part in parts.items() for k, v in part.items()}, config or {}
 
 
 def load(folder: str | Path, *, device: str = "auto") -> tuple[KnownCells, AnnotationSettings, str, Labeller]:
@@ -184,9 +184,8 @@ def _labeller(tensors: dict[str, np.ndarray], about: dict[str, Any], settings: A
     if not isinstance(told, list) or not isinstance(temperature, int | float) or not 0 < temperature < np.inf:
         msg = "its classes are no list, or its temperature is no positive number"
         raise ValueError(msg)
-    made: Any = label_method(settings.method, **settings.made_with)
-    arrays, config = _part(tensors, METHOD), about["method"]
-    made.restore(arrays, config) if config else made.restore(arrays)
+    new = cast("Saved", label_method(settings.method, **settings.made_with))
+    made = restored(new, _part(tensors, METHOD), about["method"])
     sets = None
     if settings.coverage is not None:
         sets = ConformalSets(settings.coverage, settings.conformal)  # type: ignore[arg-type]

@@ -1,9 +1,10 @@
 """What a method sees of cells, and what it has to be able to do."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._random import RNG
@@ -62,7 +63,7 @@ class Cells:
 class LabelMethod(Protocol):
     """A classifier of cells whose answer for a cell depends on that cell alone.
 
-    What a method is besides stands in its entry of the registry; :class:`Interruptible` and :class:`WithParts` say what it then has.
+    What a method is besides stands in its entry of the registry; the protocols below say, flag by flag, what it then has.
     """
 
     def fit(
@@ -96,12 +97,62 @@ class Interruptible(LabelMethod, Protocol):
 class Ensemble(LabelMethod, Protocol):
     """``Entry.ensemble``: made of other methods."""
 
+    members: dict[str, LabelMethod]
+    """By name, once it is fitted."""
+
     def consensus(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return :meth:`scores`, and the share of members that agree with each cell's best class, float32 (n_cells,)."""
         ...
 
     def part_scores(self, cells: Cells) -> dict[str, np.ndarray]:
         """Return the log-probabilities of each member, (n_cells, n_classes) each."""
+        ...
+
+
+class Saved(LabelMethod, Protocol):
+    """``Entry.saved``: it can be made again from what it says of itself.
+
+    :func:`~scgnn_tools.labels.saving.state_of` and :func:`~scgnn_tools.labels.saving.restored` ask for both forms alike.
+    """
+
+    def state(self) -> dict[str, np.ndarray] | tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return arrays by name, or these and what JSON can hold."""
+        ...
+
+    def restore(self, arrays: dict[str, np.ndarray], *config: dict[str, Any]) -> Self:
+        """Become what :meth:`state` was asked of; it was made with the same options."""
+        ...
+
+
+class Modelled(Saved, Interruptible, Protocol):
+    """``Entry.modelled``: ``sgt.models`` has a class of it."""
+
+    history: pd.DataFrame
+    """An epoch a row, after :meth:`fit`."""
+
+    def represent(self, cells: Cells) -> np.ndarray:
+        """Return what its last layer sees of each cell, float32 (n_cells, d)."""
+        ...
+
+
+class WithGradients(LabelMethod, Protocol):
+    """``Entry.gradients``: its classes can be followed back to what went in."""
+
+    def reached(self, how: str) -> tuple[bool, bool]:
+        """Tell whether "gradcam" or "integrated_gradients" reach genes, and whether they reach entries of the vectors; before any fit."""
+        ...
+
+    def gene_importance(self, how: str, cells: Cells, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the importance of genes for each class of these cells, (n_genes, n_classes), and which columns of the expression they are.
+
+        ``codes`` is the class of each cell.
+        """
+        ...
+
+    def entry_importance(
+        self, train: Cells, labels: np.ndarray, cells: Cells, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return that of the entries of the vectors, (d, n_classes) each: of the graph, and of a classifier of the vectors beside it."""
         ...
 
 

@@ -12,6 +12,9 @@ from scgnn_tools._doors import counted, door
 from scgnn_tools._methods import Place, check_options, known
 from scgnn_tools.labels._protocol import LabelMethod, Resolved
 
+EXPRESSION, EMBEDDING = frozenset({"expression"}), frozenset({"embedding"})
+BOTH, COUNTS = EXPRESSION | EMBEDDING, EXPRESSION | {"totals"}
+
 
 @dataclass(frozen=True)
 class Entry(Place):
@@ -23,39 +26,49 @@ class Entry(Place):
         Where.
     kind
         "baseline" for what others have to beat.
+    reads
+        Fields of :class:`Cells` on which a cell's scores depend, of a method made without options: "expression", "embedding", "totals".
     always
         Whether every result is printed beside it.
     transductive
         Whether it learns from the unlabelled cells unasked, so that a cell's answer depends on the cells beside it.
+    sees_unlabeled
+        Whether unlabelled cells that are given to its ``fit`` change what it learns, made without options; the others ignore them.
     interruptible
         Whether Ctrl-C ends its training early: it then has the best weights so far, and ``interrupted`` is True.
     random
         Whether two trainings with different seeds differ.
     parts
-        Whether it is a graph network and a classifier that can be asked apart: ``graph_scores``, ``other_scores``, ``part_scores``.
+        Whether it is a graph network and a classifier that can be asked apart (:class:`WithParts`).
+    gradients
+        Whether gradients tell which genes and entries of the vectors its classes rest on (:class:`WithGradients`).
     ensemble
-        Whether it is made of other methods: it has ``consensus`` and ``part_scores``.
+        Whether it is made of other methods (:class:`Ensemble`).
     device
         Whether it computes with PyTorch: it takes ``device``.
     saved
-        Whether ``state()`` gives all that ``restore()``, on a new one made with the same options, needs to score the same: arrays by name,
-        or these and what JSON can hold.
+        Whether it can be made again from arrays and what JSON can hold, and then scores the same (:class:`Saved`).
+    modelled
+        Whether ``sgt.models`` has a class of it (:class:`Modelled`).
     resolves
-        Whether its options hang on each other, as those of a paper's protocol do: it has ``params``, all of them as they hold, and
-        ``train_size``, the share of labelled cells that train.
+        Whether its options hang on each other, as those of a paper's protocol do (:class:`Resolved`).
     package
         What it needs beside the dependencies of this package; "" for nothing.
     """
 
     kind: Literal["method", "baseline"]
+    reads: frozenset[str] = EXPRESSION
     always: bool = False
     transductive: bool = False
+    sees_unlabeled: bool = False
     interruptible: bool = False
     random: bool = False
     parts: bool = False
+    gradients: bool = False
     ensemble: bool = False
     device: bool = False
     saved: bool = True
+    modelled: bool = False
     resolves: bool = False
     package: str = ""
 
@@ -68,16 +81,17 @@ class Entry(Place):
 TRAIN_SIZE = 0.85
 """Share of the labelled cells that train where a method has no say of its own."""
 _NETWORK: dict[str, Any] = {"interruptible": True, "random": True, "device": True}
+_PAPER: dict[str, Any] = {"modelled": True, "resolves": True, **_NETWORK}
 
 METHODS = {
-    "auto": Entry("scgnn_tools.labels.auto", "Auto", "method", ensemble=True, resolves=True, **_NETWORK),
-    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", parts=True, resolves=True, **_NETWORK),
-    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, resolves=True, **_NETWORK),
+    "auto": Entry("scgnn_tools.labels.auto", "Auto", "method", BOTH, ensemble=True, resolves=True, **_NETWORK),
+    "scgrapht": Entry("scgnn_tools.labels.scgrapht", "ScGraPhT", "method", BOTH, parts=True, gradients=True, **_PAPER),
+    "scbignn": Entry("scgnn_tools.labels.scbignn", "ScBiGNN", "method", transductive=True, sees_unlabeled=True, **_PAPER),
     "logreg_pca": Entry("scgnn_tools.labels.logreg", "LogRegPCA", "baseline", always=True),
     "centroid": Entry("scgnn_tools.labels.centroid", "Centroid", "baseline", always=True),
     "knn_pca": Entry("scgnn_tools.labels.knn", "KnnPCA", "baseline", always=True),
-    "logreg_rep": Entry("scgnn_tools.labels.logreg", "LogRegRep", "baseline"),
-    "knn_rep": Entry("scgnn_tools.labels.knn", "KnnRep", "baseline"),
+    "logreg_rep": Entry("scgnn_tools.labels.logreg", "LogRegRep", "baseline", EMBEDDING),
+    "knn_rep": Entry("scgnn_tools.labels.knn", "KnnRep", "baseline", EMBEDDING),
     "sgd_genes": Entry("scgnn_tools.labels.sgd", "SgdGenes", "baseline", random=True),
     "logreg_genes": Entry("scgnn_tools.labels.linear_genes", "LogRegGenes", "baseline"),
     "svm_genes": Entry("scgnn_tools.labels.linear_genes", "SvmGenes", "baseline"),
@@ -88,9 +102,9 @@ METHODS = {
     "celltypist": Entry("scgnn_tools.labels.packages", "CellTypist", "baseline", random=True, package="celltypist"),
     "singler": Entry("scgnn_tools.labels.packages", "SingleR", "baseline", package="singler"),
     "mlp": Entry("scgnn_tools.labels.mlp", "Mlp", "baseline", **_NETWORK),
-    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", random=True, device=True, saved=False),
+    "scanvi": Entry("scgnn_tools.labels.scanvi", "ScanVI", "baseline", COUNTS, sees_unlabeled=True, random=True, device=True, saved=False),
     "cgc": Entry("scgnn_tools.labels.cgc", "CGCLabels", "method", saved=False, **_NETWORK),
-}
+}  # fmt: skip
 
 
 def method_options(name: str) -> list[str] | None:

@@ -11,10 +11,10 @@ from scgnn_tools._log import printable
 from scgnn_tools._methods import check_options
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod
+from scgnn_tools.labels._protocol import Cells, Interruptible, LabelMethod, Saved
 from scgnn_tools.labels._registry import METHODS, TRAIN_SIZE, label_method, method_options, resolved
 from scgnn_tools.labels.mixture import mixture_weights, rarity
-from scgnn_tools.labels.saving import State, nested, part
+from scgnn_tools.labels.saving import State, nested, part, restored, state_of
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.splits import split_cells
 
@@ -194,8 +194,7 @@ class Auto:
             if not METHODS[name].saved:
                 msg = f"The member {name!r} of this ensemble cannot be saved. Train with members= that leaves it out."
                 raise InputValueError(msg)
-            state = cast("Any", member).state()
-            of_member, configs[name] = state if isinstance(state, tuple) else (state, None)
+            of_member, configs[name] = state_of(cast("Saved", member))
             arrays |= nested(**{f"member.{name}": of_member})
         return arrays, {"members": configs, "weighed_on": self.weighed_on}
 
@@ -204,9 +203,8 @@ class Auto:
         self.weights, self._temperatures = arrays["weights"], arrays["temperatures"]
         self.weighed_on, self.members = config["weighed_on"], {}
         for name in (n for n in self._names if n in config["members"]):  # in the order of the weights; JSON keeps none
-            new, of_member = cast("Any", self._new(name)), config["members"][name]
-            own = part(arrays, f"member.{name}")
-            self.members[name] = new.restore(own) if of_member is None else new.restore(own, of_member)
+            new, own = cast("Saved", self._new(name)), part(arrays, f"member.{name}")
+            self.members[name] = restored(new, own, config["members"][name])
         return self
 
 

@@ -56,9 +56,7 @@ class ForestGenes(Kept):
         self.threshold = np.concatenate([t.threshold for t in trees])
         at = np.repeat(self.roots, size)
         sides = [np.concatenate([getattr(t, f"children_{side}") for t in trees]) for side in ("left", "right")]
-        self.children = np.stack(
-            [np.where(s < 0, np.arange(len(at)), s + at) for s in sides]
-        )  # a leaf leads to itself
+        self.children = np.stack([np.where(s < 0, np.arange(len(at)), s + at) for s in sides])  # a leaf leads to itself
         votes = np.concatenate([t.value[:, 0] for t in trees])
         self.share = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
         return self

@@ -5,7 +5,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from scgnn_tools.labels._protocol import LabelMethod, Saved
+
 State = dict[str, np.ndarray]
+
+
+def state_of(method: Saved) -> tuple[State, dict[str, Any] | None]:
+    """Return all that :func:`restored` needs of a method: arrays by name, and what JSON can hold; None for nothing of that kind."""
+    state = method.state()
+    return state if isinstance(state, tuple) else (state, None)
+
+
+def restored(new: Saved, arrays: State, config: dict[str, Any] | None) -> LabelMethod:
+    """Return a new method as it was when :func:`state_of` was asked."""
+    return new.restore(arrays, config) if config else new.restore(arrays)
 
 
 class Kept:

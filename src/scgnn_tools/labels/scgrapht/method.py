@@ -12,7 +12,7 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.gene_graph import COSINE
-from scgnn_tools.labels.scgrapht import fusion, options
+from scgnn_tools.labels.scgrapht import entries, fusion, gradients, options
 from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.build import Builder
 from scgnn_tools.labels.scgrapht.experts import Experts, Given
@@ -256,6 +256,23 @@ class ScGraPhT:
     def represent(self, cells: Cells) -> np.ndarray:
         """Return what the last layer sees of each cell, float32 (n_cells, d)."""
         return self.fitted.represent(cells)
+
+    def reached(self, how: str) -> tuple[bool, bool]:
+        """Tell whether "gradcam" or "integrated_gradients" reach genes, and whether they reach entries of the vectors."""
+        genes = self.steps[-1] == "CG" and (how != "gradcam" or len(self.steps) > 1)
+        return genes, how == "gradcam" and self.options.takes_vectors(self.steps)
+
+    def gene_importance(self, how: str, cells: Cells, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the importance of the graph's genes for each class, and which columns they are; see ``gradients.py``."""
+        gradient = gradients.gradcam if how == "gradcam" else gradients.integrated_gradients
+        return gradient(self.fitted, cells, codes)
+
+    def entry_importance(
+        self, train: Cells, labels: np.ndarray, cells: Cells, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return that of the vectors' entries for the graph, without principal components, and beside it; see ``entries.py``."""
+        vectors = entries.of_vectors(self.fitted, train, labels, cells, codes)
+        return entries.of_graph(self.fitted, cells, codes)[: len(vectors)], vectors
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return all that :meth:`restore` needs."""
