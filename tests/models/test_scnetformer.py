@@ -175,8 +175,19 @@ def test_what_is_wrong_is_said(cells, edges):
     with pytest.raises(InputValueError, match="organism is 'human' or 'mouse'; got 'fly'"):
         sgt.models.ScNetFormer.setup_anndata(cells, organism="fly")
     net = sgt.models.ScNetFormer(cells, **SIZES)
-    with pytest.raises(InputValueError, match="has its graphs"):
-        sgt.models.ScNetFormer(cells, model=net.model, graph=edges)
+    for ignored in (
+        {"graph": edges}, {"contrast_graph": edges}, {"threshold": 1.0}, {"graph_layers": 3}, {"walk_dim": 8}, {"masked_layers": "all"},
+        {"masked_heads": [0]}, {"masking": 0.5}, {"contrast": 0.1}, {"contrast_threshold": 1.0}, {"detached": True}, {"dim": 16},
+    ):  # fmt: skip
+        with pytest.raises(InputValueError, match=f"has its graphs and sizes; leave out {next(iter(ignored))}"):
+            sgt.models.ScNetFormer(cells, model=net.model, **ignored)
+    for name, wrong in (("detached", "x"), ("temperature", 0), ("max_anchors", 2.5)):
+        with pytest.raises(InputValueError, match=f"^{name} is"):
+            sgt.models.ScNetFormer(cells, **{name: wrong}, **SIZES)
+    with pytest.raises(InputValueError, match="Pass max_epochs= beside train="):
+        sgt.models.ScNetFormer.choose(cells, train={"max_epochs": 3}, **SIZES)
+    with pytest.raises(InputValueError, match="begins with a Geneformer"):
+        sgt.models.ScNetFormer.choose(cells, model=net.model)
     with pytest.raises(InputValueError, match=r"share is a number above 0 and below 1; got 1\.0"):
         net.train(share=1.0)
     with pytest.raises(InputValueError, match="has its sizes"):

@@ -1,7 +1,7 @@
 """How a gene graph goes into a Geneformer: convolutions, vectors of walks, masked attention, a contrastive loss."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from scgnn_tools import genes
@@ -17,16 +17,16 @@ from scgnn_tools.models._graph_cells import Edges, graph_of
 class Strategy:
     """What :class:`~scgnn_tools.models.ScNetFormer` is told of its graphs, by its names; None masks all layers, or all heads."""
 
-    graph: Edges | None
-    threshold: float
-    graph_layers: int
-    walk_dim: int
-    masked_layers: tuple[int, ...] | None
-    masked_heads: tuple[int, ...] | None
-    masking: float
-    contrast: float
-    contrast_graph: Edges | None
-    contrast_threshold: float | None
+    graph: Edges | None = None
+    threshold: float = 0.0
+    graph_layers: int = 2
+    walk_dim: int = 0
+    masked_layers: tuple[int, ...] | None = ()
+    masked_heads: tuple[int, ...] | None = None
+    masking: float = 1.0
+    contrast: float = 0.0
+    contrast_graph: Edges | None = None
+    contrast_threshold: float | None = None
 
     def __post_init__(self) -> None:
         integer("graph_layers", self.graph_layers, least=0)
@@ -35,6 +35,11 @@ class Strategy:
         number("threshold", self.threshold)
         number("contrast", self.contrast, least=0)
         number("contrast_threshold", self.contrast_threshold, or_none=True)
+
+    def asked(self) -> list[str]:
+        """Return the names of what is not as it is unasked."""
+        unasked = {f.name: f.default for f in fields(self)}
+        return [n for n, v in vars(self).items() if v is not unasked[n] and (unasked[n] is None or v != unasked[n])]
 
     def network(self, model: Geneformer, seed: int, **options: Any) -> scnetformer.ScNetFormer:
         """Return a network with the weights of a Geneformer; ``options`` are further fields of its configuration."""

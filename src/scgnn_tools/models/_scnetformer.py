@@ -1,13 +1,14 @@
 """scNetFormer on one's own cells: a Geneformer, a gene graph, pretraining that goes on with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import pandas as pd
 
-from scgnn_tools._choices import number
+from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
@@ -33,6 +34,14 @@ from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+OWN: dict[str, Callable[..., Any]] = {
+    "temperature": partial(number, above=0),
+    "max_anchors": integer,
+    "detached": partial(choice, choices=(True, False)),
+}
+"""Options of the network beside those of its graphs, and the check of each."""
 
 
 class ScNetFormer(Checked):
@@ -105,21 +114,22 @@ class ScNetFormer(Checked):
         self._setup, self._seed = Setup.of(adata), seed(rng)
         self.history = pd.DataFrame()
         self.adata: AnnData | None = adata
-        if isinstance(model, scnetformer.ScNetFormer):
-            if graph is not None or contrast_graph is not None or options:
-                msg = "A scNetFormer has its graphs and sizes; pass model= alone, or a Geneformer."
-                raise InputValueError(msg)
-            self.model = model
-            return
         strategy = Strategy(
             graph=graph, threshold=threshold, graph_layers=graph_layers, walk_dim=walk_dim,
             masked_layers=positions("masked_layers", masked_layers), masked_heads=positions("masked_heads", masked_heads),
             masking=masking, contrast=contrast, contrast_graph=contrast_graph, contrast_threshold=contrast_threshold,
         )  # fmt: skip
+        if isinstance(model, scnetformer.ScNetFormer):
+            asked = [*strategy.asked(), *options]
+            if asked:
+                msg = f"A scNetFormer has its graphs and sizes; leave out {', '.join(asked)}, or pass a Geneformer."
+                raise InputValueError(msg)
+            self.model = model
+            return
         if model is not None and not isinstance(model, Geneformer):
             msg = f"model is a Geneformer, loaded with sgt.fm.load('geneformer', checkpoint=…), or None; got {model!r}."
             raise InputTypeError(msg)
-        own = {k: options.pop(k) for k in ("temperature", "max_anchors", "detached") if k in options}
+        own = {k: check(k, options.pop(k)) for k, check in OWN.items() if k in options}
         if model is None:
             model = untrained_geneformer(adata, rng=self._seed, **self._setup.names, **options)
         elif options:
@@ -297,15 +307,22 @@ class ScNetFormer(Checked):
         Raises
         ------
         InputValueError
-            If there is no weight to try, or one is negative.
+            If there is no weight to try, or one is negative, or ``model`` has its weights already.
         """
         pairs = [(number("masking", m, least=0), number("contrast", c, least=0)) for m in masking for c in contrast]
+        more = dict(train or {})
+        if "max_epochs" in more:
+            msg = "train= holds max_epochs, which choose() takes itself. Pass max_epochs= beside train=."
+            raise InputValueError(msg)
+        if isinstance(options.get("model"), scnetformer.ScNetFormer):
+            msg = "A scNetFormer has its weights of the losses; choose() begins with a Geneformer, or with model=None."
+            raise InputValueError(msg)
         if not pairs:
             msg = "There is no weight to try: masking= and contrast= are lists of numbers."
             raise InputValueError(msg)
         best, rows, start = None, [], seed(rng)
         for m, c in progress(pairs, total=len(pairs), what="choose weights", unit="training"):
-            net = cls(adata, masking=m, contrast=c, rng=start, **options).train(max_epochs, **(train or {}))
+            net = cls(adata, masking=m, contrast=c, rng=start, **options).train(max_epochs, **more)
             masked, other = validation_losses(net.model, Setup.of(adata).tokens(net.model, adata), start)
             if best is None or masked < min(r["masked"] for r in rows):
                 best = net
