@@ -4,6 +4,7 @@ import pytest
 from tests.models.test_cell_labels import cells
 
 import scgnn_tools as sgt
+from scgnn_tools._errors import InputValueError
 
 OPTIONS = {"epochs_genes": 6, "n_tokens": 60, "iterations": 1}
 
@@ -61,6 +62,12 @@ def test_gene_importance_is_by_group_and_of_the_tokens(trained):
     assert list(table.columns) == ["B", "NK", "T"]
     assert len(table) == 60
     assert (table.sum(axis=1).diff().dropna() <= 0).all()
+
+
+def test_a_group_for_each_cell_is_wanted(trained):
+    for wrong in (["a", "b"], "cell_type", [["a"]]):
+        with pytest.raises(InputValueError, match=r"a group for each of the .* cells is wanted"):
+            trained.gene_importance(groups=wrong)
 
 
 def test_parts_and_rounds_are_those_of_the_two_networks(trained, tmp_path):

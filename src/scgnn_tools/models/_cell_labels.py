@@ -124,6 +124,11 @@ class CellLabelModel(ScviSetup):
     def _repr_html_(self) -> str:
         return trained(self)
 
+    @property
+    def genes(self) -> list[str]:
+        """The genes that were registered, in their order."""
+        return list(self._reader.setup.genes)
+
     @renamed(ckpt_path=from_ckpt_path)
     @by_size
     def train(

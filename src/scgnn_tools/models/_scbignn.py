@@ -126,24 +126,23 @@ class ScBiGNN(CellLabelModel):
         ``stability``: the share of the models in which the pair is among the highest twentieth of its pairs.
         """
         integer("min_cells", min_cells)
-        asked = self.adata if adata is None else adata
-        genes = list(self._reader.setup.genes)
         like = isinstance(others, list | tuple) and all(
-            isinstance(one, ScBiGNN) and list(one._reader.setup.genes) == genes for one in others
+            isinstance(one, ScBiGNN) and one.genes == self.genes for one in others
         )
         if not like:
             msg = f"others is a list of trained ScBiGNN over the same genes; got {others!r}."
             raise InputValueError(msg)
-        graphs = [one._trained().gene_graph(one._ask(asked)[0]) for one in (self, *others)]
-        (mine, n_cells), names = graphs[0], np.asarray(self._reader.setup.genes)
-        kept = [(n >= min_cells) & ~np.eye(len(n), dtype=bool) for _, n in graphs]
-        source, target = np.nonzero(kept[0])
-        out = pd.DataFrame({"source": names[source], "target": names[target], "attention": mine[source, target]})
+        mean, n_cells = self._trained().gene_graph(self._ask(adata)[0])
+        source, target = np.nonzero((n_cells >= min_cells) & ~np.eye(len(mean), dtype=bool))
+        names = np.asarray(self.genes)
+        out = pd.DataFrame({"source": names[source], "target": names[target], "attention": mean[source, target]})
         out["n_cells"] = n_cells[source, target].astype(np.int64)
+        out = out.sort_values("attention", ascending=False, kind="stable", ignore_index=True)
         if others:
-            best = [_highest(graph, some) for (graph, _), some in zip(graphs, kept, strict=True)]
-            out["stability"] = np.mean(best, axis=0)[source, target]
-        return out.sort_values("attention", ascending=False, kind="stable", ignore_index=True)
+            asked = self.adata if adata is None else adata
+            graphs = [out, *(one.gene_graph(asked, min_cells=min_cells) for one in others)]
+            out["stability"] = np.mean([_pairs(out).isin(_pairs(_highest(graph))) for graph in graphs], axis=0)
+        return out
 
     def gene_importance(self, adata: "AnnData | MuData | None" = None, *, groups: Any = None) -> pd.DataFrame:
         """Return the attention that each gene receives, genes × groups, highest total first; genes that are no tokens are left out.
@@ -157,11 +156,21 @@ class ScBiGNN(CellLabelModel):
         """
         fitted, (cells, _) = self._trained(), self._ask(adata)
         groups = np.asarray(self.predict(adata) if groups is None else groups).astype(str)
+        if groups.shape != (len(cells),):
+            msg = (
+                f"groups is of shape {groups.shape}; a group for each of the {len(cells):,} cells is wanted, (n_obs,)."
+            )
+            raise InputValueError(msg)
         columns = {g: fitted.gene_importance(cells.take(np.flatnonzero(groups == g))) for g in np.unique(groups)}
-        out = pd.DataFrame(columns, index=pd.Index(self._reader.setup.genes)).dropna()
+        out = pd.DataFrame(columns, index=pd.Index(self.genes)).dropna()
         return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
-def _highest(graph: np.ndarray, some: np.ndarray) -> np.ndarray:
-    """Return which of some pairs are among their highest twentieth, bool (n_genes, n_genes)."""
-    return some & (graph >= np.quantile(graph[some], 0.95)) if some.any() else some
+def _highest(graph: pd.DataFrame) -> pd.DataFrame:
+    """Return the highest twentieth of the pairs of a graph."""
+    values = graph["attention"].to_numpy()
+    return graph[values >= np.quantile(values, 0.95)] if len(values) else graph
+
+
+def _pairs(graph: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(graph[["source", "target"]])
