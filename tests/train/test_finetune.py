@@ -29,11 +29,15 @@ def labelled(cells):  # noqa: F811
     return cells
 
 
+def asked(task):
+    return {"task": task} | ({"labels_key": "group"} if task == "classification" else {})
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_adapter_of_every_model_and_task_gets_a_gradient(models, labelled, name, task):  # noqa: F811
     labelled = labelled[::4].copy()
-    tuner = FineTuner(models[name], labelled, task=task, labels_key="group", rank=2)
+    tuner = FineTuner(models[name], labelled, **asked(task), rank=2)
     adapters = {n: m for n, m in tuner.model.network.named_modules() if isinstance(m, LoRALinear)}
     assert adapters
     for m in adapters.values():
@@ -96,7 +100,7 @@ def test_pretraining_goes_on_and_the_result_is_saved_as_any_model(models, labell
 @pytest.mark.parametrize("task", TASKS)
 def test_a_resumed_run_is_the_run_that_was_not_stopped(models, labelled, tmp_path, task):  # noqa: F811
     def tuner() -> FineTuner:
-        return FineTuner(models["scgpt"], labelled, task=task, labels_key="group", rng=3)
+        return FineTuner(models["scgpt"], labelled, **asked(task), rng=3)
 
     state = torch.random.get_rng_state()
     whole = tuner().train(3, patience=9)
@@ -136,6 +140,10 @@ def test_wrong_requests(models, labelled):  # noqa: F811
         FineTuner(model, labelled, task="regression")
     with pytest.raises(InputValueError, match="no head of its own"):
         FineTuner(model, labelled, task="masked", adapt="head")
+    with pytest.raises(InputValueError, match="labels_key= names classes, and task='expression' learns none"):
+        FineTuner(model, labelled, task="expression", labels_key="group")
+    with pytest.raises(InputValueError, match=r"share= .* task='classification' hides none"):
+        FineTuner(model, labelled, labels_key="group", share=0.3)
     with pytest.raises(InputValueError, match="share is a number above 0 and below 1"):
         FineTuner(model, labelled, task="masked", share=1.5)
     labelled.obs["one"] = "x"
@@ -163,9 +171,7 @@ def test_the_learning_rate_falls_where_it_is_asked_to():
 
 @pytest.mark.parametrize(("name", "task"), [*(("scgpt", t) for t in TASKS), *((n, "expression") for n in NAMES[1:])])
 def test_a_tuner_comes_back_from_disk(models, labelled, tmp_path, name, task):  # noqa: F811
-    tuner = FineTuner(
-        models[name], labelled, task=task, labels_key="group", adapt="lora" if task == "masked" else "head"
-    )
+    tuner = FineTuner(models[name], labelled, **asked(task), adapt="lora" if task == "masked" else "head")
     with pytest.raises(InputValueError, match="not trained"):
         tuner.save(tmp_path / "t")
     tuner.train(1, lr=1e-2).save(tmp_path / "t")
@@ -178,6 +184,10 @@ def test_a_tuner_comes_back_from_disk(models, labelled, tmp_path, name, task):  
     np.testing.assert_allclose(again.model.embed_cells(some), tuner.model.embed_cells(some), atol=1e-5)
     if task == "classification":
         np.testing.assert_allclose(again.predict(some), tuner.predict(some), atol=1e-5)
+        np.testing.assert_array_equal(FineTuner.load(tmp_path / "t", some, device="cpu").predict(), again.predict(some))
+        assert len(tuner.predict()) == labelled.n_obs
+        with pytest.raises(InputValueError, match="There are no cells"):
+            again.predict()
     if task == "expression":
         np.testing.assert_allclose(again.predict(some).toarray(), tuner.predict(some).toarray(), atol=1e-5)
     with pytest.raises(InputValueError, match="trained already"):

@@ -51,7 +51,7 @@ class FineTuner(Checked):
     rank
         Of the adapters.
     share
-        Share of a cell's genes that are hidden; None takes that of the published pretraining.
+        Share of a cell's genes that are hidden, for "expression" and "masked"; None takes that of the published pretraining.
     layer, gene_key, organism
         As in :func:`scgnn_tools.tl.embed`.
     rng
@@ -99,6 +99,12 @@ class FineTuner(Checked):
         _choices.choice("task", task, get_args(TaskName))
         _choices.choice("adapt", adapt, get_args(Adapt))
         _choices.integer("rank", rank)
+        if task != "classification" and labels_key is not None:
+            msg = f"labels_key= names classes, and task={task!r} learns none. Leave it out, or pass task='classification'."
+            raise InputValueError(msg)
+        if task == "classification" and share is not None:
+            msg = "share= says how many genes are hidden, and task='classification' hides none. Leave it out."
+            raise InputValueError(msg)
         if task == "masked" and adapt == "head":
             msg = "task='masked' has no head of its own. Pass adapt='lora' or 'full'."
             raise InputValueError(msg)
@@ -120,12 +126,12 @@ class FineTuner(Checked):
         self.task = self._build(adata, codes)
         self.history: pd.DataFrame | None = None
 
-    def _build(self, adata: "AnnData", codes: np.ndarray | None) -> tasks.Task:
+    def _build(self, adata: "AnnData", codes: np.ndarray | None) -> tasks.CellTask:
         with torch_random(self._seed):
             if codes is not None:
                 some = np.random.default_rng(self._seed).permutation(self._cells)[: tasks.STANDARDISED]
                 vectors = tasks.vectors_before(self.model, self.tokens, some)
-                task: tasks.Task = tasks.Classification(vectors, codes, len(self.classes))
+                task: tasks.CellTask = tasks.Classification(vectors, codes, len(self.classes))
             elif self.task_name == "expression":
                 width = self.model.masked_states(self.tokens.select(self._cells[:1]), np.array([1])).shape[1]
                 task = tasks.Expression(width, expression_of(self.model, adata, self._names), self.share)
@@ -211,7 +217,7 @@ class FineTuner(Checked):
             "lr": lr or (1e-4 if self.adapt == "full" else 1e-3), "patience": patience if early_stopping else None,
             "max_cells": batch_size,
         }  # fmt: skip
-        train, validation = split(self._cells, self._classes_of_cells(), np.random.default_rng(self._seed))
+        train, validation = split(self._cells, self.task.codes, np.random.default_rng(self._seed))
         at = None if folder is None else as_path("folder", folder)
         several = {"devices": count} if count > 1 else {}
         claim(at, lambda: self._plan(how | several, train, validation), resume=resume)
@@ -250,17 +256,13 @@ class FineTuner(Checked):
         InputValueError
             If it is not trained, or for "masked", which predicts nothing of its own.
         """
-        if self.history is None or isinstance(self.task, tasks.Masked):
+        if self.history is None or not self.task.predicts:
             msg = "Nothing to predict with: call train() first, with task='classification' or 'expression'."
             raise InputValueError(msg)
         adata = need_cells(adata, self.adata)
         tokens = self.model.tokenize(adata, **self._names)
-        if isinstance(self.task, tasks.Classification):
-            out = np.full((tokens.n_cells, len(self.classes)), np.nan, dtype=np.float32)
-            for cells in self.model.batches(tokens):
-                out[cells] = tasks.predict_classes(self.task, self.model, tokens.select(cells))
-            return pd.DataFrame(out, index=adata.obs_names, columns=self.classes)
-        return tasks.predict_expression(self.task, self.model, tokens, self._seed)  # type: ignore[arg-type]
+        out = self.task.predict(self.model, tokens, self._seed)
+        return pd.DataFrame(out, index=adata.obs_names, columns=self.classes) if self.classes else out
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the tuned network, the head and what was asked for, as safetensors and JSON, whole or not at all.
@@ -302,17 +304,12 @@ class FineTuner(Checked):
         out.adata = None if adata is None else only_anndata(adata)
         return out
 
-    def _classes_of_cells(self) -> np.ndarray | None:
-        """Return the class of each cell, -1 where unknown, if it learns classes."""
-        return self.task.codes if isinstance(self.task, tasks.Classification) else None
-
     def _plan(self, how: dict[str, Any], train: np.ndarray, validation: np.ndarray) -> dict[str, object]:
         """Return all that decides the training; how long it may take is no part of that."""
         task, t = self.task, self.tokens
-        values = task.values if isinstance(task, tasks.Expression) else None
         weights = {**self.model.network.state_dict(), **{f"head.{k}": v for k, v in task.state_dict().items()}}
         return {
             **model_parts(self.model), "task": self.task_name, "adapt": self.adapt, "rank": self.rank, "share": self.share,
-            "rng": self._seed, "starting weights": weights_digest(weights), "cells": digest(t.ids, t.values, t.offsets, values),
-            "labels": digest(self._classes_of_cells(), self.classes), "training and validation cells": digest(train, validation), **how,
+            "rng": self._seed, "starting weights": weights_digest(weights), "cells": digest(t.ids, t.values, t.offsets, task.values),
+            "labels": digest(task.codes, self.classes), "training and validation cells": digest(train, validation), **how,
         }  # fmt: skip

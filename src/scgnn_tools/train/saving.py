@@ -80,7 +80,7 @@ def _fill(tuner: "FineTuner", raw: Mapping[str, Any], folder: Path, device: str)
     tuner.history = pd.DataFrame(raw["history"], columns=["loss", "validation"], dtype=float).rename_axis("epoch")
 
 
-def _empty(tuner: "FineTuner", width: int) -> tasks.Task:
+def _empty(tuner: "FineTuner", width: int) -> tasks.CellTask:
     """Return a task of the right shape, whose head is filled afterwards."""
     n_classes = len(tuner.classes)
     if tuner.task_name == "classification":

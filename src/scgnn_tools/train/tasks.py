@@ -1,6 +1,6 @@
 """What a foundation model is tuned for: each task holds its head and gives the loss of a batch."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,7 +41,29 @@ class Task(nn.Module):
         return part.weight(self.mass) * self.loss(model, tokens.select(at), cells, rng)
 
 
-class Classification(Task):
+class CellTask(Task):
+    """What a model is tuned for on the cells of an object.
+
+    Attributes
+    ----------
+    predicts
+        Whether it has an answer of its own.
+    codes
+        Class of each cell, -1 where unknown, if it learns classes.
+    values
+        Expression of each cell that it learns, if it does.
+    """
+
+    predicts: ClassVar[bool] = True
+    codes: np.ndarray | None = None
+    values: sp.csr_array | None = None
+
+    def predict(self, model: "NetworkModel", tokens: Tokens, seed: int) -> "np.ndarray | sp.csr_array":
+        """Return the answer for cells."""
+        raise NotImplementedError
+
+
+class Classification(CellTask):
     """Cross-entropy of the classes of cells.
 
     Parameters
@@ -56,6 +78,8 @@ class Classification(Task):
     balanced
         Whether every class counts alike, and not every cell.
     """
+
+    codes: np.ndarray
 
     def __init__(self, vectors: np.ndarray, codes: np.ndarray, n_classes: int, *, balanced: bool = True) -> None:
         super().__init__()
@@ -78,12 +102,21 @@ class Classification(Task):
         truth = torch.as_tensor(self.codes[cells], device=self.weight.device)
         return F.cross_entropy(self(model, tokens).float(), truth, weight=self.weight)
 
+    def predict(self, model: "NetworkModel", tokens: Tokens, seed: int) -> np.ndarray:
+        """Return the probability of each class, float32 (n_cells, n_classes); NaN for a cell without a known gene."""
+        out = np.full((tokens.n_cells, len(self.weight)), np.nan, dtype=np.float32)
+        for cells in model.batches(tokens):
+            with model.computing():
+                logits = cast("Tensor", self(model, tokens.select(cells)))
+                out[cells] = logits.float().softmax(dim=-1).cpu().numpy()
+        return out
+
     def mass(self, cells: np.ndarray) -> float:
         """Return the weights of the cells' classes, added up."""
         return float(self.weight.cpu().numpy()[self.codes[cells]].sum())
 
 
-class Expression(Task):
+class Expression(CellTask):
     """Squared error of the log-normalised expression of genes whose values the network does not see.
 
     Parameters
@@ -95,6 +128,8 @@ class Expression(Task):
     share
         Share of a cell's genes that are hidden.
     """
+
+    values: sp.csr_array
 
     def __init__(self, dim: int, values: sp.csr_array, share: float) -> None:
         super().__init__()
@@ -112,9 +147,28 @@ class Expression(Task):
         truth = np.asarray(self.values[cell, model.gene_of_token(tokens)[at]]).ravel()
         return F.mse_loss(self(model, tokens, at), torch.as_tensor(truth, dtype=torch.float32, device=model.device))
 
+    def predict(self, model: "NetworkModel", tokens: Tokens, seed: int) -> sp.csr_array:
+        """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_cells, n_vocabulary)."""
+        rows, columns, values = [], [], []
+        folds = max(1, round(1 / self.share))
+        for cells in model.batches(tokens):
+            batch = tokens.select(cells)
+            genes, position = np.flatnonzero(model.is_gene(batch)), model.gene_of_token(batch)
+            fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds
+            for i in np.unique(fold):
+                at = genes[fold == i]
+                with model.computing():
+                    values.append(self(model, batch, at).float().cpu().numpy())
+                rows.append(np.repeat(cells, batch.lengths)[at])
+                columns.append(position[at])
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        return sp.csr_array(sp.coo_array(entries, shape=(tokens.n_cells, len(model.vocabulary))))
 
-class Masked(Task):
+
+class Masked(CellTask):
     """The model's own pretraining, continued; its head is part of the network."""
+
+    predicts = False
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -128,27 +182,3 @@ class Masked(Task):
 def vectors_before(model: "NetworkModel", tokens: Tokens, cells: np.ndarray) -> np.ndarray:
     """Return the vectors of some cells for :class:`Classification`, one cell at a time, float32 (n, dim)."""
     return np.concatenate([model.cell_vectors(tokens.select(cells[i : i + 1])) for i in range(len(cells))])
-
-
-def predict_classes(task: Classification, model: "NetworkModel", tokens: Tokens) -> np.ndarray:
-    """Return the probability of each class, float32 (n_cells, n_classes)."""
-    with model.computing():
-        return cast("Tensor", task(model, tokens)).float().softmax(dim=-1).cpu().numpy()
-
-
-def predict_expression(task: Expression, model: "NetworkModel", tokens: Tokens, seed: int) -> sp.csr_array:
-    """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_obs, n_vocabulary)."""
-    rows, columns, values = [], [], []
-    folds = max(1, round(1 / task.share))
-    for cells in model.batches(tokens):
-        batch = tokens.select(cells)
-        genes, position = np.flatnonzero(model.is_gene(batch)), model.gene_of_token(batch)
-        fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds
-        for i in np.unique(fold):
-            at = genes[fold == i]
-            with model.computing():
-                values.append(task(model, batch, at).float().cpu().numpy())
-            rows.append(np.repeat(cells, batch.lengths)[at])
-            columns.append(position[at])
-    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return sp.csr_array(sp.coo_array(entries, shape=(tokens.n_cells, len(model.vocabulary))))
