@@ -42,6 +42,9 @@ EXPLAIN = "sgt_explain"
 SETUP = "setup_cgc"
 """Entry of ``uns["sgt"]`` that ``sgt.models.CGC.setup_anndata`` writes."""
 
+SETUP_FINETUNER = "setup_finetuner"
+"""Entry of ``uns["sgt"]`` that ``sgt.models.FineTuner.setup_anndata`` writes."""
+
 SETUP_PERTURB = "setup_perturb"
 """Entry of ``uns["sgt"]`` that ``sgt.models.Perturb.setup_anndata`` writes."""
 
@@ -62,7 +65,7 @@ WRITTEN = "written"
 
 MATRIX = "_sgt_matrix"
 """Entry of ``uns`` of objects that the package makes for itself: what ``X`` holds. Never written into an object of the user."""
-IN_ROOT = (GENES, SETUP, SETUP_PERTURB, SETUP_SCNETFORMER, *SETUP_LINKS.values())
+IN_ROOT = (GENES, SETUP, SETUP_FINETUNER, SETUP_PERTURB, SETUP_SCNETFORMER, *SETUP_LINKS.values())
 """Entries of ``uns["sgt"]`` that are no embeddings."""
 
 UNKNOWN = "Unknown"

@@ -60,6 +60,13 @@ def test_the_words_are_those_of_scvi_tools(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_is_told_of_the_object_before(cls):
+    first, *rest = inspect.signature(cls.setup_anndata).parameters.values()
+    assert first.name == "adata"
+    assert all(p.kind is p.KEYWORD_ONLY for p in rest)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
 @pytest.mark.parametrize(("given", "says"), WRONG)
 def test_what_a_class_cannot_do_it_refuses_by_name(cls, given, says):
     if (given.get("devices") == 2 and cls in SEVERAL) or (cls is CGC and "patience" in given):

@@ -169,6 +169,18 @@ def test_the_learning_rate_falls_where_it_is_asked_to():
     assert [falling(s) for s in (0, 50, 100, 400)] == [0.2, 0.5, 0.05, 0.05]
 
 
+def test_what_setup_was_told_holds_where_the_constructor_says_nothing(models, labelled):  # noqa: F811
+    labelled.layers["other"] = labelled.X * 2
+    labelled.obs["part"] = labelled.obs["group"]
+    FineTuner.setup_anndata(labelled, labels_key="group", layer="other")
+    tuner = FineTuner(models["scgpt"], labelled, adapt="head")
+    assert tuner.classes == ["a", "b"]
+    assert tuner.reading == {"layer": "other", "gene_key": None, "organism": None}
+    assert FineTuner(models["scgpt"], labelled, task="masked", layer="X").reading["layer"] == "X"
+    with pytest.raises(MissingKeyError, match="labels_key='nothing'"):
+        FineTuner.setup_anndata(labelled, labels_key="nothing")
+
+
 @pytest.mark.parametrize(("name", "task"), [*(("scgpt", t) for t in TASKS), *((n, "expression") for n in NAMES[1:])])
 def test_a_tuner_comes_back_from_disk(models, labelled, tmp_path, name, task):  # noqa: F811
     tuner = FineTuner(models[name], labelled, **asked(task), adapt="lora" if task == "masked" else "head")

@@ -14,12 +14,12 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.integration import Integrator
-from scgnn_tools.models._recorded import is_recorded, record, recorded
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
 from scgnn_tools.train import handed_back
 from scgnn_tools.train.arguments import Checked, Devices, given_or_temporary, move, need_cells, several_devices
 from scgnn_tools.train.corpus import Corpus
+from scgnn_tools.train.recorded import is_recorded, record, recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -16,7 +16,7 @@ from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.masking import draw
 from scgnn_tools.fm.scnetformer import ScNetFormer
 from scgnn_tools.fm.scnetformer.graph import TokenGraph, token_graph
-from scgnn_tools.models._recorded import recorded
+from scgnn_tools.train.recorded import recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -13,7 +13,7 @@ from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.collect import Data, collect
 from scgnn_tools.grn.given import given_networks, merged
 from scgnn_tools.grn.pooling import Pooling
-from scgnn_tools.models._recorded import record
+from scgnn_tools.train.recorded import record
 
 if TYPE_CHECKING:
     from anndata import AnnData

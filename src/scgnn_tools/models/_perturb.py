@@ -23,12 +23,12 @@ from scgnn_tools._random import RNG, seed
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.conditions import condition_name, find_control
 from scgnn_tools.genes import gene_names
-from scgnn_tools.models._recorded import record, recorded
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
 from scgnn_tools.perturbation.collect import collect
 from scgnn_tools.perturbation.run import check, predict
 from scgnn_tools.train.arguments import MOVED, Checked, Devices, need_training, one_device, refuse_of_train
+from scgnn_tools.train.recorded import record, recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData

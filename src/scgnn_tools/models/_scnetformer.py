@@ -24,12 +24,12 @@ from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.genes import gene_names
 from scgnn_tools.models._graph_cells import Edges, Setup, split, validation_losses
 from scgnn_tools.models._graph_strategy import Strategy, positions
-from scgnn_tools.models._recorded import is_recorded, record
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_geneformer
 from scgnn_tools.store import digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_device
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
+from scgnn_tools.train.recorded import is_recorded, record
 from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:

@@ -9,12 +9,16 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import _choices
+from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._keys import SETUP_FINETUNER
 from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._write import as_path
+from scgnn_tools.data import open_expression
 from scgnn_tools.fm import NetworkModel
+from scgnn_tools.genes import gene_names
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.store import digest
 from scgnn_tools.train import saving, tasks
@@ -22,6 +26,7 @@ from scgnn_tools.train._inputs import classes_of, expression_of, split
 from scgnn_tools.train._resume import weights_digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, need_training, several_devices
 from scgnn_tools.train.plans import claim, model_parts
+from scgnn_tools.train.recorded import is_recorded, record, recorded
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -53,7 +58,7 @@ class FineTuner(Checked):
     share
         Share of a cell's genes that are hidden, for "expression" and "masked"; None takes that of the published pretraining.
     layer, gene_key, organism
-        As in :func:`scgnn_tools.tl.embed`.
+        As in :func:`scgnn_tools.tl.embed`. What is None here, and ``labels_key``, is as :meth:`setup_anndata` was told, if it was called.
     rng
         Seed.
 
@@ -108,7 +113,10 @@ class FineTuner(Checked):
         if task == "masked" and adapt == "head":
             msg = "task='masked' has no head of its own. Pass adapt='lora' or 'full'."
             raise InputValueError(msg)
-        self._names: dict[str, Any] = {"layer": layer, "gene_key": gene_key, "organism": organism}
+        told = recorded(adata, SETUP_FINETUNER, "FineTuner") if is_recorded(adata, SETUP_FINETUNER) else {}
+        here = {"layer": layer, "gene_key": gene_key, "organism": organism}
+        self._names: dict[str, Any] = {k: told.get(k) if v is None else v for k, v in here.items()}
+        labels_key = told.get("labels_key") if labels_key is None else labels_key
         self._seed, self.task_name, self.adapt, self.rank = seed(rng), task, adapt, rank
         codes, self.classes = classes_of(adata, labels_key) if task == "classification" else (None, [])
         source = model if task == "classification" else model.contextual()
@@ -143,6 +151,38 @@ class FineTuner(Checked):
             elif self.adapt == "full":
                 self.model.network.requires_grad_(True)
         return task.to(self.model.device)
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: "AnnData",
+        *,
+        labels_key: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+    ) -> None:
+        """Say where the expression, the names of the genes and the labels are; the constructor may be told instead.
+
+        Parameters
+        ----------
+        adata
+            Cells × genes, no view.
+        labels_key, layer, gene_key, organism
+            As in the class.
+
+        Returns
+        -------
+        None. Sets the following field:
+
+        ``adata.uns["sgt"]["setup_finetuner"]``
+            dict of what was given.
+        """
+        open_expression(only_anndata(adata), layer=layer, every_feature=True)
+        gene_names(adata.var, gene_key=gene_key)
+        if labels_key is not None:
+            column_of(adata.obs, labels_key, "labels_key")
+        record(adata, SETUP_FINETUNER, labels_key=labels_key, layer=layer, gene_key=gene_key, organism=organism)
 
     @property
     def reading(self) -> dict[str, Any]:
