@@ -96,6 +96,16 @@ def test_a_name_that_no_method_has_is_refused_with_those_that_it_has(cls, name, 
         called(cls, name, parameters, nonsense=1)
 
 
+@pytest.mark.parametrize(("cls", "name"), [(CGC, "train"), (CGC, "load"), (ScNetFormer, "load")])
+def test_a_method_that_hands_options_on_names_those_as_well(cls, name):
+    folder = {"folder": "absent"} if name == "load" else {}
+    with pytest.raises(
+        InputValueError,
+        match=rf"^{cls.__name__}\.{name}\(\) has no option 'max_epoch'.*(Did you mean 'max_epochs'|precision)",
+    ):
+        getattr(bare(cls), name)(**folder, max_epoch=3)
+
+
 @pytest.mark.parametrize("cls", CLASSES)
 def test_the_class_of_the_user_is_named_where_something_is_missing(cls):
     with pytest.raises(InputTypeError, match=rf"^{cls.__name__} wants (adata|model)=, which is missing\. Pass"):

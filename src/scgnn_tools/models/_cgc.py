@@ -1,5 +1,7 @@
 """Cell-Graph Compass on one's own cells: set up, pretrain, embed, save."""
 
+import inspect
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -160,8 +162,10 @@ class CGC(Checked):
         -------
         Itself, trained.
         """
-        from scgnn_tools.train.pretrain import pretrain, saved_history, schedule_for
+        from scgnn_tools.train.pretrain import Schedule, pretrain, saved_history, schedule_for
 
+        own = [n for n in inspect.signature(self.train).parameters if n != "schedule"]
+        check_options("CGC.train()", schedule, [*own, *(f.name for f in fields(Schedule))])
         if early_stopping:
             msg = "CGC pretrains for max_epochs= or steps= and does not stop early; leave out early_stopping."
             raise InputValueError(msg)
