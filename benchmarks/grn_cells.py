@@ -28,7 +28,7 @@ from scgnn_tools.grn.cell_side import CellSide, cell_side
 from scgnn_tools.grn.cells import measure
 from scgnn_tools.grn.evidence import depth_bins
 from scgnn_tools.grn.groups import groups_of
-from scgnn_tools.grn.heldout import held_out
+from scgnn_tools.grn.heldout import held_out_cells
 from scgnn_tools.grn.joined import InGroup, pooled, without_signal
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.recovery import recovery
@@ -150,7 +150,7 @@ def held_out_by_group(side: CellSide, prior: np.ndarray) -> pd.DataFrame:
         train, test = (order[half][np.isin(order[half], group.cells)] for half in (one, other))
         if min(len(train), len(test)) < LEAST_HALF:
             continue
-        found = held_out(side.x[train], side.x[test], side.tfs, edges, rng=0)
+        found = held_out_cells(side.x[train], side.x[test], side.tfs, edges, rng=0)
         rows.append({"group": group.name, "cells": len(train) + len(test), **vars(found), "gain": found.gain})
     return pd.DataFrame(rows)
 

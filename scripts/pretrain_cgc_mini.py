@@ -22,7 +22,7 @@ from scgnn_tools._errors import SgtWarning
 from scgnn_tools.fm import saves
 from scgnn_tools.fm.cgc_mini import CGCMini, CGCMiniSettings
 from scgnn_tools.fm.cgc_mini import checkpoint as mini
-from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
+from scgnn_tools.fm.cgc_mini.fitting import telling_vectors
 from scgnn_tools.genes.tables import human_of_mouse
 
 LABELS = {"mouse_bm_250": "cell_type", "zilionis_mouse_lung_800": "minor"}
@@ -85,7 +85,7 @@ def train(
 ) -> CGCMini:
     """Return a model of these cells."""
     how = {"dimension": mini.DIMENSION, "power": settings.power, "whitening": settings.whitening}
-    vectors = gene_vectors(x, source=source, **how).astype(np.float16).astype(np.float64)
+    vectors = telling_vectors(x, source=source, **how).astype(np.float16).astype(np.float64)
     of_card = {"genes": every, "sha256": "", "licence": LICENCE, "trained_on": ""}
     parts = {"vectors": vectors, "rarity": rarity(x).astype(np.float16).astype(np.float64), "graph": graph}
     return CGCMini(mini._card(of_card), every, settings=settings, config={}, **parts)

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import svds
 
 from scgnn_tools._axes import fixed_signs
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
-from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
+from scgnn_tools.fm.cgc_mini.fitting import telling_vectors
 from scgnn_tools.fm.scnetformer.walks import walk_vectors
 
 RNG = np.random.default_rng(0)
@@ -28,7 +28,7 @@ def vectors_of_walks():
 
 
 def vectors_of_an_adapted_map():
-    return gene_vectors(ROWS, dimension=5, power=1.0, whitening=0.0)
+    return telling_vectors(ROWS, dimension=5, power=1.0, whitening=0.0)
 
 
 def test_an_axis_is_turned_and_nothing_else():

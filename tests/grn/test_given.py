@@ -9,7 +9,7 @@ from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn import resources
 from scgnn_tools.grn.given import conflicts, given_factors, given_networks, merged
-from scgnn_tools.grn.names import GeneNames, names_of, shown_names
+from scgnn_tools.grn.names import ToSymbols, names_of, shown_names
 
 TABLE = pd.DataFrame({"tf": ["SPI1", "IRF8"], "target": ["LYZ", "B2M"], "mode": ["+", "-"]})
 
@@ -134,9 +134,9 @@ def test_factors_are_names(odd):
 
 
 def test_names_of_another_case_and_older_symbols():
-    find = GeneNames(["Spi1", "Irf8", "Abc", "ABC"], "mouse")
+    find = ToSymbols(["Spi1", "Irf8", "Abc", "ABC"], "mouse")
     assert find(["SPI1", "Irf8", "irf8", "abc", "Nosuch"]).tolist() == ["Spi1", "Irf8", "Irf8", "abc", "Nosuch"]
-    assert GeneNames(["SPI1"], "human")(["ENSG00000066336", "spi1"]).tolist() == ["SPI1", "SPI1"]
+    assert ToSymbols(["SPI1"], "human")(["ENSG00000066336", "spi1"]).tolist() == ["SPI1", "SPI1"]
 
 
 def test_names_by_a_key_of_var():

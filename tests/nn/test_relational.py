@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools.nn.relational import RelationalAttention, Relations, relational_graph
+from scgnn_tools.nn.relational import RelationalAttention, RelationVectors, relational_graph
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_messages_go_both_ways_and_to_itself(graph):
 @pytest.mark.parametrize("out", [8, 6])
 def test_a_layer_is_what_its_equations_say(graph, heads, out):
     """Edge by edge, with the vectors joined as the paper writes them."""
-    relations, layer = Relations(5), RelationalAttention(8, out, width=5, heads=heads).eval()
+    relations, layer = RelationVectors(5), RelationalAttention(8, out, width=5, heads=heads).eval()
     v = torch.randn(6, 8)
     u, r = relations()
     tilde, d = relations.relations.weight, out // heads
@@ -64,7 +64,7 @@ def test_a_layer_is_what_its_equations_say(graph, heads, out):
 
 
 def test_every_weight_learns(graph):
-    relations, layer = Relations(5), RelationalAttention(8, 6, width=5, heads=2)
+    relations, layer = RelationVectors(5), RelationalAttention(8, 6, width=5, heads=2)
     layer(graph, torch.randn(6, 8), *relations()).square().sum().backward()
     for name, parameter in [*relations.named_parameters(), *layer.named_parameters()]:
         assert parameter.grad is not None, name
@@ -72,7 +72,7 @@ def test_every_weight_learns(graph):
 
 
 def test_a_node_alone_keeps_its_own_state(graph):
-    relations, layer = Relations(5), RelationalAttention(8, 8, width=5)
+    relations, layer = RelationVectors(5), RelationalAttention(8, 8, width=5)
     v = torch.randn(6, 8)
     u, r = relations()
     other = v.clone()

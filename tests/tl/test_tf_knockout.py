@@ -7,7 +7,7 @@ from tests._compare import changed
 
 import scgnn_tools as sgt
 from scgnn_tools._errors import InputValueError, MissingKeyError
-from scgnn_tools.grn.signal import Moments, change, reached
+from scgnn_tools.grn.signal import Regressions, change, reached
 
 GENES = ["F1", "F2", "F3", "DEAD", *(f"T{i}" for i in range(30)), *(f"O{i}" for i in range(30))]
 
@@ -111,7 +111,7 @@ def test_weights_and_steps_of_a_chain():
     x = rng.gamma(4, size=(500, 4))
     x[:, 1] = 2 * x[:, 0] + 0.01 * rng.normal(size=500)
     x[:, 2] = -0.5 * x[:, 1] + 20 + 0.01 * rng.normal(size=500)
-    w = Moments(sp.csc_array(x), np.array([0, 1])).weights(np.array([0, 1]), np.array([1, 2]))
+    w = Regressions(sp.csc_array(x), np.array([0, 1])).weights(np.array([0, 1]), np.array([1, 2]))
     np.testing.assert_allclose(w.toarray()[[0, 1], [1, 2]], [2, -0.5], rtol=0.12)
     assert reached(w, 0, 1).tolist() == [0, 1]
     assert reached(w, 0, 2).tolist() == [0, 1, 2]

@@ -12,7 +12,7 @@ from anndata import AnnData
 
 from scgnn_tools.grn.cells import Measured
 from scgnn_tools.grn.contrast import differences, regulon_differences
-from scgnn_tools.grn.heldout import held_out
+from scgnn_tools.grn.heldout import held_out_cells
 from scgnn_tools.grn.joined import (
     DIRECT,
     RELIABLE,
@@ -191,7 +191,7 @@ class CellSide:
         one, other = measured.halves
         for name, edges in self.of_half(prior, n_top).items():
             train, test = (measured.cells[measured.order[half]] for half in (one, other))
-            found = held_out(train, test, self.tfs, edges, rng=rng)
+            found = held_out_cells(train, test, self.tfs, edges, rng=rng)
             rows[name] = {**vars(found), "gain": found.gain}
         return pd.DataFrame.from_dict(rows, orient="index")
 

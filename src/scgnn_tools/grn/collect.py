@@ -16,7 +16,7 @@ from scgnn_tools.genes.result import WARN
 from scgnn_tools.genes.tables import noncoding
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.candidates import labelled_pairs
-from scgnn_tools.grn.from_anndata import Symbols, SymbolsOfData, gene_vectors, log_expression, sampled_totals
+from scgnn_tools.grn.from_anndata import Symbols, SymbolsOfData, log_expression, sampled_totals, vectors_by_symbol
 from scgnn_tools.grn.given import conflicts, given_factors, given_networks, merged
 from scgnn_tools.grn.inputs import LinkInputs
 from scgnn_tools.grn.pooling import Pooling, attentive_pooling
@@ -120,7 +120,7 @@ def collect(
         table = attentive_pooling(given, adata, pooling=pooling, **how).set_axis(symbols).dropna()
         embedding, vectors = table[~table.index.duplicated()], f"{given.card.name}, {pooling} over the cells"
     else:
-        embedding, vectors = gene_vectors(adata, given or model, use_rep, symbols)
+        embedding, vectors = vectors_by_symbol(adata, given or model, use_rep, symbols)
     has_vector = pd.Index(embedding.index)
     edges = edges[edges["source"].isin(has_vector) & edges["target"].isin(has_vector)].reset_index(drop=True)
     if edges.empty:

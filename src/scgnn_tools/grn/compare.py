@@ -12,7 +12,7 @@ from scgnn_tools._html import boxed
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.given import merged
 from scgnn_tools.grn.jackknife import Difference, Parts, correlation_difference, mean_difference
-from scgnn_tools.grn.names import GeneNames, renamed
+from scgnn_tools.grn.names import ToSymbols, with_names
 
 FDR = 0.05
 REGULON = 50
@@ -104,7 +104,7 @@ def overlaps(edges: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"source": counts.index.to_numpy(dtype=object), **told})
 
 
-def counted(edges: pd.DataFrame) -> pd.DataFrame:
+def counts_of(edges: pd.DataFrame) -> pd.DataFrame:
     """Return how many edges both, a alone and b alone have, and how many of these are true if that is known."""
     rows: dict[str, dict[str, float]] = {}
     for name in (BOTH, ONLY_A, ONLY_B):
@@ -129,8 +129,8 @@ def known(edges: pd.DataFrame, truth: Mapping[str, pd.DataFrame], called: pd.Ser
     called, organism
         What the genes are called, by ``var_names``, and whose they are.
     """
-    to_symbol = GeneNames(called.to_numpy(), organism)
-    tables = renamed(edges, called), merged({n: check_edges(t) for n, t in truth.items()})
+    to_symbol = ToSymbols(called.to_numpy(), organism)
+    tables = with_names(edges, called), merged({n: check_edges(t) for n, t in truth.items()})
     own, true = (pd.MultiIndex.from_arrays([to_symbol(t[c]) for c in ("source", "target")]) for t in tables)
     return own.isin(true)
 
@@ -172,7 +172,7 @@ def with_difference(table: pd.DataFrame, found: Difference, names: tuple[str, st
     return table.assign(**told, padj=padj, differs=padj < FDR)
 
 
-def largest_first(table: pd.DataFrame) -> pd.DataFrame:
+def differing_first(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of :func:`by_cells` with the rows that differ first, each part by the size of the difference."""
     size = table["difference"].abs()
     keys = pd.DataFrame({"differs": ~table["differs"], "size": -size}).sort_values(["differs", "size"], kind="stable")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from scgnn_tools._log import are, counted, printable
-from scgnn_tools.grn.compare import counted as by_network
+from scgnn_tools.grn.compare import counts_of
 from scgnn_tools.grn.control import DEALT
 
 
@@ -30,7 +30,7 @@ def comparison_said(
     a, b = map(printable, names)
     said = [_overlap(edges, factors, (a, b), n_targets)]
     if "true" in edges:
-        rows = by_network(edges)
+        rows = counts_of(edges)
         told = ", ".join(
             f"{w} {r.n_true:,.0f} of {r.n:,.0f}" for w, r in zip(("both", a, b), rows.itertuples(), strict=True)
         )

@@ -5,7 +5,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools.data.order import by_content
-from scgnn_tools.grn.compare import by_cells, largest_first
+from scgnn_tools.grn.compare import by_cells, differing_first
 from scgnn_tools.grn.jackknife import Parts, random_parts
 
 PARTS = 20
@@ -50,7 +50,7 @@ def beside_random_groups(
         "random groups, most": n[1:].max(axis=0),
     }
     control = pd.DataFrame.from_dict(rows, orient="index", columns=["edges", "factors"])
-    return largest_first(told[0]), largest_first(told[1]), control
+    return differing_first(told[0]), differing_first(told[1]), control
 
 
 def at_random(parts: Parts, order: np.ndarray, rng: np.random.Generator) -> Parts:

@@ -55,7 +55,7 @@ class SymbolsOfData:
         ).to_numpy(dtype=object)
 
 
-def gene_vectors(
+def vectors_by_symbol(
     adata: ad.AnnData, model: fm.FoundationModel, use_rep: str | None, symbols: np.ndarray
 ) -> tuple[pd.DataFrame, str]:
     """Return a vector a gene, indexed by symbol, and where they are from: ``varm[use_rep]``, or the table of the model."""

@@ -43,7 +43,7 @@ class HeldOut:
         return self.network - self.rewired
 
 
-def held_out(
+def held_out_cells(
     train: sp.csr_array, test: sp.csr_array, tfs: np.ndarray, edges: tuple[np.ndarray, np.ndarray], *,
     n_rewired: int = N_REWIRED, rng: RNG = 0,
 ) -> HeldOut:  # fmt: skip

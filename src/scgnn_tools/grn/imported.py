@@ -14,7 +14,7 @@ from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, 
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import numbers
 from scgnn_tools.grn.given import as_one, check_names, given_networks, merged
-from scgnn_tools.grn.names import GeneNames
+from scgnn_tools.grn.names import ToSymbols
 from scgnn_tools.grn.signs import MODES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def imported(
     else:
         tables = given_networks(table, **how)
         called, edges = ", ".join(tables), in_one_form(as_one(tables), groupby)
-    to_symbol = GeneNames(names, organism)
+    to_symbol = ToSymbols(names, organism)
     column = pd.Series(np.arange(len(names)), index=to_symbol(names))
     column = column[~column.index.duplicated()]
     at = [pd.Series(to_symbol(edges[c]), index=edges.index).map(column) for c in ("source", "target")]
@@ -149,7 +149,7 @@ def _known(
     adata: "AnnData",
     names: np.ndarray,
     organism: str,
-    to_symbol: GeneNames,
+    to_symbol: ToSymbols,
     column: pd.Series,
 ) -> np.ndarray:
     if prior is None:

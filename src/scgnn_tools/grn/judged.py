@@ -10,14 +10,14 @@ from scgnn_tools._errors import InputScaleError
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.edge_tables import labelled
 from scgnn_tools.grn.given import merged
-from scgnn_tools.grn.names import GeneNames
+from scgnn_tools.grn.names import ToSymbols
 from scgnn_tools.links.pcc import PCC
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def true_pairs(tables: Mapping[str, pd.DataFrame], to_symbol: GeneNames) -> pd.DataFrame:
+def true_pairs(tables: Mapping[str, pd.DataFrame], to_symbol: ToSymbols) -> pd.DataFrame:
     """Return what is true by symbol: edges, or labelled pairs that are not all edges."""
     pairs = _labelled(tables)
     if pairs is not None and not (pairs["label"] == 1).all():
@@ -25,7 +25,7 @@ def true_pairs(tables: Mapping[str, pd.DataFrame], to_symbol: GeneNames) -> pd.D
     return merged({n: check_edges(_by_symbol(check_edges(t), to_symbol, "source")) for n, t in tables.items()})
 
 
-def seen_pairs(tables: Mapping[str, pd.DataFrame], to_symbol: GeneNames) -> pd.DataFrame:
+def seen_pairs(tables: Mapping[str, pd.DataFrame], to_symbol: ToSymbols) -> pd.DataFrame:
     """Return what was trained on as pairs by symbol: all labelled ones, or edges."""
     pairs = _labelled(tables)
     if pairs is None:
@@ -39,12 +39,12 @@ def _labelled(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     return labelled(next(iter(tables.values()))) if len(tables) == 1 else None
 
 
-def _by_symbol(table: pd.DataFrame, to_symbol: GeneNames, source: str) -> pd.DataFrame:
+def _by_symbol(table: pd.DataFrame, to_symbol: ToSymbols, source: str) -> pd.DataFrame:
     return table.assign(**{c: to_symbol(table[c]) for c in (source, "target")})
 
 
 def coexpression(
-    adata: "AnnData", pairs: pd.DataFrame, called: pd.Series, to_symbol: GeneNames
+    adata: "AnnData", pairs: pd.DataFrame, called: pd.Series, to_symbol: ToSymbols
 ) -> dict[str, np.ndarray]:
     """Return the correlation of each pair by the name of its predictor; nothing where no matrix fits or no pair is expressed.
 

@@ -11,7 +11,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.order import by_content
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.signal import Moments, SmoothedCells, loadings_of, on_the_way, rewired_shifts, shifts
+from scgnn_tools.grn.signal import Regressions, SmoothedCells, loadings_of, on_the_way, rewired_shifts, shifts
 from scgnn_tools.grn.smoothing import MOST_CELLS, neighbour_means
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class NetworkCells:
         """Return the column of a gene, -1 if there is none."""
         return int(self.genes.get_indexer([gene])[0])
 
-    def moments(self, factors: np.ndarray, rows: np.ndarray | None = None) -> Moments:
+    def moments(self, factors: np.ndarray, rows: np.ndarray | None = None) -> Regressions:
         """Return what regressions on factors need, of all cells or of some."""
         if rows is None:
-            return Moments(self.fit, factors)
-        return Moments(sp.csc_array(self.cells.means[rows[:MOST_CELLS]] @ self.cells.raw), factors)
+            return Regressions(self.fit, factors)
+        return Regressions(sp.csc_array(self.cells.means[rows[:MOST_CELLS]] @ self.cells.raw), factors)
 
 
 class Moved:
@@ -97,7 +97,7 @@ class Moved:
         self.shift = np.full(data.places.shape, np.nan)
         factors = data.genes.get_indexer(edges["source"].astype(str).unique())
         self.factors = np.sort(factors[factors >= 0])
-        self.moments: Moments | None = None
+        self.moments: Regressions | None = None
         self.table: list[dict[str, Any]] = []
         self.genes: list[pd.DataFrame] = []
         self.rows: list[np.ndarray] = []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-class GeneNames:
+class ToSymbols:
     """The current symbol of a name, or the symbol of the data that differs from it in case alone.
 
     Parameters
@@ -58,7 +58,7 @@ def shown_names(adata: "AnnData", params: Mapping[str, Any]) -> pd.Series:
     return names.where(~twice, names.astype(str) + " (" + names.index.astype(str) + ")")
 
 
-def renamed(edges: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+def with_names(edges: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
     """Return a table with its genes (``source``, ``target``) by other names; a gene that has none keeps its own."""
     ends = [c for c in ("source", "target") if c in edges and len(names)]
     return edges.assign(**{c: edges[c].astype(str).map(names).fillna(edges[c]) for c in ends})

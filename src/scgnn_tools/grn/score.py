@@ -75,7 +75,7 @@ NOTHING = Added()
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredEdges:
     """What the trainings say.
 
     Attributes
@@ -123,7 +123,7 @@ def networks(
     store: RunFolder | None = None,
     added: list[Added] | None = None,
     allowed: np.ndarray | None = None,
-) -> Scored:
+) -> ScoredEdges:
     """Train on all pairs of the prior and score every factor × gene of the data, once or, if the method reads expression, by group.
 
     Parameters
@@ -137,7 +137,7 @@ def networks(
 
     Returns
     -------
-    Scored
+    ScoredEdges
         Its edges: ``group``, ``tf``, ``target``, ``score``, ``known``, ``mode``, ``stability``, ``prior_score``: of each group the
         ``n_top`` best targets of each factor by the mean score of the runs and the ``known`` ones, best first; ``stability`` is the share
         of runs that have the edge among their own ``n_top``, NaN with one run; ``prior_score`` is the score before the cells added
@@ -179,7 +179,7 @@ def networks(
         msg = f"{method} gives no pair of a factor and a gene a score: the genes are constant, or there are too few cells."
         raise GraphError(msg)
     out = out.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
-    return Scored(out, None if by_group else mean, interrupted)
+    return ScoredEdges(out, None if by_group else mean, interrupted)
 
 
 def _kept(

@@ -47,7 +47,7 @@ class SmoothedCells:
             yield rows, (self.means[rows] @ some).toarray().astype(float)
 
 
-class Moments:
+class Regressions:
     """What regressions of any gene on any factor need, from one pass over the cells.
 
     Parameters
@@ -154,7 +154,7 @@ def _within_reach(weights: sp.csr_array, tf: int, n_steps: int) -> tuple[np.ndar
 
 def rewired_shifts(
     cells: SmoothedCells,
-    moments: Moments,
+    moments: Regressions,
     edges: tuple[np.ndarray, np.ndarray],
     tf: int,
     level: float,

@@ -11,7 +11,7 @@ from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import GrnKeys
 from scgnn_tools._log import printable
 from scgnn_tools.grn.imported import in_one_form
-from scgnn_tools.grn.names import renamed, shown_names
+from scgnn_tools.grn.names import shown_names, with_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -108,7 +108,7 @@ def edges_of(
     entry = network(adata, key)
     edges = entry["edges"]
     if named and "gene_key" in entry.get("params", {}):
-        edges = renamed(edges, shown_names(adata, entry["params"]))
+        edges = with_names(edges, shown_names(adata, entry["params"]))
     if group is not None:
         group = str(group)  # groups of numbers are called by their text
         there = sorted(edges["group"].astype(str).unique()) if "group" in edges else []

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.nn import AttentionHeads, Edges, GraphConv, Propagation, SAGEConv, row_normalized, symmetric_normalized
 from scgnn_tools.nn.pyg import PygConvolution, edge_index, is_convolution
-from scgnn_tools.nn.relational import RelationalAttention, RelationalGraph, Relations, relational_graph
+from scgnn_tools.nn.relational import RelationalAttention, RelationalGraph, RelationVectors, relational_graph
 
 KINDS = ("gcn", "sage", "gat")
 LAYERS: dict[str, type[nn.Module]] = {"gcn": GraphConv, "sage": SAGEConv}
@@ -136,7 +136,7 @@ class Relational(nn.Module):
             msg = f"The widths of relational layers are divided among heads={heads}; {uneven[0]} cannot be."
             raise InputValueError(msg)
         self.in_features, self.out_features = in_features, widths[-1]
-        self.relations = Relations(width)
+        self.relations = RelationVectors(width)
         self.convs = nn.ModuleList(
             RelationalAttention(a, b, width=width, heads=heads, dropout=dropout)
             for a, b in pairwise([in_features, *widths])

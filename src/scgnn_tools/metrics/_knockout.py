@@ -5,7 +5,7 @@ import pandas as pd
 
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
-from scgnn_tools.metrics._perturbation import average_precision, correlation
+from scgnn_tools.metrics._perturbation import average_precision, pearson
 
 IGNORED = -1
 
@@ -98,7 +98,7 @@ def knockout(
         if true_change is not None and change is not None:
             off = (change[i] - true_change[i])[own]
             row["mse"] = float((off**2).mean()) if len(y) else float("nan")
-            row["pearson_delta"] = correlation(change[i, own], true_change[i, own]) if len(y) else float("nan")
+            row["pearson_delta"] = pearson(change[i, own], true_change[i, own]) if len(y) else float("nan")
         rows.append(row)
     return pd.DataFrame(rows), confusions
 

@@ -111,7 +111,7 @@ def perturbation(
         row = _changes(made[i, own], true[i, own])
         if mean is not None:
             middle = (mean[i] - start[i])[own]
-            row["pearson_delta_ref"] = correlation(made[i, own] - middle, true[i, own] - middle)
+            row["pearson_delta_ref"] = pearson(made[i, own] - middle, true[i, own] - middle)
         row |= {f"centroid{k}": v for k, v in _centroids(made[i, own], true[:, own], i).items()}
         picks = {k: None if v is None else v[i, own] for k, v in found.items()}
         row |= _top(made[i, own], true[i, own], top, called[own], **picks)
@@ -122,14 +122,14 @@ def perturbation(
                 f"in_central_{k}": _inside(p[i, first], low[i, first], high[i, first])
                 for k, (low, high) in within.items()
             }
-        row["pearson"] = correlation(p[i, own], y[i, own])
+        row["pearson"] = pearson(p[i, own], y[i, own])
         rows.append(row)
     table = pd.DataFrame(rows, index=pd.Index(names, name="condition"))
     table["shared_control"] = reference is None
     return table
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
+def pearson(a: np.ndarray, b: np.ndarray) -> float:
     """Return Pearson's correlation, 0 where one of them does not vary."""
     x, y = a - a.mean(), b - b.mean()
     size = np.sqrt((x @ x) * (y @ y)) if len(x) > 1 else 0.0
@@ -150,7 +150,7 @@ def _changes(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
         "mse": mse,
         "mae": float(np.abs(off).mean()),
         "rmse": float(np.sqrt(mse)),
-        "pearson_delta": correlation(made, true),
+        "pearson_delta": pearson(made, true),
         "slope": slope(made, true),
     }
 
@@ -184,7 +184,7 @@ def _top(
         some = order[:k]
         x, y = made[some], true[some]
         out[f"mse_{k}"] = float(((x - y) ** 2).mean())
-        out[f"pearson_delta_{k}"] = correlation(x, y)
+        out[f"pearson_delta_{k}"] = pearson(x, y)
         out[f"direction_{k}"] = float((np.sign(x) == np.sign(y)).mean())
         if error is not None:
             dead = error[some]
@@ -214,7 +214,7 @@ def _recovery(made: np.ndarray, true: np.ndarray, significant: np.ndarray) -> di
     out = {"auprc_de": average_precision(significant, np.abs(made))}
     out["auprc_de_base"] = n / size if some else float("nan")
     out["auprc_de_chance"] = chance_precision(n, size) if some else float("nan")
-    ranks = correlation(rankdata(made[significant]), rankdata(true[significant])) if n > 2 else float("nan")
+    ranks = pearson(rankdata(made[significant]), rankdata(true[significant])) if n > 2 else float("nan")
     return out | {"spearman_de": ranks}
 
 

@@ -59,7 +59,7 @@ def relational_graph(
     )
 
 
-class Relations(nn.Module):
+class RelationVectors(nn.Module):
     r"""Vectors of node types :math:`u` and of relations, :math:`r_{st} = f_r([\tilde r_{st}, u_s, u_t])`, which the layers share.
 
     Shapes

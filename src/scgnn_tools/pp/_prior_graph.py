@@ -65,13 +65,13 @@ def prior_graph(
     'human'
     """
     from scgnn_tools.grn.given import given_networks, merged  # pp does without PyTorch, which that room loads
-    from scgnn_tools.grn.names import GeneNames
+    from scgnn_tools.grn.names import ToSymbols
 
     inner = opened(adata, key_added, where="varp", copy=copy, mod=mod)
     names = genes.gene_names(inner.var, gene_key=gene_key)
     organism = organism or genes.detect_organism(names)
     given = given_networks(prior, organism=organism, adata=inner, names=names)
-    to_symbol = GeneNames(names, organism)
+    to_symbol = ToSymbols(names, organism)
     tables = {n: check_edges(t) for n, t in given.items()}
     edges = merged({n: t.assign(**{c: to_symbol(t[c]) for c in ("source", "target")}) for n, t in tables.items()})
     matrix = graph.prior(edges, to_symbol(names))

@@ -69,7 +69,7 @@ def _check_protocol(where: str) -> None:
         raise InputValueError(msg) from error
 
 
-class Beside:
+class BesideChunks:
     """The files of a store that are no chunks: names, vectors of genes, the entry and descriptions, each with a checksum beside the plan.
 
     Parameters
@@ -153,7 +153,7 @@ class Beside:
         from zarr.storage import MemoryStore
 
         files: dict[str, Any] = {}
-        with quiet():
+        with without_announcements():
             group = open_group(MemoryStore(files), "w")
             try:
                 self._fill(group)
@@ -189,7 +189,7 @@ def open_group(where: Any, mode: Any) -> Any:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_announcements() -> Iterator[None]:
     """Pass over what anndata and zarr announce: texts that no specification has yet, the next default of shards."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -24,11 +24,11 @@ from scgnn_tools.store.beside import (
     HALVED,
     LOST,
     UNREADABLE,
-    Beside,
+    BesideChunks,
     attributes_of,
     check_store,
     open_group,
-    quiet,
+    without_announcements,
 )
 from scgnn_tools.store.digest import digest
 from scgnn_tools.store.fields import Field, array
@@ -112,7 +112,7 @@ class CellStore:
     ) -> None:
         self.where, self.fields = where, tuple(fields)
         self._path, self._empty = "/".join(entry), empty
-        self._beside = Beside(where, partial(_fill, rest=rest, fields=self.fields, entry=self._path), self._path)
+        self._beside = BesideChunks(where, partial(_fill, rest=rest, fields=self.fields, entry=self._path), self._path)
         self.n_obs = rest.n_obs
         self.n_chunks = -(-rest.n_obs // CHUNK)
         wanted = {k: str(v) for k, v in plan.items()}
@@ -216,7 +216,7 @@ class CellStore:
                 empty.append(self.rows(chunk).start + np.flatnonzero(self._empty(values)))
         if torn:
             return torn
-        with goes_on(self.where), quiet():
+        with goes_on(self.where), without_announcements():
             self._note(np.concatenate(empty))
             self._group.attrs[ATTRIBUTE] = {**self._group.attrs[ATTRIBUTE], "finished": True}
         return []

@@ -12,18 +12,17 @@ from scgnn_tools._columns import column_of, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
-from scgnn_tools._log import are, printable, say
-from scgnn_tools._log import counted as in_words
+from scgnn_tools._log import are, counted, printable, say
 from scgnn_tools._modality import RNA, modality
 from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.grn.checks import MIN_CELLS
-from scgnn_tools.grn.compare import GrnComparison, counted, known, overlaps, side_by_side
+from scgnn_tools.grn.compare import GrnComparison, counts_of, known, overlaps, side_by_side
 from scgnn_tools.grn.compare_said import comparison_said
 from scgnn_tools.grn.control import beside_random_groups
 from scgnn_tools.grn.given import given_networks
 from scgnn_tools.grn.jackknife import Parts, parts_of
-from scgnn_tools.grn.names import names_of, renamed, shown_names
+from scgnn_tools.grn.names import names_of, shown_names, with_names
 from scgnn_tools.grn.table import edges_of, network
 
 if TYPE_CHECKING:
@@ -126,9 +125,9 @@ def compare_grn(
         edges, factors, control = beside_random_groups(edges, factors, *cells, parts, random, flip=names[0] > names[1])
     if "gene_key" in params:
         called = shown_names(target, params)
-        edges, factors = renamed(edges, called), renamed(factors, called)
+        edges, factors = with_names(edges, called), with_names(factors, called)
     said = comparison_said(edges, factors, control, names, donors=replicate_key is not None, n_targets=n_targets)
-    out = GrnComparison(edges, factors, counted(edges), control, names, said)
+    out = GrnComparison(edges, factors, counts_of(edges), control, names, said)
     for line in said.splitlines():
         say(f"compare_grn: {line}")
     return out
@@ -183,7 +182,7 @@ def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key
     donor = column_of(adata.obs, replicate_key, "replicate_key")
     if without := int(without_value(donor.iloc[np.concatenate([one, other])]).sum()):
         say(
-            f"compare_grn: {in_words(without, 'cell')} of the groups without a value in obs[{replicate_key!r}] {are(without)} left out"
+            f"compare_grn: {counted(without, 'cell')} of the groups without a value in obs[{replicate_key!r}] {are(without)} left out"
         )
     parts, left = parts_of(one, other, donor.to_numpy(), MIN_CELLS)
     n = [sum(len(p) > 0 for p in side) for side in (parts.a, parts.b)]

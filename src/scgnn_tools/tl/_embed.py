@@ -16,7 +16,7 @@ from scgnn_tools._names import check_key
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.readers import open_cells
 from scgnn_tools.store import place_of
-from scgnn_tools.tl._embed_store import check_options, write_to_store
+from scgnn_tools.tl._embed_store import check_for_store, write_to_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +147,7 @@ def embed(
         check_key(key_added, reserved=IN_ROOT)
     where, part = place_of(store, shard, "vectors.zarr", adata)
     if where is not None:
-        check_options(genes=genes, adapt=adapt, copy=copy, rng=rng)
+        check_for_store(genes=genes, adapt=adapt, copy=copy, rng=rng)
     whole = open_cells(adata) if where is not None and isinstance(adata, str | Path) else adata
     adata = modality(whole, mod)
     if where is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scgnn_tools.genes import GeneMatch
 
 
-def check_options(*, genes: Any, adapt: bool, copy: bool, rng: Any) -> None:
+def check_for_store(*, genes: Any, adapt: bool, copy: bool, rng: Any) -> None:
     """Refuse what needs all cells at once, or an object to write into."""
     wrong = {
         "genes='context'": (genes == "context", "it is a mean over all cells: pass genes='static', or leave out store="),

@@ -23,7 +23,7 @@ from scgnn_tools.grn.given import check_names, given_factors, given_networks
 from scgnn_tools.grn.groups import genes_held
 from scgnn_tools.grn.judge import GrnEvaluation, judge
 from scgnn_tools.grn.judged import coexpression, seen_pairs, true_pairs
-from scgnn_tools.grn.names import GeneNames, names_of, renamed
+from scgnn_tools.grn.names import ToSymbols, names_of, with_names
 from scgnn_tools.grn.perturbed import PerturbedFactors
 from scgnn_tools.grn.table import edges_of, network
 from scgnn_tools.perturbation.inputs import CONTROL, screen
@@ -140,9 +140,9 @@ def evaluate_grn(
         held = genes_held(adata, params, group)
         if exclude_known and train is None:
             every_group = edges_of(adata, key)  # trained on the whole prior, whatever a group expresses of it
-            train = renamed(every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]], called)
+            train = with_names(every_group.loc[every_group["known"].to_numpy(dtype=bool), ["source", "target"]], called)
             train = train if len(train) else None
-    named = {n: edge_scores(renamed(t, called)) for n, t in tables.items()}
+    named = {n: edge_scores(with_names(t, called)) for n, t in tables.items()}
     every = pd.unique(np.concatenate([t[c].to_numpy(dtype=object) for t in named.values() for c in ("tf", "target")]))
     pool = every if adata is None else called.to_numpy() if held is None else called.reindex(held).to_numpy()
     pool = pool if genes is None else given_factors(genes, argument="genes")
@@ -150,7 +150,7 @@ def evaluate_grn(
     genes_first = np.concatenate([called.to_numpy(), pool])
     there = {str(n).upper() for n in genes_first}  # what edges call in another case is no other gene
     others = [n for n in every if str(n).upper() not in there]
-    to_symbol = GeneNames(np.concatenate([genes_first, np.array(others, dtype=object)]), organism)
+    to_symbol = ToSymbols(np.concatenate([genes_first, np.array(others, dtype=object)]), organism)
     named = {n: edge_scores(t.assign(tf=to_symbol(t["tf"]), target=to_symbol(t["target"]))) for n, t in named.items()}
     sources = (
         np.concatenate([t["tf"].unique() for t in named.values()]) if tfs is None else to_symbol(given_factors(tfs))

@@ -16,7 +16,7 @@ from scgnn_tools._names import check_key
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.perturbation.silico import shifts_of
 from scgnn_tools.perturbation.silico.inputs import ALL, GOAL, chosen_cells, chosen_genes, like_genes, read
-from scgnn_tools.perturbation.silico.run import TOGETHER, Asked, in_components, of_genes, summary
+from scgnn_tools.perturbation.silico.run import TOGETHER, Edits, in_components, of_genes, summary
 from scgnn_tools.perturbation.silico.shifts import KINDS
 from scgnn_tools.perturbation.silico.statistics import NEAREST
 
@@ -165,7 +165,7 @@ def in_silico(
         msg = f"level='gene' holds a row a pair of genes; {len(at):,} genes are too many. Name up to {MOST_BY_GENE}."
         raise InputValueError(msg)
     controls, named = like_genes(cells, at, n_like), not (isinstance(genes, str) and genes == ALL)
-    asked = Asked(at, kind, together, insert=kind == "overexpress" and named, by_gene=by_gene, controls=controls)
+    asked = Edits(at, kind, together, insert=kind == "overexpress" and named, by_gene=by_gene, controls=controls)
     found = shifts_of(loaded, cells, states, asked)
     names = np.array([TOGETHER], dtype=object) if together else loaded.vocabulary[at].astype(object)
     table, about = summary(names, found, in_components(cells, states, asked), cells, asked, goal, rng=seed(rng))

@@ -10,7 +10,7 @@ from scgnn_tools._errors import InputValueError, SgtWarning, WeightsError
 from scgnn_tools.assets import immune_reference
 from scgnn_tools.data import open_expression
 from scgnn_tools.fm import saves
-from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
+from scgnn_tools.fm.cgc_mini.fitting import telling_vectors
 from scgnn_tools.fm.cgc_mini.kernel import add_genes
 from scgnn_tools.fm.cgc_mini.network import signs, spread
 
@@ -61,9 +61,9 @@ def test_an_adaptation_looks_at_so_many_cells_whatever_their_order(model, cells,
 
     def fit(rows, **options):
         seen.append(rows)
-        return gene_vectors(rows, **options)
+        return telling_vectors(rows, **options)
 
-    monkeypatch.setattr("scgnn_tools.fm.cgc_mini.network.gene_vectors", fit)
+    monkeypatch.setattr("scgnn_tools.fm.cgc_mini.network.telling_vectors", fit)
     one = model.adapt(cells)
     other = model.adapt(cells[np.random.default_rng(0).permutation(cells.n_obs)].copy())
     assert [s.shape[0] for s in seen] == [110, 110]
@@ -92,7 +92,7 @@ def test_trained_vectors_tell_clusters_apart_that_noise_hides():
     rng = np.random.default_rng(0)
     kind = rng.integers(3, size=300)
     x = rng.poisson(0.2 + 2.0 * (np.arange(30)[None, :] // 10 == kind[:, None])).astype(float)
-    v = gene_vectors(sp.csr_array(np.log1p(x)), dimension=4, power=0.5, whitening=0.25)
+    v = telling_vectors(sp.csr_array(np.log1p(x)), dimension=4, power=0.5, whitening=0.25)
     z = np.log1p(x) @ v
     np.testing.assert_allclose((z**2).sum(axis=1).mean(), 1)
     centres = np.stack([z[kind == k].mean(axis=0) for k in range(3)])

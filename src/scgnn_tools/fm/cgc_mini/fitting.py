@@ -10,7 +10,7 @@ CLUSTERS = 20
 CELLS_A_CLUSTER = 10
 
 
-def gene_vectors(
+def telling_vectors(
     x: sp.csr_array, *, dimension: int, power: float, whitening: float, source: np.ndarray | None = None
 ) -> np.ndarray:
     """Return vectors of genes such that the sum over a cell's genes tells kinds of cells apart.

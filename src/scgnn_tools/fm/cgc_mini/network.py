@@ -12,7 +12,7 @@ from scgnn_tools.data import Tokens, open_expression
 from scgnn_tools.data.rows import keep_by_content
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._card import ModelCard
-from scgnn_tools.fm.cgc_mini.fitting import gene_vectors
+from scgnn_tools.fm.cgc_mini.fitting import telling_vectors
 from scgnn_tools.fm.cgc_mini.kernel import add_genes
 from scgnn_tools.fm.linear import LinearMap
 
@@ -147,7 +147,7 @@ class CGCMini(LinearMap):
         rows = keep_by_content((t.to_csr(len(self.vocabulary)) for _, t in self.chunks(expression, found)), MOST_CELLS)
         dimension = min(ADAPTED, expression.n_obs // 10, int(found.matched.sum()) - 1)
         # plain: on the labelled sets of the corpus, weights by gene or cluster did not help where the cells are the user's own
-        own = gene_vectors(rows, dimension=dimension, power=0, whitening=0)
+        own = telling_vectors(rows, dimension=dimension, power=0, whitening=0)
         card = replace(self.card, dimension=self._trained.shape[1] + BITS + dimension)
         return self.changed(card=card, own=own)
 

@@ -13,7 +13,7 @@ from scgnn_tools.nn import Encoder, Performer, Segments
 from scgnn_tools.nn.performer import Stabiliser
 
 
-class ValueEmbedding(nn.Module):
+class SoftBins(nn.Module):
     """A value as a soft mixture of learnt bins."""
 
     def __init__(self, n_bins: int, dim: int, alpha: float) -> None:
@@ -34,7 +34,7 @@ class ScFoundationNetwork(nn.Module):
     def __init__(self, config: ScFoundationConfig) -> None:
         super().__init__()
         c = self.sizes = config
-        self.values, self.places = ValueEmbedding(c.n_bins, c.dim, c.bin_alpha), nn.Embedding(c.n_tokens, c.dim)
+        self.values, self.places = SoftBins(c.n_bins, c.dim, c.bin_alpha), nn.Embedding(c.n_tokens, c.dim)
         self.encoder = Encoder(c.n_layers, c.dim, c.heads, c.hidden, dropout=c.dropout)
         self.encoder_norm = nn.LayerNorm(c.dim)
         self.to_decoder = nn.Linear(c.dim, c.decoder_dim)

@@ -12,7 +12,7 @@ METHODS = {
     "mean": Entry("scgnn_tools.perturbation.bulk.mean", "MeanChange"),
     "expression": Entry("scgnn_tools.perturbation.bulk.expression", "ByExpression"),
     "nearest": Entry("scgnn_tools.perturbation.bulk.nearest", "Nearest"),
-    "ridge": Entry("scgnn_tools.perturbation.bulk.ridge", "Ridge"),
+    "ridge": Entry("scgnn_tools.perturbation.bulk.ridge", "RidgeChange"),
     "counting": Entry("scgnn_tools.perturbation.bulk.counting", "Counting", "method"),
     "cgc": Entry("scgnn_tools.perturbation.bulk.cgc", "CGCKnockout", "method"),
     "scgpt": Entry("scgnn_tools.perturbation.bulk.scgpt", "ScGPTKnockout", "method"),

@@ -23,7 +23,7 @@ BINS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
 @dataclass(frozen=True)
-class Scored:
+class TargetScores:
     """Scores of one method on the experiments that were tested.
 
     Attributes
@@ -55,13 +55,13 @@ class HeldOutTargets:
         Of the first method, in the last fold.
     """
 
-    scores: dict[str, Scored]
+    scores: dict[str, TargetScores]
     probabilities: np.ndarray
     changes: np.ndarray
     notes: dict
 
 
-def held_out(
+def held_out_targets(
     cells: Experiments, split: pd.DataFrame, methods: dict[str, Callable[[], KnockoutMethod]], *, rng: RNG = 0
 ) -> HeldOutTargets:
     """Fit and score every method in every fold; a method calls as many genes changed as were in its training."""
@@ -86,12 +86,14 @@ def held_out(
     return HeldOutTargets({m: _joined(p) for m, p in parts.items()}, probabilities, changes, dict(notes))
 
 
-def _joined(parts: list) -> Scored:
+def _joined(parts: list) -> TargetScores:
     tables, confusions, targets = zip(*parts, strict=True)
-    return Scored(pd.concat(tables, ignore_index=True), np.concatenate(confusions), np.concatenate(targets))
+    return TargetScores(pd.concat(tables, ignore_index=True), np.concatenate(confusions), np.concatenate(targets))
 
 
-def ceiling(cells: Experiments, halves: tuple[np.ndarray, np.ndarray] | None, tested: np.ndarray) -> Scored | None:
+def ceiling(
+    cells: Experiments, halves: tuple[np.ndarray, np.ndarray] | None, tested: np.ndarray
+) -> TargetScores | None:
     """Return what a replicate says: other experiments of the same target, else one half of an experiment's samples of the other.
 
     None where neither is there.
@@ -111,7 +113,7 @@ def ceiling(cells: Experiments, halves: tuple[np.ndarray, np.ndarray] | None, te
     says, label, true = (np.stack([p[k] for p in pairs]) for k in (1, 2, 3))
     p = of_changes(says, np.full(says.shape[1], cells.log_fold / 2), cells.log_fold, cells.n_classes)
     table, confusion = knockout(label, p, true_change=true, change=says)
-    return Scored(table.assign(experiment=at), confusion, cells.target[at])
+    return TargetScores(table.assign(experiment=at), confusion, cells.target[at])
 
 
 def _relabelled(cells: Experiments, row: int, change: np.ndarray) -> np.ndarray:
@@ -119,7 +121,7 @@ def _relabelled(cells: Experiments, row: int, change: np.ndarray) -> np.ndarray:
     return labels(change[None], counts, np.array([""]), cells.genes, cells.log_fold, cells.n_classes)[0]
 
 
-def summary(scores: dict[str, Scored], kinds: dict[str, str], *, rng: RNG = 0) -> pd.DataFrame:
+def summary(scores: dict[str, TargetScores], kinds: dict[str, str], *, rng: RNG = 0) -> pd.DataFrame:
     """Return a row a method: means over targets, pooled confusions, and 95 % intervals of a bootstrap over targets."""
     rows = {}
     for name, found in scores.items():
@@ -141,7 +143,7 @@ def summary(scores: dict[str, Scored], kinds: dict[str, str], *, rng: RNG = 0) -
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def by_target(found: Scored) -> tuple[pd.DataFrame, np.ndarray]:
+def by_target(found: TargetScores) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the scores of each target, means over its experiments, and its confusion matrix."""
     names, code = np.unique(found.target, return_inverse=True)
     values = found.table.drop(columns="experiment").groupby(code).mean().set_axis(names, axis=0)
@@ -150,7 +152,7 @@ def by_target(found: Scored) -> tuple[pd.DataFrame, np.ndarray]:
     return values, matrices
 
 
-def paired(scores: dict[str, Scored], own: str, others: list[str], *, rng: RNG = 0) -> pd.DataFrame:
+def paired(scores: dict[str, TargetScores], own: str, others: list[str], *, rng: RNG = 0) -> pd.DataFrame:
     """Return the method less each baseline in AUPRC, over the same targets, with 95 % intervals and the standard error."""
     mine, rows = by_target(scores[own])[0]["auprc"], {}
     for other in others:

@@ -11,7 +11,7 @@ from scgnn_tools.perturbation.bulk.rates import gene_spread, of_changes
 from scgnn_tools.perturbation.kernel import Kernel
 
 
-class Ridge:
+class RidgeChange:
     """The method ``kernel`` of :func:`scgnn_tools.tl.perturb`, on experiments in bulk; the mean of the targets is its centre."""
 
     def fit(self, seen: Experiments, *, rng: RNG = 0) -> None:

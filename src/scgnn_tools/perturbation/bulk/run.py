@@ -16,7 +16,7 @@ from scgnn_tools.perturbation.bulk.evaluation import (
     CEILING,
     HeldOutTargets,
     ceiling,
-    held_out,
+    held_out_targets,
     paired,
     summary,
     verdict,
@@ -96,7 +96,7 @@ def evaluate(
     names = [n for n, e in METHODS.items() if n != method and (e.kind == "baseline" or n == "counting")]
     methods: dict[str, Callable[[], KnockoutMethod]] = {method: make}
     methods |= {n: partial(knockout_method, n) for n in names}
-    found = held_out(of, split, methods, rng=rng)
+    found = held_out_targets(of, split, methods, rng=rng)
     scores = dict(found.scores)
     tested = np.unique(split.loc[split["part"] == "test", "experiment"])
     top = ceiling(of, halves, tested)

@@ -26,7 +26,7 @@ TOGETHER = "together"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Edits:
     """What is done to which genes.
 
     Attributes
@@ -58,7 +58,7 @@ class Asked:
         return np.concatenate([self.genes, self.controls])
 
 
-def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
+def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, SilicoCells], asked: Edits) -> Shifts:
     """Return what perturbing does in the model."""
     if isinstance(model, LinearMap):
         means = {s: LinearModel(model.linear_parts(c.tokens)).cells().mean(axis=0) for s, c in states.items()}
@@ -84,7 +84,7 @@ def shifts_of(model: "FoundationModel", start: SilicoCells, states: dict[str, Si
     )
 
 
-def _sequences(start: SilicoCells, asked: Asked) -> int:
+def _sequences(start: SilicoCells, asked: Edits) -> int:
     n = start.tokens.n_cells
     if asked.together:
         return 2 * n
@@ -96,7 +96,7 @@ def summary(
     found: Shifts,
     beside: Shifts,
     start: SilicoCells,
-    asked: Asked,
+    asked: Edits,
     goal: str | None,
     *,
     rng: RNG = 0,
@@ -163,7 +163,7 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     return float(spearmanr(a[own], b[own]).statistic)
 
 
-def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Asked) -> Shifts:
+def in_components(start: SilicoCells, states: dict[str, SilicoCells], asked: Edits) -> Shifts:
     """Return the same perturbations in principal components of the log values of these cells: the linear baseline."""
     from sklearn.decomposition import PCA
 
