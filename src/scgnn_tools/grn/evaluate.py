@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from scgnn_tools.grn.candidates import STATED
 from scgnn_tools.grn.inputs import LinkInputs, fit, stop_if_interrupted
 from scgnn_tools.grn.null import permuted
 from scgnn_tools.grn.runs import joins
-from scgnn_tools.links import PREDICTORS
+from scgnn_tools.links import PREDICTORS, WithMessages
 from scgnn_tools.metrics import auprc_difference
 from scgnn_tools.metrics import grn as grn_metrics
 from scgnn_tools.splits import audit_pairs, split_pairs
@@ -82,7 +82,7 @@ def evaluate(
             fitted = fit(name, given, train, validation, rng, **mine)
             stop_if_interrupted(name, fitted)
             if fitted is not None and PREDICTORS[name].messages:
-                _audit(train, test, fitted)
+                _audit(train, test, cast("WithMessages", fitted))
             score = score if fitted is None else fitted.score(test)
         scores[shown], coverage = _everywhere(score, rng)
         few = int(label[np.isfinite(score)].sum())
@@ -120,7 +120,7 @@ def _entries(
     out = [(method, method, replace(inputs, expression=None) if blind else inputs)]
     out += [(n, n, inputs) for n, e in PREDICTORS.items() if e.always and n != method]
     entry = PREDICTORS[method]
-    reads = "expression" in entry.uses or "expression" in entry.needed(options)
+    reads = "expression" in entry.takes | entry.needed(options)
     if controls and not blind and inputs.expression is not None and reads:
         cells = inputs.expression.copy()
         cells.X = sp.csr_matrix(permuted(sp.csr_array(cells.X), rng=rng))
@@ -138,7 +138,7 @@ def _everywhere(score: np.ndarray, rng: int) -> tuple[np.ndarray, float]:
     return out, float(there.mean())
 
 
-def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: Any) -> None:
+def _audit(train: pd.DataFrame, test: pd.DataFrame, fitted: WithMessages) -> None:
     """Refuse messages over test edges; a pair that is known both ways is passed over one way and is no leak of the other."""
     both = pd.MultiIndex.from_frame(test[["target", "tf"]]).isin(pd.MultiIndex.from_frame(train[["tf", "target"]]))
     audit_pairs(train, test[~both], message_graph=fitted.message_graph, genes=fitted.nodes)

@@ -1,7 +1,7 @@
 """The trainings of a method, each on other pairs of the prior, so that every pair can be scored by one that has not seen it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from scgnn_tools._log import as_bytes
 from scgnn_tools.grn.candidates import labelled_pairs
 from scgnn_tools.grn.inputs import LinkInputs, fit
-from scgnn_tools.links import PREDICTORS
+from scgnn_tools.links import PREDICTORS, WithEvidence
 from scgnn_tools.store import RunFolder, digest
 
 BLOCK = 2**21
@@ -92,7 +92,7 @@ class Runs:
         pairs = edges[["tf", "target"]].drop_duplicates()  # groups share them
 
         def make() -> dict[str, Any]:
-            fitted = self._first or self._fit(0)
+            fitted = cast("WithEvidence", self._first or self._fit(0))
             return {"table": fitted.evidence(pairs).reset_index(drop=True)}
 
         told = self._store.record(f"{self._prefix}evidence-{digest(pairs)[:16]}", make)["table"]

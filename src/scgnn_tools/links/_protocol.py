@@ -1,6 +1,6 @@
 """What every link predictor can do."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 class LinkPredictor(Protocol):
     """Learns from labelled pairs of genes and scores others.
 
-    What a predictor is besides stands in its entry of the registry; :class:`Interruptible`, :class:`WithMessages` and
-    :class:`WithEvidence` say what it then has.
+    What a predictor is besides stands in its entry of the registry; the protocols below say, flag by flag, what it then has.
     """
 
     def fit(
@@ -74,6 +73,37 @@ class WithEvidence(LinkPredictor, Protocol):
 
     def evidence(self, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return what the score of each pair is made of, a row a pair."""
+        ...
+
+
+class Saved(LinkPredictor, Protocol):
+    """``Entry.saved``: it can be made again from what it says of itself."""
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Return arrays by name, and what JSON can hold."""
+        ...
+
+    def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> Self:
+        """Become what :meth:`state` was asked of; it was made with the same options."""
+        ...
+
+
+class Modelled(Saved, Interruptible, WithMessages, Protocol):
+    """``Entry.modelled``: ``sgt.models`` has a class of it."""
+
+    history: pd.DataFrame
+    """An epoch a row, after :meth:`fit`."""
+
+    def train_all_epochs(self) -> None:
+        """Let :meth:`fit` train all epochs and keep the last weights."""
+        ...
+
+    def score_grid(self, tfs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the score of every factor with every target, float32 (n_tfs, n_targets); NaN where a gene is not known."""
+        ...
+
+    def represent(self) -> pd.DataFrame:
+        """Return what its head sees of each gene, float32, indexed by gene."""
         ...
 
 

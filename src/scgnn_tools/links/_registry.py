@@ -26,27 +26,32 @@ class Entry(Place):
         What it learns from, in words, for the table of an evaluation.
     needs
         Arguments of ``fit`` that it refuses to go without: "expression", "embedding".
+    takes
+        Those that it learns from where they are given, beside those that it needs.
     always
         Shown beside every result; the others are compared on request.
     log_odds
-        A score is a logit, so its logistic is a probability.
+        A score is a logit, so its logistic is a probability; it is one that learns.
     learns
         It learns from labelled pairs of a prior; without, it goes by the cells or the vectors alone.
+    timed
+        It goes by the order of the cells in time, an option ``pseudotime``; cells without one tell it little.
     random
         Two trainings with different seeds differ: it takes ``rng``.
     interruptible
         Ctrl-C ends its training early: it then has the best weights so far, and ``interrupted`` is True.
     messages
-        It passes messages over edges: ``message_graph`` between ``nodes``, which must hold no test edge.
+        It passes messages over edges, which must hold no test edge (:class:`WithMessages`).
     needs_by
         Options whose values make it need expression too; the first of them that is given decides.
     validates
         Protocols in which it keeps the epoch that is best on validation pairs, and refuses to go without them.
     evidence
-        ``evidence(pairs)`` says what its score of a pair is made of.
+        It says what its score of a pair is made of (:class:`WithEvidence`).
     saved
-        ``state()`` gives all that ``restore()``, on a new one made with the same options, needs to score the same: arrays by name, and
-        what JSON can hold.
+        It can be made again from arrays and what JSON can hold, and then scores the same (:class:`Saved`).
+    modelled
+        ``sgt.models`` has a class of it (:class:`Modelled`).
     """
 
     kind: Literal["method", "peer", "baseline"]
@@ -55,11 +60,14 @@ class Entry(Place):
     always: bool = False
     log_odds: bool = False
     learns: bool = False
+    takes: frozenset[str] = frozenset()
+    timed: bool = False
     random: bool = False
     interruptible: bool = False
     messages: bool = False
     evidence: bool = False
     saved: bool = False
+    modelled: bool = False
     needs_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     validates: frozenset[str] = frozenset()
 
@@ -74,19 +82,21 @@ _HERE = "scgnn_tools.links."
 _PAPER = frozenset({"paper"})
 _CELLS = {"features": frozenset({"expression", "counts"}), "protocol": _PAPER}
 _NETWORK: dict[str, Any] = {"learns": True, "random": True, "interruptible": True}
+_MODEL: dict[str, Any] = {"log_odds": True, "messages": True, "saved": True, "modelled": True, **_NETWORK}
 
 PREDICTORS = {
     "scregnet": Entry(_HERE + "scregnet", "ScRegNet", "method",
-        "gene vectors, training edges", EMBEDDING, log_odds=True, messages=True, saved=True, needs_by=_CELLS, validates=_PAPER, **_NETWORK),
+        "gene vectors, training edges", EMBEDDING, needs_by=_CELLS, validates=_PAPER, **_MODEL),
     "sctransnet": Entry(_HERE + "sctransnet", "ScTransNet", "method",
-        "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, log_odds=True, messages=True, saved=True, **_NETWORK),
+        "gene vectors, expression, training edges", EMBEDDING | EXPRESSION, **_MODEL),
     "degree": Entry(_HERE + "degree", "Degree", "baseline", "training labels", always=True, log_odds=True, learns=True),
     "collaborative": Entry(_HERE + "collaborative", "Collaborative", "baseline",
         "training labels", always=True, log_odds=True, learns=True),
     "cosine": Entry(_HERE + "cosine", "Cosine", "baseline", "gene vectors", EMBEDDING, always=True),
     "pcc": Entry(_HERE + "pcc", "PCC", "baseline", "expression", EXPRESSION, always=True),
     "sgt": Entry(_HERE + "sgt", "SGT", "method",
-        "training labels, gene vectors, expression, bundled knowledge", log_odds=True, learns=True, random=True, evidence=True),
+        "training labels, gene vectors, expression, bundled knowledge",
+        takes=EXPRESSION | EMBEDDING, log_odds=True, learns=True, random=True, evidence=True),
     "spearman": Entry(_HERE + "spearman", "Spearman", "baseline", "expression", EXPRESSION),
     "mi": Entry(_HERE + "mutual_information", "MutualInformation", "baseline", "expression", EXPRESSION),
     "gne": Entry(_HERE + "gne", "GNE", "peer", "expression, training labels", EXPRESSION, log_odds=True, **_NETWORK),
@@ -97,7 +107,7 @@ PREDICTORS = {
         "expression, training edges", EXPRESSION, log_odds=True, messages=True, **_NETWORK),
     "gnnlink": Entry(_HERE + "gnnlink", "GNNLink", "peer", "expression, training edges", EXPRESSION, messages=True, **_NETWORK),
     "grnboost2": Entry(_HERE + "trees", "GRNBoost2", "peer", "expression", EXPRESSION, random=True),
-    "scode": Entry(_HERE + "scode", "SCODE", "peer", "expression, pseudotime", EXPRESSION, random=True),
+    "scode": Entry(_HERE + "scode", "SCODE", "peer", "expression, pseudotime", EXPRESSION, timed=True, random=True),
 }  # fmt: skip
 
 
