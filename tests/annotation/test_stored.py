@@ -122,7 +122,7 @@ def test_who_comes_later_takes_what_all_cells_have_in_common_from_the_store(file
     def read_again(*args):
         raise AssertionError
 
-    monkeypatch.setattr("scgnn_tools.annotation.asked.Asked.looked_over", read_again)
+    monkeypatch.setattr("scgnn_tools.annotation.asked.OpenQuery.looked_over", read_again)
     Annotator.load(folder).annotate(file, store=copied, shard=(0, 2), resume=False)
     assert bits(copied) == bits(once)
 

@@ -14,7 +14,7 @@ from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning, war
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools._log import printable
-from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.asked import OpenQuery
 from scgnn_tools.annotation.gene_graph import by_name, over, places_in, read_graph, read_graphs
 from scgnn_tools.annotation.known import KnownCells, before_log
 from scgnn_tools.annotation.query import Query
@@ -130,14 +130,14 @@ def open_query(
     layer: str | None,
     gene_key: str | None,
     organism: str | None,
-) -> Asked:
+) -> OpenQuery:
     """Open the cells to label; none of them is read yet."""
     opened = open_expression(query, layer=layer)
     found = model.match(opened, gene_key=gene_key, organism=organism)
-    return Asked(opened, found, None if use_rep is None else _vectors(query, use_rep))
+    return OpenQuery(opened, found, None if use_rep is None else _vectors(query, use_rep))
 
 
-def shared_genes(known: KnownCells, asked: Asked, model: FoundationModel) -> np.ndarray:
+def shared_genes(known: KnownCells, asked: OpenQuery, model: FoundationModel) -> np.ndarray:
     """Return the genes that both have, as positions in the model's vocabulary, int (n_shared,).
 
     Raises

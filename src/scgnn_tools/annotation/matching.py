@@ -7,7 +7,7 @@ import numpy as np
 
 from scgnn_tools._errors import LabelError
 from scgnn_tools._log import printable, say
-from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.asked import OpenQuery
 from scgnn_tools.annotation.inputs import shared_genes, vectors_of
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
@@ -42,7 +42,7 @@ def trained(
 
 def fit_for(
     known: KnownCells,
-    asked: Asked,
+    asked: OpenQuery,
     settings: AnnotationSettings,
     model: FoundationModel,
     name: str,
@@ -90,7 +90,7 @@ def fit_on(
     *,
     ready: Labeller | None,
     retrain: Literal["auto"] | bool,
-    unlabeled: Asked | None = None,
+    unlabeled: OpenQuery | None = None,
 ) -> Fit:
     """Do the work of :func:`fit_for`, given the genes that both have and which labelled cells, bool (n_known,), are cells of the query."""
     if same.all():

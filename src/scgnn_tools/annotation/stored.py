@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import LabelKeys
 from scgnn_tools._log import say
-from scgnn_tools.annotation.asked import Asked
+from scgnn_tools.annotation.asked import OpenQuery
 from scgnn_tools.annotation.company import Company
 from scgnn_tools.annotation.differences import Differences
 from scgnn_tools.annotation.inputs import shared_genes
@@ -103,7 +103,7 @@ class Whole:
 
 def label_to_store(
     annotator: "Annotator",
-    asked: Asked,
+    asked: OpenQuery,
     names: tuple[pd.Index, pd.Index],
     model: FoundationModel,
     keys: LabelKeys,
@@ -209,7 +209,7 @@ def _values(result: AnnotationResult, namer: Namer, *, reject: bool) -> list[np.
 
 
 def _maker(
-    fitted: Fit, asked: Asked, model: FoundationModel, namer: Namer, shift: Shift | None, *, alone: bool
+    fitted: Fit, asked: OpenQuery, model: FoundationModel, namer: Namer, shift: Shift | None, *, alone: bool
 ) -> "Make":
     def make(rows: sp.csr_array, start: int, advance: Callable[[int], None]) -> list[np.ndarray]:
         query = asked.part(rows, fitted.genes, model)

@@ -13,7 +13,7 @@ from scgnn_tools._progress import shows_bars
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.normalize import TARGET_SUM
 from scgnn_tools.integration._protocol import Batches
-from scgnn_tools.labels.scanvi import quiet
+from scgnn_tools.labels.scanvi import quiet_scvi
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,14 +49,14 @@ class ScVI:
         from scgnn_tools.train import seeded
 
         self.n_batches = cells.n_batches
-        with quiet(), seeded(seed(rng)):
+        with quiet_scvi(), seeded(seed(rng)):
             self._train(cells)
         self._model.to_device("cpu")
         return self.transform(cells)
 
     def transform(self, cells: Batches) -> np.ndarray:
         """Return the means of the latent distributions, each cell by itself; a new batch needs no training."""
-        with quiet():
+        with quiet_scvi():
             return self._model.get_latent_representation(self._anndata(cells)).astype(np.float32)
 
     def _train(self, cells: Batches) -> None:
@@ -120,7 +120,7 @@ class ScVI:
         import torch
 
         self.n_batches = int(arrays["n_batches"])
-        with quiet():
+        with quiet_scvi():
             self._model = self._untrained(self._anndata(self._blank(int(arrays["n_genes"]))))
         weights = {k.removeprefix(WEIGHT): torch.as_tensor(v) for k, v in arrays.items() if k.startswith(WEIGHT)}
         self._model.module.load_state_dict(weights)

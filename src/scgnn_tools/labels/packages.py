@@ -54,7 +54,7 @@ class CellTypist(Kept):
         # log1p of counts per 10,000 is what it checks for; cells over some of their genes, or empty ones, sum to less
         x = sp.csr_matrix(train.expression)
         how = {"use_SGD": True, "random_state": seed(rng), "check_expression": False, **self._how}
-        with quiet("celltypist"):
+        with quiet_package("celltypist"):
             model = self._package.train(x, labels=labels.astype(str), genes=names, **how)
         weight, bias = model.classifier.coef_, model.classifier.intercept_
         if len(weight) == 1:
@@ -157,7 +157,7 @@ class SingleR:
 def installed(package: str, *, instead: str) -> Any:
     """Return a package, or raise the error that tells how to install it."""
     try:
-        with quiet(package):
+        with quiet_package(package):
             return importlib.import_module(package)
     except ImportError as error:
         msg = f"{package} needs the package {package}, which is not installed: pip install {package}. Or take method={instead!r}."
@@ -165,7 +165,7 @@ def installed(package: str, *, instead: str) -> Any:
 
 
 @contextmanager
-def quiet(package: str) -> Iterator[None]:
+def quiet_package(package: str) -> Iterator[None]:
     """Let a package neither talk nor leave the filters of warnings and the handlers of the log other than they were."""
     root, log = logging.getLogger(), logging.getLogger(f"{package}.logger")
     handlers, level, own = list(root.handlers), root.level, log.level

@@ -96,7 +96,7 @@ class ScanVI:
             "datasplitter_kwargs": {"drop_last": any(n % BATCH == 1 and n > BATCH for n in (len(train), adata.n_obs))},
             "batch_size": BATCH,
         }
-        with handed_back(), quiet(), seeded(seed(rng)):
+        with handed_back(), quiet_scvi(), seeded(seed(rng)):
             SCVI.setup_anndata(adata, labels_key="label")
             below = SCVI(adata, n_layers=2, n_latent=self.n_latent, gene_likelihood="nb")
             below.train(max_epochs=epochs, **how)
@@ -107,7 +107,7 @@ class ScanVI:
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return log-probabilities, (n_cells, n_classes)."""
-        with quiet():
+        with quiet_scvi():
             proba = self._model.predict(self._anndata(cells, None), soft=True)
         names = [str(c) for c in range(self._n_classes)]
         return np.log(np.maximum(proba[names].to_numpy(dtype=np.float64), 1e-30))
@@ -133,7 +133,7 @@ class ScanVI:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_scvi() -> Iterator[None]:
     """Keep scvi-tools and Lightning from talking about things that are decided here, and numpy's own generator as it was.
 
     scvi-tools draws from that where it looks whether there are counts.

@@ -19,7 +19,7 @@ from scgnn_tools.nn import Propagation
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedScBiGNN:
     """All that an answer depends on.
 
     Attributes

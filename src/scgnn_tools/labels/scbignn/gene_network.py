@@ -11,7 +11,7 @@ from scgnn_tools.labels.scbignn.config import Config
 from scgnn_tools.nn import MLP, Segments, attention
 
 
-class Tokens(NamedTuple):
+class PackedGenes(NamedTuple):
     """Expressed genes of cells, packed: column of each gene (n_tokens,), value (n_tokens,), where each cell lies."""
 
     ids: Tensor
@@ -19,9 +19,9 @@ class Tokens(NamedTuple):
     segments: Segments
 
 
-def tokens(x: sp.csr_array, device: torch.device) -> Tokens:
+def tokens(x: sp.csr_array, device: torch.device) -> PackedGenes:
     """Return the entries of a matrix (n_cells, n_genes) that holds no explicit zeros as tokens."""
-    return Tokens(
+    return PackedGenes(
         torch.as_tensor(x.indices.astype(np.int64), device=device),
         torch.as_tensor(x.data, dtype=torch.float32, device=device),
         Segments(x.indptr, device),
@@ -115,7 +115,7 @@ class GeneNetwork(nn.Module):
         self.scale = value
         return self
 
-    def genes(self, cells: Tokens, n_layers: int | None = None) -> Tensor:
+    def genes(self, cells: PackedGenes, n_layers: int | None = None) -> Tensor:
         """Return the state of each token after some layers, all by default, (n_tokens, width)."""
         values = (cells.values - self.scale[0]) / self.scale[1]
         f = self.gene(cells.ids) + self.value(values[:, None])
@@ -123,7 +123,7 @@ class GeneNetwork(nn.Module):
             f = layer(f, cells.segments)
         return f
 
-    def represent(self, cells: Tokens) -> Tensor:
+    def represent(self, cells: PackedGenes) -> Tensor:
         """Return h, the vector of each cell, (n_cells, width); zero for a cell without tokens."""
         f, segments = self.genes(cells), cells.segments
         weighted = f if self.alpha is None else f * self.alpha(cells.ids)
@@ -134,7 +134,7 @@ class GeneNetwork(nn.Module):
         mean = segments.mean(weighted)
         return mean if self.alpha is None else mean * lengths
 
-    def forward(self, cells: Tokens) -> tuple[Tensor, Tensor]:
+    def forward(self, cells: PackedGenes) -> tuple[Tensor, Tensor]:
         """Return h and the logits of the classes."""
         h = self.represent(cells)
         return h, self.classify(self.dropout(h))

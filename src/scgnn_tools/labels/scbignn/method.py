@@ -17,7 +17,7 @@ from scgnn_tools.labels._registry import TRAIN_SIZE
 from scgnn_tools.labels.landmarks import landmarks
 from scgnn_tools.labels.scbignn.config import PAPER, Config
 from scgnn_tools.labels.scbignn.em import Nodes, Plan, Round, Steps, rounds_of
-from scgnn_tools.labels.scbignn.fitted import Fitted
+from scgnn_tools.labels.scbignn.fitted import FittedScBiGNN
 from scgnn_tools.labels.scbignn.inputs import BipartiteInputs, Genes
 from scgnn_tools.store import digest
 
@@ -132,7 +132,7 @@ class ScBiGNN:
         self.history, self.interrupted = pd.concat(steps.histories, ignore_index=True), steps.interrupted
         self.table_of_rounds = rounds_of(self.rounds, cells, labels, *stop, k=c.k)
         best = min(self.rounds, key=lambda r: r.score) if n_validation else self.rounds[-1]
-        self._fitted = Fitted.of(best, inputs, c, genes, self._device)
+        self._fitted = FittedScBiGNN.of(best, inputs, c, genes, self._device)
         self.weight_p = _choose(best, *stop) if n_validation else 0.5
         return self
 
@@ -188,7 +188,7 @@ class ScBiGNN:
 
     def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScBiGNN":
         """Become the method that :meth:`state` was asked of."""
-        self._fitted = Fitted.restore(tensors, config, self._device)
+        self._fitted = FittedScBiGNN.restore(tensors, config, self._device)
         self.config, self.weight_p = self._fitted.config, float(config["weight_p"])
         self.table_of_rounds = config.get("rounds", {})
         return self

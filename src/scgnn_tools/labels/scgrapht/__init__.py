@@ -2,7 +2,7 @@
 
 Options and protocols: ``options.py``. What goes in: ``intake.py``. Matrices: ``pathway.py``, ``similarity.py``, ``graphs.py``. Network:
 ``network.py``, fed by ``assemble.py`` (whole graphs, cells that ask) and ``sampling.py`` (mini-batches). ``build.py`` makes the graph of a
-training from labelled cells. The other side of the fusion is a ``beside.py``: ``experts.py`` or ``tuned.py`` (a fine-tuned foundation
+training from labelled cells. The other side of the fusion is a ``partner.py``: ``experts.py`` or ``tuned.py`` (a fine-tuned foundation
 model); ``fusion.py`` mixes. ``training.py`` trains the network, ``joint.py`` both sides; what comes out, and is saved, is ``fitted.py``,
 which ``gradients.py`` explains by genes and ``entries.py``, with ``slopes.py``, by entries of the vectors. All of it as an annotation
 method: ``method.py``.

@@ -29,12 +29,12 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.logreg import LinearHead
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.fitted import Fitted
+from scgnn_tools.labels.scgrapht.fitted import FittedScGraPhT
 from scgnn_tools.labels.scgrapht.graphs import first_product
 from scgnn_tools.labels.scgrapht.slopes import N_STEPS, along, of_linear
 
 
-def of_graph(fitted: Fitted, cells: Cells, codes: np.ndarray, *, n_steps: int = N_STEPS) -> np.ndarray:
+def of_graph(fitted: FittedScGraPhT, cells: Cells, codes: np.ndarray, *, n_steps: int = N_STEPS) -> np.ndarray:
     """Return the importance of each entry of the vectors on the side of the graph, float64 (d, n_classes); NaN for a class without cells.
 
     The vectors are those of the graph's cells, and those of the cells that ask where these are linked to themselves (CC). The network takes
@@ -77,7 +77,7 @@ def of_graph(fitted: Fitted, cells: Cells, codes: np.ndarray, *, n_steps: int = 
     return along(logits, [cast("Tensor", r.first) for r, _ in taken], [m for _, m in taken], codes, n_steps)
 
 
-def of_vectors(fitted: Fitted, train: Cells, labels: np.ndarray, cells: Cells, codes: np.ndarray) -> np.ndarray:
+def of_vectors(fitted: FittedScGraPhT, train: Cells, labels: np.ndarray, cells: Cells, codes: np.ndarray) -> np.ndarray:
     """Return the same on the side of the classifier of the vectors, of whose entries there are d or, beside components, fewer.
 
     - "experts" and "vectors": the logistic regression on the vectors, in closed form. The other experts read genes and no vectors: what

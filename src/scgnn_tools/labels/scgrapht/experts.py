@@ -10,13 +10,13 @@ from scgnn_tools.labels.centroid import Centroid
 from scgnn_tools.labels.logreg import LinearHead, LogRegPCA
 from scgnn_tools.labels.mixture import mixture_weights, rarity
 from scgnn_tools.labels.saving import nested, part
-from scgnn_tools.labels.scgrapht.beside import Beside
+from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.slopes import by_difference, of_linear
 from scgnn_tools.labels.temperature import fit_temperature, log_proba
 from scgnn_tools.store.digest import digest
 
 
-class Experts(Beside):
+class Experts(Partner):
     """Logistic regression on the vectors and on PCA, and the nearest class mean, weighed by how likely they find held-out labels.
 
     Parameters
@@ -78,7 +78,7 @@ class Experts(Beside):
         return self
 
 
-class Given(Beside):
+class Given(Partner):
     """Log-probabilities that a function of cells gives; no file holds it."""
 
     def __init__(self, function: Callable[[Cells], np.ndarray]) -> None:

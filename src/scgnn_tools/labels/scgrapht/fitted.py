@@ -13,18 +13,18 @@ from scgnn_tools.labels.mixture import rarity
 from scgnn_tools.labels.saving import nested, part
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.graphs import Graph
 from scgnn_tools.labels.scgrapht.intake import CellVectors, Intake
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork
 from scgnn_tools.labels.scgrapht.options import Lambda, Options
+from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.tuned import TunedEncoder
 
 CSR = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedScGraPhT:
     """All that an answer depends on.
 
     Attributes
@@ -47,7 +47,7 @@ class Fitted:
     assembler: Assembler
     network: PathwayNetwork
     inputs: list[Tensor | None]
-    other: Beside | None
+    other: Partner | None
     fuse: fusion.Fuse
     lam: float = 1.0
 
@@ -74,7 +74,9 @@ class Fitted:
         rows = self.assembler.asked(self.intake.edges(cells), self.intake.vectors_of(cells))
         return self.network.asked(rows, self.inputs)
 
-    def weighed(self, lam: Lambda, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray) -> "Fitted":
+    def weighed(
+        self, lam: Lambda, validation: Cells, validation_labels: np.ndarray, labels: np.ndarray
+    ) -> "FittedScGraPhT":
         """Return it with the λ that the options ask for: a number, the one learned, or that which the validation cells choose.
 
         Parameters
@@ -127,10 +129,10 @@ class Fitted:
         config: dict[str, Any],
         options: Options,
         steps: tuple[str, ...],
-        other: Beside | None,
+        other: Partner | None,
         encoder: TunedEncoder | None,
         device: torch.device,
-    ) -> "Fitted":
+    ) -> "FittedScGraPhT":
         """Return what :meth:`state` was asked of, given the same options, the untrained other side of the fusion, and who gives vectors."""
         if other is not None:
             other = other.restore(part(tensors, other.kept_as))

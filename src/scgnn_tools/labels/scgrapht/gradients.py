@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scgnn_tools._errors import InputValueError, MissingExtraError
-from scgnn_tools.labels.scgrapht.fitted import Fitted
+from scgnn_tools.labels.scgrapht.fitted import FittedScGraPhT
 
 if TYPE_CHECKING:
     from scgnn_tools.labels._protocol import Cells
@@ -18,7 +18,7 @@ BLOCK = 128
 """Cells whose rows are dense at one time."""
 
 
-def gradcam(fitted: Fitted, cells: "Cells", codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def gradcam(fitted: FittedScGraPhT, cells: "Cells", codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the importance of each gene of the graph for each class, (n_genes, n_classes), and which genes these are.
 
     With :math:`H` the states of the gene nodes that the last layer takes and :math:`y_c` the mean logit of class c over its cells, the
@@ -44,7 +44,7 @@ def gradcam(fitted: Fitted, cells: "Cells", codes: np.ndarray) -> tuple[np.ndarr
 
 
 def integrated_gradients(
-    fitted: Fitted, cells: "Cells", codes: np.ndarray, *, n_steps: int = 32
+    fitted: FittedScGraPhT, cells: "Cells", codes: np.ndarray, *, n_steps: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean attribution of each gene of the graph to the log-probability of each class, by captum.
 
@@ -72,14 +72,16 @@ def integrated_gradients(
     return out, fitted.intake.genes
 
 
-def _blocks(fitted: Fitted, cells: "Cells", rows: np.ndarray) -> list[Tensor]:
+def _blocks(fitted: FittedScGraPhT, cells: "Cells", rows: np.ndarray) -> list[Tensor]:
     """Return the expression of some cells over the genes of the graph, dense, a block at a time."""
     edges = fitted.intake.edges(cells.take(rows))
     starts = range(0, len(rows), BLOCK)
     return [fitted.assembler.tensor(edges[s : s + BLOCK].toarray()) for s in starts]
 
 
-def _forward(fitted: Fitted, *, logits: bool) -> tuple[Callable[[Tensor, Tensor | None], Tensor], Tensor | None]:
+def _forward(
+    fitted: FittedScGraPhT, *, logits: bool
+) -> tuple[Callable[[Tensor, Tensor | None], Tensor], Tensor | None]:
     """Return the last step and the head as a function of the cells' expression and the genes' states, and these states."""
     network, graph = fitted.network, fitted.assembler.graph
     if network.steps[-1] != "CG":

@@ -13,14 +13,14 @@ from scgnn_tools._write import as_path
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.gene_graph import COSINE
 from scgnn_tools.labels.scgrapht import entries, fusion, gradients, options
-from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.build import Builder
 from scgnn_tools.labels.scgrapht.experts import Experts, Given
-from scgnn_tools.labels.scgrapht.fitted import Fitted
+from scgnn_tools.labels.scgrapht.fitted import FittedScGraPhT
 from scgnn_tools.labels.scgrapht.graphs import Values
 from scgnn_tools.labels.scgrapht.joint import fit_joint
 from scgnn_tools.labels.scgrapht.network import Activation
 from scgnn_tools.labels.scgrapht.options import Lambda, Logits, Protocol, Scheme
+from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.pathway import parse
 from scgnn_tools.labels.scgrapht.similarity import Sparsify
 from scgnn_tools.labels.scgrapht.training import Problem, fit_graph
@@ -170,7 +170,7 @@ class ScGraPhT:
         self.device = resolve_device(device)
         self.interrupted = False
         self.history = pd.DataFrame()
-        self.fitted: Fitted
+        self.fitted: FittedScGraPhT
 
     @property
     def train_size(self) -> float:
@@ -232,7 +232,7 @@ class ScGraPhT:
         self.interrupted = bool(self.history.attrs["interrupted"])
         with torch.no_grad():
             inputs = network.inputs(nodes)
-        fitted = Fitted(intake, assembler, network, inputs, other, self.options.fuse)
+        fitted = FittedScGraPhT(intake, assembler, network, inputs, other, self.options.fuse)
         self.fitted = fitted.weighed(self.options.lam, validation, validation_labels, own)
         return self
 
@@ -280,12 +280,12 @@ class ScGraPhT:
 
     def restore(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> "ScGraPhT":
         """Become the method that :meth:`state` was asked of; it was made with the same options."""
-        self.fitted = Fitted.restore(
+        self.fitted = FittedScGraPhT.restore(
             tensors, config, self.options, self.steps, self._beside(), self._encoder, self.device
         )
         return self
 
-    def _beside(self) -> Beside | None:
+    def _beside(self) -> Partner | None:
         """Return the other side of the fusion, not fitted yet; None if the graph network answers alone."""
         if not self.options.fused:
             return None

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.scgrapht import fusion
 from scgnn_tools.labels.scgrapht.assemble import Assembler
-from scgnn_tools.labels.scgrapht.beside import Beside
 from scgnn_tools.labels.scgrapht.intake import Intake
 from scgnn_tools.labels.scgrapht.network import PathwayNetwork, Rows
 from scgnn_tools.labels.scgrapht.options import Options
+from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.sampling import batches
 from scgnn_tools.labels.weights import class_weights
 from scgnn_tools.store import digest
@@ -67,7 +67,7 @@ class Problem:
     labels: np.ndarray
     validation_labels: np.ndarray
     n_classes: int
-    other: Beside | None
+    other: Partner | None
     batch_size: int | None
     checkpoint: Path | None
     rng: int

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from scgnn_tools._errors import InputValueError
 from scgnn_tools.data import Tokens
 from scgnn_tools.labels._protocol import Cells
-from scgnn_tools.labels.scgrapht.beside import Beside
+from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.slopes import along
 from scgnn_tools.train import FineTuner, weights_digest
 from scgnn_tools.train.arguments import move
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
 
-class TunedEncoder(Beside):
+class TunedEncoder(Partner):
     """A foundation model tuned on classes, which can be tuned further.
 
     Parameters

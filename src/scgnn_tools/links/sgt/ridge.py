@@ -10,7 +10,7 @@ def affine(x: np.ndarray, coefficients: tuple[np.ndarray, np.ndarray]) -> np.nda
     return x @ coefficients[0] + coefficients[1]
 
 
-class Ridge:
+class ColumnRidge:
     """Ridge regression of many columns with one penalty, chosen by generalised cross-validation."""
 
     def __init__(self, x: np.ndarray, weight: np.ndarray | None = None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from scgnn_tools.links.sgt.ridge import Ridge, affine
+from scgnn_tools.links.sgt.ridge import ColumnRidge, affine
 from scgnn_tools.links.sgt.tables import cosine, dense, low_rank, table, times
 
 SMOOTH = 3.0
@@ -135,11 +135,11 @@ class Terms:
         variance = (seen * (rate * (1 - rate))[:, None]).sum(axis=0)
         kappa = SMOOTH * base * (1 - base)
         offset = excess / (variance + kappa)
-        self._target_prior = Ridge(x, variance / (variance + kappa)).coefficients(offset[:, None])
+        self._target_prior = ColumnRidge(x, variance / (variance + kappa)).coefficients(offset[:, None])
         prior = affine(x, self._target_prior).ravel()
         rest = max(float(((offset - prior) ** 2).mean()), 0.05)
         self._target_rate = (excess + prior / rest) / (variance + 1 / rest)
-        self._tf_prior = Ridge(x_tf).coefficients(logit(rate)[:, None])
+        self._tf_prior = ColumnRidge(x_tf).coefficients(logit(rate)[:, None])
         return self._target_rate
 
     # each of these is made when a term that needs it is asked for: no kind of pair needs all
@@ -165,8 +165,8 @@ class Terms:
         return self._scaled @ cosine(self._after_both.T, self._seen.T, shrink=0.5)
 
     @cached_property
-    def _ridge(self) -> Ridge:
-        return Ridge(self._x)
+    def _ridge(self) -> ColumnRidge:
+        return ColumnRidge(self._x)
 
     @cached_property
     def _slopes(self) -> tuple[np.ndarray, np.ndarray]:

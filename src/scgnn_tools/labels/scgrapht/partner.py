@@ -8,7 +8,7 @@ import numpy as np
 from scgnn_tools.labels._protocol import Cells
 
 
-class Beside:
+class Partner:
     """A classifier of cells that stands beside a graph network."""
 
     kept_as: ClassVar[str] = "other"
