@@ -1,12 +1,16 @@
 """The labelled sets of cells, as annotation methods take them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 
 import scgnn_tools as sgt
+from scgnn_tools.annotation.inputs import ReferencePart, known_cells, open_query, shared_genes
+from scgnn_tools.annotation.query import Query
 from scgnn_tools.data import open_expression
+from scgnn_tools.fm import FoundationModel
 from scgnn_tools.genes import gene_names
 from scgnn_tools.labels import Cells
 
@@ -40,3 +44,14 @@ def cells_of(adata: ad.AnnData) -> Cells:
     """Return the cells with vectors of the bundled model."""
     opened, vectors = open_expression(adata), sgt.fm.load(sgt.fm.best_bundled()).embed_cells(adata)
     return Cells(opened.log_normalized(), vectors, gene_names(adata.var), opened.cell_totals())
+
+
+def references_and_query(
+    references: Mapping[str, ad.AnnData], query: ad.AnnData, model: FoundationModel
+) -> tuple[Cells, Query]:
+    """Return all cells of all references, labelled or not, and those of the query, over the genes that all have."""
+    how = {"use_rep": None, "layer": None, "gene_key": None}
+    parts = {n: ReferencePart(a, np.full(a.n_obs, "?"), np.full(a.n_obs, n)) for n, a in references.items()}
+    asked, known = open_query(query, model, organism=None, **how), known_cells(parts, model, **how)
+    shared = shared_genes(known, asked, model)
+    return known.cells(shared, model), asked.query(shared, model)

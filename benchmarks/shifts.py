@@ -20,8 +20,7 @@ import pandas as pd
 import torch
 
 import scgnn_tools as sgt
-from benchmarks._cells import BLOOD, ISLET, OF_68K, OF_KANG, cells_of, named, read
-from scgnn_tools.annotation.inputs import references_and_query
+from benchmarks._cells import BLOOD, ISLET, OF_68K, OF_KANG, cells_of, named, read, references_and_query
 from scgnn_tools.labels import METHODS, Cells, label_method
 from scgnn_tools.splits import split_cells
 
@@ -72,9 +71,8 @@ def across(one: str, other: str, names: dict[str, str], others: dict[str, str] |
         for name, own in ((one, names), (other, others or names)):
             adata = read(data, name)
             both.append(adata[named(adata, names=own) != ""].copy())
-        how = {"use_rep": None, "layer": None, "gene_key": None, "organism": None}
         model = sgt.fm.load(sgt.fm.best_bundled())
-        reference, query = references_and_query({one: both[0]}, both[1], model, **how)[:2]
+        reference, query = references_and_query({one: both[0]}, both[1], model)
         labels = np.concatenate([named(both[0], names=names), named(both[1], names=others or names)])
         codes, n = np.unique(labels, return_inverse=True)[1], len(reference)
         asked = n + np.flatnonzero(np.isin(codes[n:], codes[:n]))

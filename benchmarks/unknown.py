@@ -28,10 +28,10 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 import scgnn_tools as sgt
-from benchmarks._cells import BLOOD, ISLET, OF_68K, named, read
+from benchmarks._cells import BLOOD, ISLET, OF_68K, named, read, references_and_query
 from scgnn_tools import assets
 from scgnn_tools.annotation.conformal import coverage_of
-from scgnn_tools.annotation.inputs import one_object, references_and_query
+from scgnn_tools.annotation.inputs import one_object
 from scgnn_tools.annotation.novelty import Novelty
 from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.run import run
@@ -143,7 +143,7 @@ def apart(new: np.ndarray, old: np.ndarray) -> float:
 def removed(data: Path, model: sgt.fm.FoundationModel) -> pd.DataFrame:
     rows = []
     for pair in islands(data):
-        known, asked, _ = references_and_query({"": pair.reference}, pair.query, model, **HOW)
+        known, asked = references_and_query({"": pair.reference}, pair.query, model)
         for gone in [None, *pair.types]:
             kept = np.flatnonzero((pair.own != gone) & (pair.own != ""))
             score, distance = judged(learnt(known.take(kept), pair.own[kept]), asked)
@@ -177,7 +177,7 @@ def foreign(data: Path, model: sgt.fm.FoundationModel) -> pd.DataFrame:
     experiments = np.repeat(np.arange(len(parts)), [p.n_obs for p in parts.values()])
     rows = []
     for name, query, strange in foreign_queries(data):
-        known, cells, _ = references_and_query(parts, query, model, **HOW)
+        known, cells = references_and_query(parts, query, model)
         score, distance = judged(learnt(known, labels, experiments), cells)
         share = [(score[at] > 1).mean() if at.any() else np.nan for at in (~strange, strange)]
         rows.append((name, len(cells), *share, distance))
@@ -256,7 +256,7 @@ def shifted(data: Path, model: sgt.fm.FoundationModel, methods: list[str]) -> pd
     asked_of = {}
     for one, other in PAIRS:
         reference, query = read(data, one), read(data, other)
-        known, asked, _ = references_and_query({"": reference}, query, model, **HOW)
+        known, asked = references_and_query({"": reference}, query, model)
         asked_of[f"{one} -> {other}"] = known, named(reference, names=BLOOD), asked, named(query, names=BLOOD)
     for name, key, one in SHIFTED:
         adata = read(data, name)

@@ -17,7 +17,6 @@ from scgnn_tools._log import printable
 from scgnn_tools.annotation.asked import OpenQuery
 from scgnn_tools.annotation.gene_graph import by_name, over, places_in, read_graph, read_graphs
 from scgnn_tools.annotation.known import KnownCells, before_log
-from scgnn_tools.annotation.query import Query
 from scgnn_tools.data import Expression, open_expression
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.data.vectors import read_vectors
@@ -175,17 +174,6 @@ def shared_genes(known: KnownCells, asked: OpenQuery, model: FoundationModel) ->
 def vectors_of(known: KnownCells, shared: np.ndarray, model: FoundationModel, use_rep: str | None) -> str:
     """Say where the vectors are from."""
     return use_rep or f"{model.card.name} on {len(shared):,} shared genes"
-
-
-def references_and_query(
-    references: Mapping[str, ad.AnnData], query: ad.AnnData, model: FoundationModel, **how: str | None
-) -> tuple[Cells, Query, str]:
-    """Return all cells of all references and those of the query over the genes that all have, and where the vectors are from."""
-    parts = {n: ReferencePart(a, np.full(a.n_obs, "?"), np.full(a.n_obs, n)) for n, a in references.items()}
-    asked = open_query(query, model, **how)  # type: ignore[arg-type]
-    known = known_cells(parts, model, **{k: v for k, v in how.items() if k != "organism"})  # type: ignore[arg-type]
-    shared = shared_genes(known, asked, model)
-    return known.cells(shared, model), asked.query(shared, model), vectors_of(known, shared, model, how["use_rep"])
 
 
 def _in_all(matches: "Mapping[str, GeneMatch]", model: FoundationModel) -> np.ndarray:
