@@ -4,7 +4,7 @@ from tests.perturbation.test_cgc import HOW
 from tests.tl.test_perturb import small_screen
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, MissingKeyError, SgtError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError, SgtError
 
 __all__ = ["small_screen"]
 
@@ -64,7 +64,7 @@ def test_the_setup_says_what_is_not_there(bare_screen):
         ({"max_epochs": 3}, r"method='kernel' has no option 'max_epochs'; its options are: accelerator, devices\."),
         ({"folder": "x"}, "has no option 'folder'"),
         ({"batch_size": 8}, "has no option 'batch_size'"),
-        ({"early_stopping": False}, "kernel does not train without early stopping"),
+        ({"early_stopping": False}, "kernel has no early_stopping=False"),
     ],
 )
 def test_what_a_method_has_no_use_for_is_refused(small_screen, given, says):
@@ -82,6 +82,8 @@ def test_the_former_call_works_and_says_the_new_one(bare_screen):
         f" pass {words} to Perturb.train()." for words in ("max_epochs=3", "accelerator='cpu'")
     ]
     assert "sgt" not in bare_screen.uns
+    with pytest.raises(InputTypeError, match="takes adata by place and the others by name; got 3 more"):
+        sgt.models.Perturb(view, "gene", ["STAT1"], "control")
     np.testing.assert_array_equal(old.train().changes, of(bare_screen, ["STAT1"]).train().changes)
     with pytest.warns(FutureWarning), pytest.raises(InputValueError, match="tpu"):
         sgt.models.Perturb(view, "gene", "STAT1", device="tpu")

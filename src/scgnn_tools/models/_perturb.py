@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import integer
 from scgnn_tools._columns import column_of
 from scgnn_tools._device import resolve_device
-from scgnn_tools._errors import InputValueError, warn
+from scgnn_tools._errors import InputTypeError, InputValueError, warn
 from scgnn_tools._html import boxed
 from scgnn_tools._keys import SETUP_PERTURB
 from scgnn_tools._log import printable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 OF_SETUP = ("perturbation_key", "control", "batch_key", "cell_type_key", "dose_key", "layer", "gene_key")
 """What :meth:`Perturb.setup_anndata` is told."""
-OF_TRAIN = (*MOVED, "device", "folder", "resume")
+TAKEN_BEFORE = (*MOVED, "device", "folder", "resume")
 """What the constructor took in the release before, and :meth:`Perturb.train` takes now."""
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -51,6 +51,9 @@ def _set_up(init: F) -> F:
 
     @wraps(init)
     def call(self: "Perturb", adata: "AnnData", *places: Any, **given: Any) -> None:
+        if len(places) > 2:
+            msg = f"Perturb takes adata by place and the others by name; got {len(places)} more places."
+            raise InputTypeError(msg)
         given |= dict(zip(("perturbation_key", "query"), places, strict=False))
         said = {k: given.pop(k) for k in OF_SETUP if k in given}
         names = ", ".join(f"{k}={printable(repr(v))}" for k, v in said.items())
@@ -117,7 +120,7 @@ class Perturb(Checked):
         if query is None or not len(query):
             msg = "query= names no perturbation to predict. Pass genes, or combinations such as 'A+B'."
             raise InputValueError(msg)
-        refuse_of_train("Perturb", {k: v for k, v in options.items() if k != "checkpoint"}, moved=OF_TRAIN)
+        refuse_of_train("Perturb", {k: v for k, v in options.items() if k != "checkpoint"}, moved=TAKEN_BEFORE)
         self._device = resolve_device(options["device"]) if "device" in options else None
         self._make: Any = check(method, options, model=model, features=features)
         how = {"dose_key": None, "gene_key": None, **self._setup}
@@ -242,10 +245,10 @@ class Perturb(Checked):
             words["batch_size"] = "max_cells"
         check_options(f"Perturb.train() with method={self.method!r}", given, ["accelerator", "devices", *words])
         if not early_stopping:
-            msg = f"{self.method} does not train without early stopping; leave out early_stopping=False."
+            msg = f"{self.method} has no early_stopping=False: networks stop early, and other methods have no epochs. Leave it out."
             raise InputValueError(msg)
         out = {words[name]: value for name, value in given.items()}
-        return out | ({"resume": resume} if "resume" in takes else {})
+        return out if resume or "resume" not in takes else {**out, "resume": False}
 
     def predict(self, *, n_cells: int = 200) -> "AnnData":
         """Return perturbed cells: for each condition of the query control cells, and what the method makes of them.

@@ -59,12 +59,12 @@ def checked(method: Callable[P, R]) -> Callable[P, R]:
         who = owner.__name__ if isinstance(owner, type) else type(owner).__name__
         who = who if method.__name__ == "__init__" else f"{who}.{method.__name__}()"
         if not whatever:
-            check_options(who, set(kwargs) - old_names(method), list(named))
+            check_options(who, [n for n in kwargs if n not in old_names(method)], list(named))
         missing = [n for n, p in named.items() if p.default is p.empty and n not in given]
         if missing:
             msg = f"{who} wants {missing[0]}=, which is missing. Pass {', '.join(f'{n}=…' for n in missing)}."
             raise InputTypeError(msg)
-        for name in named.keys() & given.keys():
+        for name in (n for n in named if n in given):
             default, value = named[name].default, given[name]
             if isinstance(default, bool):
                 choice(name, value, (True, False))
@@ -108,9 +108,10 @@ def refuse_of_train(who: str, options: Mapping[str, Any], *, moved: Collection[s
     """Refuse, in the constructor of a model, how and where it trains; what is in ``moved`` holds for one more release, with a warning."""
     for name, value in options.items():
         if name in moved:
-            never = name == "patience" and value is None
-            words = {"early_stopping": False} if never else from_device(value) if name == "device" else {name: value}
+            words = from_device(value) if name == "device" else {name: value}
             shown = ", ".join(f"{k}={v!r}" for k, v in words.items())
+            if name == "patience" and value is None:  # no early stopping to some methods, the usual one to others
+                shown = "early_stopping=False, if all epochs are meant,"
             msg = f"{name}= of {who} goes in the next release; pass {shown} to {who}.train()."
             warn(msg, FutureWarning)
         elif name in OF_TRAIN:
