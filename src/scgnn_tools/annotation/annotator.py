@@ -23,15 +23,13 @@ from scgnn_tools.annotation.inputs import open_query
 from scgnn_tools.annotation.known import KnownCells
 from scgnn_tools.annotation.labeller import Labeller
 from scgnn_tools.annotation.majority import given_clusters
+from scgnn_tools.annotation.markers import markers_of
 from scgnn_tools.annotation.matching import fit_for, trained
 from scgnn_tools.annotation.settings import Above, AnnotationSettings, settings_of
 from scgnn_tools.annotation.sources import Reference, gather, is_bundled
 from scgnn_tools.annotation.stored import check_stored, label_to_store
 from scgnn_tools.annotation.writing import finish
-from scgnn_tools.data.normalize import log_normalize
 from scgnn_tools.data.readers import open_cells, read_cells
-from scgnn_tools.labels import METHODS
-from scgnn_tools.labels.means import class_means
 from scgnn_tools.store import place_of
 
 if TYPE_CHECKING:
@@ -133,9 +131,9 @@ class Annotator:
         InputValueError
             If the method cannot be kept: it learns from the cells to label, or has nothing that a file could hold.
         """
-        _check_kept(method)
+        kept.check_method(method)
         for member in sequence("members", options.get("members", ())):
-            _check_kept(member, "The member ")
+            kept.check_method(member, "The member ")
         settings = settings_of(
             method=method,
             options=options,
@@ -265,30 +263,7 @@ class Annotator:
             ``difference`` and ``share`` (of the cells of the class that express it), the largest difference first.
         """
         integer("n", n)
-        model = fm.load(fm.best_bundled())
-        classes, codes = np.unique(self.known.labels, return_inverse=True)
-        x = log_normalize(self.known.counts)
-        means = class_means(x, codes)
-        share = class_means((x > 0).astype(np.float32), codes)
-        rows = []
-        for c, name in enumerate(classes):
-            others = np.delete(means, c, axis=0).max(axis=0)
-            gain = means[c] - others
-            at = np.argsort(-gain, kind="stable")[:n]
-            at = at[gain[at] > 0]
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "class": name,
-                        "gene": model.vocabulary[self.known.genes[at]].astype(object),
-                        "mean": means[c, at],
-                        "others": others[at],
-                        "difference": gain[at],
-                        "share": share[c, at],
-                    }
-                )
-            )
-        return pd.concat(rows, ignore_index=True)
+        return markers_of(self.known, fm.load(fm.best_bundled()).vocabulary, n)
 
     @door
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -329,17 +304,6 @@ class Annotator:
             If a file is missing or damaged, of something else, or of another version of the bundled model.
         """
         return cls(*kept.load(folder, device=device))
-
-
-def _check_kept(method: object, what: str = "") -> None:
-    """Refuse methods of which nothing can be kept for a query to come."""
-    entry = METHODS.get(method) if isinstance(method, str) else None
-    if entry is None or (entry.saved and not entry.transductive):
-        return  # an unknown name is refused with the options
-    able = ", ".join(n for n, e in METHODS.items() if e.saved and not e.transductive)
-    why = "learns from the cells that it labels" if entry.transductive else "has no saved form"
-    msg = f"{what}{method} {why} and cannot be kept for other queries; these can: {able}. Or call tl.annotate(query, reference=…)."
-    raise InputValueError(msg)
 
 
 def kept_annotator(reference: object, device: str) -> Annotator | None:

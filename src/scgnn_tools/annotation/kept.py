@@ -22,13 +22,24 @@ from scgnn_tools.annotation.query import Query
 from scgnn_tools.annotation.report import Report
 from scgnn_tools.annotation.settings import AnnotationSettings, settings_of
 from scgnn_tools.fm import saves
-from scgnn_tools.labels import Saved, label_method
+from scgnn_tools.labels import METHODS, Saved, label_method
 from scgnn_tools.labels.saving import restored, state_of
 
 CLASS, FORMAT = "Annotator", 2
 KNOWN, METHOD, NOVELTY, SETS = "known.", "method.", "novelty.", "sets."
 TABLES = ("evaluation", "calibration", "confusion")
 PLAIN = (str, int, float, bool, type(None))
+
+
+def check_method(method: object, what: str = "") -> None:
+    """Refuse methods of which nothing can be kept for a query to come."""
+    entry = METHODS.get(method) if isinstance(method, str) else None
+    if entry is None or (entry.saved and not entry.transductive):
+        return  # an unknown name is refused with the options
+    able = ", ".join(n for n, e in METHODS.items() if e.saved and not e.transductive)
+    why = "learns from the cells that it labels" if entry.transductive else "has no saved form"
+    msg = f"{what}{method} {why} and cannot be kept for other queries; these can: {able}. Or call tl.annotate(query, reference=…)."
+    raise InputValueError(msg)
 
 
 def save(
