@@ -18,6 +18,15 @@ SHOWN = 30
 """Names that a message lists at most."""
 
 
+def without_numpy(value: Any) -> Any:
+    """Return Python's own number, truth value or text for one of numpy, also within lists, tuples and dicts; all else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(without_numpy, value))
+    return {k: without_numpy(v) for k, v in value.items()} if type(value) is dict else value
+
+
 def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """Return ``value`` if it is one of ``choices``, among which may be None; of the same type, so that 1 is not True."""
     if any(type(value) is type(c) and value == c for c in choices) or _is_text_in(value, choices):

@@ -14,7 +14,7 @@ T = TypeVar("T")
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
-def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
+def resolve_device(device: "str | torch.device" = "auto", *, name: str = "device") -> "torch.device":
     """Return the device to compute on.
 
     Parameters
@@ -22,6 +22,8 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
     device
         ``"auto"`` takes the first CUDA device, else the CPU (Apple's MPS only when asked for by name). Any name
         that PyTorch knows, or a ``torch.device``.
+    name
+        The argument that it comes from.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
         there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():
             there.append("mps")
-        msg = f"Device {str(device)!r} is not available; this machine has {', '.join(there)}. Pass device='auto'."
+        msg = f"Device {str(device)!r} is not available; this machine has {', '.join(there)}. Pass {name}='auto'."
         raise InputValueError(msg) from error
     return wanted
 

@@ -18,6 +18,7 @@ import numpy as np
 from pandas.errors import InvalidIndexError
 
 from scgnn_tools._choices import did_you_mean, listed
+from scgnn_tools._deprecated import old_names
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
 from scgnn_tools._log import printable
 
@@ -50,7 +51,7 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
     wanted = {n: _text(p.annotation) for n, p in signature.parameters.items() if _is_named(p)}
     flags = [n for n, kind in wanted.items() if kind == "bool"]
     counts = [n for n, kind in wanted.items() if _is_count(kind)]
-    takes_options = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    takes_options, old = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()), old_names(call)
 
     @wraps(call)
     def outer(*args: Any, **kwargs: Any) -> Any:
@@ -65,11 +66,14 @@ def _guarded(call: F, otherwise: Callable[[str, dict[str, Any], Exception], None
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            strange = [n for n in kwargs if n not in wanted]
+            strange, has = (
+                [n for n in kwargs if n not in wanted and n not in old],
+                [n for n in wanted if n not in ("self", "cls")],
+            )
             if strange and not takes_options:
-                msg = f"{call.__name__}() got an unexpected keyword argument {strange[0]!r}; its arguments are: {listed(wanted)}."
-                raise InputTypeError(msg + did_you_mean(strange[0], wanted)) from None
-            return call(*args, **kwargs)  # one too many, or missing: Python's own words name it
+                msg = f"{call.__name__}() got an unexpected keyword argument {strange[0]!r}; its arguments are: {listed(has)}."
+                raise InputTypeError(msg + did_you_mean(strange[0], has)) from None
+            return call(*args, **kwargs)  # an old name, or one too many, or missing: Python's own words name it
         given = bound.arguments
         for name in flags:
             _check(name, "bool", given.get(name, False))

@@ -1,6 +1,7 @@
 """One ``train()`` for every model class: the same words, refused by name, resumed honestly, interrupted without harm."""
 
 import inspect
+import json
 import signal
 from types import SimpleNamespace
 
@@ -15,8 +16,8 @@ from tests.models.test_cell_labels import cells as labelled_cells
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputValueError, WeightsError
-from scgnn_tools.models import CGC, FineTuner, ScGraPhT, ScNetFormer
-from scgnn_tools.train.arguments import from_device
+from scgnn_tools.models import CGC, FineTuner, ScBiGNN, ScGraPhT, ScNetFormer, ScRegNet, ScTransNet
+from scgnn_tools.train.arguments import Checked, from_device
 
 WORDS = ["max_epochs", "accelerator", "devices", "early_stopping", "batch_size", "resume", "folder"]
 CLASSES = [
@@ -82,6 +83,42 @@ def test_none_stands_for_what_is_none_unasked_and_for_nothing_else(cls):
             continue
         with pytest.raises(InputValueError, match=f"^{name} is|trains on one device"):
             bare(cls).train(**{name: None})
+
+
+@pytest.mark.parametrize(
+    ("cls", "old", "says"),
+    [
+        (ScGraPhT, {"ckpt_path": None}, "ckpt_path= goes in the next release; pass resume=False"),
+        (ScBiGNN, {"ckpt_path": "last"}, "ckpt_path= goes in the next release; pass resume=True"),
+        (ScRegNet, {"device": "cpu"}, "device= goes in the next release; pass accelerator='cpu'"),
+        (ScTransNet, {"device": "cpu"}, "device= goes in the next release; pass accelerator='cpu'"),
+    ],
+)
+def test_the_words_of_the_release_before_reach_train(cls, old, says):
+    with pytest.warns(FutureWarning, match=says), pytest.raises(InputValueError, match="trains on one device"):
+        bare(cls).train(**old, devices=2)
+
+
+def test_numbers_of_numpy_become_those_that_any_file_holds():
+    class Toy(Checked):
+        def __init__(self, **options):
+            self.options = options
+
+        def train(self, max_epochs: int = 1, *, early_stopping: bool = True, lr=1e-3):
+            return max_epochs, early_stopping, lr
+
+    sizes = Toy(hidden=(np.int64(8), np.int64(4)), how={"lr": np.float32(0.5)}, name=np.str_("x")).options
+    assert json.loads(json.dumps(sizes)) == {"hidden": [8, 4], "how": {"lr": 0.5}, "name": "x"}
+    given = Toy().train(np.int64(2), early_stopping=np.False_, lr=np.float64(0.1))
+    assert given == (2, False, 0.1)
+    assert [type(v) for v in given] == [int, bool, float]
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_the_words_of_train(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no CUDA")))
+    with pytest.raises(InputValueError, match=r"Pass accelerator='auto'"):
+        bare(ScGraPhT).train(accelerator="gpu")
 
 
 def test_pretraining_does_not_stop_early():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import torch
 from torch import nn
 
-from scgnn_tools._choices import choice, integer, number, share
+from scgnn_tools._choices import choice, integer, number, share, without_numpy
 from scgnn_tools._deprecated import old_names
 from scgnn_tools._device import resolve_device
 from scgnn_tools._doors import door
@@ -54,6 +54,7 @@ def checked(method: Callable[P, R]) -> Callable[P, R]:
     def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         if not args:  # of the class and not of an object: Python's own words
             return method(*args, **kwargs)
+        args, kwargs = (args[0], *map(without_numpy, args[1:])), without_numpy(kwargs)  # type: ignore[assignment]
         given = {**dict(zip(places, args[1:], strict=False)), **kwargs}
         owner: Any = args[0]
         who = owner.__name__ if isinstance(owner, type) else type(owner).__name__
@@ -79,7 +80,8 @@ class Checked:
     """A model class: each of its public methods looks at its arguments before any work.
 
     A name that a method does not have is an error that says which it has, and so is one that is missing. A flag is a flag, the numbers of
-    a training are in their range, and None is for what it has None for unasked. What is of a wrong kind is named where it breaks.
+    a training are in their range, and None is for what it has None for unasked. What is of a wrong kind is named where it breaks. Numbers
+    and truth values of numpy become Python's own, which any file can hold.
     """
 
     def __init_subclass__(cls) -> None:
@@ -154,10 +156,14 @@ def one_device(who: str, accelerator: str, devices: Any, *, here: torch.device |
         msg = f"{who} trains on one device: devices is 'auto', 1 or the number of one in a list, such as [0]; got {devices!r}."
         raise InputValueError(msg)
     if index is None:
-        return here if accelerator == "auto" and here is not None else resolve_device(ACCELERATORS[accelerator])
+        return (
+            here
+            if accelerator == "auto" and here is not None
+            else resolve_device(ACCELERATORS[accelerator], name="accelerator")
+        )
     integer("devices[0]", index, least=0)
-    kind = resolve_device(ACCELERATORS[accelerator]).type
-    return resolve_device(f"{kind}:{index}" if kind == "cuda" else kind)
+    kind = resolve_device(ACCELERATORS[accelerator], name="accelerator").type
+    return resolve_device(f"{kind}:{index}" if kind == "cuda" else kind, name="devices")
 
 
 def several_devices(who: str, accelerator: str, devices: Any, *, here: torch.device) -> tuple[torch.device, int]:
