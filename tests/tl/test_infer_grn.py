@@ -15,6 +15,7 @@ from tests._compare import changed
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import GraphError, InputValueError, MissingKeyError, SgtWarning
+from scgnn_tools.grn.infer import word
 
 QUICK = {"method": "degree", "n_runs": 1, "controls": False}
 # a third of the prior: enough to evaluate on, and quick
@@ -415,6 +416,22 @@ def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
         with pytest.raises(InputValueError, match="holds another run, which differs in"):
             sgt.tl.infer_grn(pbmc68k, **{**options, **other})
     assert changed(before, pbmc68k) == set()
+
+
+
+def test_a_store_is_for_one_order_in_time(pbmc68k, tmp_path):
+    named = pbmc68k.var_names.isin(SOME["source"]) | pbmc68k.var_names.isin(SOME["target"])
+    adata = pbmc68k[:200, named].copy()[:, :60].copy()
+    how = {"prior": SOME, "method": "scode", "pseudotime": "t", "store": tmp_path, "n_runs": 1, "controls": False}
+    adata.obs["t"] = np.linspace(0, 1, 200)
+    sgt.tl.infer_grn(adata, **how)
+    adata.obs["t"] = adata.obs["t"].to_numpy()[::-1] ** 2
+    with pytest.raises(InputValueError, match="differs in times of the cells"):
+        sgt.tl.infer_grn(adata, **how)
+    times = np.arange(3_000.0)
+    other = np.where(times == 1_500, -1, times)  # in the middle, which numpy does not show
+    assert repr(times) == repr(other)
+    assert word(times) != word(other)
 
 
 RUN = """

@@ -198,12 +198,13 @@ def _plan(
     return {
         "version": scgnn_tools.__version__,
         "method": method,
-        "method_options": ", ".join(f"{k}={v!r}" for k, v in sorted(options.items()) if k != "device"),
+        "method_options": ", ".join(f"{k}={word(v)}" for k, v in sorted(options.items()) if k != "device"),
         "rng": str(number),
         "prior": digest(inputs.pairs),
         "gene vectors": digest(inputs.embedding),
         "genes and factors": digest(inputs.genes, tfs),
         "expression": digest(*expression),
+        "times of the cells": digest(_times(method, data, options)),
         "groups": digest(
             *(part for g in by_group for part in (g.name, np.asarray(g.cells)))
         ),  # else trained once, for any groups
@@ -272,3 +273,15 @@ def _sources(edges: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     told = known.set_index(["tf", "target"])[of]
     told = told[~told.index.duplicated()].reindex(pd.MultiIndex.from_frame(edges[["tf", "target"]]), fill_value=False)
     return told.set_index(edges.index)
+
+
+def word(option: Any) -> str:
+    """Return an option as text that tells it from all others: numpy and pandas leave out the middle of what is long."""
+    return digest(option) if isinstance(option, np.ndarray | pd.Series | pd.Index | pd.DataFrame) else repr(option)
+
+
+def _times(method: str, data: Data, options: dict[str, Any]) -> object:
+    """Return the column of ``obs`` that a method which goes by time reads; None if it reads none."""
+    column, cells = options.get("pseudotime"), data.inputs.expression
+    read = PREDICTORS[method].timed and isinstance(column, str) and cells is not None and column in cells.obs
+    return cells.obs[column] if read else None  # type: ignore[union-attr]
