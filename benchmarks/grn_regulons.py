@@ -57,10 +57,10 @@ def ranks(activity: np.ndarray, groups: list[np.ndarray], tfs: np.ndarray) -> li
 
 
 def _decoupled(method: str, side: CellSide, tfs: np.ndarray, symbols: np.ndarray, net: pd.DataFrame) -> np.ndarray:
-    from scgnn_tools.tl._tf_activity import _decoupler, activity
+    from scgnn_tools.grn.activity import activity, with_decoupler
 
     net = net[net["source"].isin(tfs) & (net["source"] != net["target"])]
-    found, _ = activity(_decoupler(), side.x, pd.Index(symbols), net, method, LEAST)
+    found, _ = activity(with_decoupler(), side.x, pd.Index(symbols), net, method, LEAST)
     return found.reindex(columns=tfs).to_numpy(dtype=float)
 
 

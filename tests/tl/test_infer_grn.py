@@ -418,7 +418,6 @@ def test_a_store_is_for_one_inference(pbmc68k, tmp_path, caplog):
     assert changed(before, pbmc68k) == set()
 
 
-
 def test_a_store_is_for_one_order_in_time(pbmc68k, tmp_path):
     named = pbmc68k.var_names.isin(SOME["source"]) | pbmc68k.var_names.isin(SOME["target"])
     adata = pbmc68k[:200, named].copy()[:, :60].copy()

@@ -84,7 +84,7 @@ def test_the_order_of_the_genes_decides_nothing(cells, method):
 @pytest.mark.parametrize("method", ["ulm", COMPILES])
 def test_cells_are_scored_a_part_at_a_time(cells, method, monkeypatch):
     whole = sgt.tl.tf_activity(cells, method=method, copy=True).obsm[ACTIVITY]
-    monkeypatch.setattr("scgnn_tools.tl._tf_activity.CHUNK", 7)
+    monkeypatch.setattr("scgnn_tools.grn.activity.CHUNK", 7)
     np.testing.assert_allclose(sgt.tl.tf_activity(cells, method=method, copy=True).obsm[ACTIVITY], whole, atol=1e-5)
 
 

@@ -124,3 +124,10 @@ def edges_of(
         by = ["source"] if merge or "group" not in edges else ["group", "source"]
         edges = edges[edges.groupby(by, observed=True, sort=False).cumcount() < n_targets]
     return edges.reset_index(drop=True)
+
+
+def weighted(edges: pd.DataFrame) -> pd.DataFrame:
+    """Return ``source``, ``target`` and signed ``weight`` of edges."""
+    sign = np.where(edges["sign"].to_numpy(dtype=float) < 0, -1.0, 1.0)
+    out = edges[["source", "target"]].astype(str)
+    return out.assign(weight=np.abs(edges["score"].to_numpy(dtype=float)) * sign)

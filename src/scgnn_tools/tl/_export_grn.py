@@ -19,8 +19,7 @@ from scgnn_tools.data import open_expression
 from scgnn_tools.graph.exchange import cytoscape, graphml
 from scgnn_tools.graph.regulon_files import adjacencies, gene_sets, loom, write_loom
 from scgnn_tools.grn.names import shown_names
-from scgnn_tools.grn.table import edges_of, network
-from scgnn_tools.tl._regulons import weighted
+from scgnn_tools.grn.table import edges_of, network, weighted
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from scgnn_tools._doors import door
 from scgnn_tools._keys import GRN
 from scgnn_tools._modality import RNA, modality
-from scgnn_tools.grn.table import edges_of
+from scgnn_tools.grn.table import edges_of, weighted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,10 +55,3 @@ def regulons(
     ['source', 'target', 'weight']
     """
     return weighted(edges_of(modality(adata, mod), key, group=group, n_targets=n_targets))
-
-
-def weighted(edges: pd.DataFrame) -> pd.DataFrame:
-    """Return ``source``, ``target`` and signed ``weight`` of edges."""
-    sign = np.where(edges["sign"].to_numpy(dtype=float) < 0, -1.0, 1.0)
-    out = edges[["source", "target"]].astype(str)
-    return out.assign(weight=np.abs(edges["score"].to_numpy(dtype=float)) * sign)
