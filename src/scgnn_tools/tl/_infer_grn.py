@@ -163,7 +163,7 @@ def infer_grn(
         DataFrame ``source``, ``target``, ``data_score`` of transcription factors that the prior does not know, by the cells alone; they
         are not among ``edges`` unless ``tfs`` names them or the method learns nothing from the prior.
     ``adata.uns[key_added]["params"]``
-        dict.
+        dict. ``interrupted`` says whether Ctrl-C ended the trainings of the network: it is then of those until then.
     ``adata.varp[key_added]``
         CSR float32 (n_vars, n_vars): the scores of ``edges``, transcription factor in the row; with ``groupby`` the best over the groups.
 
@@ -173,6 +173,8 @@ def infer_grn(
         If no transcription factor is in the data, or the prior shares no gene.
     MissingKeyError, GeneMatchError, InputValueError
         Before anything is trained or written.
+    KeyboardInterrupt
+        If Ctrl-C comes before the first training of the network, as in the evaluation: half an evaluation is none, and nothing is written.
 
     Examples
     --------
