@@ -32,6 +32,13 @@ def test_a_value_that_does_not_fit_is_refused_and_the_message_says_what_does(cal
     assert says in str(error.value)
 
 
+def test_flags_of_numpy_are_flags_and_numbers_are_not():
+    assert _choices.choice("flag", np.True_, (True, False)) is True
+    for number in (1, 3, np.int64(1)):
+        with pytest.raises(InputValueError, match="flag is True or False"):
+            _choices.choice("flag", number, (True, False))
+
+
 def test_values_that_fit_come_back_as_plain_numbers():
     assert _choices.choice("head", None, ("dot", None)) is None
     assert _choices.choice("head", np.str_("dot"), ("dot", None)) == "dot"

@@ -28,7 +28,8 @@ def without_numpy(value: Any) -> Any:
 
 
 def choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
-    """Return ``value`` if it is one of ``choices``, among which may be None; of the same type, so that 1 is not True."""
+    """Return ``value`` if it is one of ``choices``, among which may be None; of the same type: 1 is not True, numpy's True is."""
+    value = bool(value) if isinstance(value, np.bool_) else value
     if any(type(value) is type(c) and value == c for c in choices) or _is_text_in(value, choices):
         return value
     shown = list(map(repr, choices))

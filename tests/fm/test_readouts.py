@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scgnn_tools._errors import InputValueError, MissingKeyError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 
 
 def by_hand(model, cells):
@@ -96,6 +96,38 @@ def test_wrong_requests_are_named(model, cells):
     cells.obs["some"] = ["a", None] * (cells.n_obs // 2)
     with pytest.raises(InputValueError, match="every cell needs a value of groupby"):
         model.embed_genes(cells, groupby="some")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda m, c: m.attention(c, [*c.var_names[:2], c.var_names[0]]), "twice. Pass each gene once"),
+        (lambda m, c: m.attention(c, 3), "genes is a text or a list of them; got 3"),
+        (lambda m, c: m.embed_genes(c, context="yes"), "context is True, False or None; got 'yes'"),
+        (lambda m, c: m.embed_genes(c, context=False, groupby="group"), "context=False asks .* groupby= for vectors"),
+        (lambda m, c: m.embed_genes(c, context=False, weights="attention"), "context=False asks .* weights= for"),
+        (lambda m, c: m.embed_cells(c, batch_size=0), "batch_size is a positive integer or None; got 0"),
+        (lambda m, c: m.embed_cells(c, batch_size=True), "batch_size is a positive integer or None; got True"),
+        (lambda m, c: m.embed_cells(c, batch_size=float("nan")), "batch_size is a positive integer or None; got nan"),
+        (lambda m, c: m.embed_cells(c, batch_size="x"), "batch_size is a positive integer or None; got 'x'"),
+        (lambda m, c: m.embed_cells(c, foo=1), r"\.embed_cells\(\) has no option 'foo'; its options are: adata, layer"),
+        (lambda m, c: m.embed_cells(), r"\.embed_cells\(\) wants adata=, which is missing"),
+    ],
+)
+def test_methods_name_a_wrong_argument_before_any_work(model, cells, call, says):
+    with pytest.raises((InputValueError, InputTypeError), match=says):
+        call(model, cells)
+
+
+def test_attention_takes_one_gene_by_its_name(model, cells):
+    gene = model.contextual().match_names(cells.var_names.to_numpy()).matched.argmax()
+    assert model.attention(cells, cells.var_names[gene]).shape == (1, 1)
+
+
+def test_a_modality_is_passed_by_itself(model, cells):
+    data = pytest.importorskip("mudata").MuData({"gex": cells})
+    with pytest.raises(InputTypeError, match=r"mdata\.mod\['rna'\]"):
+        model.embed_cells(data)
 
 
 def test_layers_are_counted_from_the_embeddings(model, cells):

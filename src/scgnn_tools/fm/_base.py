@@ -14,6 +14,7 @@ from scgnn_tools import genes
 from scgnn_tools._device import halving
 from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._html import boxed
+from scgnn_tools._methods import check_options
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, of_part
 from scgnn_tools._settings import settings
@@ -22,6 +23,7 @@ from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.data.columns import to_columns
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import saves
+from scgnn_tools.fm._asked import ASKED, asked
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.genes.result import WARN
 from scgnn_tools.store import digest
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scgnn_tools.genes import GeneMatch
+
+OF_CONTEXT = ("context", "groupby", "weights", "layer", "rng")
+"""What networks take more in ``embed_genes``."""
 
 
 class FoundationModel(ABC):
@@ -77,6 +82,12 @@ class FoundationModel(ABC):
 
     synonyms: "pd.Series | None" = None
     """More names of the vocabulary's genes than the package's tables hold: name -> gene."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ASKED:
+            if name in vars(cls):
+                setattr(cls, name, asked(vars(cls)[name]))
 
     def __init__(self, card: ModelCard, vocabulary: np.ndarray, report: dict[str, str]) -> None:
         self.card = card
@@ -141,6 +152,7 @@ class FoundationModel(ABC):
             synonyms=self.synonyms,
         )
 
+    @asked
     def tokenize(
         self,
         adata: "AnnData",
@@ -163,6 +175,7 @@ class FoundationModel(ABC):
         values = None if parts[0].values is None else np.concatenate([p.values for p in parts if p.values is not None])
         return Tokens(np.concatenate([p.ids for p in parts]), values, np.concatenate(offsets))
 
+    @asked
     def embed_cells(
         self,
         adata: "AnnData",
@@ -211,6 +224,7 @@ class FoundationModel(ABC):
             warn(msg)
         return out, positions
 
+    @asked
     def embed_genes(
         self, adata: "AnnData", *, gene_key: str | None = None, organism: str | None = None, **context: Any
     ) -> Any:
@@ -218,6 +232,9 @@ class FoundationModel(ABC):
 
         Networks take more: see :meth:`scgnn_tools.fm.NetworkModel.embed_genes`.
         """
+        check_options(
+            f"{type(self).__name__}.embed_genes()", context, ("adata", "gene_key", "organism"), {"networks": OF_CONTEXT}
+        )
         if context:
             msg = f"{self.card.name} has no vectors of genes in context; leave out {', '.join(context)}."
             raise InputValueError(msg)
@@ -261,6 +278,7 @@ class FoundationModel(ABC):
 
         return tokens
 
+    @asked
     def adapt(
         self, adata: "AnnData", *, layer: str | None = None, gene_key: str | None = None, organism: str | None = None
     ) -> "FoundationModel":

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from scgnn_tools._choices import choice
 from scgnn_tools._device import Precision, resolve_device, resolve_precision
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._threads import check_fork
@@ -220,7 +221,7 @@ class NetworkModel(FoundationModel):
         self,
         adata: "AnnData",
         *,
-        context: bool = False,
+        context: bool | None = None,
         groupby: str | None = None,
         weights: str | None = None,
         layer: str | None = None,
@@ -236,34 +237,55 @@ class NetworkModel(FoundationModel):
             The cells.
         context
             False: the model's own gene table. True: the mean of the gene's hidden states over the cells that express it, streamed, so
-            that cells × genes vectors are never in memory.
+            that cells × genes vectors are never in memory. None is True with ``groupby`` or ``weights``, else False.
         groupby
-            Column of ``obs``: one mean for each group, in a dict. Implies ``context``.
+            Column of ``obs``: one mean for each group, in a dict.
         weights
-            "attention" weighs each cell by the attention that the gene receives in it. Implies ``context``.
+            "attention" weighs each cell by the attention that the gene receives in it.
         layer, gene_key, organism, rng
             As in :meth:`embed_cells`.
         """
-        if weights not in (None, "attention"):
-            msg = f"weights is None or 'attention'; got {weights!r}."
+        choice("weights", weights, (None, "attention"))
+        of_cells = {k: v for k, v in (("groupby", groupby), ("weights", weights)) if v is not None}
+        if choice("context", context, (True, False, None)) is False and of_cells:
+            from_cells = " and ".join(f"{k}=" for k in of_cells)
+            msg = f"context=False asks for the gene table, and {from_cells} for vectors from cells. Leave one out."
             raise InputValueError(msg)
-        if not (context or groupby or weights):
+        if not (context or of_cells):
             return super().embed_genes(adata, gene_key=gene_key, organism=organism)
         return readouts.mean_gene_vectors(
             self, adata, groupby=groupby, weights=weights, layer=layer, gene_key=gene_key, organism=organism, rng=rng
         )
 
     def attention_received(
-        self, adata: "AnnData", *, groupby: str | None = None, **names: Any
+        self,
+        adata: "AnnData",
+        *,
+        groupby: str | None = None,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        rng: Any = None,
     ) -> "pd.Series | pd.DataFrame":
         """Return the attention that each gene receives in the last block, averaged over heads, queries and the cells that express it.
 
         Memory grows with the tokens, not with their square. A Series by gene, or a DataFrame with a column a group; NaN for a gene
         that no cell expresses.
         """
-        return readouts.attention_received(self, adata, groupby=groupby, **names)
+        return readouts.attention_received(
+            self, adata, groupby=groupby, layer=layer, gene_key=gene_key, organism=organism, rng=rng
+        )
 
-    def attention(self, adata: "AnnData", genes: Any, **names: Any) -> "pd.DataFrame":
+    def attention(
+        self,
+        adata: "AnnData",
+        genes: Any,
+        *,
+        layer: str | None = None,
+        gene_key: str | None = None,
+        organism: str | None = None,
+        rng: Any = None,
+    ) -> "pd.DataFrame":
         """Return the mean attention among chosen genes in the last block, queries × keys; NaN for pairs that no cell has.
 
         Parameters
@@ -271,11 +293,11 @@ class NetworkModel(FoundationModel):
         adata
             The cells.
         genes
-            Names of genes of the object.
-        names
-            ``layer``, ``gene_key``, ``organism`` as in :meth:`embed_cells`.
+            Names of genes of the object, each once.
+        layer, gene_key, organism, rng
+            As in :meth:`embed_cells`.
         """
-        return readouts.attention_map(self, adata, genes, **names)
+        return readouts.attention_map(self, adata, genes, layer=layer, gene_key=gene_key, organism=organism, rng=rng)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the model to a folder as safetensors and JSON, whole or not at all; ``fm.load(name, checkpoint=folder)`` reads it.

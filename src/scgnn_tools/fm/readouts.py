@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from scgnn_tools._choices import sequence
 from scgnn_tools._columns import whole_column
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._log import printable
@@ -107,8 +108,11 @@ def attention_received(
 def attention_map(model: "NetworkModel", adata: "AnnData", genes: Any, **names: Any) -> pd.DataFrame:
     """Return the mean attention among chosen genes, queries × keys."""
     model = model.contextual()
+    wanted = [str(g) for g in sequence("genes", genes)]
+    if repeated := [g for i, g in enumerate(wanted) if g in wanted[:i]]:
+        msg = f"genes holds {printable(repr(repeated[0]))} twice. Pass each gene once."
+        raise InputValueError(msg)
     found, batches = _batches(model, adata, **names)
-    wanted = [str(g) for g in genes]
     index = pd.Index(found.names).get_indexer(pd.Index(wanted))
     lost = [g for g, i in zip(wanted, index, strict=True) if i < 0 or not found.matched[i]]
     if lost or not wanted:

@@ -124,7 +124,7 @@ def classify_genes(
     """
     adata = None if adata is None else modality(adata, mod)
     choice("method", method, ("forest", "finetune"))
-    choice("baselines", baselines, (True, False, "paper"))
+    baselines = choice("baselines", baselines, (True, False, "paper"))
     if baselines == "paper" and adata is None:
         msg = 'baselines="paper" are of counts and ranks in cells: pass an object.'
         raise InputValueError(msg)
