@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from tests.fm.conftest import GENES, WRITERS, ensembl_of
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import GeneMatchError, InputValueError, SgtWarning, WeightsError
-from scgnn_tools.fm import masking
+from scgnn_tools._errors import GeneMatchError, InputTypeError, InputValueError, SgtWarning, WeightsError
+from scgnn_tools.fm import masking, saves
 from scgnn_tools.fm._registry import MODELS
 from scgnn_tools.fm.linear import LinearMap
 from scgnn_tools.genes import tables
@@ -209,13 +209,27 @@ def test_tl_embed_writes_what_it_says(name, model, folder, cells):
 def test_another_model_s_folder_is_an_error(name, folders):
     for other in folders:
         if other != name:
-            with pytest.raises(WeightsError):
+            with pytest.raises(
+                WeightsError, match=f"holds a (model|checkpoint of) '?{other}'?; '{name}' was asked for"
+            ):
                 sgt.fm.load(name, checkpoint=folders[other])
 
 
+@pytest.mark.parametrize(
+    ("cls", "reads"),
+    [("FineTuner", "models.FineTuner"), ("ScBiGNN", "models.ScBiGNN"), ("Annotator", "annotation.Annotator")],
+)
+def test_a_folder_of_a_class_says_what_reads_it(name, tmp_path, cls, reads):
+    saves.save(tmp_path / "m", {"none": np.zeros(1, dtype=np.float32)}, {"class": cls, "model": "scgpt"})
+    with pytest.raises(WeightsError, match=rf"holds a {cls}, .* Load it with sgt\.{reads}\.load\(folder\)"):
+        sgt.fm.load(name, checkpoint=tmp_path / "m")
+
+
 def test_a_wrong_option_or_asset_names_the_right_ones(name, folder):
-    with pytest.raises(InputValueError, match="no option 'colour'"):
+    with pytest.raises(InputValueError, match=r"no option 'colour'; its options are: .*device, precision"):
         sgt.fm.load(name, checkpoint=folder, colour="red")
+    with pytest.raises(InputTypeError, match=r"assets is a dict of files by role.*; got 'vocab\.json'"):
+        sgt.fm.load(name, checkpoint=folder, assets="vocab.json")
     with pytest.raises(InputValueError, match="no asset 'colours'; its assets are: "):
         sgt.fm.load(name, checkpoint=folder, assets={"colours": "x"})
 

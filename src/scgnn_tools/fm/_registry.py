@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from scgnn_tools._choices import did_you_mean
 from scgnn_tools._device import resolve_device
 from scgnn_tools._doors import door
-from scgnn_tools._errors import InputValueError, SgtError, WeightsError
+from scgnn_tools._errors import InputTypeError, InputValueError, SgtError, WeightsError
 from scgnn_tools._log import printable
+from scgnn_tools._methods import check_options
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import saves
 from scgnn_tools.fm._base import FoundationModel
 from scgnn_tools.fm._card import ModelCard
+from scgnn_tools.fm._refused import check_kind, options_of
 from scgnn_tools.fm.dictionaries import read_json
 
 if TYPE_CHECKING:
@@ -144,22 +146,33 @@ def load(
     entry = _entry(name)
     module = import_module(entry.module)
     roles = module.ASSETS if entry.published else ()
-    unknown = sorted(set(assets or {}) - set(roles))
+    if assets is not None and not isinstance(assets, Mapping):
+        shown = ", ".join(f"{role!r}: path" for role in roles[:1])
+        msg = f"assets is a dict of files by role{f', such as {{{shown}}}' if roles else ''}; got {printable(repr(assets))}."
+        raise InputTypeError(msg)
+    unknown = sorted(set(assets or {}) - set(roles), key=str)
     if unknown:
         msg = f"{name} has no asset {printable(unknown[0])!r}; its assets are: {', '.join(roles) or 'none'}."
         raise InputValueError(msg)
     paths = {role: as_path(f"assets[{role!r}]", path) for role, path in (assets or {}).items()}
     if card(name).kind == "linear":
         options = _without_device(name, options)
+    path = None if checkpoint is None else as_path("checkpoint", checkpoint)
+    if path is not None:
+        check_kind(path, name)
     try:
-        return module.load(None if checkpoint is None else as_path("checkpoint", checkpoint), paths, **options)
+        return module.load(path, paths, **options)
+    except WeightsError as error:
+        if path is None or saves.is_own(path) or len(other := _recognised(path)) != 1 or other[0] == name:
+            raise
+        msg = f"{path} holds a checkpoint of {other[0]}; {name!r} was asked for. Load it with {other[0]!r} as the name."
+        raise WeightsError(msg) from error
     except SgtError:
         raise
     except DAMAGED as error:
         wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if wrong is not None and wrong[1] in options:
-            msg = f"{name} has no option {wrong[1]!r}; see its page for those that it has."
-            raise InputValueError(msg) from error
+            check_options(name, [wrong[1]], options_of(module))
         if checkpoint is None:
             raise
         msg = (
@@ -226,7 +239,7 @@ def recognise(path: str | Path) -> str:
     path = as_path("checkpoint", path)
     if saves.is_own(path):
         return str(read_json(path / saves.CONFIG).get("model", ""))
-    found = [n for n, e in MODELS.items() if e.published and import_module(e.module).recognises(path)]
+    found = _recognised(path)
     if len(found) != 1:
         seen = ", ".join(found) or "none fits"
         msg = (
@@ -234,6 +247,11 @@ def recognise(path: str | Path) -> str:
         )
         raise InputValueError(msg)
     return found[0]
+
+
+def _recognised(path: Path) -> list[str]:
+    """Return the models that publish checkpoints of this form."""
+    return [n for n, e in MODELS.items() if e.published and import_module(e.module).recognises(path)]
 
 
 def _entry(name: str) -> Entry:
