@@ -54,6 +54,21 @@ def without_value(values: Any) -> np.ndarray:
     return (values.isna() | values.map(lambda v: isinstance(v, str) and not v.strip())).to_numpy(bool)
 
 
+def groups_column(frame: pd.DataFrame, key: Any, name: str, where: str = "obs") -> pd.Series:
+    """Return a column as :func:`column_of` that names groups: some cell has a value.
+
+    Raises
+    ------
+    MissingKeyError, InputValueError
+        If there is no such column, several, or one without any value.
+    """
+    values = column_of(frame, key, name, where)
+    if without_value(values).all():
+        msg = f"{where}[{printable(key)!r}] names no group: no cell has a value. Pass another column as {name}=, or leave it out."
+        raise InputValueError(msg)
+    return values
+
+
 def whole_column(
     frame: pd.DataFrame, key: Any, name: str, where: str = "obs", *, asked: np.ndarray | None = None
 ) -> pd.Series:

@@ -151,6 +151,7 @@ def test_groups_of_cells_seen_through_one_network(adata):
             InputValueError,
             "Group few of obs.* has 4 cells; 10 are wanted. There is rest",
         ),
+        ("a", "b", {"groupby": "nothing"}, InputValueError, r"obs\['nothing'\] names no group"),
         ("rest", "rest", {"groupby": "few"}, InputValueError, "a and b are the same group"),
         (["few"], "rest", {"groupby": "few"}, InputTypeError, r"a is the name of one group or network; got \['few'\]"),
         (
@@ -167,7 +168,7 @@ def test_groups_of_cells_seen_through_one_network(adata):
 )
 def test_what_cannot_be_compared(adata, a, b, more, error, says):
     adata.obs["few"] = ["few"] * 4 + ["rest"] * (adata.n_obs - 4)
-    adata.obs["cell"] = adata.obs_names
+    adata.obs["cell"], adata.obs["nothing"] = adata.obs_names, np.nan
     with pytest.raises(error, match=says):
         sgt.tl.compare_grn(adata, a, b, **more)
 

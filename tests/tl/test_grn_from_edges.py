@@ -145,6 +145,7 @@ def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": [pd.Timestamp(0)]}), {}, InputValueError, "'weight' holds '1970"),
         ({1: pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), "1": "trrust"}, {}, InputValueError, "two networks called 1"),
         ({1: "trrust", "1": "trrust"}, {"groupby": "bulk_labels"}, InputValueError, "two networks called 1"),
+        (pd.DataFrame({"tf": ["SPI1"] * 2, "target": ["LYZ"] * 2, "group": ["a", "b"]}), {}, InputValueError, "of 2 groups .a, b.. Pass"),
         ({}, {"groupby": "bulk_labels"}, InputValueError, "table is empty; it is a dict of group -> table"),
     ],
 )  # fmt: skip

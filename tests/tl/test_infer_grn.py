@@ -236,6 +236,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
             MissingKeyError,
             "groupby='celltype' is no column of obs; the columns are: bulk_labels",
         ),
+        ({"groupby": "nothing"}, InputValueError, r"obs\['nothing'\] names no group: no cell has a value"),
         ({"groupby": "single"}, InputValueError, r"No group of obs\['single'\] has 10 cells; the largest has 1"),
         (
             {"groupby": "bulk_labels", "min_expressed": 2},
@@ -253,7 +254,7 @@ def test_scaled_values_alone_leave_the_signs_open(pbmc68k):
     ],
 )
 def test_wrong_input_changes_nothing_and_trains_nothing(pbmc68k, kwargs, error, says, monkeypatch):
-    pbmc68k.obs["single"] = pbmc68k.obs_names
+    pbmc68k.obs["single"], pbmc68k.obs["nothing"] = pbmc68k.obs_names, np.nan
     pbmc68k.varp["known"] = sp.csr_matrix((765, 765))
     before = pbmc68k.copy()
 

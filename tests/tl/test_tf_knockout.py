@@ -85,9 +85,12 @@ def test_a_network_without_groups_and_without_rewired_ones(cells):
     ("tf", "more", "error", "says"),
     [
         ("F9", {}, InputValueError, "F9 is no factor of the network; factors are F1, F2"),
+        ("", {}, InputValueError, "'' is no factor of the network"),
         ("DEAD", {}, InputValueError, "DEAD is expressed in no cell"),
         ("F1", {"key": "nosuch"}, MissingKeyError, "holds no network"),
         ("F1", {"group": "C"}, InputValueError, "no group 'C'"),
+        ("F1", {"key": "whole", "group": "C"}, InputValueError, "none: the network was made without groupby="),
+        ("F1", {"labels_key": "nothing"}, InputValueError, r"obs\['nothing'\] names no group"),
         ("F1", {"labels_key": "nosuch"}, MissingKeyError, "labels_key='nosuch'"),
         ("F1", {"n_steps": 0}, InputValueError, "n_steps is a positive integer"),
         ("F1", {"level": -1}, InputValueError, "level is a number"),
@@ -95,6 +98,7 @@ def test_a_network_without_groups_and_without_rewired_ones(cells):
     ],
 )
 def test_what_cannot_be_knocked_out(cells, tf, more, error, says):
+    cells.obs["nothing"] = np.nan
     before = cells.copy()
     with pytest.raises(error, match=says):
         sgt.tl.tf_knockout(cells, tf, **more)

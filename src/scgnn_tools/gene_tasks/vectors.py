@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from scgnn_tools._choices import key
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._choices import key, listed
+from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._fields import root
 from scgnn_tools._keys import EmbeddingKeys
 from scgnn_tools.data.vectors import read_vectors
@@ -41,7 +41,11 @@ def gene_vectors(
     """
     if use_rep is None:
         written = [k for k in root(adata) if EmbeddingKeys(k).varm in adata.varm]
-        use_rep = EmbeddingKeys(written[-1]).varm if written else None
+        if not written:
+            there = listed(adata.varm)
+            msg = f"No vectors of genes were written into varm; there is: {there}. Run sgt.tl.embed(adata) first, or pass use_rep=."
+            raise MissingKeyError(msg)
+        use_rep = EmbeddingKeys(written[-1]).varm
     use_rep = key("use_rep", use_rep, adata.varm, "varm", todo="Run sgt.tl.embed(adata) first.")
     vectors = read_vectors(adata, use_rep, "varm")
     if not symbols:

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools._choices import number
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import groups_column, without_value
 from scgnn_tools._errors import InputScaleError, InputValueError, warn
 from scgnn_tools._log import are, as_text, counted, printable, say
 from scgnn_tools.data import open_expression
@@ -28,7 +28,7 @@ def check_groups(adata: "AnnData", groupby: str | None, min_expressed: float) ->
     number("min_expressed", min_expressed, least=0, below=1)
     if groupby is None:
         return
-    column = column_of(adata.obs, groupby, "groupby")
+    column = groups_column(adata.obs, groupby, "groupby")
     sizes = column[~without_value(column)].astype(str).value_counts()
     if sizes.empty or sizes.max() < MIN_CELLS:
         most = int(sizes.max()) if len(sizes) else 0

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import listed
 from scgnn_tools._errors import GraphError, InputValueError
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._names import safe_names
@@ -57,7 +58,10 @@ def imported(
         called = "the given tables"
     else:
         tables = given_networks(table, **how)
-        called, edges = ", ".join(tables), in_one_form(as_one(tables), groupby)
+        one = as_one(tables)
+        if groupby is None:
+            _refuse_groups(one)
+        called, edges = ", ".join(tables), in_one_form(one, groupby)
     to_symbol = ToSymbols(names, organism)
     column = pd.Series(np.arange(len(names)), index=to_symbol(names))
     column = column[~column.index.duplicated()]
@@ -81,6 +85,17 @@ def imported(
     out["known"] = _known(out, prior, adata, names, organism, to_symbol, column)
     first = [c for c in OWN if c in out]
     return out[[*first, *out.columns.drop(first)]], called, int((~there).sum())
+
+
+def _refuse_groups(table: pd.DataFrame) -> None:
+    """Refuse a table with networks of several groups where none were asked for: of an edge of two groups one row would be left."""
+    groups = [] if list(table.columns).count("group") != 1 else sorted({str(g) for g in table["group"].dropna()})
+    if len(groups) > 1:
+        msg = (
+            f"The table has a column 'group' with networks of {len(groups)} groups ({listed(groups[:5])}). Pass groupby=, the column of "
+            "obs that has them, or a table without that column."
+        )
+        raise InputValueError(msg)
 
 
 def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame:

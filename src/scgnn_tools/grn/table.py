@@ -113,7 +113,7 @@ def edges_of(
         group = str(group)  # groups of numbers are called by their text
         there = sorted(edges["group"].astype(str).unique()) if "group" in edges else []
         if group not in there:
-            names = ", ".join(map(printable, there)) or "none: infer_grn was called without groupby"
+            names = ", ".join(map(printable, there)) or "none: the network was made without groupby="
             msg = f"The network has no group {printable(group)!r}; there is: {names}."
             raise InputValueError(msg)
         edges = edges[edges["group"].astype(str) == group]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import groups_column
 from scgnn_tools._errors import MissingKeyError
 from scgnn_tools._keys import ProgramKeys
 from scgnn_tools._modality import RNA, modality
@@ -115,7 +115,7 @@ def _by_group(adata: "AnnData", entry: dict[str, Any], scores: pd.DataFrame, gro
     if groupby is None or groupby == entry["params"]["groupby"]:
         means, between, random = entry["scores"], table["eta2"], table["eta2_random"]
     else:
-        groups = column_of(adata.obs, groupby, "groupby").astype("category").cat.remove_unused_categories()
+        groups = groups_column(adata.obs, groupby, "groupby").astype("category").cat.remove_unused_categories()
         means = scores.groupby(groups.to_numpy(), observed=True).mean()
         between = pd.Series(eta2(scores.to_numpy(), groups.cat.codes.to_numpy()), index=scores.columns)
     best = between.sort_values(ascending=False, kind="stable").index[:n]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import did_you_mean, integer, listed, sequence
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import groups_column, without_value
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._keys import ACTIVITY, GRN, ActivityKeys
 from scgnn_tools._log import counted, printable
@@ -77,7 +77,7 @@ def regulon_heatmap(
     table = adata.obsm[keys.obsm]
     names = adata.uns.get(keys.uns, {}).get("factors", table.columns)
     values = table.set_axis([str(n) for n in names], axis=1).astype(float)
-    label = column_of(adata.obs, groupby, "groupby")
+    label = groups_column(adata.obs, groupby, "groupby")
     some, spread = ~without_value(label), values.std()
     standard = (values - values.mean()) / spread.where(spread > 0)
     groups = label[some].astype("category").cat.remove_unused_categories()  # in the order of the categories

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import genes as gene_names
 from scgnn_tools._choices import integer, listed
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import column_of, groups_column, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._keys import GRN
@@ -165,7 +165,10 @@ def _networks(
 def _parts(adata: "AnnData", groupby: str, names: tuple[str, str], replicate_key: str | None) -> Parts:
     """Return the cells of two groups, each as one part, or by donor."""
     label = (
-        column_of(adata.obs, groupby, "groupby").astype(object).map(lambda v: v if pd.isna(v) else str(v)).to_numpy()
+        groups_column(adata.obs, groupby, "groupby")
+        .astype(object)
+        .map(lambda v: v if pd.isna(v) else str(v))
+        .to_numpy()
     )
     one, other = (np.flatnonzero(label == str(n)) for n in names)
     for name, mine in zip(names, (one, other), strict=True):

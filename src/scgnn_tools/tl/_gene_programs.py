@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer, number
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import column_of, groups_column
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -112,10 +112,7 @@ def gene_programs(
     check_writable(whole, copy=copy, mod=mod)
     keys = ProgramKeys(check_key(key_added))
     check_own(adata, keys)
-    grouped = None if groupby is None else column_of(adata.obs, groupby, "groupby")
-    if grouped is not None and without_value(grouped).all():
-        msg = f"obs[{groupby!r}] names no group: no cell has a value. Pass another column, or leave groupby= out."
-        raise InputValueError(msg)
+    grouped = None if groupby is None else groups_column(adata.obs, groupby, "groupby")
     if isinstance(genes, str):
         check_apart([keys.var], genes=genes)
     n_neighbors, min_genes = integer("n_neighbors", n_neighbors), integer("min_genes", min_genes)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scgnn_tools import genes
-from scgnn_tools._columns import column_of
+from scgnn_tools._columns import groups_column
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -90,7 +90,7 @@ def grn_from_edges(
     keys = GrnKeys(check_key(key_added))
     check_apart([keys.varp] if isinstance(table, str) and table in target.varp else [], table=table)
     check_own(target, keys)
-    groups = None if groupby is None else column_of(target.obs, groupby, "groupby").dropna().astype(str).unique()
+    groups = None if groupby is None else groups_column(target.obs, groupby, "groupby").dropna().astype(str).unique()
     names = genes.gene_names(target.var, gene_key=gene_key)
     of: str = genes.detect_organism(names) if organism is None else checked_organism(organism)
     edges, called, n_left = imported(table, target, names, of, groupby=groupby, prior=prior)

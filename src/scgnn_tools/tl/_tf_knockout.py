@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import did_you_mean, integer, listed, number
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import column_of, groups_column, without_value
 from scgnn_tools._doors import door
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._fields import check_own, check_writable, write
@@ -185,7 +185,8 @@ def _factor(tf: str, edges: pd.DataFrame, adata: "AnnData", params: dict[str, An
     found = [f for f, s in shown.items() if str(tf) in (f, s)]
     if not found:
         names = shown.tolist()
-        msg = f"{printable(tf)} is no factor of the network; factors are {listed(names[:5])}, ….{did_you_mean(str(tf), names)}"
+        shown = printable(tf) if str(tf).strip() else printable(repr(tf))
+        msg = f"{shown} is no factor of the network; factors are {listed(names[:5])}, ….{did_you_mean(str(tf), names)}"
         raise InputValueError(msg)
     return str(found[0])
 
@@ -197,7 +198,7 @@ def _reliable(entry: dict[str, Any]) -> set[str]:
 
 
 def _labels(adata: "AnnData", labels_key: str) -> pd.Series:
-    labels = column_of(adata.obs, labels_key, "labels_key")
+    labels = groups_column(adata.obs, labels_key, "labels_key")
     return labels.astype(object).map(str).where(~without_value(labels), np.nan)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import did_you_mean, listed, sequence, text
-from scgnn_tools._columns import column_of, without_value
+from scgnn_tools._columns import groups_column, without_value
 from scgnn_tools._errors import GeneMatchError, InputValueError, warn
 from scgnn_tools._log import as_text, printable
 from scgnn_tools._modality import cells_of
@@ -66,7 +66,7 @@ def chosen_cells(
             msg = "start=, goal= and alternatives= are values of a column of obs: pass its name as groupby=."
             raise InputValueError(msg)
         return _chosen(adata, np.arange(adata.n_obs), {}, max_cells, draws, layer)
-    column = column_of(adata.obs, groupby, "groupby")
+    column = groups_column(adata.obs, groupby, "groupby")
     known = ~without_value(column)
     values = np.where(known, as_text(column), "")
     if goal is None and start is None and not len(alternatives):
