@@ -73,6 +73,9 @@ def make(cls: type, name: str, options: Mapping[str, Any]) -> Any:
 
 def _check_device(device: Any) -> None:
     """Refuse what names no device, also where the method has none to choose; whether it is there is asked by who computes on it."""
+    if str(device) == "gpu":
+        msg = "device='gpu' is no device of PyTorch. Pass device='cuda' or 'auto'."
+        raise InputValueError(msg)
     if not re.fullmatch(r"auto|meta|[a-z]{3,12}(:\d+)?", str(device)):
         msg = f"device is 'auto', 'cpu', 'cuda', 'cuda:1' or another name of PyTorch; got {printable(repr(device))}."
         raise InputValueError(msg)

@@ -318,6 +318,11 @@ BAD = [
     (nothing, {"query": "ctrl"}, WRONG, "names no perturbed gene"),
     (nothing, {"model": "cgc-mini"}, WRONG, r"model='cgc-mini' would not be read.* features=\['go', 'vectors'\]"),
     (nothing, {"method": "cgc", "folder": 3}, InputTypeError, "folder is a path; got 3"),
+    (nothing, {"method": "mean", "max_epochs": 3}, WRONG, "max_epochs= is for networks"),
+    (nothing, {"method": "mean", "device": "gpu"}, WRONG, "device='gpu' is no device of PyTorch"),
+    (nothing, {"query": []}, WRONG, "query= names no perturbation"),
+    (nothing, {"query": [3]}, InputTypeError, "query is a text or a list of them, names of genes; it holds 3"),
+    (nothing, {"evaluate": False}, WRONG, "there is nothing to do. Pass query="),
     (nothing, {"centre": 3}, WRONG, "centre is 'control' or 'mean'; got 3"),
 ]
 

@@ -39,7 +39,7 @@ def asked(method: F) -> F:
             raise InputTypeError(msg)
         if given.get("batch_size") is not None:
             integer("batch_size", given["batch_size"], or_none=True)
-        adata = given.get("adata")
+        adata: Any = given.get("adata")
         if is_mudata(adata) and RNA not in adata.mod:
             only_anndata(adata)
         return guarded(*args, **kwargs)

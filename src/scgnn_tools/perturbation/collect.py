@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scgnn_tools._choices import sequence
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools.data.conditions import Condition, dose_of, gene_of, is_control, one_spelling, parse_conditions
 from scgnn_tools.perturbation.features import check_features, collect_relations
@@ -48,6 +51,12 @@ def asked(query: "str | Sequence[Any] | None", control: str, *, dosed: bool = Fa
     if query is None:
         return []
     values = sequence("query", query)
+    if not values:
+        msg = "query= names no perturbation to predict. Pass genes, or combinations such as 'A+B'."
+        raise InputValueError(msg)
+    if numbers := [v for v in values if isinstance(v, Number | np.bool_)]:
+        msg = f"query is a text or a list of them, names of genes; it holds {printable(repr(numbers[0]))}."
+        raise InputTypeError(msg)
     out = parse_conditions(values, control=control)
     for value, condition in zip(values, out, strict=True):
         if not condition or all(is_control(g) for g in condition):

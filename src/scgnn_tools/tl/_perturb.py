@@ -179,6 +179,12 @@ def perturb(
     rng = seed(rng)
     make = check(method, {**options, "device": device, "max_epochs": max_epochs}, model=model, features=features)
     check_split(split)
+    if max_epochs is not None and METHODS[method].needs != "cells":
+        msg = f"max_epochs= is for networks, which are trained on cells; method={method!r} is not. Leave it out."
+        raise InputValueError(msg)
+    if query is None and not evaluate:
+        msg = "evaluate=False without query=: there is nothing to do. Pass query=, the perturbations to predict."
+        raise InputValueError(msg)
     between = check_quantiles(quantiles)
     if between and query is None:
         msg = (
