@@ -136,6 +136,7 @@ def test_what_is_wrong_is_said(planted):
         (None, {"max_epochs": -1}, InputValueError, "max_epochs is a positive integer; got -1"),
         (None, {"adapt": "zzz"}, InputValueError, "adapt is 'lora', 'full' or 'head'; got 'zzz'"),
         (None, {"lr": -1}, InputValueError, "lr is positive or None; got -1"),
+        (None, {"lr": 0.1, "adapt": "head"}, InputValueError, "adapt=, lr= would not be read by method='forest'"),
         (None, {"use_rep": []}, InputValueError, "the list is empty"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 
 from scgnn_tools._choices import choice, integer, number
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
 from scgnn_tools.links._graph_network import Shape
 
 MAX_CELLS = 2000
@@ -73,10 +74,10 @@ def _heads(value: Any) -> int | tuple[int, ...]:
 
 def _widths(name: str, value: Any) -> tuple[int, ...]:
     try:
-        widths = tuple(int(v) for v in value)
-    except (TypeError, ValueError, OverflowError):
+        widths = () if isinstance(value, str) else tuple(integer(name, v) for v in value)
+    except (TypeError, InputValueError):
         widths = ()
-    if not widths or min(widths) < 1:
-        msg = f"{name} is the width of each layer, such as (64, 64); got {value!r}."
+    if not widths:
+        msg = f"{name} is the width of each layer, such as (64, 64); got {printable(repr(value))}."
         raise InputValueError(msg)
     return widths

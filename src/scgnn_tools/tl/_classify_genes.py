@@ -134,6 +134,16 @@ def classify_genes(
     integer("max_epochs", max_epochs)
     choice("adapt", adapt, ("lora", "full", "head"))
     number_of("lr", lr, above=0, or_none=True)
+    of_tuning = {
+        "n_cells": n_cells != 500,
+        "adapt": adapt != "full",
+        "lr": lr is not None,
+        "max_epochs": max_epochs != 5,
+    }
+    unread = [n for n, changed in of_tuning.items() if changed and not (n == "n_cells" and baselines == "paper")]
+    if method == "forest" and unread:
+        msg = f"{', '.join(f'{n}=' for n in unread)} would not be read by method='forest'. Pass method='finetune', or leave them out."
+        raise InputValueError(msg)
     labels = class_by_symbol(classes)
     if isinstance(model, str):
         from scgnn_tools import fm

@@ -185,8 +185,8 @@ def _factor(tf: str, edges: pd.DataFrame, adata: "AnnData", params: dict[str, An
     found = [f for f, s in shown.items() if str(tf) in (f, s)]
     if not found:
         names = shown.tolist()
-        shown = printable(tf) if str(tf).strip() else printable(repr(tf))
-        msg = f"{shown} is no factor of the network; factors are {listed(names[:5])}, ….{did_you_mean(str(tf), names)}"
+        asked = printable(tf) if str(tf).strip() else printable(repr(tf))
+        msg = f"{asked} is no factor of the network; factors are {listed(names[:5])}, ….{did_you_mean(str(tf), names)}"
         raise InputValueError(msg)
     return str(found[0])
 

@@ -189,6 +189,12 @@ def test_lambda_and_fusion(lam, fuse):
     )
 
 
+@pytest.mark.parametrize("said", [3, np.zeros(3), np.zeros((3, 4))])
+def test_a_function_that_gives_no_logits_is_named(said):
+    with pytest.raises(InputValueError, match=r"logits= is a function whose value is an array \(n_cells, n_classes\)"):
+        fit(logits=lambda cells: said, max_epochs=1)
+
+
 def test_lambda_goes_to_the_side_that_is_right():
     (_, y), (_, y_validation) = TRAIN, VALIDATION
 

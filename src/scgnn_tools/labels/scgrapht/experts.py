@@ -5,6 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.centroid import Centroid
 from scgnn_tools.labels.logreg import LinearHead, LogRegPCA
@@ -86,12 +88,22 @@ class Given(Partner):
 
     def scores(self, cells: Cells) -> np.ndarray:
         """Return what the function says, (n_cells, n_classes)."""
-        return self._function(cells)
+        return self._said(cells)
 
     def entries(self, cells: Cells, codes: np.ndarray, known: np.ndarray, in_graph: np.ndarray | None) -> np.ndarray:
         """Return those that differences tell; all NaN if the function does not read the vectors."""
-        return by_difference(self._function, cells, codes, known)
+        return by_difference(self._said, cells, codes, known)
 
     def plan(self, members: Sequence[Cells]) -> dict[str, Any]:
         """Return what it says of the training and validation cells: a function is no more than that."""
-        return {"logits": digest([self._function(c) for c in members[:2]])}
+        return {"logits": digest([self._said(c) for c in members[:2]])}
+
+    def _said(self, cells: Cells) -> np.ndarray:
+        """Return what the function says, after looking at it."""
+        said: Any = self._function(cells)
+        shape = getattr(said, "shape", None)
+        if shape is None or len(shape) != 2 or shape[0] != len(cells) or shape[1] < 2:
+            seen = printable(repr(said)) if shape is None else f"an array {tuple(shape)}"
+            msg = f"logits= is a function whose value is an array (n_cells, n_classes), here ({len(cells)}, …); it gave {seen}."
+            raise InputValueError(msg)
+        return said
