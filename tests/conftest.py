@@ -96,7 +96,7 @@ def quick_umap(monkeypatch):
 
 @pytest.fixture
 def ctrl_c(monkeypatch):
-    """Ctrl-C at the beginning of the epoch after so many, whoever trains."""
+    """Ctrl-C at the beginning of the epoch after so many, whoever trains; it returns the epochs that begin, one by one."""
     from scgnn_tools.train import full_batch, module
 
     done = []
@@ -113,5 +113,6 @@ def ctrl_c(monkeypatch):
     def press(*, after):
         monkeypatch.setattr(full_batch, "_epoch", wait(after, full_batch._epoch))
         monkeypatch.setattr(module.Module, "on_train_epoch_start", wait(after, module.Module.on_train_epoch_start))
+        return done
 
     return press

@@ -170,11 +170,32 @@ def test_another_seed_tells_who_draws(fitted, name, problem):
 def test_ctrl_c_keeps_the_best_weights_so_far(name, problem, ctrl_c):
     (train, y), (validation, y_validation), (test, y_test) = problem
     method = new(name)
-    ctrl_c(after=3 if name == "cgc" else 6)
+    after = 3 if name == "cgc" else 6
+    epochs = ctrl_c(after=after)
     method.fit(train, y, validation, y_validation, rng=0)
     assert method.interrupted
+    assert len(epochs) == after + 1  # none follows
     assert np.isfinite(method.scores(test)).all()
     assert (method.scores(test).argmax(axis=1) == y_test).mean() > 0.4
+
+
+@pytest.mark.parametrize(("after", "steps"), [(1, ["q0"]), (3, ["q0", "p0"]), (5, ["q0", "p0", "q1"])])
+def test_ctrl_c_leaves_scbignn_with_what_was_trained(after, steps, problem, ctrl_c):
+    """q alone in the first step, and the first round in the E-step after it; saved, it answers the same."""
+    (train, y), (validation, y_validation), (test, _) = problem
+    method = label_method("scbignn", max_epochs=2, iterations=1, read_out="p")
+    epochs = ctrl_c(after=after)
+    method.fit(train, y, validation, y_validation, rng=0)
+    assert method.interrupted
+    assert len(epochs) == after + 1
+    assert set(method.history["step"]) == set(steps)
+    said = method.of_both(test)
+    assert np.array_equal(said["p"], said["q"]) == (steps == ["q0"])
+    np.testing.assert_array_equal(method.scores(test), said["p"])
+    assert len(method.represent(test)) == len(test)
+    assert all(len(rounds) == 1 for rounds in method.table_of_rounds.values())
+    again = restored(label_method("scbignn", read_out="p"), *state_of(method))
+    np.testing.assert_array_equal(again.scores(test), said["p"])
 
 
 @pytest.mark.parametrize("name", [n for n, e in METHODS.items() if e.interruptible])

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scgnn_tools._random import torch_random
 from scgnn_tools.data import length_batches
 from scgnn_tools.labels._protocol import Cells
 from scgnn_tools.labels.pca import GenePCA
@@ -90,6 +91,8 @@ class Round:
         Log-probabilities, (n_cells, n_classes).
     score
         Loss of p on the validation cells.
+    trained
+        Whether p was trained; one that was not has no say, and log_p is log_q.
     """
 
     q: GeneNetwork
@@ -100,6 +103,7 @@ class Round:
     log_q: np.ndarray
     log_p: np.ndarray
     score: float
+    trained: bool = True
 
 
 def rounds_of(
@@ -154,13 +158,17 @@ class Steps:
     def run(self) -> list[Round]:
         """Train q, then p, then each on what the other says; return the state after each M-step.
 
-        Ctrl-C ends it after the step that it falls into, which keeps its best weights.
+        Ctrl-C ends it at once. The step that it falls into keeps its best weights: in the first q answers alone, in an M-step its p
+        counts. A q of an E-step without its M-step is left, for the round before it.
         """
         rounds = [self.m_step(self.pretrain(), None, 0)]
         for i in range(1, self.config.iterations + 1):
             if self.interrupted or not len(self.nodes.inputs) > self.nodes.n_train:
                 break
-            rounds.append(self.m_step(self.e_step(rounds[-1], i), rounds[-1].p, i))
+            q = self.e_step(rounds[-1], i)
+            if self.interrupted:
+                break
+            rounds.append(self.m_step(q, rounds[-1].p, i))
         return rounds
 
     def pretrain(self) -> GeneNetwork:
@@ -180,7 +188,7 @@ class Steps:
         return cast("GeneNetwork", self._fit("q0", build, losses, self._loss_of_q, epochs, c.lr, c.patience_genes))
 
     def m_step(self, q: GeneNetwork, p: CellNetwork | None, i: int) -> Round:
-        """Train p with q fixed: its vectors make the graph, its probabilities the pseudo-labels."""
+        """Train p with q fixed: its vectors make the graph, its probabilities the pseudo-labels; after Ctrl-C p is as it was made."""
         c, device = self.config, self.plan.device
         h, log_q = gene_level(q, self.nodes.inputs.tokens, device)
         scale = float(np.sqrt((h**2).mean())) or 1.0
@@ -203,6 +211,12 @@ class Steps:
         def validate(m: nn.Module) -> float:
             return float(F.cross_entropy(m(*inputs)[rows], y))
 
+        if self.interrupted:
+            with torch_random(self.plan.seed):
+                new = build().eval()
+            at = np.arange(len(self.nodes.validation))
+            score = float(-log_q[self.nodes.validation][at, self.nodes.validation_labels].mean())
+            return Round(deepcopy(q), new, scale, h, a, log_q, log_q, score, trained=False)
         most = self.plan.max_epochs
         new = cast(
             "CellNetwork", self._fit(f"p{i}", build, loss, validate, most, c.lr_cells, c.patience, again=p is not None)

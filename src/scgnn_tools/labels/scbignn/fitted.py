@@ -42,6 +42,8 @@ class FittedScBiGNN:
         Finds the neighbours of a new cell.
     device
         Where to compute.
+    trained
+        Whether p was trained; one that was not has no say, and q answers in its place.
     """
 
     config: Config
@@ -56,6 +58,7 @@ class FittedScBiGNN:
     prints: np.ndarray
     attach: Attach
     device: torch.device
+    trained: bool = True
 
     @classmethod
     def of(cls, best: Round, inputs: BipartiteInputs, config: Config, genes: Genes, device: torch.device) -> Self:
@@ -65,7 +68,7 @@ class FittedScBiGNN:
             a = messages(config, best.a, device)
             z = best.p.states(torch.as_tensor(best.h, device=device), features, a)
         kept = (best.h, z, best.log_q, best.log_p, fingerprint(inputs), Attach(best.h, config.k))
-        return cls(config, genes, best.q, best.p, best.scale, *kept, device)
+        return cls(config, genes, best.q, best.p, best.scale, *kept, device, best.trained)
 
     def both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the log-probabilities of the gene-level and of the cell-level network, each float64 (n_cells, n_classes)."""
@@ -79,14 +82,18 @@ class FittedScBiGNN:
 
     def _both(self, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
         z, log_q, at = self._asked(cells)
-        with torch.no_grad():
-            log_p = torch.log_softmax(self.p.logits(z), dim=1).cpu().numpy()
+        log_p = log_q.copy()
+        if self.trained:
+            with torch.no_grad():
+                log_p = torch.log_softmax(self.p.logits(z), dim=1).cpu().numpy()
         seen = at >= 0
         log_p[seen], log_q[seen] = self.log_p[at[seen]], self.log_q[at[seen]]
         return log_q.astype(np.float64), log_p.astype(np.float64)
 
     def represent(self, cells: Cells) -> np.ndarray:
-        """Return what the last layer of the cell-level network sees of each cell, float32 (n_cells, d)."""
+        """Return what the last layer of the cell-level network sees of each cell, or of q where p was not trained, float32 (n_cells, d)."""
+        if not self.trained:
+            return gene_level(self.q, BipartiteInputs.of(cells, self.genes).tokens, self.device)[0] / self.scale
         z, _, at = self._asked(cells)
         out, graph = torch.cat(z, dim=1).cpu().numpy(), torch.cat(self.z, dim=1).cpu().numpy()
         out[at >= 0] = graph[at[at >= 0]]
@@ -128,7 +135,7 @@ class FittedScBiGNN:
         tensors |= {f"z.{i}": z.cpu().numpy() for i, z in enumerate(self.z)}
         tensors |= {f"genes.{k}": v for k, v in asdict(self.genes).items()}
         tensors |= {"h": self.h, "log_q": self.log_q, "log_p": self.log_p, "prints": self.prints}
-        return tensors, {"config": asdict(self.config), "scale": self.scale}
+        return tensors, {"config": asdict(self.config), "scale": self.scale, "trained": self.trained}
 
     @classmethod
     def restore(cls, tensors: dict[str, np.ndarray], config: dict[str, Any], device: torch.device) -> Self:
@@ -146,4 +153,5 @@ class FittedScBiGNN:
         p = filled(CellNetwork.of(c, len(genes.columns), n_classes), "p.")
         h, log_q, log_p, prints = (tensors[k] for k in ("h", "log_q", "log_p", "prints"))
         z = [torch.as_tensor(tensors[f"z.{i}"], device=device) for i in range(c.n_hops + 1)]
-        return cls(c, genes, q, p, float(config["scale"]), h, z, log_q, log_p, prints, Attach(h, c.k), device)
+        kept = (h, z, log_q, log_p, prints, Attach(h, c.k), device)
+        return cls(c, genes, q, p, float(config["scale"]), *kept, config.get("trained", True))
