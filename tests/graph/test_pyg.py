@@ -70,6 +70,40 @@ def test_edges_without_weights_weigh_one():
     assert back.obsp["pyg"].toarray().tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("field", ["edge_weight", "edge_attr"])
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_weights_are_one_number_an_edge(field, shape):
+    edges = torch.tensor([[0, 1, 0], [1, 2, 2]])
+    data = Data(edge_index=edges, num_nodes=3, **{field: torch.tensor([0.5, 2.0, 3.0]).reshape(shape)})
+    assert from_pyg(data).obsp["pyg"].toarray().tolist() == [[0, 0.5, 3], [0, 0, 2], [0, 0, 0]]
+
+
+def test_edge_weight_goes_before_edge_attr():
+    data = Data(
+        edge_index=torch.tensor([[0], [1]]), num_nodes=2, edge_weight=torch.ones(1) * 4, edge_attr=torch.ones(1, 7)
+    )
+    assert from_pyg(data).obsp["pyg"][0, 1] == 4
+
+
+def test_classes_may_be_a_column():
+    data = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2, y=torch.tensor([[1], [0]]))
+    assert from_pyg(data).obs["label"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"edge_attr": torch.ones(1, 7)}, r"edge_attr holds one number for each edge, .*the shape \(1, 7\)\. Set edge_weight"),
+        ({"edge_weight": torch.ones(2)}, r"edge_weight holds one number for each edge, .*the shape \(2,\)"),
+        ({"y": torch.ones(2, 3)}, r"y holds one number for each cell, \(2,\) or \(2, 1\); it has the shape \(2, 3\)\. Set y"),
+    ],
+    ids=["edge_attr", "edge_weight", "y"],
+)  # fmt: skip
+def test_a_field_of_another_shape_is_named(given, match):
+    with pytest.raises(GraphError, match=match):
+        from_pyg(Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2, **given))
+
+
 def test_what_is_not_there_is_said(adata):
     with pytest.raises(GraphError, match=r"obsp= \(there is near, far\), varp= \(there is prior\)"):
         to_pyg(adata)

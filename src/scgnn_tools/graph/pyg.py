@@ -139,13 +139,13 @@ def from_pyg(
     Returns
     -------
     AnnData
-        ``obsp``, ``varp`` and ``X``: the graphs, CSR float32, weight 1 where edges have none; ``obsm``, ``varm``, ``obs``: features and
-        classes. ``X`` is empty without a graph of cells and genes.
+        ``obsp``, ``varp`` and ``X``: the graphs, CSR float32, of ``edge_weight``, else of an ``edge_attr`` that is one number an edge, else
+        1; ``obsm``, ``varm``, ``obs``: features and classes. ``X`` is empty without a graph of cells and genes.
 
     Raises
     ------
     GraphError
-        If there are other nodes, or edges between others than these.
+        If there are other nodes, or edges between others than these; if weights or ``y`` are not one number an edge or a cell.
 
     Examples
     --------
@@ -241,9 +241,24 @@ def _edges(out: Any, matrix: sp.csr_array) -> None:
 
 def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
     row, column = edges["edge_index"].cpu().numpy()
-    weight = edges.get("edge_weight")
-    values = np.ones(len(row), dtype=np.float32) if weight is None else weight.detach().cpu().numpy()
+    field = "edge_attr" if edges.get("edge_weight") is None else "edge_weight"
+    given = edges.get(field)
+    values = np.ones(len(row), dtype=np.float32) if given is None else _one_each(given, field, len(row), "edge")
     return sp.csr_matrix((values, (row, column)), shape=shape, dtype=np.float32)
+
+
+def _one_each(given: Any, field: str, n: int, what: str) -> np.ndarray:
+    """Return a field that holds one number for each edge or cell, also as a column."""
+    values = given.detach().cpu().numpy()
+    if values.shape not in ((n,), (n, 1)):
+        msg = f"{field} holds one number for each {what}, ({n:,},) or ({n:,}, 1); it has the shape {values.shape}. "
+        msg += (
+            "Set edge_weight to the one that is meant, or delete it."
+            if what == "edge"
+            else "Set y to one class a cell, or delete it."
+        )
+        raise GraphError(msg)
+    return values.reshape(n)
 
 
 def _index(names: Sequence[str] | None, n: int) -> pd.Index:
@@ -256,5 +271,5 @@ def _write_cells(out: "AnnData", cells: Any, use_rep: str, labels_key: str) -> N
     y = cells.get("y")
     if y is None:
         return
-    codes, classes = y.cpu().numpy(), cells.get("classes")
+    codes, classes = _one_each(y, "y", out.n_obs, "cell"), cells.get("classes")
     out.obs[labels_key] = codes if classes is None else pd.Categorical.from_codes(codes, classes)
