@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from itertools import product
 from typing import get_args, get_type_hints
 
 import anndata as ad
@@ -36,6 +37,22 @@ def fit(name, network, rng=0, **more):
 def briefly(name, network, rng=0):
     """Train for three epochs: what holds of weights, however good they are."""
     return fit(name, network, rng, **({"max_epochs": 3} if PREDICTORS[name].interruptible else {}))
+
+
+def few(network):
+    """Some pairs to train on, and pairs of few targets: a regression on trees is made for each."""
+    train, test = network[:2]
+    return train.iloc[::5], test[test["target"].isin([f"g{i}" for i in range(6)])], *network[2:]
+
+
+def choices(name):
+    """The options of a method that are one of a few words, with these words."""
+    cls = PREDICTORS[name].load()
+    hints = {o: h for o, h in get_type_hints(cls.__init__).items() if o in inspect.signature(cls).parameters}
+    words = {o: [w for part in (h, *get_args(h)) for w in get_args(part)] for o, h in hints.items()}
+    return {
+        o: [w for w in some if isinstance(w, str)] for o, some in words.items() if any(isinstance(w, str) for w in some)
+    }
 
 
 @pytest.fixture(scope="module", params=list(PREDICTORS))
@@ -90,10 +107,36 @@ def test_missing_columns(fitted):
         fitted.score(pd.DataFrame({"tf": ["T0"]}))
 
 
-@pytest.mark.parametrize(("name", "needed"), [(n, sorted(e.needs)[0]) for n, e in PREDICTORS.items() if e.needs])
-def test_what_is_needed_is_asked_for(name, needed, network):
-    with pytest.raises(InputValueError, match=f"{name} needs {needed}="):
-        link_predictor(name).fit(network[0])
+@pytest.mark.parametrize(
+    ("name", "without"), [(n, w) for n, e in PREDICTORS.items() for w in sorted(e.needs | e.takes)]
+)
+def test_what_is_needed_is_asked_for_and_what_is_taken_is_not(name, without, network):
+    train, some, vectors, expression = few(network)
+    given = {"embedding": vectors, "expression": expression}
+    given.pop(without)
+    if without in PREDICTORS[name].needs:
+        with pytest.raises(InputValueError, match=f"{name} needs {without}="):
+            link_predictor(name).fit(train, **given)
+        return
+    assert link_predictor(name).fit(train, **given).score(some).shape == (len(some),)
+
+
+@pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if "expression" not in e.needs])
+def test_the_registry_says_which_options_need_expression(name, network):
+    entry, words = PREDICTORS[name], choices(name)
+    assert all(values <= set(words[option]) for option, values in entry.needs_by.items())
+    each = [{option: word} for option, some in words.items() for word in some]
+    together = [dict(zip(entry.needs_by, w, strict=True)) for w in product(*(words[o] for o in entry.needs_by))]
+    train, _, vectors, _ = few(network)
+    brief = {"max_epochs": 1} if entry.interruptible else {}
+    for options in [*each, *together]:
+        said = ""
+        try:
+            link_predictor(name, **options, **brief).fit(train, train.tail(100), embedding=vectors)
+        except InputValueError as error:
+            said = str(error)
+        needed = "expression" in entry.needed(options)
+        assert needed == bool(said) == ("needs expression=" in said), (options, said)
 
 
 @pytest.mark.parametrize("name", [n for n, e in PREDICTORS.items() if e.learns])
@@ -115,7 +158,7 @@ def test_a_typo_names_the_predictors():
 
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_the_same_seed_the_same_scores_in_whatever_order_genes_lie(name, network):
-    train, some, vectors, expression = network[0].head(500), network[1].head(60), *network[2:]
+    train, some, vectors, expression = few(network)
     other = expression[:, np.random.default_rng(1).permutation(expression.n_vars)].copy()
     one, two = (train, some, vectors, expression), (train, some, vectors.loc[other.var_names], other)
     np.testing.assert_array_equal(*(briefly(name, given, rng=3).score(some) for given in (one, two)))
@@ -150,6 +193,7 @@ def test_the_registry_says_what_it_is(name, network):
     assert entry.modelled <= (entry.saved and entry.interruptible and entry.messages)
     assert entry.timed == ("pseudotime" in options)
     assert entry.log_odds <= entry.learns
+    assert entry.validates <= set(choices(name).get("protocol", ()))
     assert entry.always <= (entry.kind == "baseline")
     assert ("expression" in entry.uses) == ("expression" in entry.needs | entry.takes)
     assert ("vectors" in entry.uses) == ("embedding" in entry.needs | entry.takes)
@@ -157,23 +201,34 @@ def test_the_registry_says_what_it_is(name, network):
 
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_the_registry_says_what_it_learns_from(name, network):
-    train, some, vectors, expression = network[0].head(500), network[1].head(60), *network[2:]
+    train, some, vectors, expression = few(network)
     rng, entry = np.random.default_rng(1), PREDICTORS[name]
     changed = {
         "label": (train.assign(label=rng.permutation(train["label"])), some, vectors, expression),
         "embedding": (train, some, vectors.set_axis(rng.permutation(vectors.index)), expression),
         "expression": (train, some, vectors, ad.AnnData(expression.X[:, rng.permutation(120)], var=expression.var)),
     }
-    usual = briefly(name, (train, some, vectors, expression)).score(some)
-    told = {what for what, given in changed.items() if not np.array_equal(briefly(name, given).score(some), usual)}
+
+    def scores(given):
+        return fit(name, given, **({"max_epochs": 1} if entry.interruptible else {})).score(some)
+
+    usual = scores((train, some, vectors, expression))
+    told = {what for what, given in changed.items() if not np.array_equal(scores(given), usual)}
     assert told == entry.needs | entry.takes | ({"label"} if entry.learns else set())
 
 
 def test_the_logistic_of_log_odds_is_a_probability(fitted, network, request):
-    if PREDICTORS[request.node.callspec.params["fitted"]].log_odds:
-        test = network[1]
+    """And that of another score, which has 0 for what is no edge, is none: one that learns says which of the two it gives."""
+    entry, test = PREDICTORS[request.node.callspec.params["fitted"]], network[1]
+    if entry.learns:
         chance = 1 / (1 + np.exp(-fitted.score(test)))
-        assert abs(chance.mean() - test["label"].mean()) < 0.2  # who adds up log-odds that hang together is too sure
+        off = abs(chance.mean() - test["label"].mean())  # who adds up log-odds that hang together is too sure
+        assert entry.log_odds == (off < 0.2), off
+
+
+def test_the_registry_says_who_passes_messages(fitted, request):
+    """An evaluation looks for test edges in the graph of those that do, and of no other."""
+    assert PREDICTORS[request.node.callspec.params["fitted"]].messages == hasattr(fitted, "message_graph")
 
 
 PROTOCOLS = [
