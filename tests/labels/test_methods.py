@@ -1,6 +1,7 @@
 """What every annotation method has to do."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError
+from scgnn_tools._errors import InputScaleError, InputTypeError, InputValueError, MissingExtraError
 from scgnn_tools.labels import METHODS, Cells, label_method, resolved, train_size
 from scgnn_tools.labels._registry import TRAIN_SIZE, method_options
 from scgnn_tools.labels.saving import restored, state_of
@@ -149,7 +150,21 @@ def test_the_registry_says_what_of_a_cell_is_read(fitted, problem, name):
 def test_the_registry_says_whose_answer_depends_on_the_companions_of_a_cell(fitted, problem, name):
     (train, y), (validation, y_validation), (test, _) = problem
     in_company = new(name).fit(train, y, validation, y_validation, unlabeled=test, rng=0)
-    assert METHODS[name].sees_unlabeled == (not np.array_equal(in_company.scores(test), fitted.scores(test)))
+    entry, scores = METHODS[name], in_company.scores(test)
+    assert entry.sees_unlabeled == (not np.array_equal(scores, fitted.scores(test)))
+    if (
+        entry.sees_unlabeled
+    ):  # a cell that was there gets the answer of its place among the others, one all but equal its own
+        like = in_company.scores(replace(test, expression=sp.csr_array(test.expression * np.float32(1 + 1e-6))))
+        assert entry.transductive == (np.abs(like - scores).max() > 1e-2)
+
+
+@pytest.mark.parametrize("name", [n for n, e in METHODS.items() if e.package])
+def test_the_registry_says_which_package_is_missing(name, monkeypatch):
+    """By a wrong name a method would be left out of all tests here without a word."""
+    monkeypatch.setitem(sys.modules, METHODS[name].package, None)
+    with pytest.raises(MissingExtraError, match=f"pip install {METHODS[name].package}[. ]"):
+        label_method(name)
 
 
 def test_the_registry_says_whose_options_hang_on_each_other(name, fitted):
