@@ -145,9 +145,7 @@ def shifted(adata: ad.AnnData, one: Set, methods: list[str], seed: int) -> pd.Da
 
 
 def mixed(adata: ad.AnnData, of: str, where: str, batch_key: str) -> dict[str, float]:
-    from scgnn_tools.metrics._neighbors import nearest
-
-    near = nearest(adata.obsm["X_sgt_integrated"], 31).index[:, 1:]
+    near = sgt.graph.knn(adata.obsm["X_sgt_integrated"].astype(np.float64), 30).indices.reshape(adata.n_obs, -1)
     labels, batch = adata.obs["cell_type"].astype(str).to_numpy(), adata.obs[batch_key].astype(str).to_numpy()
     own = near[labels == of]
     return {
