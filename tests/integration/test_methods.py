@@ -129,6 +129,7 @@ BAD = [
     (lambda: integration_method("bbknn"), InputValueError, "no integration method 'bbknn'; the methods are none, center"),
     (lambda: integration_method("harmony", thetta=1), InputValueError, "harmony has no option 'thetta'; its options are: theta"),
     (lambda: integration_method("scvi", max_epochs=-3), InputValueError, "max_epochs is a positive integer"),
+    (lambda: integration_method("cgc", patience=0), InputValueError, "patience is a positive integer; got 0"),
     (lambda: integration_method("cgc", graph="x"), InputValueError, "graph is True or False"),
     (lambda: integration_method("cgc", folder=3), InputTypeError, "folder is a path; got 3"),
     (lambda: integration_method("scvi").fit(Batches(np.ones((4, 2)), np.arange(4) % 2)), InputScaleError, "want raw counts"),

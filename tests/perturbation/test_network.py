@@ -89,6 +89,7 @@ BAD = [
     ({"model": 3, "checkpoint": "x"}, "not both"),
     ({"preset": "big"}, "preset is None or 'paper'"),
     ({"n_controls": 0}, "n_controls is a positive integer"),
+    ({"patience": 0}, "patience is a positive integer or None; got 0"),
     ({"residual": "no"}, "residual is"),
     ({"lr": 0}, "lr is positive"),
     ({"graph": True}, "scgpt has no option 'graph'"),

@@ -67,7 +67,7 @@ class TunedNetwork:
         check_given(model, checkpoint, kind, name=name, needed=needed)
         choice("dar_schedule", dar_schedule, ("constant", "ramp"))
         self.max_epochs = integer("max_epochs", max_epochs)
-        self.patience = integer("patience", patience, least=0)
+        self.patience = integer("patience", patience)
         self.max_cells = integer("max_cells", max_cells, least=4)  # two of each of two batches
         self.lr = number("lr", lr, above=0)
         self._weights = {

@@ -22,7 +22,6 @@ PUBLISHED_RATE = 1e-4
 ALL = 10**9
 HELD = 0.1
 """Share of what was perturbed that chooses the epoch."""
-NO_COUNT = ("patience",)
 FLAGS = ("residual", "cell_token")
 SMALL = {"dim": 64, "heads": 4, "hidden": 128, "n_layers": 2, "dropout": 0.0, "lr": 3e-3}
 PAPER = {
@@ -62,7 +61,7 @@ class FlaggedNetwork:
             if name in FLAGS:
                 choice(name, value, (True, False, None))
             else:
-                integer(name, value, least=0 if name in NO_COUNT else 1, or_none=True)
+                integer(name, value, or_none=True)
         self.pretrain = choice("pretrain", pretrain, (True, False))
         chosen = dict(self.paper if choice("preset", preset, (None, "paper")) else self.small)
         if model is not None or checkpoint is not None:
