@@ -2,6 +2,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import Bunch
 
 from scgnn_tools._errors import InputValueError, MissingKeyError, SgtWarning
 from scgnn_tools.annotation.sources import _named, _published, check_labels, experiments_of
@@ -46,6 +47,12 @@ def test_names_that_read_alike_stay_two():
 def test_no_reference_takes_the_place_of_another():
     with pytest.raises(InputValueError, match="reference= names two objects '1'"):
         _named({1: cells(), "1": cells()}, "rna")
+
+
+def test_references_may_have_any_name():
+    """A mapping whose keys can be asked for as attributes is one still, also with a reference "obs"."""
+    assert list(_named(Bunch(obs=cells(), other=cells()), "rna")) == ["obs", "other"]
+    assert list(_named(cells(), "rna")) == [""]
 
 
 def test_one_experiment_is_refused_and_a_class_of_one_is_told_of():

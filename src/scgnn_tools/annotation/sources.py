@@ -12,7 +12,7 @@ from scgnn_tools._choices import did_you_mean
 from scgnn_tools._columns import column_of, whole_column, without_value
 from scgnn_tools._errors import InputValueError, LabelError, warn
 from scgnn_tools._log import as_text, printable
-from scgnn_tools._modality import modality
+from scgnn_tools._modality import is_mudata, modality
 from scgnn_tools._write import as_path
 from scgnn_tools.annotation import published
 from scgnn_tools.annotation.inputs import ReferencePart, known_cells
@@ -226,7 +226,7 @@ def _immune() -> "dict[str, AnnData]":
 
 def _named(reference: Reference, mod: str) -> "dict[str, AnnData]":
     """Return references by name: "" for a single one, "0", "1", … in a list."""
-    if hasattr(reference, "obs") or not isinstance(reference, Mapping | list | tuple):
+    if is_mudata(reference) or not isinstance(reference, Mapping | list | tuple):
         return {"": _opened(reference, mod, "reference")}
     if not reference:
         msg = f"reference={reference!r} holds no object. Pass an AnnData, or a list or dict of them; or leave it out."
