@@ -7,6 +7,7 @@ import pytest
 from tests.models.test_cell_labels import cells as labelled_cells
 from tests.models.test_train import CLASSES, bare
 
+import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
 from scgnn_tools.models import CGC, FineTuner, ScBiGNN, ScGraPhT, ScNetFormer, ScRegNet, ScTransNet
@@ -168,6 +169,13 @@ def test_flags_are_flags(adata, tmp_path):
     for nothing in (None, "x"):
         with pytest.raises(InputTypeError, match="AnnData"):
             FineTuner(model.model, nothing, labels_key="cell_type")
+
+
+def test_cgc_trains_on_networks_of_cgc_alone(adata):
+    CGC.setup_anndata(adata)
+    for wrong in (sgt.fm.load("cgc-mini"), "cgc", 3):
+        with pytest.raises(InputValueError, match=r"model is a network of Cell-Graph Compass, loaded with sgt\.fm\.load"):
+            CGC(adata, model=wrong)
 
 
 def test_only_models_of_the_same_genes_are_stable_together(adata):

@@ -15,6 +15,7 @@ from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, load
+from scgnn_tools.fm.given import check_given
 from scgnn_tools.integration import Integrator
 from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import untrained_cgc
@@ -75,6 +76,7 @@ class CGC(Checked):
         self._names = recorded(adata, SETUP, "CGC")
         self._seed = seed(rng)
         self.adata: AnnData | None = adata
+        check_given(model, None, cgc.CGCModel, name="cgc")
         if model is not None and (options or not graph):
             msg = f"A loaded model has its sizes; leave out {', '.join([*options, *([] if graph else ['graph'])])}."
             raise InputValueError(msg)
