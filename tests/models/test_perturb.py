@@ -64,6 +64,7 @@ def test_the_setup_says_what_is_not_there(bare_screen):
         ({"max_epochs": 3}, r"method='kernel' has no option 'max_epochs'; its options are: accelerator, devices\."),
         ({"folder": "x"}, "has no option 'folder'"),
         ({"batch_size": 8}, "has no option 'batch_size'"),
+        ({"resume": False}, "has no option 'resume'"),
         ({"early_stopping": False}, "kernel has no early_stopping=False"),
     ],
 )
@@ -87,6 +88,25 @@ def test_the_former_call_works_and_says_the_new_one(bare_screen):
     np.testing.assert_array_equal(old.train().changes, of(bare_screen, ["STAT1"]).train().changes)
     with pytest.warns(FutureWarning), pytest.raises(InputValueError, match="tpu"):
         sgt.models.Perturb(view, "gene", "STAT1", device="tpu")
+
+
+@pytest.mark.parametrize(
+    ("places", "named", "says"),
+    [
+        (("gene", "STAT1"), {"query": "CDK6"}, r"got query= by place, 'STAT1', and by name\. Pass it once"),
+        (("gene",), {"perturbation_key": "gene", "query": "CDK6"}, "got perturbation_key= by place, 'gene', and by name"),
+        ((["STAT1"],), {}, r"Pass query=\['STAT1'\]"),
+    ],
+)
+def test_what_is_given_by_place_is_never_dropped(small_screen, places, named, says):
+    with pytest.raises(InputTypeError, match=says):
+        sgt.models.Perturb(small_screen, *places, **named)
+
+
+def test_a_query_of_any_iterable_says_what_it_cannot_know(small_screen):
+    made = of(small_screen, (g for g in ["NOGENE"]))
+    with pytest.warns(UserWarning, match="NOGENE: like no perturbation of these cells by go"):
+        made.train()
 
 
 def test_a_network_changes_each_cell_in_its_own_way_and_is_saved(small_screen, tmp_path):

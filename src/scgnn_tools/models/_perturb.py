@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scgnn_tools._choices import integer
+from scgnn_tools._choices import integer, sequence
 from scgnn_tools._columns import column_of
 from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputTypeError, InputValueError, warn
@@ -26,7 +26,8 @@ from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
 from scgnn_tools.perturbation.collect import collect
-from scgnn_tools.perturbation.run import check, predict
+from scgnn_tools.perturbation.run import check, predict, unrelated
+from scgnn_tools.perturbation.said import warn_unknown
 from scgnn_tools.train.arguments import MOVED, Checked, Devices, need_training, one_device, refuse_of_train
 from scgnn_tools.train.recorded import record, recorded
 
@@ -54,7 +55,14 @@ def _set_up(init: F) -> F:
         if len(places) > 2:
             msg = f"Perturb takes adata by place and the others by name; got {len(places)} more places."
             raise InputTypeError(msg)
-        given |= dict(zip(("perturbation_key", "query"), places, strict=False))
+        by_place = dict(zip(("perturbation_key", "query"), places, strict=False))
+        if len(by_place) == 1 and "query" not in given:
+            msg = f"Perturb takes adata by place and the others by name. Pass query={printable(repr(places[0]))}."
+            raise InputTypeError(msg)
+        for twice in (k for k in by_place if k in given):
+            msg = f"Perturb got {twice}= by place, {printable(repr(by_place[twice]))}, and by name. Pass it once, by name."
+            raise InputTypeError(msg)
+        given |= by_place
         said = {k: given.pop(k) for k in OF_SETUP if k in given}
         names = ", ".join(f"{k}={printable(repr(v))}" for k, v in said.items())
         if said and "perturbation_key" not in said:
@@ -117,7 +125,8 @@ class Perturb(Checked):
         **options: Any,
     ) -> None:
         adata = modality(only_anndata(adata))
-        if query is None or not len(query):
+        query = [] if query is None else sequence("query", query)
+        if not query:
             msg = "query= names no perturbation to predict. Pass genes, or combinations such as 'A+B'."
             raise InputValueError(msg)
         refuse_of_train("Perturb", {k: v for k, v in options.items() if k != "checkpoint"}, moved=TAKEN_BEFORE)
@@ -229,26 +238,27 @@ class Perturb(Checked):
         """
         device = one_device("Perturb", accelerator, devices, here=self._device)
         given = {"max_epochs": max_epochs, "batch_size": batch_size, "patience": patience, "folder": folder}
-        how = self._own({k: v for k, v in given.items() if v is not None}, early_stopping=early_stopping, resume=resume)
+        given["resume"] = None if resume else False
+        how = self._own({k: v for k, v in given.items() if v is not None}, early_stopping=early_stopping)
         make = partial(self._make, device=str(device), **how)
         change, self._fitted = predict(self._cells, make, self._relations, self._query, rng=self._rng)
+        warn_unknown(self._cells, self._relations, self._query, unrelated(self.method, self._fitted, self._query))
         names = [condition_name(c) for c in self._query]
         self._changes = pd.DataFrame(change.astype(np.float32), index=names, columns=self._cells.genes)
         self.history = self._fitted.history
         return self
 
-    def _own(self, given: dict[str, Any], *, early_stopping: bool, resume: bool) -> dict[str, Any]:
+    def _own(self, given: dict[str, Any], *, early_stopping: bool) -> dict[str, Any]:
         """Return what ``train`` was given in the words of the method; what it has no use for is an error."""
         takes = inspect.signature(METHODS[self.method].load()).parameters
-        words = {w: w for w in ("max_epochs", "batch_size", "patience", "folder") if w in takes}
+        words = {w: w for w in ("max_epochs", "batch_size", "patience", "folder", "resume") if w in takes}
         if "max_cells" in takes:
             words["batch_size"] = "max_cells"
         check_options(f"Perturb.train() with method={self.method!r}", given, ["accelerator", "devices", *words])
         if not early_stopping:
             msg = f"{self.method} has no early_stopping=False: networks stop early, and other methods have no epochs. Leave it out."
             raise InputValueError(msg)
-        out = {words[name]: value for name, value in given.items()}
-        return out if resume or "resume" not in takes else {**out, "resume": False}
+        return {words[name]: value for name, value in given.items()}
 
     def predict(self, *, n_cells: int = 200) -> "AnnData":
         """Return perturbed cells: for each condition of the query control cells, and what the method makes of them.
