@@ -135,6 +135,9 @@ def test_how_long_it_trains_is_said_to_train(adata, name, value):
             cls(adata, **{name: value})
     with pytest.warns(FutureWarning, match=r"pass early_stopping=False, if .* to ScGraPhT\.train"):
         ScGraPhT(adata, patience=None)
+    ScTransNet.setup_anndata(adata)
+    with pytest.warns(FutureWarning, match=r"pass early_stopping=False, if .* to ScTransNet\.train"):
+        ScTransNet(adata, patience=None)
 
 
 def test_a_list_of_options_has_each_once(adata):

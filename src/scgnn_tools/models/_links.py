@@ -83,6 +83,8 @@ class LinkModel(Checked):
     ) -> None:
         setup = self._find(adata)
         refuse_of_train(type(self).__name__, options)
+        if options.get("patience", 0) is None:  # of the release before: the predictor's own
+            del options["patience"]
         link_predictor(self.method, **options)  # a wrong option is an error before any work
         self._options, self._seed = options, seed(rng)
         data = collected(
@@ -328,7 +330,7 @@ class LinkModel(Checked):
 
     def _given(self) -> Data:
         if self._data is None:
-            msg = f"This {type(self).__name__} was loaded without its training data; make a new one from an AnnData to train."
+            msg = f"This {type(self).__name__} was loaded: it predicts and does not train on. Make a new one from an AnnData to train."
             raise InputValueError(msg)
         return self._data
 
