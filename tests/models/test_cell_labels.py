@@ -15,6 +15,7 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import (
     GeneMatchError,
     InputScaleError,
+    InputTypeError,
     InputValueError,
     LabelError,
     MissingKeyError,
@@ -159,6 +160,23 @@ def test_a_save_that_was_edited_and_sealed_again_is_refused(trained, tmp_path, c
     saves.seal(tmp_path / "m", {**json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8")), **change})
     with pytest.raises(WeightsError, match="that fits together"):
         type(trained).load(tmp_path / "m")
+
+
+def test_a_mudata_is_no_anndata_to_a_model_that_was_set_up_on_one(cls, trained):
+    import mudata
+
+    with pytest.raises(InputTypeError, match=r"adata is an AnnData; got MuData\. Pass the modality .*mdata\.mod\['rna'\]"):
+        trained.predict(mudata.MuData({"rna": cells()}))
+
+
+def test_what_leaves_nothing_to_train_on_is_named(cls):
+    adata = cells(60)
+    cls.setup_anndata(adata, labels_key="cell_type")
+    with pytest.raises(InputValueError, match=r"train_size=0\.02 leaves no cell that trains of B, NK, T\."):
+        cls(adata, use_rep="X_own").train(train_size=0.02)
+    del adata.obs["cell_type"]
+    with pytest.raises(MissingKeyError, match="labels_key='cell_type' is no column of obs"):
+        cls(adata, use_rep="X_own").train()
 
 
 def test_mudata_goes_in_as_it_is(cls):

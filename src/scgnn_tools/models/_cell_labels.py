@@ -203,6 +203,7 @@ class CellLabelModel(ScviSetup):
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
         if len(present) < 2:
+            _scvi.check_labels(self._reader.setup, need_cells(None, self.adata))  # a column that is gone is no class
             names = ", ".join(printable(c) for c in self._known[present]) or "no class"
             msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._reader.setup.labels_key!r}] holds {names}."
             raise LabelError(msg)

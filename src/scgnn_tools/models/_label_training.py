@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from scgnn_tools._errors import warn
+from scgnn_tools._choices import listed
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._log import printable
 from scgnn_tools.splits import split_cells
 
@@ -46,6 +47,10 @@ def split(
     """
     groups = codes[labelled] * (batch.max() + 2) + batch[labelled] + 1
     part, _ = split_cells(groups, validation=round(1 - train_size, 6), test=0, rng=seed)
+    untrained = np.setdiff1d(codes[labelled], codes[labelled[part == 0]])
+    if len(untrained):
+        msg = f"train_size={train_size:g} leaves no cell that trains of {listed(classes[untrained])}. Pass a larger one."
+        raise InputValueError(msg)
     once = [c for c, n in zip(*np.unique(codes[labelled], return_counts=True), strict=True) if n == 1]
     if once:
         names = ", ".join(printable(classes[c]) for c in once)

@@ -144,12 +144,17 @@ def find(adata: "AnnData | MuData", model: str) -> Setup:
 
 def of_modality(adata: "AnnData | MuData", modality: str | None) -> "AnnData":
     """Return the AnnData that holds the expression."""
-    if not is_mudata(adata):
+    if modality is None or not is_mudata(adata):
         return only_anndata(adata)
     if modality not in adata.mod:
         msg = f"modalities={{'rna': {modality!r}}} is no modality; there is: {', '.join(map(printable, adata.mod))}."
         raise MissingKeyError(msg)
     return adata.mod[modality]
+
+
+def check_labels(found: Setup, adata: "AnnData | MuData") -> None:
+    """Refuse an object without the column of labels, from which training reads them again."""
+    _column(adata, of_modality(adata, found.modality), found.labels_key, "labels_key")
 
 
 def transfer(found: Setup, adata: "AnnData | MuData", *, use_rep: str | None = None) -> "AnnData":

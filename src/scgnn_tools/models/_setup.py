@@ -78,7 +78,7 @@ class ScviSetup(Checked):
         ``labels_key`` and ``batch_key`` are columns of the modality's ``obs``, or else of the MuData's; the columns are written into the
         modality's ``obs``, the two of ``uns`` into the MuData's.
         """
-        if set(modalities) != {"rna"}:
+        if set(modalities) != {"rna"} or modalities["rna"] is None:
             msg = f"modalities says which modality is 'rna', as {{'rna': 'name'}}; got {modalities!r}."
             raise InputValueError(msg)
         if not is_mudata(mdata):

@@ -299,7 +299,7 @@ class FineTuner(Checked):
         if self.history is None or not self.task.predicts:
             msg = "Nothing to predict with: call train() first, with task='classification' or 'expression'."
             raise InputValueError(msg)
-        adata = need_cells(adata, self.adata)
+        adata = only_anndata(need_cells(adata, self.adata))
         tokens = self.model.tokenize(adata, **self._names)
         out = self.task.predict(self.model, tokens, self._seed)
         return pd.DataFrame(out, index=adata.obs_names, columns=self.classes) if self.classes else out
