@@ -40,7 +40,7 @@ def test_a_link_model_trains_where_train_says(adata, cls):
 @pytest.mark.parametrize("cls", [CGC, ScNetFormer])
 def test_networks_name_the_options_that_they_lack(adata, cls):
     cls.setup_anndata(adata)
-    with pytest.raises(InputValueError, match="has no option 'nonsense'; its options are: n_tokens, dim"):
+    with pytest.raises(InputValueError, match="has no option 'nonsense'; its options are: dim"):
         cls(adata, nonsense=3)
 
 
@@ -172,6 +172,31 @@ def test_flags_are_flags(adata, tmp_path):
     for nothing in (None, "x"):
         with pytest.raises(InputTypeError, match="AnnData"):
             FineTuner(model.model, nothing, labels_key="cell_type")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"n_tokens": 3}, "has no option 'n_tokens'"),
+        ({"pad_id": "x"}, "has no option 'pad_id'"),
+        ({"n_bins": "x"}, "n_bins is an integer of at least 2; got 'x'"),
+        ({"n_classes": 0}, "n_classes is a positive integer; got 0"),
+        ({"cls_value": "x"}, "cls_value is a number; got 'x'"),
+        ({"on_bad": "x"}, "on_bad= is of files"),
+        ({"layer": "X"}, r"told layer= before: pass it to sgt\.models\.CGC\.setup_anndata"),
+        ({"assets": {"foo": "x"}}, "has no asset 'foo' .* its assets are: tf_target, positions"),
+        ({"assets": {"positions": "x"}}, r"assets\['positions'\] is the path of .*no file 'x'"),
+        ({"assets": 3}, "assets is a dict, role -> path; got 3"),
+        ({"coexpression": 3}, "coexpression is a path"),
+        ({"coexpression": "nofile.csv"}, "coexpression is the path of .*or 'auto'; there is no file 'nofile.csv'"),
+        ({"text": 3}, "text is a path"),
+        ({"text": "nofile"}, "text is the path of .*no file 'nofile'"),
+    ],
+)
+def test_options_of_a_new_network_are_checked(adata, given, says):
+    CGC.setup_anndata(adata)
+    with pytest.raises((InputValueError, InputTypeError), match=says):
+        CGC(adata, min_cells=1, **SIZES, **given)
 
 
 def test_cgc_trains_on_networks_of_cgc_alone(adata):

@@ -18,7 +18,7 @@ from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.given import check_given
 from scgnn_tools.integration import Integrator
 from scgnn_tools.models._shown import trained
-from scgnn_tools.models.untrained import untrained_cgc
+from scgnn_tools.models.untrained import refuse_of_setup, untrained_cgc
 from scgnn_tools.train import handed_back
 from scgnn_tools.train.arguments import Checked, Devices, given_or_temporary, move, need_cells, several_devices
 from scgnn_tools.train.corpus import Corpus
@@ -77,6 +77,10 @@ class CGC(Checked):
         self._seed = seed(rng)
         self.adata: AnnData | None = adata
         check_given(model, None, cgc.CGCModel, name="cgc")
+        refuse_of_setup("CGC", options)
+        if "on_bad" in options:
+            msg = "on_bad= is of files, and CGC reads an AnnData. Leave it out."
+            raise InputValueError(msg)
         if model is not None and (options or not graph):
             msg = f"A loaded model has its sizes; leave out {', '.join([*options, *([] if graph else ['graph'])])}."
             raise InputValueError(msg)

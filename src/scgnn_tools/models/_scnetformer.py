@@ -25,7 +25,7 @@ from scgnn_tools.genes import gene_names
 from scgnn_tools.models._graph_cells import Edges, Setup, split, validation_losses
 from scgnn_tools.models._graph_strategy import Strategy, positions
 from scgnn_tools.models._shown import trained
-from scgnn_tools.models.untrained import untrained_geneformer
+from scgnn_tools.models.untrained import refuse_of_setup, untrained_geneformer
 from scgnn_tools.store import digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_device
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
@@ -112,6 +112,7 @@ class ScNetFormer(Checked):
         **options: Any,
     ) -> None:
         self._setup, self._seed = Setup.of(adata), seed(rng)
+        refuse_of_setup("ScNetFormer", options)
         self.history = pd.DataFrame()
         self.adata: AnnData | None = adata
         strategy = Strategy(

@@ -1,38 +1,62 @@
 """Networks with random weights over the genes of one's own cells, to be pretrained."""
 
 import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
-from scgnn_tools._choices import integer, number
-from scgnn_tools._errors import InputValueError
-from scgnn_tools._log import say
+from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._log import printable, say
 from scgnn_tools._methods import check_options
 from scgnn_tools._random import RNG, seed
+from scgnn_tools._write import as_path
 from scgnn_tools.data import open_expression
 from scgnn_tools.fm import NetworkModel, cgc
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
 from scgnn_tools.fm.cgc.config import CGCConfig
-from scgnn_tools.fm.cgc.sources import read_graph, read_text
+from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
 from scgnn_tools.genes import gene_names, human_symbols
-from scgnn_tools.train.corpus import Corpus, corpus_genes
+from scgnn_tools.train.corpus import Corpus, OnBad, corpus_genes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from anndata import AnnData
 
-    from scgnn_tools.train.corpus import OnBad
-
 COEXPRESSION_CELLS = 20_000
-SIZES = {"dim": 1, "heads": 1, "hidden": 1, "n_layers": 1, "n_graph_layers": 0, "max_length": 2}
+LEAST = {
+    "dim": 1, "heads": 1, "hidden": 1, "n_layers": 1, "n_graph_layers": 0, "max_length": 2, "n_classes": 1, "n_class_layers": 1,
+    "n_bins": 2, "n_types": 1,
+}  # fmt: skip
 """The least that a size of a network can be."""
+SIZES: dict[str, Callable[..., Any]] = {
+    **{name: partial(integer, least=least) for name, least in LEAST.items()},
+    "dropout": partial(number, least=0, below=1),
+    "cls_value": number,
+    "eps": partial(number, above=0),
+}
+"""By option of a network, the check of its value; the network itself checks the others."""
+FOLLOWS = {
+    "n_tokens", "n_text", "n_special", "pad_id", "cls_id", "mask_id", "eos_id", "standardised", "graph", "text", "medians", "mapping",
+}  # fmt: skip
+"""What follows from the cells and the files, and is no option."""
+OF_SETUP = ("layer", "gene_key", "organism")
+"""What ``setup_anndata`` is told."""
+
+
+def refuse_of_setup(who: str, options: Iterable[str]) -> None:
+    """Refuse, in the constructor of a model, what its ``setup_anndata`` is told."""
+    for name in (n for n in OF_SETUP if n in options):
+        msg = f"{who} is told {name}= before: pass it to sgt.models.{who}.setup_anndata()."
+        raise InputValueError(msg)
 
 
 def untrained_cgc(
@@ -74,17 +98,19 @@ def untrained_cgc(
         As in ``CGC.untrained``: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``,
         ``variant``, ``thinning``, ….
     """
-    _check_sizes(cgc.CGCModel, CGCConfig, options, min_cells)
+    _check_sizes(cgc.CGCModel, CGCConfig, options, min_cells, ("coexpression", "text", "assets"))
+    choice("on_bad", on_bad, get_args(OnBad))
     if not graph and coexpression is not None:
         msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
         raise InputValueError(msg)
+    paths = _assets(assets)
+    if coexpression is not None and coexpression != "auto":
+        paths["coexpression"] = _file("coexpression", coexpression, "a table of source, target and weight, or 'auto'")
+    of_text = None if text is None else _file("text", text, "a table of genes × numbers")
     genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
-    paths = {k: Path(v) for k, v in (assets or {}).items()}
     if not graph:
         options["n_graph_layers"] = 0
-    if coexpression not in (None, "auto"):
-        paths["coexpression"] = Path(coexpression)  # type: ignore[arg-type]
-    vectors = None if text is None else read_text(Path(text), genes)
+    vectors = None if of_text is None else read_text(of_text, genes)
     model = cgc.CGCModel.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
     if coexpression == "auto":
         corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
@@ -126,13 +152,33 @@ def untrained_geneformer(
     return Geneformer.untrained(symbols[enough], np.maximum(medians, 1e-6), seed=seed(rng), **options)
 
 
-def _check_sizes(kind: type[NetworkModel], sizes: type, options: dict[str, Any], min_cells: Any) -> None:
+def _assets(given: Any) -> dict[str, Path]:
+    """Return the files of edges by their role."""
+    if given is not None and not isinstance(given, Mapping):
+        msg = f"assets is a dict, role -> path; got {printable(repr(given))}. The roles are: {', '.join(EDGES)}."
+        raise InputTypeError(msg)
+    for role in (r for r in given or {} if r not in EDGES):
+        msg = f"cgc has no asset {printable(role)!r} of a new network; its assets are: {', '.join(EDGES)}."
+        raise InputValueError(msg)
+    return {role: _file(f"assets[{role!r}]", path, "a table of edges") for role, path in (given or {}).items()}
+
+
+def _file(name: str, given: Any, wanted: str) -> Path:
+    """Return the path of a file that is there."""
+    path = as_path(name, given)
+    if not path.is_file():
+        msg = f"{name} is the path of {wanted}; there is no file {printable(repr(str(path)))}."
+        raise InputValueError(msg)
+    return path
+
+
+def _check_sizes(
+    kind: type[NetworkModel], sizes: type, options: dict[str, Any], min_cells: Any, more: Iterable[str] = ()
+) -> None:
     """Refuse options that the network lacks, and sizes that none has, before any work."""
     own = [n for n, p in inspect.signature(kind.__init__).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    check_options(kind.__name__, options, [*(f.name for f in fields(sizes)), *own, "device", "precision"])
+    has = [n for n in [*(f.name for f in fields(sizes)), *own] if n not in FOLLOWS]
+    check_options(kind.__name__, options, [*has, *more, "min_cells", "device", "precision"])
     integer("min_cells", min_cells)
-    for name, least in SIZES.items():
-        if name in options:
-            integer(name, options[name], least=least)
-    if "dropout" in options:
-        number("dropout", options["dropout"], least=0, below=1)
+    for name in (n for n in SIZES if n in options):
+        SIZES[name](name, options[name])
