@@ -8,7 +8,7 @@ import scgnn_tools as sgt
 from scgnn_tools import assets
 from scgnn_tools._html import boxed
 from scgnn_tools.grn.compare import GrnComparison
-from scgnn_tools.models._shown import trained
+from scgnn_tools.train.shown import trained
 
 EVIL = "<script>alert(1)</script>"
 

@@ -165,7 +165,9 @@ def test_a_save_that_was_edited_and_sealed_again_is_refused(trained, tmp_path, c
 def test_a_mudata_is_no_anndata_to_a_model_that_was_set_up_on_one(cls, trained):
     import mudata
 
-    with pytest.raises(InputTypeError, match=r"adata is an AnnData; got MuData\. Pass the modality .*mdata\.mod\['rna'\]"):
+    with pytest.raises(
+        InputTypeError, match=r"adata is an AnnData; got MuData\. Pass the modality .*mdata\.mod\['rna'\]"
+    ):
         trained.predict(mudata.MuData({"rna": cells()}))
 
 

@@ -94,7 +94,11 @@ def test_the_former_call_works_and_says_the_new_one(bare_screen):
     ("places", "named", "says"),
     [
         (("gene", "STAT1"), {"query": "CDK6"}, r"got query= by place, 'STAT1', and by name\. Pass it once"),
-        (("gene",), {"perturbation_key": "gene", "query": "CDK6"}, "got perturbation_key= by place, 'gene', and by name"),
+        (
+            ("gene",),
+            {"perturbation_key": "gene", "query": "CDK6"},
+            "got perturbation_key= by place, 'gene', and by name",
+        ),
         ((["STAT1"],), {}, r"Pass query=\['STAT1'\]"),
     ],
 )

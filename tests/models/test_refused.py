@@ -202,7 +202,9 @@ def test_options_of_a_new_network_are_checked(adata, given, says):
 def test_cgc_trains_on_networks_of_cgc_alone(adata):
     CGC.setup_anndata(adata)
     for wrong in (sgt.fm.load("cgc-mini"), "cgc", 3):
-        with pytest.raises(InputValueError, match=r"model is a network of Cell-Graph Compass, loaded with sgt\.fm\.load"):
+        with pytest.raises(
+            InputValueError, match=r"model is a network of Cell-Graph Compass, loaded with sgt\.fm\.load"
+        ):
             CGC(adata, model=wrong)
 
 

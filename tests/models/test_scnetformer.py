@@ -181,6 +181,11 @@ def test_what_is_wrong_is_said(cells, edges):
     ):  # fmt: skip
         with pytest.raises(InputValueError, match=f"has its graphs and sizes; leave out {next(iter(ignored))}"):
             sgt.models.ScNetFormer(cells, model=net.model, **ignored)
+    for unread in ({"contrast_graph": edges}, {"contrast_threshold": 1.0}, {"temperature": 0.2}, {"masked_heads": [0]}):
+        with pytest.raises(
+            InputValueError, match=f"{next(iter(unread))}.* (contrast=0 leaves out|masked_layers, and there is none)"
+        ):
+            sgt.models.ScNetFormer(cells, **unread, **SIZES)
     for name, wrong in (("detached", "x"), ("temperature", 0), ("max_anchors", 2.5)):
         with pytest.raises(InputValueError, match=f"^{name} is"):
             sgt.models.ScNetFormer(cells, **{name: wrong}, **SIZES)

@@ -222,7 +222,7 @@ OTHERS = [
     ("scnetformer", scnetformer, {"share": 0.3}, "share"),
     ("tuner", lambda: tuner(counts(seed=1)), {}, "cells"),
     ("tuner", lambda: tuner(swapped()), {}, "labels"),
-    ("tuner", lambda: tuner(rank=4), {}, r"rank \(8 there, 4 here\)"),
+    ("tuner", lambda: tuner(adapt="lora", rank=4), {}, r"rank \(8 there, 4 here\)"),
     ("tuner", lambda: tuner(adapt="full"), {}, r"adapt \(head there, full here\)"),
 ]
 

@@ -6,7 +6,7 @@ import torch
 from tests.fm.conftest import NAMES, _cells, cells, folders, models  # noqa: F401
 
 import scgnn_tools as sgt
-from scgnn_tools._errors import InputValueError, LabelError, MissingKeyError, WeightsError
+from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, MissingKeyError, WeightsError
 from scgnn_tools.models import FineTuner
 from scgnn_tools.nn.lora import LoRALinear
 
@@ -131,6 +131,8 @@ def test_cells_without_a_label_are_predicted_and_not_trained_on(models, labelled
 
 
 def test_wrong_requests(models, labelled):  # noqa: F811
+    import mudata
+
     model = models["scgpt"]
     with pytest.raises(InputValueError, match="Only networks are tuned"):
         FineTuner(sgt.fm.load("corpus-svd"), labelled, labels_key="group")
@@ -151,10 +153,18 @@ def test_wrong_requests(models, labelled):  # noqa: F811
         FineTuner(model, labelled, labels_key="one")
     with pytest.raises(InputValueError, match="at least 10"):
         FineTuner(model, labelled[:4].copy(), labels_key="group")
+    with pytest.raises(InputTypeError, match=r"first and then the cells: FineTuner\(model, adata\)"):
+        FineTuner(labelled, model)
+    with pytest.raises(InputValueError, match="rank= is of adapters, and adapt='full' has none"):
+        FineTuner(model, labelled, labels_key="group", adapt="full", rank=3)
     tuner = FineTuner(model, labelled, labels_key="group")
+    assert repr(tuner) == "FineTuner(scgpt, 2 classes, lora, not trained)"
     with pytest.raises(InputValueError, match="Nothing to predict"):
         tuner.predict(labelled)
     tuner.train(1)
+    assert "lowest loss held back" in tuner._repr_html_()
+    with pytest.raises(InputTypeError, match=r"Pass the modality that holds the RNA: mdata\.mod\['rna'\]"):
+        tuner.predict(mudata.MuData({"rna": labelled}))
     with pytest.raises(InputValueError, match="trained already"):
         tuner.train(1)
 

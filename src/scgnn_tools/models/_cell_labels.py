@@ -41,7 +41,6 @@ from scgnn_tools.models._label_cells import Reader
 from scgnn_tools.models._label_saving import model_of, options_of, tuners_of, words_of
 from scgnn_tools.models._label_training import asked, split
 from scgnn_tools.models._setup import ScviSetup
-from scgnn_tools.models._shown import trained
 from scgnn_tools.train.arguments import (
     Devices,
     from_ckpt_path,
@@ -51,6 +50,7 @@ from scgnn_tools.train.arguments import (
     refuse_of_train,
     state_path,
 )
+from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -17,12 +17,12 @@ from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, load
 from scgnn_tools.fm.given import check_given
 from scgnn_tools.integration import Integrator
-from scgnn_tools.models._shown import trained
 from scgnn_tools.models.untrained import refuse_of_setup, untrained_cgc
 from scgnn_tools.train import handed_back
 from scgnn_tools.train.arguments import Checked, Devices, given_or_temporary, move, need_cells, several_devices
 from scgnn_tools.train.corpus import Corpus
 from scgnn_tools.train.recorded import is_recorded, record, recorded
+from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -12,6 +12,18 @@ from scgnn_tools.fm import scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.models._graph_cells import Edges, graph_of
 
+OF_CONTRAST = ("contrast_graph", "contrast_threshold", "temperature", "max_anchors")
+"""What only the contrastive loss reads."""
+
+
+def refuse_of_contrast(given: Iterable[str]) -> None:
+    """Refuse what only the contrastive loss reads, where it has no weight."""
+    for name in (n for n in given if n in OF_CONTRAST):
+        msg = (
+            f"{name}= is of the contrastive loss, which contrast=0 leaves out. Pass contrast=0.1, or leave out {name}."
+        )
+        raise InputValueError(msg)
+
 
 @dataclass(frozen=True)
 class Strategy:
@@ -35,6 +47,16 @@ class Strategy:
         number("threshold", self.threshold)
         number("contrast", self.contrast, least=0)
         number("contrast_threshold", self.contrast_threshold, or_none=True)
+
+    def refuse_unread(self, own: Iterable[str]) -> None:
+        """Refuse what no part of the network would read; ``own`` names the options that were given beside."""
+        if self.masked_heads is not None and self.masked_layers == ():
+            msg = "masked_heads are of the blocks in masked_layers, and there is none. Pass masked_layers='all' or positions."
+            raise InputValueError(msg)
+        if not self.contrast:
+            refuse_of_contrast(
+                [*(n for n in ("contrast_graph", "contrast_threshold") if getattr(self, n) is not None), *own]
+            )
 
     def asked(self) -> list[str]:
         """Return the names of what is not as it is unasked."""

@@ -49,7 +49,9 @@ def split(
     part, _ = split_cells(groups, validation=round(1 - train_size, 6), test=0, rng=seed)
     untrained = np.setdiff1d(codes[labelled], codes[labelled[part == 0]])
     if len(untrained):
-        msg = f"train_size={train_size:g} leaves no cell that trains of {listed(classes[untrained])}. Pass a larger one."
+        msg = (
+            f"train_size={train_size:g} leaves no cell that trains of {listed(classes[untrained])}. Pass a larger one."
+        )
         raise InputValueError(msg)
     once = [c for c, n in zip(*np.unique(codes[labelled], return_counts=True), strict=True) if n == 1]
     if once:

@@ -23,7 +23,6 @@ from scgnn_tools.models._files import reading, write_folder
 from scgnn_tools.models._gene_names import GeneNames
 from scgnn_tools.models._link_inputs import collected, set_up
 from scgnn_tools.models._link_scores import best_targets, probability
-from scgnn_tools.models._shown import trained
 from scgnn_tools.train.arguments import (
     Checked,
     Devices,
@@ -34,6 +33,7 @@ from scgnn_tools.train.arguments import (
     state_path,
 )
 from scgnn_tools.train.recorded import is_recorded, recorded
+from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -23,13 +23,13 @@ from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.genes import gene_names
 from scgnn_tools.models._graph_cells import Edges, Setup, split, validation_losses
-from scgnn_tools.models._graph_strategy import Strategy, positions
-from scgnn_tools.models._shown import trained
+from scgnn_tools.models._graph_strategy import OF_CONTRAST, Strategy, positions, refuse_of_contrast
 from scgnn_tools.models.untrained import refuse_of_setup, untrained_geneformer
 from scgnn_tools.store import digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_device
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.recorded import is_recorded, record
+from scgnn_tools.train.shown import trained
 from scgnn_tools.train.tasks import Masked
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class ScNetFormer(Checked):
             msg = f"model is a Geneformer, loaded with sgt.fm.load('geneformer', checkpoint=…), or None; got {model!r}."
             raise InputTypeError(msg)
         own = {k: check(k, options.pop(k)) for k, check in OWN.items() if k in options}
+        strategy.refuse_unread(own)
         if model is None:
             model = untrained_geneformer(adata, rng=self._seed, **self._setup.names, **options)
         elif options:
@@ -321,9 +322,12 @@ class ScNetFormer(Checked):
         if not pairs:
             msg = "There is no weight to try: masking= and contrast= are lists of numbers."
             raise InputValueError(msg)
+        if not any(c for _, c in pairs):
+            refuse_of_contrast(options)
         best, rows, start = None, [], seed(rng)
         for m, c in progress(pairs, total=len(pairs), what="choose weights", unit="training"):
-            net = cls(adata, masking=m, contrast=c, rng=start, **options).train(max_epochs, **more)
+            read = options if c else {k: v for k, v in options.items() if k not in OF_CONTRAST}
+            net = cls(adata, masking=m, contrast=c, rng=start, **read).train(max_epochs, **more)
             masked, other = validation_losses(net.model, Setup.of(adata).tokens(net.model, adata), start)
             if best is None or masked < min(r["masked"] for r in rows):
                 best = net

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import _choices
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_FINETUNER
 from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
@@ -27,6 +27,7 @@ from scgnn_tools.train._resume import weights_digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, need_training, several_devices
 from scgnn_tools.train.plans import claim, model_parts
 from scgnn_tools.train.recorded import is_recorded, record, recorded
+from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -96,6 +97,9 @@ class FineTuner(Checked):
         organism: str | None = None,
         rng: RNG = 0,
     ) -> None:
+        if isinstance(adata, NetworkModel) and not isinstance(model, NetworkModel):
+            msg = "FineTuner takes the network first and then the cells: FineTuner(model, adata)."
+            raise InputTypeError(msg)
         if not isinstance(model, NetworkModel):
             msg = f"Only networks are tuned; got {model!r}. Load one with sgt.fm.load('scgpt', checkpoint=…)."
             raise InputValueError(msg)
@@ -103,7 +107,9 @@ class FineTuner(Checked):
         self.adata: AnnData | None = adata
         _choices.choice("task", task, get_args(TaskName))
         _choices.choice("adapt", adapt, get_args(Adapt))
-        _choices.integer("rank", rank)
+        if _choices.integer("rank", rank) != 8 and adapt != "lora":
+            msg = f"rank= is of adapters, and adapt={adapt!r} has none. Leave it out, or pass adapt='lora'."
+            raise InputValueError(msg)
         if task != "classification" and labels_key is not None:
             msg = f"labels_key= names classes, and task={task!r} learns none. Leave it out, or pass task='classification'."
             raise InputValueError(msg)
@@ -151,6 +157,14 @@ class FineTuner(Checked):
             elif self.adapt == "full":
                 self.model.network.requires_grad_(True)
         return task.to(self.model.device)
+
+    def __repr__(self) -> str:
+        what = f"{len(self.classes)} classes" if self.classes else self.task_name
+        state = "not trained" if self.history is None else f"{len(self.history)} epochs"
+        return f"FineTuner({self.model.card.name}, {what}, {self.adapt}, {state})"
+
+    def _repr_html_(self) -> str:
+        return trained(self)
 
     @classmethod
     def setup_anndata(
