@@ -23,7 +23,7 @@ from scgnn_tools.data import Expression, Tokens, length_batches, open_expression
 from scgnn_tools.data.columns import to_columns
 from scgnn_tools.data.organism import of_one_organism
 from scgnn_tools.fm import saves
-from scgnn_tools.fm._asked import ASKED, asked
+from scgnn_tools.fm._asked import ASKED, asked_of_model
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.genes.result import WARN
 from scgnn_tools.store import digest
@@ -87,7 +87,7 @@ class FoundationModel(ABC):
         super().__init_subclass__(**kwargs)
         for name in ASKED:
             if name in vars(cls):
-                setattr(cls, name, asked(vars(cls)[name]))
+                setattr(cls, name, asked_of_model(vars(cls)[name]))
 
     def __init__(self, card: ModelCard, vocabulary: np.ndarray, report: dict[str, str]) -> None:
         self.card = card
@@ -152,7 +152,7 @@ class FoundationModel(ABC):
             synonyms=self.synonyms,
         )
 
-    @asked
+    @asked_of_model
     def tokenize(
         self,
         adata: "AnnData",
@@ -175,7 +175,7 @@ class FoundationModel(ABC):
         values = None if parts[0].values is None else np.concatenate([p.values for p in parts if p.values is not None])
         return Tokens(np.concatenate([p.ids for p in parts]), values, np.concatenate(offsets))
 
-    @asked
+    @asked_of_model
     def embed_cells(
         self,
         adata: "AnnData",
@@ -224,7 +224,7 @@ class FoundationModel(ABC):
             warn(msg)
         return out, positions
 
-    @asked
+    @asked_of_model
     def embed_genes(
         self, adata: "AnnData", *, gene_key: str | None = None, organism: str | None = None, **context: Any
     ) -> Any:
@@ -278,7 +278,7 @@ class FoundationModel(ABC):
 
         return tokens
 
-    @asked
+    @asked_of_model
     def adapt(
         self, adata: "AnnData", *, layer: str | None = None, gene_key: str | None = None, organism: str | None = None
     ) -> "FoundationModel":

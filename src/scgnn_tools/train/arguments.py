@@ -4,27 +4,23 @@ import inspect
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
 
-from scgnn_tools._choices import choice, integer, number, share, without_numpy
-from scgnn_tools._deprecated import old_names
+from scgnn_tools._asked import asked
+from scgnn_tools._choices import choice, integer, number, share
 from scgnn_tools._device import resolve_device
-from scgnn_tools._doors import door
-from scgnn_tools._errors import InputTypeError, InputValueError, warn
-from scgnn_tools._methods import check_options
+from scgnn_tools._errors import InputValueError, warn
 from scgnn_tools._write import as_path
 from scgnn_tools.store import forget
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 Devices = int | list[int] | str
 LAST = "last.safetensors"
@@ -42,54 +38,15 @@ NUMBERS: dict[str, Callable[..., Any]] = {
 """By argument, the check of a number."""
 
 
-def checked(method: Callable[P, R]) -> Callable[P, R]:
-    """Let a method of a class refuse, before any work, what no call of it can have; see :class:`Checked`."""
-    parameters = dict(list(inspect.signature(method).parameters.items())[1:])  # without the object itself
-    named = {n: p for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    places = [n for n, p in named.items() if p.kind is not p.KEYWORD_ONLY]
-    whatever = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    guarded = door(method)
-
-    @wraps(method)
-    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not args:  # of the class and not of an object: Python's own words
-            return method(*args, **kwargs)
-        args, kwargs = (args[0], *map(without_numpy, args[1:])), without_numpy(kwargs)  # type: ignore[assignment]
-        given = {**dict(zip(places, args[1:], strict=False)), **kwargs}
-        owner: Any = args[0]
-        who = owner.__name__ if isinstance(owner, type) else type(owner).__name__
-        who = who if method.__name__ == "__init__" else f"{who}.{method.__name__}()"
-        if not whatever:
-            check_options(who, [n for n in kwargs if n not in old_names(method)], list(named))
-        missing = [n for n, p in named.items() if p.default is p.empty and n not in given]
-        if missing:
-            msg = f"{who} wants {missing[0]}=, which is missing. Pass {', '.join(f'{n}=…' for n in missing)}."
-            raise InputTypeError(msg)
-        for name in (n for n in named if n in given):
-            default, value = named[name].default, given[name]
-            if isinstance(default, bool):
-                choice(name, value, (True, False))
-            elif name in NUMBERS:
-                NUMBERS[name](name, value, or_none=default is None)
-        return guarded(*args, **kwargs)
-
-    return inner
-
-
 class Checked:
-    """A model class: each of its public methods looks at its arguments before any work.
-
-    A name that a method does not have is an error that says which it has, and so is one that is missing. A flag is a flag, the numbers of
-    a training are in their range, and None is for what it has None for unasked. What is of a wrong kind is named where it breaks. Numbers
-    and truth values of numpy become Python's own, which any file can hold.
-    """
+    """A model class: each of its public methods looks at its arguments before any work, also at the numbers of a training."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         for name, value in list(vars(cls).items()):
             method = getattr(value, "__func__", value)  # of a class method
             if inspect.isfunction(method) and (name == "__init__" or not name.startswith("_")):
-                made = checked(method)
+                made = asked(method, NUMBERS)
                 setattr(cls, name, classmethod(made) if isinstance(value, classmethod) else made)
 
 
