@@ -74,7 +74,7 @@ if os.environ.get("LOCAL_RANK", "0") == "0":
         json.dump({k: list(history[k]) for k in history}, file)
 """
 JOBS = {
-    "finetuner": "train.tasks:Classification:loss_of_part",
+    "finetuner": "train.tasks:ClassificationTask:loss_of_part",
     "cgc": "train.pretrain:StreamFeed:loss",
     "integrate": "train.batch_task:BatchTask:loss_of_part",
     "joint": "labels.scgrapht.network:PathwayNetwork:forward",

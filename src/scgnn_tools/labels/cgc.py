@@ -169,7 +169,7 @@ class CGCLabels:
         if fresh and self.pretrain:
             start_from_coexpression(self.model, sp.csr_array(train.expression @ self._to_vocabulary))
             self.model.network.requires_grad_(True)
-            masked = tasks.Masked(self.model.mask_share)
+            masked = tasks.MaskedTask(self.model.mask_share)
             self.history["pretrain"] = fit_task(
                 self.model, masked, tokens, *parts, max_epochs=self.pretrain_epochs, **how
             )
@@ -178,7 +178,7 @@ class CGCLabels:
         some = np.sort(np.random.default_rng(number).permutation(fit)[: tasks.STANDARDISED])
         with torch_random(number):
             vectors = tasks.vectors_before(self.model, tokens, some)
-            self._task = tasks.Classification(vectors, codes, int(labels.max()) + 1, balanced=False)
+            self._task = tasks.ClassificationTask(vectors, codes, int(labels.max()) + 1, balanced=False)
         self._task.to(self.model.device)
         self.model.network.requires_grad_(True)
         self.history["tune"] = fit_task(self.model, self._task, tokens, *parts, max_epochs=self.max_epochs, **how)

@@ -25,7 +25,7 @@ Edges: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class Setup:
+class CellSetup:
     """What ``setup_anndata`` was told: how expression and genes are called, and the column with the tissues."""
 
     names: dict[str, Any]

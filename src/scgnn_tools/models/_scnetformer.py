@@ -22,7 +22,7 @@ from scgnn_tools.data import Tokens, open_expression
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.genes import gene_names
-from scgnn_tools.models._graph_cells import Edges, Setup, split, validation_losses
+from scgnn_tools.models._graph_cells import CellSetup, Edges, split, validation_losses
 from scgnn_tools.models._graph_strategy import OF_CONTRAST, Strategy, positions, refuse_of_contrast
 from scgnn_tools.models.untrained import refuse_of_setup, untrained_geneformer
 from scgnn_tools.store import digest
@@ -30,7 +30,7 @@ from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.recorded import is_recorded, record
 from scgnn_tools.train.shown import trained
-from scgnn_tools.train.tasks import Masked
+from scgnn_tools.train.tasks import MaskedTask
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -111,7 +111,7 @@ class ScNetFormer(Checked):
         rng: RNG = 0,
         **options: Any,
     ) -> None:
-        self._setup, self._seed = Setup.of(adata), seed(rng)
+        self._setup, self._seed = CellSetup.of(adata), seed(rng)
         refuse_of_setup("ScNetFormer", options)
         self.history = pd.DataFrame()
         self.adata: AnnData | None = adata
@@ -255,7 +255,7 @@ class ScNetFormer(Checked):
         self.model.network.requires_grad_(True)
         try:
             self.history = fit_task(
-                self.model, Masked(share), tokens, train, validation, max_epochs=max_epochs, folder=at, resume=resume, **how
+                self.model, MaskedTask(share), tokens, train, validation, max_epochs=max_epochs, folder=at, resume=resume, **how
             )  # fmt: skip
         finally:
             self.model.network.requires_grad_(False)
@@ -328,7 +328,7 @@ class ScNetFormer(Checked):
         for m, c in progress(pairs, total=len(pairs), what="choose weights", unit="training"):
             read = options if c else {k: v for k, v in options.items() if k not in OF_CONTRAST}
             net = cls(adata, masking=m, contrast=c, rng=start, **read).train(max_epochs, **more)
-            masked, other = validation_losses(net.model, Setup.of(adata).tokens(net.model, adata), start)
+            masked, other = validation_losses(net.model, CellSetup.of(adata).tokens(net.model, adata), start)
             if best is None or masked < min(r["masked"] for r in rows):
                 best = net
             rows.append({"masking": m, "contrast": c, "masked": masked, "contrastive": other})
@@ -342,7 +342,7 @@ class ScNetFormer(Checked):
     def get_latent_representation(self, adata: "AnnData | None" = None) -> np.ndarray:
         """Return the vector of each cell, with the graph of its tissue, float32 (n_obs, dim); zeros for a cell without a known gene."""
         other = adata is not None and is_recorded(adata, SETUP_SCNETFORMER)
-        setup = Setup.of(adata) if other else self._setup
+        setup = CellSetup.of(adata) if other else self._setup
         return self.model.embed_tokens(setup.tokens(self.model, need_cells(adata, self.adata)))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
@@ -379,7 +379,7 @@ class ScNetFormer(Checked):
         model = cast("scnetformer.ScNetFormer", found)
         if adata is None:
             out = cls.__new__(cls)
-            out._setup, out._seed, out.adata, out.model, out.history = Setup({}, None), 0, None, model, pd.DataFrame()
+            out._setup, out._seed, out.adata, out.model, out.history = CellSetup({}, None), 0, None, model, pd.DataFrame()
             return out
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)

@@ -145,12 +145,12 @@ class FineTuner(Checked):
             if codes is not None:
                 some = np.random.default_rng(self._seed).permutation(self._cells)[: tasks.STANDARDISED]
                 vectors = tasks.vectors_before(self.model, self.tokens, some)
-                task: tasks.CellTask = tasks.Classification(vectors, codes, len(self.classes))
+                task: tasks.CellTask = tasks.ClassificationTask(vectors, codes, len(self.classes))
             elif self.task_name == "expression":
                 width = self.model.masked_states(self.tokens.select(self._cells[:1]), np.array([1])).shape[1]
-                task = tasks.Expression(width, expression_of(self.model, adata, self._names), self.share)
+                task = tasks.ExpressionTask(width, expression_of(self.model, adata, self._names), self.share)
             else:
-                task = tasks.Masked(self.share)
+                task = tasks.MaskedTask(self.share)
             depth = self.model.default_layer if codes is not None else -1
             if self.adapt == "lora":
                 add_lora(self.model.body(depth), rank=self.rank, alpha=2.0 * self.rank)

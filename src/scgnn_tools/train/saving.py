@@ -84,7 +84,7 @@ def _empty(tuner: "FineTuner", width: int) -> tasks.CellTask:
     """Return a task of the right shape, whose head is filled afterwards."""
     n_classes = len(tuner.classes)
     if tuner.task_name == "classification":
-        return tasks.Classification(np.zeros((2, width), dtype=np.float32), np.arange(n_classes), n_classes)
+        return tasks.ClassificationTask(np.zeros((2, width), dtype=np.float32), np.arange(n_classes), n_classes)
     if tuner.task_name == "expression":
-        return tasks.Expression(width, sp.csr_array(np.ones((1, 1), dtype=np.float32)), tuner.share)
-    return tasks.Masked(tuner.share)
+        return tasks.ExpressionTask(width, sp.csr_array(np.ones((1, 1), dtype=np.float32)), tuner.share)
+    return tasks.MaskedTask(tuner.share)

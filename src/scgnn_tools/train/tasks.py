@@ -63,7 +63,7 @@ class CellTask(Task):
         raise NotImplementedError
 
 
-class Classification(CellTask):
+class ClassificationTask(CellTask):
     """Cross-entropy of the classes of cells.
 
     Parameters
@@ -116,7 +116,7 @@ class Classification(CellTask):
         return float(self.weight.cpu().numpy()[self.codes[cells]].sum())
 
 
-class Expression(CellTask):
+class ExpressionTask(CellTask):
     """Squared error of the log-normalised expression of genes whose values the network does not see.
 
     Parameters
@@ -165,7 +165,7 @@ class Expression(CellTask):
         return sp.csr_array(sp.coo_array(entries, shape=(tokens.n_cells, len(model.vocabulary))))
 
 
-class Masked(CellTask):
+class MaskedTask(CellTask):
     """The model's own pretraining, continued; its head is part of the network."""
 
     predicts = False
@@ -180,5 +180,5 @@ class Masked(CellTask):
 
 
 def vectors_before(model: "NetworkModel", tokens: Tokens, cells: np.ndarray) -> np.ndarray:
-    """Return the vectors of some cells for :class:`Classification`, one cell at a time, float32 (n, dim)."""
+    """Return the vectors of some cells for :class:`ClassificationTask`, one cell at a time, float32 (n, dim)."""
     return np.concatenate([model.cell_vectors(tokens.select(cells[i : i + 1])) for i in range(len(cells))])

@@ -19,7 +19,7 @@ from scgnn_tools.labels.scgrapht.partner import Partner
 from scgnn_tools.labels.scgrapht.slopes import along
 from scgnn_tools.train import FineTuner, weights_digest
 from scgnn_tools.train.arguments import move
-from scgnn_tools.train.tasks import Classification
+from scgnn_tools.train.tasks import ClassificationTask
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -37,7 +37,7 @@ class TunedEncoder(Partner):
     kept_as: ClassVar[str] = "encoder"
 
     def __init__(self, tuner: FineTuner) -> None:
-        if not isinstance(tuner, FineTuner) or not isinstance(tuner.task, Classification) or tuner.history is None:
+        if not isinstance(tuner, FineTuner) or not isinstance(tuner.task, ClassificationTask) or tuner.history is None:
             msg = f"A trained FineTuner(task='classification') is wanted; got {tuner!r}. Make one and call its train()."
             raise InputValueError(msg)
         self.model: NetworkModel = copy.copy(tuner.model)
