@@ -234,10 +234,8 @@ class ScNetFormer(Checked):
         -------
         Itself, trained; the weights that validate best are kept.
         """
-        device, adata = (
-            one_device("ScNetFormer", accelerator, devices, here=self.model.device),
-            need_cells(None, self.adata),
-        )
+        device = one_device("ScNetFormer", accelerator, devices, here=self.model.device)
+        adata = need_cells(None, self.adata)
         move(self.model, device)
         tokens = self._setup.tokens(self.model, adata)
         train, validation = split(self.model, tokens, self._seed)
