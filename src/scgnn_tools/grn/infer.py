@@ -204,11 +204,10 @@ def _plan(
         "gene vectors": digest(inputs.embedding),
         "genes and factors": digest(inputs.genes, tfs),
         "expression": digest(*expression),
-        "times of the cells": digest(_times(method, data, options)),
         "groups": digest(
             *(part for g in by_group for part in (g.name, np.asarray(g.cells)))
         ),  # else trained once, for any groups
-    }
+    } | _times(method, data, options)
 
 
 def _announce(
@@ -280,8 +279,9 @@ def word(option: Any) -> str:
     return digest(option) if isinstance(option, np.ndarray | pd.Series | pd.Index | pd.DataFrame) else repr(option)
 
 
-def _times(method: str, data: Data, options: dict[str, Any]) -> object:
-    """Return the column of ``obs`` that a method which goes by time reads; None if it reads none."""
+def _times(method: str, data: Data, options: dict[str, Any]) -> dict[str, str]:
+    """Return what the column of ``obs`` holds that a method which goes by time reads; nothing if it reads none."""
     column, cells = options.get("pseudotime"), data.inputs.expression
-    read = PREDICTORS[method].timed and isinstance(column, str) and cells is not None and column in cells.obs
-    return cells.obs[column] if read else None  # type: ignore[union-attr]
+    if not PREDICTORS[method].timed or not isinstance(column, str) or cells is None or column not in cells.obs:
+        return {}
+    return {"times of the cells": digest(cells.obs[column])}

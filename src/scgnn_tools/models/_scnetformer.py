@@ -377,7 +377,13 @@ class ScNetFormer(Checked):
         model = cast("scnetformer.ScNetFormer", found)
         if adata is None:
             out = cls.__new__(cls)
-            out._setup, out._seed, out.adata, out.model, out.history = CellSetup({}, None), 0, None, model, pd.DataFrame()
+            out._setup, out._seed, out.adata, out.model, out.history = (
+                CellSetup({}, None),
+                0,
+                None,
+                model,
+                pd.DataFrame(),
+            )
             return out
         if not is_recorded(adata, SETUP_SCNETFORMER):
             cls.setup_anndata(adata)
