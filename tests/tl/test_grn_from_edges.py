@@ -37,6 +37,14 @@ def test_every_tool_takes_it(pbmc68k, adjacencies, tmp_path):
     assert sgt.tl.export_grn(back, tmp_path / "a.graphml", "scenic").exists()
 
 
+def test_groups_that_nobody_asked_for_are_said(pbmc68k, caplog):
+    table = pd.DataFrame({"tf": ["SPI1"] * 2, "target": ["LYZ"] * 2, "score": [0.2, 0.7], "group": ["a", "b"]})
+    with caplog.at_level("INFO", logger="scgnn_tools"):
+        sgt.tl.grn_from_edges(pbmc68k, table)
+    assert "networks of 2 groups (a, b) in its column 'group'; they become one" in caplog.text
+    assert pbmc68k.uns["sgt_grn"]["edges"]["score"].tolist() == [pytest.approx(0.7)]
+
+
 def test_signs_groups_and_weights(pbmc68k):
     table = pd.DataFrame(
         {"source": ["spi1", "SPI1", "IRF8"], "target": ["LYZ", "CST3", "CD74"], "coef_mean": [-0.5, 0.2, 0.0]}
@@ -145,7 +153,6 @@ def test_a_gene_key_is_remembered_by_all(pbmc68k, adjacencies, tmp_path):
         (pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"], "weight": [pd.Timestamp(0)]}), {}, InputValueError, "'weight' holds '1970"),
         ({1: pd.DataFrame({"tf": ["SPI1"], "target": ["LYZ"]}), "1": "trrust"}, {}, InputValueError, "two networks called 1"),
         ({1: "trrust", "1": "trrust"}, {"groupby": "bulk_labels"}, InputValueError, "two networks called 1"),
-        (pd.DataFrame({"tf": ["SPI1"] * 2, "target": ["LYZ"] * 2, "group": ["a", "b"]}), {}, InputValueError, "of 2 groups .a, b.. Pass"),
         ({}, {"groupby": "bulk_labels"}, InputValueError, "table is empty; it is a dict of group -> table"),
     ],
 )  # fmt: skip

@@ -418,12 +418,12 @@ def test_a_second_control_and_guides_are_said(small_screen):
     gene[np.flatnonzero(gene == "non-targeting")[:50]] = "DMSO"
     adata.obs["gene"] = gene
     with pytest.warns(SgtWarning, match=r"50 cells of .* another control \(DMSO\) than 'non-targeting'") as told:
-        sgt.tl.perturb(adata, "gene", control="non-targeting", evaluate=False)
+        sgt.tl.perturb(adata, "gene", query="STAT1", control="non-targeting", evaluate=False)
     assert len(told) == 1
     assert adata.uns["sgt_perturb"]["params"]["n_controls"] == 250
     adata.obs["gene"] = [g if g == "DMSO" else f"{g}g{i % 2}" for i, g in enumerate(gene)]
     with pytest.warns(SgtWarning, match=r"16 perturbations .* look like guides of 8 genes .*which leaks"):
-        sgt.tl.perturb(adata[adata.obs["gene"].str.len() < 12].copy(), "gene", evaluate=False)
+        sgt.tl.perturb(adata[adata.obs["gene"].str.len() < 12].copy(), "gene", query="STAT1g0", evaluate=False)
 
 
 def test_a_gene_may_be_called_as_a_column_of_the_quantiles(small_screen, tmp_path):

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._choices import listed
 from scgnn_tools._errors import GraphError, InputValueError
-from scgnn_tools._log import as_text, printable
+from scgnn_tools._log import as_text, printable, say
 from scgnn_tools._names import safe_names
 from scgnn_tools.graph.edge_table import NAMES, columns_of, is_mode, labels_of, modes_of, tidied
 from scgnn_tools.graph.prior import check_edges
@@ -60,7 +60,7 @@ def imported(
         tables = given_networks(table, **how)
         one = as_one(tables)
         if groupby is None:
-            _refuse_groups(one)
+            _say_groups(one)
         called, edges = ", ".join(tables), in_one_form(one, groupby)
     to_symbol = ToSymbols(names, organism)
     column = pd.Series(np.arange(len(names)), index=to_symbol(names))
@@ -87,15 +87,14 @@ def imported(
     return out[[*first, *out.columns.drop(first)]], called, int((~there).sum())
 
 
-def _refuse_groups(table: pd.DataFrame) -> None:
-    """Refuse a table with networks of several groups where none were asked for: of an edge of two groups one row would be left."""
+def _say_groups(table: pd.DataFrame) -> None:
+    """Say that a table has networks of several groups where none were asked for: of an edge of two groups one row is left."""
     groups = [] if list(table.columns).count("group") != 1 else sorted({str(g) for g in table["group"].dropna()})
     if len(groups) > 1:
-        msg = (
-            f"The table has a column 'group' with networks of {len(groups)} groups ({listed(groups[:5])}). Pass groupby=, the column of "
-            "obs that has them, or a table without that column."
+        say(
+            f"grn_from_edges: the table has networks of {len(groups)} groups ({listed(groups[:5])}) in its column 'group'; they become "
+            "one, with the best row of each edge. Pass groupby=, the column of obs that has them, to keep them apart"
         )
-        raise InputValueError(msg)
 
 
 def in_one_form(table: pd.DataFrame, groupby: str | None = None) -> pd.DataFrame:
