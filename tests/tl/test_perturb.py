@@ -423,7 +423,9 @@ def test_a_second_control_and_guides_are_said(small_screen):
     assert adata.uns["sgt_perturb"]["params"]["n_controls"] == 250
     adata.obs["gene"] = [g if g == "DMSO" else f"{g}g{i % 2}" for i, g in enumerate(gene)]
     with pytest.warns(SgtWarning, match=r"16 perturbations .* look like guides of 8 genes .*which leaks"):
-        sgt.tl.perturb(adata[adata.obs["gene"].str.len() < 12].copy(), "gene", query="STAT1g0", evaluate=False)
+        sgt.tl.perturb(
+            adata[adata.obs["gene"].str.len() < 12].copy(), "gene", query="STAT1g0", method="mean", evaluate=False
+        )
 
 
 def test_a_gene_may_be_called_as_a_column_of_the_quantiles(small_screen, tmp_path):
