@@ -11,7 +11,6 @@ import pandas as pd
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP
 from scgnn_tools._methods import check_options
-from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, load
@@ -21,7 +20,7 @@ from scgnn_tools.models.untrained import refuse_of_setup, untrained_cgc
 from scgnn_tools.train import handed_back
 from scgnn_tools.train.arguments import Checked, Devices, given_or_temporary, move, need_cells, several_devices
 from scgnn_tools.train.corpus import Corpus
-from scgnn_tools.train.recorded import is_recorded, record, recorded
+from scgnn_tools.train.recorded import is_recorded, recorded, set_up
 from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
@@ -116,12 +115,7 @@ class CGC(Checked):
         ``adata.uns["sgt"]["setup_cgc"]``
             dict of what was given.
         """
-        from scgnn_tools.data import open_expression
-        from scgnn_tools.genes import gene_names
-
-        open_expression(only_anndata(adata), layer=layer)
-        gene_names(adata.var, gene_key=gene_key)
-        record(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
+        set_up(adata, SETUP, layer=layer, gene_key=gene_key, organism=organism)
 
     def train(
         self,

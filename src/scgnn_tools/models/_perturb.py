@@ -20,16 +20,14 @@ from scgnn_tools._log import printable
 from scgnn_tools._methods import check_options
 from scgnn_tools._modality import modality, only_anndata
 from scgnn_tools._random import RNG, seed
-from scgnn_tools.data import open_expression
 from scgnn_tools.data.conditions import condition_name, find_control
-from scgnn_tools.genes import gene_names
 from scgnn_tools.perturbation import METHODS
 from scgnn_tools.perturbation.cells import drawn_controls, predicted_cells
 from scgnn_tools.perturbation.collect import collect
 from scgnn_tools.perturbation.run import check, predict, unrelated
 from scgnn_tools.perturbation.said import warn_unknown
 from scgnn_tools.train.arguments import MOVED, Checked, Devices, need_training, one_device, refuse_of_train
-from scgnn_tools.train.recorded import record, recorded
+from scgnn_tools.train.recorded import recorded, set_up
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -170,17 +168,12 @@ class Perturb(Checked):
         ``adata.uns["sgt"]["setup_perturb"]``
             dict of what was given.
         """
-        columns = {"batch_key": batch_key, "cell_type_key": cell_type_key, "dose_key": dose_key}
         conditions = column_of(only_anndata(adata).obs, perturbation_key, "perturbation_key")
         if control != "auto":
             find_control(conditions.dropna(), control)
-        for name, key in columns.items():
-            if key is not None:
-                column_of(adata.obs, key, name)
-        open_expression(adata, layer=layer)
-        gene_names(adata.var, gene_key=gene_key)
-        told = {"perturbation_key": perturbation_key, "control": control, "layer": layer, "gene_key": gene_key}
-        record(adata, SETUP_PERTURB, **told, **columns)
+        columns = {"batch_key": batch_key, "cell_type_key": cell_type_key, "dose_key": dose_key}
+        told: dict[str, Any] = {"perturbation_key": perturbation_key, "control": control}
+        set_up(adata, SETUP_PERTURB, layer=layer, gene_key=gene_key, columns=columns, **told)
 
     def __repr__(self) -> str:
         n = len(self._cells.conditions)

@@ -9,26 +9,23 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import choice, integer, number
-from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_SCNETFORMER
 from scgnn_tools._log import say
 from scgnn_tools._methods import check_options
-from scgnn_tools._modality import only_anndata
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools._write import as_path
-from scgnn_tools.data import Tokens, open_expression
+from scgnn_tools.data import Tokens
 from scgnn_tools.fm import load, scnetformer
 from scgnn_tools.fm.geneformer import Geneformer
-from scgnn_tools.genes import gene_names
 from scgnn_tools.models._graph_cells import CellSetup, Edges, split, validation_losses
 from scgnn_tools.models._graph_strategy import OF_CONTRAST, Strategy, positions, refuse_of_contrast
 from scgnn_tools.models.untrained import refuse_of_setup, untrained_geneformer
 from scgnn_tools.store import digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, one_device
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
-from scgnn_tools.train.recorded import is_recorded, record
+from scgnn_tools.train.recorded import is_recorded, set_up
 from scgnn_tools.train.shown import trained
 from scgnn_tools.train.tasks import MaskedTask
 
@@ -174,11 +171,16 @@ class ScNetFormer(Checked):
         ``adata.uns["sgt"]["setup_scnetformer"]``
             dict of what was given.
         """
-        open_expression(only_anndata(adata), layer=layer, every_feature=True)
-        gene_names(adata.var, gene_key=gene_key)
-        if tissue_key is not None:
-            column_of(adata.obs, tissue_key, "tissue_key")
-        record(adata, SETUP_SCNETFORMER, layer=layer, gene_key=gene_key, organism=organism, tissue_key=tissue_key)
+        columns = {"tissue_key": tissue_key}
+        set_up(
+            adata,
+            SETUP_SCNETFORMER,
+            layer=layer,
+            gene_key=gene_key,
+            columns=columns,
+            every_feature=True,
+            organism=organism,
+        )
 
     def train(
         self,

@@ -9,16 +9,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scgnn_tools import _choices
-from scgnn_tools._columns import column_of
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._keys import SETUP_FINETUNER
 from scgnn_tools._log import say
 from scgnn_tools._modality import only_anndata
 from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools._write import as_path
-from scgnn_tools.data import open_expression
 from scgnn_tools.fm import NetworkModel
-from scgnn_tools.genes import gene_names
 from scgnn_tools.nn.lora import add_lora
 from scgnn_tools.store import digest
 from scgnn_tools.train import saving, tasks
@@ -26,7 +23,7 @@ from scgnn_tools.train._inputs import classes_of, expression_of, split
 from scgnn_tools.train._resume import weights_digest
 from scgnn_tools.train.arguments import Checked, Devices, move, need_cells, need_training, several_devices
 from scgnn_tools.train.plans import claim, model_parts
-from scgnn_tools.train.recorded import is_recorded, record, recorded
+from scgnn_tools.train.recorded import is_recorded, recorded, set_up
 from scgnn_tools.train.shown import trained
 
 if TYPE_CHECKING:
@@ -34,6 +31,8 @@ if TYPE_CHECKING:
 
 TaskName = Literal["classification", "expression", "masked"]
 Adapt = Literal["lora", "full", "head"]
+RANK = 8
+"""Of the adapters, unasked."""
 
 
 class FineTuner(Checked):
@@ -90,7 +89,7 @@ class FineTuner(Checked):
         task: TaskName = "classification",
         labels_key: str | None = None,
         adapt: Adapt = "lora",
-        rank: int = 8,
+        rank: int = RANK,
         share: float | None = None,
         layer: str | None = None,
         gene_key: str | None = None,
@@ -107,7 +106,7 @@ class FineTuner(Checked):
         self.adata: AnnData | None = adata
         _choices.choice("task", task, get_args(TaskName))
         _choices.choice("adapt", adapt, get_args(Adapt))
-        if _choices.integer("rank", rank) != 8 and adapt != "lora":
+        if _choices.integer("rank", rank) != RANK and adapt != "lora":
             msg = f"rank= is of adapters, and adapt={adapt!r} has none. Leave it out, or pass adapt='lora'."
             raise InputValueError(msg)
         if task != "classification" and labels_key is not None:
@@ -192,11 +191,16 @@ class FineTuner(Checked):
         ``adata.uns["sgt"]["setup_finetuner"]``
             dict of what was given.
         """
-        open_expression(only_anndata(adata), layer=layer, every_feature=True)
-        gene_names(adata.var, gene_key=gene_key)
-        if labels_key is not None:
-            column_of(adata.obs, labels_key, "labels_key")
-        record(adata, SETUP_FINETUNER, labels_key=labels_key, layer=layer, gene_key=gene_key, organism=organism)
+        columns = {"labels_key": labels_key}
+        set_up(
+            adata,
+            SETUP_FINETUNER,
+            layer=layer,
+            gene_key=gene_key,
+            columns=columns,
+            every_feature=True,
+            organism=organism,
+        )
 
     @property
     def reading(self) -> dict[str, Any]:
