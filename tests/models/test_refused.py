@@ -199,6 +199,12 @@ def test_options_of_a_new_network_are_checked(adata, given, says):
         CGC(adata, min_cells=1, **SIZES, **given)
 
 
+@pytest.mark.parametrize("standardised", [True, False])
+def test_bins_are_predicted_as_they_are_on_request(adata, standardised):
+    CGC.setup_anndata(adata)
+    assert CGC(adata, min_cells=1, standardised=standardised, **SIZES).model.sizes.standardised is standardised
+
+
 def test_cgc_trains_on_networks_of_cgc_alone(adata):
     CGC.setup_anndata(adata)
     for wrong in (sgt.fm.load("cgc-mini"), "cgc", 3):

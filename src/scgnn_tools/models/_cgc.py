@@ -48,8 +48,8 @@ class CGC(Checked):
         Sizes of a new network: ``dim``, ``heads``, ``hidden``, ``n_layers``, ``n_graph_layers``, ``dropout``, ``max_length``; the
         published ones by default: 512 wide, 12 blocks, 1,201 tokens, for GPUs. ``variant``: "repo", the network of the published code, or
         "paper", that of the text. ``thinning``: "strongest", "random" or None (all) of a crowded cell's co-expression edges.
-        ``coexpression``: "auto" or the path of a table of edges; ``text``: that of text features of genes;
-        ``assets``: those of the other edges.
+        ``standardised``: True, or False for bins that are predicted as they are, as published. ``coexpression``: "auto" or the path of a
+        table of edges; ``text``: that of text features of genes; ``assets``: those of the other edges.
 
     Attributes
     ----------

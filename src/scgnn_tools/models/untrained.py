@@ -42,10 +42,11 @@ SIZES: dict[str, Callable[..., Any]] = {
     "dropout": partial(number, least=0, below=1),
     "cls_value": number,
     "eps": partial(number, above=0),
+    "standardised": partial(choice, choices=(True, False)),
 }
 """By option of a network, the check of its value; the network itself checks the others."""
 FOLLOWS = {
-    "n_tokens", "n_text", "n_special", "pad_id", "cls_id", "mask_id", "eos_id", "standardised", "graph", "text", "medians", "mapping",
+    "n_tokens", "n_text", "n_special", "pad_id", "cls_id", "mask_id", "eos_id", "graph", "text", "medians", "mapping",
 }  # fmt: skip
 """What follows from the cells and the files, and is no option."""
 OF_SETUP = ("layer", "gene_key", "organism")
