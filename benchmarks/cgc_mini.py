@@ -34,7 +34,7 @@ def random_weights(model: CGCMini) -> CGCMini:
     """Return the model with random numbers in the place of its trained vectors, of the same size."""
     trained = model._stored.any(axis=1)
     drawn = np.random.default_rng(0).normal(size=model._stored.shape) * model._stored[trained].std()
-    return model._changed(vectors=drawn * trained[:, None])
+    return model.changed(vectors=drawn * trained[:, None])
 
 
 def scvi_vectors(adata: ad.AnnData, epochs: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import anndata as ad
 import numpy as np
@@ -26,6 +27,7 @@ import torch
 import scgnn_tools as sgt
 from benchmarks import checkpoints
 from scgnn_tools.data import Tokens
+from scgnn_tools.fm import NetworkModel
 from scgnn_tools.fm.estimate import encoder_flops, matmul_rate
 
 SHAPES = {  # published shapes: model, checkpoint, operations of a forward pass over lengths
@@ -163,7 +165,8 @@ def ours(model: sgt.fm.FoundationModel, n_layers: int) -> Variant:
 def measure(name: str, adata: ad.AnnData, args: argparse.Namespace, folder: Path) -> list[dict]:
     registered, write, (n_layers, dim, hidden) = SHAPES[name]
     checkpoint = write(folder / name)
-    model = sgt.fm.load(registered, checkpoint=checkpoint, device=args.device, precision=args.precision)
+    loaded = sgt.fm.load(registered, checkpoint=checkpoint, device=args.device, precision=args.precision)
+    model = cast("NetworkModel", loaded)
     tokens = model.tokenize(adata)
     variants = [ours(model, n_layers - (registered == "geneformer"))]
     if registered == "scgpt" and args.official is not None:

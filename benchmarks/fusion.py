@@ -10,6 +10,7 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import torch
 import scgnn_tools as sgt
 from benchmarks.shifts import labelled
 from scgnn_tools.labels import Cells, label_method
+from scgnn_tools.labels.scgrapht.method import ScGraPhT
 from scgnn_tools.splits import split_cells
 
 SETS = ["pbmc3k", "zheng_sorted_ref", "baron_mouse", "kang_ifnb"]
@@ -43,7 +45,7 @@ def scored(cells: Cells, codes: np.ndarray, share: float, draw: int, lams: list[
         return sgt.metrics.annotation(codes[test], scores.argmax(axis=1))["macro_f1"]
 
     for lam in lams:
-        method = label_method("scgrapht", lam=lam).fit(*sides, rng=draw)
+        method = cast("ScGraPhT", label_method("scgrapht", lam=lam).fit(*sides, rng=draw))
         if lam == lams[0]:
             out |= {"graph": right(method.graph_scores(asked)), "experts": right(method.other_scores(asked))}
         out |= {lam: right(method.scores(asked)), f"λ {lam}": method.lam}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anndata as ad
 import numpy as np
@@ -26,6 +26,7 @@ import scgnn_tools as sgt
 from benchmarks import checkpoints
 from benchmarks.tasks import Steps
 from benchmarks.tasks import rows as task_rows
+from scgnn_tools.fm import NetworkModel
 from scgnn_tools.fm.estimate import matmul_rate
 from scgnn_tools.nn import Propagation, Segments, symmetric_normalized
 from scgnn_tools.nn.attention import BACKENDS, attention
@@ -155,7 +156,7 @@ def models(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
     for shape in sizes.shapes:
         with tempfile.TemporaryDirectory() as folder:
             path = shape.write(Path(folder) / "model")
-            model = sgt.fm.load(shape.name, checkpoint=path, device=device)
+            model = cast("NetworkModel", sgt.fm.load(shape.name, checkpoint=path, device=device))
             adata = cells_like(np.asarray(model.vocabulary), shape.cells, sizes.genes_a_cell)
             model.embed_cells(adata[: sizes.compared].copy())  # kernels are chosen, compiled and loaded
             with Clock(device) as tokenising:
@@ -225,7 +226,8 @@ def tuning(sizes: Sizes, device: torch.device, rate: float) -> Iterator[Row]:
     """Cells a second of an epoch of masked tuning with adapters."""
     shape = sizes.shapes[0]
     with tempfile.TemporaryDirectory() as folder:
-        model = sgt.fm.load(shape.name, checkpoint=shape.write(Path(folder) / "model"), device=device)
+        path = shape.write(Path(folder) / "model")
+        model = cast("NetworkModel", sgt.fm.load(shape.name, checkpoint=path, device=device))
         adata = cells_like(np.asarray(model.vocabulary), sizes.tuned, sizes.genes_a_cell)
         sgt.models.FineTuner(model, adata[:16].copy(), task="masked").train(max_epochs=1)  # kernels are loaded
         for adapt in ("lora", "full"):

@@ -50,7 +50,7 @@ def score_sample(data: Path, network: str, n_runs: int) -> list[dict]:
         for name, test in tests:
             scores = {m: np.mean([f.score(test) for f in runs], axis=0) for m, runs in fitted.items()}
             scores["joined"] = scores["sgt, without cells"] + log_ratio(cells, train, test)
-            scores["pcc"] = sgt.models.link_predictor("pcc").fit(expression=cells).score(test)
+            scores["pcc"] = sgt.models.link_predictor("pcc").fit(train, expression=cells).score(test)
             for method, score in scores.items():
                 m = sgt.metrics.grn(test["label"], np.nan_to_num(score), test["tf"])
                 rows.append(

@@ -42,7 +42,7 @@ def grnboost2(side: CellSide, tfs: np.ndarray, symbols: np.ndarray) -> pd.DataFr
     drawn = np.sort(np.random.default_rng(0).permutation(side.x.shape[0])[:CELLS])
     cells = ad.AnnData(sp.csr_matrix(side.x[drawn]), var=pd.DataFrame(index=symbols))
     pairs = pd.DataFrame({"tf": np.repeat(tfs, len(targets)), "target": np.tile(targets, len(tfs))})
-    score = sgt.models.link_predictor("grnboost2", tfs=list(tfs), rng=0).fit(expression=cells).score(pairs)
+    score = sgt.models.link_predictor("grnboost2", tfs=list(tfs), rng=0).fit(pairs, expression=cells).score(pairs)
     net = pairs.rename(columns={"tf": "source"}).assign(score=score)
     net = net[(net["source"] != net["target"]) & (net["score"] > 0)].sort_values("score", ascending=False)
     return net.groupby("source").head(REGULON)[["source", "target"]].assign(weight=1.0)

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,9 @@ import torch
 import scgnn_tools as sgt
 from benchmarks import checkpoints
 from benchmarks.ablations._folds import Fold, folds
-from scgnn_tools.labels import METHODS, label_method
+from scgnn_tools.labels import METHODS, LabelMethod, label_method
 from scgnn_tools.labels.pca import column_variance
+from scgnn_tools.labels.scbignn.method import ScBiGNN
 from scgnn_tools.labels.scgrapht.options import JOINT_EPOCHS
 from scgnn_tools.labels.scgrapht.tuned import as_anndata
 from scgnn_tools.splits import split_cells
@@ -39,7 +41,7 @@ scBiGNN on Zhengsorted (20,000 cells, five folds): p 86.7, q 86.0 (accuracy). He
 Joint training (JT) is of a small scGPT with random weights here, of two layers over 1,000 genes: the paper's is the pretrained one."""
 GRAPH = {"method": "scgrapht", "protocol": "paper", "logits": "vectors"}
 CELLS = {"method": "scbignn", "protocol": "paper"}
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "scGraPhT, paper, P2 GO": {**GRAPH, "scheme": "GO"},
     "scGraPhT, paper, P2 EO": {**GRAPH, "scheme": "EO"},
     "scGraPhT, paper, P2 EL": {**GRAPH, "scheme": "EL"},
@@ -79,7 +81,7 @@ def tuned(fold: Fold, rng: int, device: str) -> FineTuner:
     return FineTuner(model, cells, labels_key="class", adapt="full", rng=rng).train(10, lr=1e-3)
 
 
-def fitted(fold: Fold, rng: int, *, method: str, see: bool, **options: object) -> tuple[object, float]:
+def fitted(fold: Fold, rng: int, *, method: str, see: bool, **options: Any) -> tuple[LabelMethod, float]:
     start = time.process_time()
     if options.get("scheme") == "JT":
         options["encoder"] = tuned(fold, rng, options["device"])
@@ -115,7 +117,7 @@ def results(parts: list[Fold], rows: dict[str, dict], share: float, done: set[tu
             method, seconds = fitted(fold, i, see=see, **row, **(epochs(row, share) if theirs else {}))
             each = {"": method.scores(fold.test)}
             if theirs and row["method"] == "scbignn":
-                each = {f": {k}": v for k, v in zip(("q", "p"), method.both(fold.test), strict=True)}
+                each = {f": {k}": v for k, v in zip(("q", "p"), cast("ScBiGNN", method).both(fold.test), strict=True)}
             for which, scores in each.items():
                 m = sgt.metrics.annotation(fold.y_test, scores.argmax(axis=1))
                 figures = {"accuracy": m["accuracy"], "macro-F1": m["macro_f1"], "CPU seconds": seconds}

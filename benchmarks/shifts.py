@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import anndata as ad
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 
 import scgnn_tools as sgt
 from benchmarks._cells import BLOOD, ISLET, OF_68K, OF_KANG, cells_of, named, read, references_and_query
-from scgnn_tools.labels import METHODS, Cells, label_method
+from scgnn_tools.labels import METHODS, Cells, Ensemble, label_method
 from scgnn_tools.splits import split_cells
 
 
@@ -115,7 +116,7 @@ def scores(task: Task, run: int, baselines: list[str]) -> dict[str, float]:
     def right(s: np.ndarray) -> float:
         return sgt.metrics.annotation(truth, present[s.argmax(axis=1)])["macro_f1"]
 
-    auto = label_method("auto").fit(*sides, rng=run)
+    auto = cast("Ensemble", label_method("auto").fit(*sides, rng=run))
     mixed, agreement = auto.consensus(asked)
     out = {"auto": right(mixed)} | {name: right(s) for name, s in auto.part_scores(asked).items()}
     for name in baselines:

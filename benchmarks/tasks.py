@@ -63,9 +63,9 @@ def fitted(kind: str, name: str, of: Steps, device: torch.device, **options: Any
             path = write(Path(folder) / "m", list(genes), n_layers=of.n_layers, dim=of.dim, n_heads=of.heads)
             model = sgt.fm.load(name, checkpoint=path, device=device)
             x = _values(rng, n * 10 // 9, len(genes), share=0.999)
-            method = integration_method(name, model=model, **how)
-            method.fit(Batches(np.zeros((x.shape[0], 2)), np.arange(x.shape[0]) % 2, x, genes), rng=0)
-        return method, n
+            integration = integration_method(name, model=model, **how)
+            integration.fit(Batches(np.zeros((x.shape[0], 2)), np.arange(x.shape[0]) % 2, x, genes), rng=0)
+        return integration, n
     how |= {"preset": "paper", "dim": of.dim, "n_layers": of.n_layers}
     targets = [(g,) for g in genes[:10]]
     known = relations(targets, [])

@@ -189,8 +189,8 @@ def foreign_queries(data: Path) -> Iterator[tuple[str, ad.AnnData, np.ndarray]]:
     kang = read(data, "kang_ifnb")
     blood = {f"kang {c}": kang[(kang.obs["condition"] == c).to_numpy()].copy() for c in ("control", "stimulated")}
     blood |= {n: read(data, f"corpus/{n}") for n in ("pbmc_frozen_donorA", "pbmc_10x_3chem", "pbmc1000_pisces")}
-    others = {"mouse pancreas": "baron_mouse", "human islets": "xin_pancreas_subset_log", "cancer lines": "sc_mixology"}
-    others = {name: read(data, of) for name, of in others.items()}
+    files = {"mouse pancreas": "baron_mouse", "human islets": "xin_pancreas_subset_log", "cancer lines": "sc_mixology"}
+    others = {name: read(data, of) for name, of in files.items()}
     brain = read(data, "corpus/mouse_10x_10k_1000genes")[::10].copy()
     others |= {"mouse brain": brain, "mouse brain, 133 genes": brain[:, panel(brain)].copy()}
     for name, query in blood.items():
