@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST = OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest -n 2
 
-.PHONY: demo test test-slow fuzz lint docs bench dist check-install clean
+.PHONY: demo test test-slow tutorials fuzz lint docs bench dist check-install clean
 
 demo: $(VENV)/.package
 	$(BIN)/sgt demo
@@ -17,7 +17,11 @@ test: $(VENV)/.test
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.test
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not tutorial"
+
+# Runs every notebook of tutorials/ from top to bottom
+tutorials: $(VENV)/.test
+	$(PYTEST) -m tutorial
 
 # Damaged files for every reader of files, others each time unless FUZZ_SEED is given; a case that fails is printed with the line that
 # reads it again

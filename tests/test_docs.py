@@ -47,6 +47,7 @@ def test_a_tutorial_shows_no_path_of_the_machine_that_ran_it(notebook):
 
 
 @pytest.mark.slow
+@pytest.mark.tutorial
 @pytest.mark.parametrize("notebook", sorted((ROOT / "tutorials").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_the_tutorial_runs(notebook, tmp_path, request):
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
