@@ -78,6 +78,26 @@ def test_weights_are_one_number_an_edge(field, shape):
     assert from_pyg(data).obsp["pyg"].toarray().tolist() == [[0, 0.5, 3], [0, 0, 2], [0, 0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (Data(num_nodes=3), r"There is no edge_index; seen: num_nodes\. Pass edges as edge_index"),
+        (Data(edge_index=torch.tensor([[0], [2]]), num_nodes=2), r"an edge to node 2, of 2 nodes, 0 to 1\."),
+        (Data(edge_index=torch.tensor([[-1], [0]]), num_nodes=2), r"an edge from node -1, of 2 nodes, 0 to 1\."),
+    ],
+    ids=["none", "above", "below"],
+)
+def test_edges_are_pairs_of_nodes(data, match):
+    with pytest.raises(GraphError, match=match):
+        from_pyg(data)
+
+
+def test_a_weight_that_float32_cannot_hold_is_refused(adata):
+    adata.obsp["large"] = sp.csr_matrix(([1e300], ([0], [1])), shape=(adata.n_obs, adata.n_obs))
+    with pytest.raises(GraphError, match=r"obsp\['large'\] holds weights that are no numbers in float32"):
+        to_pyg(adata, obsp="large")
+
+
 def test_edge_weight_goes_before_edge_attr():
     data = Data(
         edge_index=torch.tensor([[0], [1]]), num_nodes=2, edge_weight=torch.ones(1) * 4, edge_attr=torch.ones(1, 7)

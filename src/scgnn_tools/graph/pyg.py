@@ -65,7 +65,7 @@ def to_pyg(
     Raises
     ------
     GraphError
-        If no graph is asked for, or one holds weights that are not finite.
+        If no graph is asked for, or one holds weights that are not finite in float32.
     MissingKeyError
         If a key is not there.
     InputTypeError
@@ -98,8 +98,8 @@ def to_pyg(
     for kind, where, keys in ((CELL, "obsp", cells), (GENE, "varp", genes)):
         for key in keys:
             matrix = as_csr(_get(adata, where, key))
-            if not np.isfinite(matrix.data).all():
-                msg = f"{where}[{printable(key)!r}] holds weights that are not finite. Make the graph again."
+            if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
+                msg = f"{where}[{printable(key)!r}] holds weights that are no numbers in float32. Make the graph again."
                 raise GraphError(msg)
             _edges(out if one else out[kind, key, kind], matrix)
     if expression:
@@ -145,7 +145,8 @@ def from_pyg(
     Raises
     ------
     GraphError
-        If there are other nodes, or edges between others than these; if weights or ``y`` are not one number an edge or a cell.
+        If there are other nodes, or edges between others than these; if there is no ``edge_index``, or it holds what is no node; if
+        weights or ``y`` are not one number an edge or a cell.
 
     Examples
     --------
@@ -240,7 +241,15 @@ def _edges(out: Any, matrix: sp.csr_array) -> None:
 
 
 def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
+    if edges.get("edge_index") is None:
+        msg = f"There is no edge_index; seen: {', '.join(map(str, edges.keys())) or 'nothing'}. Pass edges as edge_index, (2, n_edges)."
+        raise GraphError(msg)
     row, column = edges["edge_index"].cpu().numpy()
+    for at, n, end in ((row, shape[0], "from"), (column, shape[1], "to")):
+        if len(at) and not 0 <= at.min() <= at.max() < n:
+            wrong = at[(at < 0) | (at >= n)][0]
+            msg = f"edge_index holds an edge {end} node {wrong}, of {n:,} nodes, 0 to {n - 1}. Set num_nodes or make the edges again."
+            raise GraphError(msg)
     field = "edge_attr" if edges.get("edge_weight") is None else "edge_weight"
     given = edges.get(field)
     values = np.ones(len(row), dtype=np.float32) if given is None else _one_each(given, field, len(row), "edge")
