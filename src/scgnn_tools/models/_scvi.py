@@ -1,8 +1,9 @@
 """The one adapter to scvi-tools: what ``setup_anndata`` registers, kept as plain data, and new objects checked against it.
 
-scvi-tools keeps the object itself in its store of managers; here only the registry is kept, by the ``_scvi_uuid`` that scvi-tools
-writes, so that a set-up object can be freed. All that models read later goes through :func:`transfer`, which lays an object out over
-the registered genes (any order, missing ones zero) and lets scvi-tools check it; the object itself is not touched.
+scvi-tools keeps the object itself in its store of managers; here only the registry is kept, so that a set-up object can be freed. It
+goes by the ``_scvi_manager_uuid`` that scvi-tools writes at every set-up: a copy that is set up again is told from its original. All
+that models read later goes through :func:`transfer`, which lays an object out over the registered genes (any order, missing ones zero)
+and lets scvi-tools check it; the object itself is not touched.
 """
 
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
@@ -68,7 +70,14 @@ class Setup:
         return asdict(self)
 
 
-_SETUPS: dict[tuple[str, str], Setup] = {}
+MARK = "_scvi_manager_uuid"
+"""Of ``uns``: another one after each set-up; a copy has that of its original until it is set up itself."""
+
+_SETUPS: dict[str, dict[str, Setup]] = {}
+"""By mark and model: all that the object was set up for."""
+
+_OBJECTS: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""By mark, the objects themselves, as long as somebody has them."""
 
 
 def setup(
@@ -108,6 +117,7 @@ def setup(
         if batch_key not in rna.obs:
             rna.obs[batch_key] = batch.astype(str).astype("category")
     rna.obs[SETUP_LABELS] = pd.Categorical(np.where(labels == "", unlabeled_category, labels))
+    known = _known(adata)
     counts = expression.kind.kind == "counts"
     manager = _manager(model, at, unlabeled_category, batch_key, modality, counts=counts)
     with _quiet():
@@ -127,19 +137,28 @@ def setup(
         modality=modality,
         scvi_version=str(manager.registry["scvi_version"]),
     )
-    _SETUPS[model, str(adata.uns["_scvi_uuid"])] = found
+    found = known[model] if known.get(model) == found else found  # of many set-ups the genes are kept once
+    mark = str(adata.uns[MARK])
+    _SETUPS[mark], _OBJECTS[mark] = {**known, model: found}, adata
     return found
 
 
 def find(adata: "AnnData | MuData", model: str) -> Setup:
     """Return what was registered for an object, or for the one that it is a copy or a part of."""
-    uns = adata.uns if is_mudata(adata) else only_anndata(adata).uns
-    found = _SETUPS.get((model, str(uns.get("_scvi_uuid"))))
+    found = _known(adata if is_mudata(adata) else only_anndata(adata)).get(model)
     if found is None:
         kind = "mudata" if is_mudata(adata) else "anndata"
         msg = f"This object is not set up for {model} in this Python process. Call sgt.models.{model}.setup_{kind}(…) first."
         raise MissingKeyError(msg)
     return found
+
+
+def _known(adata: "AnnData | MuData") -> dict[str, Setup]:
+    """Return by model what was registered for an object."""
+    mark = str(adata.uns.get(MARK))
+    if mark not in _SETUPS:  # a model of scvi-tools has set the object up since, and written its own
+        mark = next((m for m, one in reversed(list(_OBJECTS.items())) if one is adata), "")
+    return _SETUPS.get(mark, {})
 
 
 def of_modality(adata: "AnnData | MuData", modality: str | None) -> "AnnData":
