@@ -220,3 +220,17 @@ def test_only_models_of_the_same_genes_are_stable_together(adata):
     for others in (["a"], model, [object()]):
         with pytest.raises(SgtError, match=r"others is a list of trained ScBiGNN"):
             model.gene_graph(others=others)
+
+
+@pytest.mark.parametrize("cls", [ScGraPhT, ScBiGNN])
+def test_a_refused_training_leaves_a_loaded_model_as_it_was(adata, cls, tmp_path):
+    cls.setup_anndata(adata, labels_key="cell_type")
+    first = cls(adata, use_rep="X_own", **({} if cls is ScGraPhT else {"iterations": 1}))
+    first.train(max_epochs=2, accelerator="cpu", folder=tmp_path / "run").save(tmp_path / "m")
+    some = adata[adata.obs["cell_type"].isin(["NK", "T"])].copy()
+    model = cls.load(tmp_path / "m", some, device="cpu")
+    before = model.predict()
+    with pytest.raises(SgtError):
+        model.train(max_epochs=2, accelerator="cpu", folder=tmp_path / "run")
+    assert list(model.classes) == ["B", "NK", "T"]
+    assert (model.predict() == before).all()

@@ -207,15 +207,19 @@ class CellLabelModel(ScviSetup):
             names = ", ".join(printable(c) for c in self._known[present]) or "no class"
             msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._reader.setup.labels_key!r}] holds {names}."
             raise LabelError(msg)
-        self.classes, codes = self._known[present], np.searchsorted(present, codes)
-        train, validation = split(labelled, codes, batch, self.classes, train_size=share, seed=self._seed)
+        classes, codes = self._known[present], np.searchsorted(present, codes)
+        train, validation = split(labelled, codes, batch, classes, train_size=share, seed=self._seed)
         fitted: Any = label_method(self.method, **{**options, "device": str(device), "checkpoint": checkpoint})
         rest = cells.take(np.setdiff1d(np.arange(len(cells)), labelled)) if transductive else None
         held_out = cells.take(validation)
         fitted.fit(cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed)
-        self._fitted, self.history = fitted, fitted.history
-        self._validation = validation
-        self._temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
+        temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
+        self._fitted, self.history, self.classes = (
+            fitted,
+            fitted.history,
+            classes,
+        )  # all at once: a refused training changes nothing
+        self._validation, self._temperature = validation, temperature
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
         if fitted.interrupted:
             raise KeyboardInterrupt
