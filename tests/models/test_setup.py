@@ -1,6 +1,9 @@
 """What is registered of an object, and of its copies."""
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
+from tests._compare import changed
 from tests.models.test_cell_labels import cells
 
 from scgnn_tools._errors import MissingKeyError
@@ -53,3 +56,36 @@ def test_a_copy_that_alone_is_set_up_does_not_set_up_its_original():
     ScGraPhT.setup_anndata(first.copy(), labels_key="cell_type")
     with pytest.raises(MissingKeyError, match="not set up for ScGraPhT"):
         ScGraPhT(first)
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csc_array, sp.csc_matrix, np.asarray])
+@pytest.mark.parametrize("layer", [None, "counts"])
+def test_every_kind_of_matrix_is_set_up_and_read_alike(kind, layer):
+    usual, adata = cells(), cells()
+    matrix = kind(adata.X.toarray())
+    if layer is None:
+        adata.X = matrix
+    else:
+        adata.layers[layer] = matrix
+    found = []
+    for one in (usual, adata):
+        ScGraPhT.setup_anndata(one, labels_key="cell_type")
+        found.append(ScGraPhT(one, use_rep="X_own").train(max_epochs=2, accelerator="cpu").predict(soft=True))
+    np.testing.assert_array_equal(*found)
+    assert type(adata.X if layer is None else adata.layers[layer]) is type(matrix)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_set_up_that_fails_is_taken_back(monkeypatch, before):
+    adata = cells()
+    if before:
+        ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    as_it_was = adata.copy()
+
+    def fails(manager):
+        raise MemoryError
+
+    monkeypatch.setattr("scvi.data.AnnDataManager._assign_most_recent_manager_uuid", fails)
+    with pytest.raises(MemoryError):
+        ScGraPhT.setup_anndata(adata, labels_key="donor", batch_key="donor")
+    assert changed(as_it_was, adata) == set()

@@ -109,18 +109,16 @@ def setup(
         raise InputScaleError(msg)
     at = None if expression.name == "X" else layer or "counts"
     labels = clean_labels(_column(adata, rna, labels_key, "labels_key"), unlabeled_category=unlabeled_category)
-    if batch_key is not None:
-        batch = _column(adata, rna, batch_key, "batch_key")
-        if batch.isna().any():
-            msg = f"obs[{batch_key!r}] is missing for {int(batch.isna().sum()):,} cells; every cell needs its batch."
-            raise InputValueError(msg)
-        if batch_key not in rna.obs:
-            rna.obs[batch_key] = batch.astype(str).astype("category")
-    rna.obs[SETUP_LABELS] = pd.Categorical(np.where(labels == "", unlabeled_category, labels))
+    batch = None if batch_key is None else _column(adata, rna, batch_key, "batch_key")
+    if batch is not None and batch.isna().any():
+        msg = f"obs[{batch_key!r}] is missing for {int(batch.isna().sum()):,} cells; every cell needs its batch."
+        raise InputValueError(msg)
     known = _known(adata)
-    counts = expression.kind.kind == "counts"
-    manager = _manager(model, at, unlabeled_category, batch_key, modality, counts=counts)
-    with _quiet():
+    manager = _manager(model, at, unlabeled_category, batch_key, modality)
+    with _quiet(), _taken_back(adata, rna):
+        if batch is not None and batch_key not in rna.obs:
+            rna.obs[batch_key] = batch.astype(str).astype("category")
+        rna.obs[SETUP_LABELS] = pd.Categorical(np.where(labels == "", unlabeled_category, labels))
         manager.register_fields(adata)
     states = manager.registry["field_registries"]
     mapping = [str(c) for c in states["labels"]["state_registry"]["categorical_mapping"]]
@@ -223,7 +221,7 @@ def transfer(found: Setup, adata: "AnnData | MuData", *, use_rep: str | None = N
             msg = f"use_rep={use_rep!r} is not in obsm; there is: {there}."
             raise MissingKeyError(msg)
         out.obsm[use_rep] = np.asarray(rna.obsm[use_rep], dtype=np.float32)
-    source = _manager(found.model, None, found.unlabeled_category, None, None, counts=False)
+    source = _manager(found.model, None, found.unlabeled_category, None, None)
     with _quiet():
         source.register_fields(out, source_registry=_registry(found))
     return out
@@ -244,15 +242,15 @@ def _registry(found: Setup) -> dict[str, Any]:
 
 
 def _manager(
-    model: str, layer: str | None, unlabeled: str, batch_key: str | None, modality: str | None, *, counts: bool
+    model: str, layer: str | None, unlabeled: str, batch_key: str | None, modality: str | None
 ) -> "AnnDataManager":
     from scvi.data import AnnDataManager, fields
     from scvi.data._manager import AnnDataManagerValidationCheck
 
     mu, prefix = ({"mod_key": modality}, "MuData") if modality is not None else ({}, "")
-    # counts or not was looked at already; correct_data_format would rewrite the user's matrix
+    # counts or not was looked at already, and scvi-tools cannot in every matrix; correct_data_format would rewrite the user's
     chosen = [
-        getattr(fields, f"{prefix}LayerField")("X", layer, is_count_data=counts, correct_data_format=False, **mu),
+        getattr(fields, f"{prefix}LayerField")("X", layer, is_count_data=False, correct_data_format=False, **mu),
         getattr(fields, f"{prefix}LabelsWithUnlabeledObsField")("labels", SETUP_LABELS, unlabeled, **mu),
     ]
     if batch_key is not None:
@@ -260,6 +258,20 @@ def _manager(
     arguments = {"model_name": model, "setup_args": {"layer": layer, "batch_key": batch_key}}
     check = AnnDataManagerValidationCheck(check_fully_paired_mudata=False)  # other modalities are not looked at
     return AnnDataManager(fields=chosen, setup_method_args=arguments, validation_checks=check)
+
+
+@contextmanager
+def _taken_back(adata: "AnnData | MuData", rna: "AnnData") -> Iterator[None]:
+    """Give ``obs`` and ``uns`` back as they were if registering ends in an error."""
+    obs, uns = rna.obs.copy(deep=False), dict(adata.uns)
+    try:
+        yield
+    except BaseException:
+        rna.obs = obs
+        for key in set(adata.uns) - set(uns):
+            del adata.uns[key]
+        adata.uns.update(uns)
+        raise
 
 
 @contextmanager
