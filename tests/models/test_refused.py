@@ -4,12 +4,13 @@ import inspect
 
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from tests.models.test_cell_labels import cells as labelled_cells
 from tests.models.test_train import CLASSES, bare
 
 import scgnn_tools as sgt
 from scgnn_tools import genes
-from scgnn_tools._errors import InputTypeError, InputValueError, SgtError
+from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError, SgtError
 from scgnn_tools.models import CGC, FineTuner, ScBiGNN, ScGraPhT, ScNetFormer, ScRegNet, ScTransNet
 
 SIZES = {"dim": 8, "heads": 2, "hidden": 8, "n_layers": 1, "max_length": 40}
@@ -234,3 +235,33 @@ def test_a_refused_training_leaves_a_loaded_model_as_it_was(adata, cls, tmp_path
         model.train(max_epochs=2, accelerator="cpu", folder=tmp_path / "run")
     assert list(model.classes) == ["B", "NK", "T"]
     assert (model.predict() == before).all()
+
+
+@pytest.mark.parametrize("cls", [ScGraPhT, ScBiGNN])
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"use_rep": "X_ow"}, MissingKeyError, r"^use_rep='X_ow' is not in obsm; .* Did you mean 'X_own'\?"),
+        ({"use_rep": ["X_own"]}, MissingKeyError, r"^use_rep=\['X_own'\] is not in obsm; there is: X_own"),
+        ({"use_rep": 3}, MissingKeyError, r"^use_rep=3 is not in obsm; there is: X_own"),
+        ({"use_rep": "sparse"}, InputTypeError, r"^obsm\['sparse'\] is a sparse matrix; vectors are dense"),
+        ({"use_rep": "text"}, InputTypeError, r"^obsm\['text'\] holds .* no numbers"),
+        ({"model": "zz"}, InputValueError, r"^There is no model 'zz'; the models are cgc-mini"),
+        ({"model": 3}, InputValueError, r"^There is no model '3'; the models are cgc-mini"),
+        ({"model": ""}, InputValueError, r"^There is no model ''; the models are cgc-mini"),
+        ({"model": ["cgc-mini"]}, InputValueError, r"^There is no model .* the models are cgc-mini"),
+    ],
+)
+def test_vectors_that_are_not_there_are_refused_before_any_work(adata, cls, given, error, says):
+    cls.setup_anndata(adata, labels_key="cell_type")
+    adata.obsm["sparse"] = sp.csr_matrix(adata.obsm["X_own"])
+    adata.obsm["text"] = pd.DataFrame({"a": ["x"] * adata.n_obs}, index=adata.obs_names)
+    with pytest.raises(error, match=says):
+        cls(adata, **given)
+
+
+@pytest.mark.parametrize("wrong", [{"rna": ["rna"]}, {"rna": 3}, {"adt": "rna"}, {}, ["rna"], "rna", None])
+def test_modalities_are_a_dict_of_names(adata, wrong):
+    mudata = pytest.importorskip("mudata")
+    with pytest.raises(InputValueError, match=r"^modalities says which modality is 'rna'"):
+        ScGraPhT.setup_mudata(mudata.MuData({"rna": adata}), modalities=wrong, labels_key="cell_type")

@@ -45,7 +45,7 @@ def one_object(
     recorded = EmbeddingKeys(model.card.name)
     if use_rep is None and recorded.uns in root(adata) and recorded.obsm in adata.obsm:
         use_rep = recorded.obsm
-    vectors = None if use_rep is None else _vectors(adata, use_rep)
+    vectors = None if use_rep is None else own_vectors(adata, use_rep)
     expression = open_expression(adata, layer=layer)
     if vectors is None:
         found = model.match(expression, gene_key=gene_key, organism=organism)
@@ -99,7 +99,7 @@ def known_cells(
         names.append(part.adata.obs_names.to_numpy(dtype=object)[at])
         experiments.append(part.experiment[at])
         if use_rep is not None:
-            vectors.append(_vectors(part.adata, use_rep)[at])
+            vectors.append(own_vectors(part.adata, use_rep)[at])
     if len(widths := {v.shape[1] for v in vectors}) > 1:
         msg = f"obsm[{printable(use_rep)!r}] has {' and '.join(map(str, sorted(widths)))} columns; embed all references alike."
         raise InputValueError(msg)
@@ -133,7 +133,7 @@ def open_query(
     """Open the cells to label; none of them is read yet."""
     opened = open_expression(query, layer=layer)
     found = model.match(opened, gene_key=gene_key, organism=organism)
-    return OpenQuery(opened, found, None if use_rep is None else _vectors(query, use_rep))
+    return OpenQuery(opened, found, None if use_rep is None else own_vectors(query, use_rep))
 
 
 def shared_genes(known: KnownCells, asked: OpenQuery, model: FoundationModel) -> np.ndarray:
@@ -201,5 +201,6 @@ def _counts(expression: Expression, found: "GeneMatch", genes: np.ndarray) -> sp
     return out
 
 
-def _vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:
+def own_vectors(adata: ad.AnnData, use_rep: str) -> np.ndarray:
+    """Return the vectors of cells that the user brings in ``obsm``, as :func:`~scgnn_tools.data.vectors.read_vectors`."""
     return read_vectors(adata, use_rep, "obsm", todo="Leave it out to embed with the best bundled model.")

@@ -95,6 +95,7 @@ class CellLabelModel(ScviSetup):
     ) -> None:
         refuse_of_train(type(self).__name__, options)
         self._prepare(_scvi.find(adata, type(self).__name__), use_rep, model, rng, options)
+        self._reader.check(adata)
         self.adata: AnnData | MuData | None = adata
 
     def _prepare(

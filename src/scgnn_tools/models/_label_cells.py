@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from scgnn_tools import fm
 from scgnn_tools.annotation.gene_graph import read_graph
-from scgnn_tools.annotation.inputs import one_object
+from scgnn_tools.annotation.inputs import one_object, own_vectors
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells
 from scgnn_tools.models import _scvi
@@ -40,8 +40,15 @@ class Reader:
     def foundation(self) -> FoundationModel:
         """Return the foundation model, which is loaded once."""
         if not isinstance(self.model, FoundationModel):
-            self.model = fm.load(self.model or fm.best_bundled())
+            self.model = fm.load(fm.best_bundled() if self.model is None else self.model)
         return self.model
+
+    def check(self, adata: "AnnData | MuData") -> None:
+        """Refuse vectors or a model that are not there, before any work."""
+        if self.use_rep is not None:
+            own_vectors(_scvi.of_modality(adata, self.setup.modality), self.use_rep)
+        if self.model is not None:
+            self.foundation()
 
     def read(self, adata: "AnnData | MuData") -> tuple[Cells, np.ndarray, np.ndarray]:
         """Return cells, their classes (``len(classes)`` without a label) and batches (-1 if unknown)."""

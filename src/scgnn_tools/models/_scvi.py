@@ -22,6 +22,7 @@ from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError
 from scgnn_tools._keys import SETUP_LABELS
 from scgnn_tools._log import printable
 from scgnn_tools._modality import is_mudata, only_anndata
+from scgnn_tools.annotation.inputs import own_vectors
 from scgnn_tools.data import open_expression
 from scgnn_tools.data.labels import clean_labels
 
@@ -198,6 +199,8 @@ def transfer(found: Setup, adata: "AnnData | MuData", *, use_rep: str | None = N
         If it has fewer than a fifth of the registered genes.
     MissingKeyError
         If there is no such layer or ``use_rep``.
+    InputTypeError, InputValueError
+        If ``use_rep`` holds no vectors of finite numbers.
     """
     import anndata as ad
 
@@ -216,11 +219,7 @@ def transfer(found: Setup, adata: "AnnData | MuData", *, use_rep: str | None = N
     obs = pd.DataFrame({SETUP_LABELS: pd.Categorical(labels), "batch": batch}, index=rna.obs_names)
     out = ad.AnnData(matrix, obs=obs, var=pd.DataFrame(index=pd.Index(found.genes)))
     if use_rep is not None:
-        if use_rep not in rna.obsm:
-            there = ", ".join(map(printable, rna.obsm)) or "none"
-            msg = f"use_rep={use_rep!r} is not in obsm; there is: {there}."
-            raise MissingKeyError(msg)
-        out.obsm[use_rep] = np.asarray(rna.obsm[use_rep], dtype=np.float32)
+        out.obsm[use_rep] = own_vectors(rna, use_rep)
     source = _manager(found.model, None, found.unlabeled_category, None, None)
     with _quiet():
         source.register_fields(out, source_registry=_registry(found))

@@ -1,5 +1,6 @@
 """``setup_anndata`` and ``setup_mudata``, as models of scvi-tools have them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from scgnn_tools._errors import InputTypeError, InputValueError
@@ -78,7 +79,8 @@ class ScviSetup(Checked):
         ``labels_key`` and ``batch_key`` are columns of the modality's ``obs``, or else of the MuData's; the columns are written into the
         modality's ``obs``, the two of ``uns`` into the MuData's.
         """
-        if set(modalities) != {"rna"} or modalities["rna"] is None:
+        is_dict = isinstance(modalities, Mapping) and set(modalities) == {"rna"}
+        if not is_dict or not isinstance(modalities["rna"], str):
             msg = f"modalities says which modality is 'rna', as {{'rna': 'name'}}; got {modalities!r}."
             raise InputValueError(msg)
         if not is_mudata(mdata):
