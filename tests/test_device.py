@@ -26,7 +26,7 @@ def test_precision():
     cpu = torch.device("cpu")
     assert resolve_precision("auto", cpu) is torch.float32
     assert resolve_precision("bfloat16", cpu) is torch.bfloat16
-    with pytest.raises(InputValueError, match="precision is one of auto, float32"):
+    with pytest.raises(InputValueError, match="precision is 'auto', 'float32', 'bfloat16' or 'float16'; got 'int3'"):
         resolve_precision("int3", cpu)
 
 

@@ -72,7 +72,7 @@ def number(
     """
     if value is None and or_none:
         return None
-    ok = isinstance(value, Real) and not isinstance(value, bool | np.bool_) and math.isfinite(float(value))
+    ok = isinstance(value, Real) and not isinstance(value, bool | np.bool_) and _is_finite(value)
     ok = ok and (least is None or value >= least) and (above is None or value > above)
     ok = ok and (most is None or value <= most) and (below is None or value < below)
     if not ok:
@@ -144,6 +144,13 @@ def did_you_mean(value: Any, choices: Iterable[Any]) -> str:
 
 def _is_text_in(value: Any, choices: Iterable[Any]) -> bool:
     return isinstance(value, str) and value in [c for c in choices if isinstance(c, str)]
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _seen(value: Any) -> str:

@@ -1,5 +1,6 @@
 """A column of ``obs`` or ``var`` by name: one way to miss it, one form to get it in."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,21 @@ def check_texts(values: pd.Series, shown: str, todo: str = "") -> None:
     if alike:
         one = printable(alike[0])
         msg = f"{shown} holds {one} and the text {one!r}, which are written alike. Make them one{todo} or give them two names."
+        raise InputValueError(msg)
+
+
+def check_table(table: pd.DataFrame, wanted: Sequence[str], what: str, name: str = "pairs") -> None:
+    """Refuse a table of pairs or edges without a column that is wanted, or with one that stands twice."""
+    missing = [c for c in wanted if c not in table]
+    if missing:
+        msg = f"A table of {what} has the columns {', '.join(wanted)}; missing: {', '.join(missing)}."
+        raise InputValueError(msg)
+    twice = [c for c in wanted if (table.columns == c).sum() > 1]
+    if twice:
+        msg = (
+            f"A table of {what} has the columns {', '.join(wanted)}, each once; {', '.join(twice)} stands several times. Keep the first: "
+            f"{name} = {name}.loc[:, ~{name}.columns.duplicated()]."
+        )
         raise InputValueError(msg)
 
 

@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import say
 
@@ -37,7 +38,7 @@ def resolve_device(device: "str | torch.device" = "auto", *, name: str = "device
     try:
         wanted = torch.device(device)
         torch.empty(0, device=wanted).cpu()  # what nothing comes back from computes nothing
-    except (RuntimeError, AssertionError, TypeError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         there = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():
             there.append("mps")
@@ -50,14 +51,10 @@ def resolve_precision(precision: Precision, device: "torch.device") -> "torch.dt
     """Return the dtype of matrix products: float32 on the CPU and bfloat16 on a CUDA device that has it, for "auto"."""
     import torch
 
-    if precision == "auto":
+    if choice("precision", precision, get_args(Precision)) == "auto":
         on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if on_gpu else torch.float32
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if precision not in known:
-        msg = f"precision is one of auto, {', '.join(known)}; got {precision!r}."
-        raise InputValueError(msg)
-    return known[precision]
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[precision]
 
 
 def at_home(x: Any) -> Any:

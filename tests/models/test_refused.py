@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
@@ -11,7 +12,10 @@ from tests.models.test_train import CLASSES, bare
 import scgnn_tools as sgt
 from scgnn_tools import genes
 from scgnn_tools._errors import InputTypeError, InputValueError, MissingKeyError, SgtError
+from scgnn_tools.labels import label_method
+from scgnn_tools.links import check_pairs, link_predictor
 from scgnn_tools.models import CGC, FineTuner, ScBiGNN, ScGraPhT, ScNetFormer, ScRegNet, ScTransNet
+from scgnn_tools.train.arguments import one_device
 
 SIZES = {"dim": 8, "heads": 2, "hidden": 8, "n_layers": 1, "max_length": 40}
 
@@ -265,3 +269,53 @@ def test_modalities_are_a_dict_of_names(adata, wrong):
     mudata = pytest.importorskip("mudata")
     with pytest.raises(InputValueError, match=r"^modalities says which modality is 'rna'"):
         ScGraPhT.setup_mudata(mudata.MuData({"rna": adata}), modalities=wrong, labels_key="cell_type")
+
+
+ODD = [[], {}, np.array([1, 2]), np.array(["a", "b"]), pd.NA, pd.Series([1, 2]), pd.DataFrame({"a": [1]}), 10**400]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize(
+    "name", ["precision", "variant", "thinning", "coexpression", "standardised", "dim", "heads", "n_layers", "dropout", "max_length"]
+)  # fmt: skip
+def test_an_option_of_a_network_of_any_kind_is_refused_by_name(adata, name, odd):
+    CGC.setup_anndata(adata)
+    with pytest.raises(SgtError, match=f"^{name} is "):
+        CGC(adata, **SIZES | {name: odd})
+
+
+@pytest.mark.parametrize("name", ["dim", "hidden", "n_layers"])
+def test_a_size_that_no_tensor_has_is_refused_by_name(adata, name):
+    CGC.setup_anndata(adata)
+    with pytest.raises(InputValueError, match=rf"^{name} is a positive integer and at most .*; got 1000000000000"):
+        CGC(adata, **SIZES | {name: 10**20})
+
+
+@pytest.mark.parametrize("odd", ODD[:-1], ids=lambda odd: type(odd).__name__)  # the last is patience without end
+@pytest.mark.parametrize("name", ["protocol", "scheme", "patience"])
+def test_an_option_of_scgrapht_of_any_kind_is_refused_by_name(name, odd):
+    with pytest.raises(SgtError, match=f"^{name} is "):
+        label_method("scgrapht", **{name: odd})
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize("method", ["scregnet", "sctransnet"])
+def test_an_option_of_a_link_model_of_any_kind_is_refused_by_name(method, odd):
+    with pytest.raises(SgtError, match=r"^backbone is "):
+        link_predictor(method, backbone=odd)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_devices_of_any_kind_are_refused_by_name(odd):
+    with pytest.raises(InputValueError, match="trains on one device: devices is 'auto', 1"):
+        one_device("Perturb", "auto", odd)
+
+
+def test_a_column_of_pairs_that_stands_twice_is_named(adata):
+    pairs = pd.DataFrame([["A", "B", "C"]], columns=["source", "target", "source"])
+    model = bare(ScRegNet)
+    model.predictor = object()
+    with pytest.raises(InputValueError, match=r"each once; source stands several times\. Keep the first: pairs = "):
+        model.predict(pairs)
+    with pytest.raises(InputValueError, match="each once; tf stands several times"):
+        check_pairs(pairs.set_axis(["tf", "target", "tf"], axis=1), labelled=False)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scgnn_tools._errors import InputValueError
+from scgnn_tools._log import printable
 from scgnn_tools.nn import AttentionHeads, Edges, GraphConv, Propagation, SAGEConv, row_normalized, symmetric_normalized
 from scgnn_tools.nn.pyg import PygConvolution, edge_index, is_convolution
 from scgnn_tools.nn.relational import RelationalAttention, RelationalGraph, RelationVectors, relational_graph
@@ -21,9 +22,10 @@ Operator = Propagation | Edges | RelationalGraph | Tensor
 
 def check_backbone(backbone: object, choices: tuple[str | None, ...]) -> None:
     """Refuse what is none of the choices and no convolution of torch-geometric."""
-    if backbone not in choices and not is_convolution(backbone):
+    is_one = backbone is None or isinstance(backbone, str)
+    if not (is_one and backbone in choices) and not is_convolution(backbone):
         shown = ", ".join(map(repr, choices))
-        msg = f"backbone is {shown} or a convolution of torch-geometric such as 'GATv2Conv'; got {backbone!r}."
+        msg = f"backbone is {shown} or a convolution of torch-geometric such as 'GATv2Conv'; got {printable(repr(backbone))}."
         raise InputValueError(msg)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._columns import check_table
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import counted, printable
@@ -118,10 +119,7 @@ def needs(what: object, name: str, method: str) -> None:
 def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
     """Return the pairs with names as text; refuse a table without the columns that are wanted, or without both labels."""
     wanted = ["tf", "target", "label"] if labelled else ["tf", "target"]
-    missing = [c for c in wanted if c not in pairs]
-    if missing:
-        msg = f"A table of pairs has the columns {', '.join(wanted)}; missing: {', '.join(missing)}."
-        raise InputValueError(msg)
+    check_table(pairs, wanted, "pairs")
     if labelled and set(pd.unique(pairs["label"])) != {0, 1}:
         seen = ", ".join(map(printable, pd.unique(pairs["label"])[:5]))
         msg = f"Training pairs hold labels 0 and 1, both; got {seen or 'none'} in {counted(len(pairs), 'pair')}."

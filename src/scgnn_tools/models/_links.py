@@ -9,6 +9,7 @@ import pandas as pd
 
 from scgnn_tools import fm
 from scgnn_tools._choices import integer
+from scgnn_tools._columns import check_table
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_LINKS
@@ -248,10 +249,7 @@ class LinkModel(Checked):
         """
         predictor, n_top = self._trained(), integer("n_top", n_top, or_none=True)
         if pairs is not None:
-            missing = [c for c in ("source", "target") if c not in pairs]
-            if missing:
-                msg = f"A table of pairs has the columns source, target; missing: {', '.join(missing)}."
-                raise InputValueError(msg)
+            check_table(pairs, ["source", "target"], "pairs")
             asked = pd.DataFrame(
                 {"tf": self._genes.symbols_of(pairs["source"]), "target": self._genes.symbols_of(pairs["target"])}
             )

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scgnn_tools._choices import choice, integer, number
+from scgnn_tools._device import Precision
 from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import printable, say
 from scgnn_tools._methods import check_options
@@ -37,12 +38,20 @@ LEAST = {
     "n_bins": 2, "n_types": 1,
 }  # fmt: skip
 """The least that a size of a network can be."""
+MOST, MOST_LAYERS = 2**31 - 1, 1_000
+"""The most, beyond which there is no such tensor, or it takes for ever to make one."""
 SIZES: dict[str, Callable[..., Any]] = {
-    **{name: partial(integer, least=least) for name, least in LEAST.items()},
+    **{
+        name: partial(integer, least=least, most=MOST_LAYERS if name.endswith("_layers") else MOST)
+        for name, least in LEAST.items()
+    },
     "dropout": partial(number, least=0, below=1),
     "cls_value": number,
     "eps": partial(number, above=0),
     "standardised": partial(choice, choices=(True, False)),
+    "variant": partial(choice, choices=("repo", "paper")),
+    "thinning": partial(choice, choices=("auto", "strongest", "random", None)),
+    "precision": partial(choice, choices=get_args(Precision)),
 }
 """By option of a network, the check of its value; the network itself checks the others."""
 FOLLOWS = {
@@ -105,7 +114,8 @@ def untrained_cgc(
         msg = "coexpression= adds edges, and graph=False has none. Leave out one of them."
         raise InputValueError(msg)
     paths = _assets(assets)
-    if coexpression is not None and coexpression != "auto":
+    from_cells = isinstance(coexpression, str) and coexpression == "auto"
+    if coexpression is not None and not from_cells:
         paths["coexpression"] = _file("coexpression", coexpression, "a table of source, target and weight, or 'auto'")
     of_text = None if text is None else _file("text", text, "a table of genes × numbers")
     genes = corpus_genes(sources, min_cells=min_cells, gene_key=gene_key, layer=layer, on_bad=on_bad)
@@ -113,7 +123,7 @@ def untrained_cgc(
         options["n_graph_layers"] = 0
     vectors = None if of_text is None else read_text(of_text, genes)
     model = cgc.CGCModel.untrained(genes, graph=read_graph(genes, paths), text=vectors, seed=seed(rng), **options)
-    if coexpression == "auto":
+    if from_cells:
         corpus = Corpus(sources, model, gene_key=gene_key, layer=layer, on_bad=on_bad, seed=seed(rng))
         before, some = model.graph.n_edges, corpus.sample(COEXPRESSION_CELLS, seed=seed(rng))
         model.graph = with_coexpression(model.graph, some, variant=model.sizes.variant)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,7 +110,8 @@ def one_device(who: str, accelerator: str, devices: Any, *, here: torch.device |
     """
     choice("accelerator", accelerator, tuple(ACCELERATORS))
     index = devices[0] if isinstance(devices, list | tuple) and len(devices) == 1 else None
-    if index is None and (isinstance(devices, bool) or devices not in ("auto", 1, "1")):
+    is_one = isinstance(devices, str | Real) and not isinstance(devices, bool) and devices in ("auto", 1, "1")
+    if index is None and not is_one:
         msg = f"{who} trains on one device: devices is 'auto', 1 or the number of one in a list, such as [0]; got {devices!r}."
         raise InputValueError(msg)
     if index is None:

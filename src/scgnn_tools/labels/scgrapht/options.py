@@ -109,11 +109,12 @@ JOINT_EPOCHS, JOINT_BATCH = 25, 16
 
 def scheme_of(name: str) -> Scheme:
     """Return a scheme by its name here or in the paper."""
-    return NAMES.get(name, cast("Scheme", name)) if isinstance(name, str) else name
+    return choice("scheme", NAMES.get(name, cast("Scheme", name)) if isinstance(name, str) else name, get_args(Scheme))
 
 
 def default_pathway(protocol: Protocol, scheme: Scheme) -> str:
     """Return the pathway that is taken where none is given."""
+    choice("protocol", protocol, get_args(Protocol))
     return "P2" if protocol != "clean" or scheme in ("embedding", "joint") else "CG"
 
 
@@ -124,10 +125,8 @@ def resolve(protocol: Protocol, given: dict[str, Any]) -> Options:
     if protocol != "clean" and given["scheme"] == "joint":
         defaults = {**defaults, "max_epochs": JOINT_EPOCHS}
     chosen: dict[str, Any] = {k: defaults.get(k) if v is None else v for k, v in given.items()}
-    if given["patience"] != "protocol":  # None is an answer: all epochs
-        chosen["patience"] = given["patience"]
-    else:
-        chosen["patience"] = defaults["patience"]
+    own = isinstance(given["patience"], str) and given["patience"] == "protocol"  # None is an answer: all epochs
+    chosen["patience"] = defaults["patience"] if own else given["patience"]
     out = Options(protocol=protocol, **chosen)
     for name, kind in WORDS.items():
         choice(name, getattr(out, name), get_args(kind))
