@@ -319,3 +319,8 @@ def test_a_column_of_pairs_that_stands_twice_is_named(adata):
         model.predict(pairs)
     with pytest.raises(InputValueError, match="each once; tf stands several times"):
         check_pairs(pairs.set_axis(["tf", "target", "tf"], axis=1), labelled=False)
+
+
+def test_tune_looks_at_the_device_before_any_work():
+    with pytest.raises(InputValueError, match=r"^Device 'x' is not available"):
+        bare(ScRegNet).tune(2, device="x")

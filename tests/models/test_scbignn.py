@@ -95,3 +95,15 @@ def test_the_graph_of_genes_is_the_attention_and_knows_how_stable_it_is(trained)
     share = with_itself["stability"]
     assert set(share) == {0.0, 1.0}  # the same seed finds the same pairs
     assert 0.04 < share.mean() < 0.06
+
+
+def test_cells_without_a_group_have_no_importance(trained):
+    groups = trained.predict().astype(object)
+    groups[:3] = [None, np.nan, " "]
+    some = trained.gene_importance(groups=groups)
+    assert set(some.columns) <= {"B", "NK", "T"}
+    kept = trained.gene_importance(trained.adata[3:].copy(), groups=groups[3:])
+    pd.testing.assert_frame_equal(some, kept, atol=1e-5)
+    pd.testing.assert_frame_equal(some, trained.gene_importance(groups=pd.Series(groups).astype("category")))
+    with pytest.raises(InputValueError, match="groups names no group"):
+        trained.gene_importance(groups=np.full(len(groups), np.nan))

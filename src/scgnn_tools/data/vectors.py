@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 
 from scgnn_tools._choices import key
-from scgnn_tools._errors import InputTypeError, InputValueError
+from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
+from scgnn_tools._vectors import dense_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,14 +27,7 @@ def read_vectors(adata: "AnnData", use_rep: str, where: Literal["obsm", "varm"],
     """
     table: Any = getattr(adata, where)[key("use_rep", use_rep, getattr(adata, where), where, todo=todo)]
     place = f"{where}[{printable(use_rep)!r}]"
-    if sp.issparse(table):
-        msg = f"{place} is a sparse matrix; vectors are dense. Set {place} = {place}.toarray(), or leave use_rep out."
-        raise InputTypeError(msg)
-    try:
-        out = np.asarray(table.to_numpy() if isinstance(table, pd.DataFrame) else table, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        msg = f"{place} holds {getattr(table, 'dtype', 'values')} that are no numbers ({error}). Pass a use_rep= of numbers."
-        raise InputTypeError(msg) from error
+    out = dense_vectors(table, place)
     if out.ndim != 2 or out.shape[1] == 0:
         msg = f"{place} has the shape {np.shape(table)}; one row of at least one number is wanted each."
         raise InputValueError(msg)

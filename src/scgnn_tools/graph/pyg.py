@@ -14,6 +14,7 @@ from scgnn_tools._device import at_home
 from scgnn_tools._doors import door_of_arrays
 from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
 from scgnn_tools._log import printable
+from scgnn_tools._vectors import dense_vectors
 from scgnn_tools.graph.canonical import as_csr
 
 if TYPE_CHECKING:
@@ -220,7 +221,8 @@ def _nodes(out: Any, n: int, adata: "AnnData", where: str, key: str | None) -> N
 
     out.num_nodes = n
     if key is not None:
-        out.x = torch.as_tensor(np.asarray(_get(adata, where, key), dtype=np.float32))
+        name = "use_rep" if where == "obsm" else "gene_rep"
+        out.x = torch.as_tensor(dense_vectors(_get(adata, where, key), f"{where}[{printable(key)!r}]", name))
 
 
 def _cells(out: Any, adata: "AnnData", use_rep: str | None, labels_key: str | None) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from scgnn_tools._choices import integer
 from scgnn_tools._choices import number as seconds
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError, MissingExtraError
 from scgnn_tools._progress import counter
 from scgnn_tools._random import RNG, seed
@@ -72,6 +73,7 @@ def tune(
     if method not in BACKBONES:
         msg = f"tune searches options of {', '.join(BACKBONES)}; got {method!r}."
         raise InputValueError(msg)
+    resolve_device(device)
     number, n_trials = seed(rng), integer("n_trials", n_trials)
     seconds("timeout", timeout, above=0, or_none=True)
     pairs = check_pairs(pairs)

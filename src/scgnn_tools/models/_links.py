@@ -11,6 +11,7 @@ from scgnn_tools import fm
 from scgnn_tools._choices import integer
 from scgnn_tools._columns import check_table
 from scgnn_tools._deprecated import renamed
+from scgnn_tools._device import resolve_device
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._keys import SETUP_LINKS
 from scgnn_tools._log import say
@@ -224,6 +225,7 @@ class LinkModel(Checked):
         DataFrame
             ``auprc``, ``epochs``, ``seconds`` and options of each trial, best first.
         """
+        resolve_device(device)
         train, held, given = self._split()
         how: dict[str, Any] = {"n_trials": n_trials, "timeout": timeout, "rng": self._seed, "device": device}
         fixed = self._options if max_epochs is None else {**self._options, "max_epochs": max_epochs}

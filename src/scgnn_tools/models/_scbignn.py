@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools._choices import integer
+from scgnn_tools._columns import without_value
 from scgnn_tools._deprecated import renamed
 from scgnn_tools._errors import InputValueError
 from scgnn_tools._threads import by_size
@@ -152,15 +153,20 @@ class ScBiGNN(CellLabelModel):
         adata
             Other cells than those of training.
         groups
-            Group of each cell, (n_obs,); None takes the predicted labels.
+            Group of each cell, (n_obs,), missing or blank for none; None takes the predicted labels.
         """
         fitted, (cells, _) = self._trained(), self._ask(adata)
-        groups = np.asarray(self.predict(adata) if groups is None else groups).astype(str)
+        groups = np.asarray(self.predict(adata) if groups is None else groups)
         if groups.shape != (len(cells),):
             msg = (
                 f"groups is of shape {groups.shape}; a group for each of the {len(cells):,} cells is wanted, (n_obs,)."
             )
             raise InputValueError(msg)
+        has_one = ~without_value(groups)
+        if not has_one.any():
+            msg = "groups names no group: no cell has a value. Pass others, or leave groups out."
+            raise InputValueError(msg)
+        groups, cells = groups[has_one].astype(str), cells.take(np.flatnonzero(has_one))
         columns = {g: fitted.gene_importance(cells.take(np.flatnonzero(groups == g))) for g in np.unique(groups)}
         out = pd.DataFrame(columns, index=pd.Index(self.genes)).dropna()
         return out.loc[out.sum(axis=1).sort_values(ascending=False, kind="stable").index]

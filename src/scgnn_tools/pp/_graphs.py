@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from scgnn_tools._choices import key
 from scgnn_tools._fields import check_own, check_writable, root, write
 from scgnn_tools._keys import EmbeddingKeys, GraphKeys
-from scgnn_tools._log import say
+from scgnn_tools._log import printable, say
 from scgnn_tools._modality import modality
 from scgnn_tools._names import check_key
+from scgnn_tools._vectors import dense_vectors
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,4 +57,7 @@ def vectors(adata: "AnnData", use_rep: str | None, *, where: Literal["obsm", "va
         if use_rep is None and where == "obsm" and "X_pca" in there:
             use_rep = "X_pca"
     use_rep = key("use_rep", use_rep, there, where, todo="Run sgt.tl.embed(adata) first.")
+    dense_vectors(
+        there[use_rep], f"{where}[{printable(use_rep)!r}]"
+    )  # what are no numbers; those stay as exact as they are
     return use_rep, np.asarray(there[use_rep])
