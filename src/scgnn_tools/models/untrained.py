@@ -38,11 +38,18 @@ LEAST = {
     "n_bins": 2, "n_types": 1,
 }  # fmt: skip
 """The least that a size of a network can be."""
+
+
+def _size(name: str, value: Any, *, least: int, most: int) -> int:
+    """Return a size of a network; only one that is beyond ``most`` is told of it."""
+    return integer(name, integer(name, value, least=least), least=least, most=most)
+
+
 MOST, MOST_LAYERS = 2**31 - 1, 1_000
 """The most, beyond which there is no such tensor, or it takes for ever to make one."""
 SIZES: dict[str, Callable[..., Any]] = {
     **{
-        name: partial(integer, least=least, most=MOST_LAYERS if name.endswith("_layers") else MOST)
+        name: partial(_size, least=least, most=MOST_LAYERS if name.endswith("_layers") else MOST)
         for name, least in LEAST.items()
     },
     "dropout": partial(number, least=0, below=1),
