@@ -215,11 +215,8 @@ class CellLabelModel(ScviSetup):
         held_out = cells.take(validation)
         fitted.fit(cells.take(train), codes[train], held_out, codes[validation], unlabeled=rest, rng=self._seed)
         temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
-        self._fitted, self.history, self.classes = (
-            fitted,
-            fitted.history,
-            classes,
-        )  # all at once: a refused training changes nothing
+        # all at once, and last: a refused training changes nothing
+        self._fitted, self.history, self.classes = fitted, fitted.history, classes
         self._validation, self._temperature = validation, temperature
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
         if fitted.interrupted:
