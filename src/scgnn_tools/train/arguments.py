@@ -174,7 +174,7 @@ def from_device(device: Any) -> dict[str, Any]:
 
 def from_ckpt_path(value: Any) -> dict[str, Any]:
     """Return the words of today for ``ckpt_path=`` of the release before."""
-    if value not in ("last", None):
+    if value is not None and not (isinstance(value, str) and value == "last"):
         msg = f"ckpt_path was 'last' or None; got {value!r}. Pass resume=True or resume=False."
         raise InputValueError(msg)
     return {"resume": value == "last"}

@@ -50,6 +50,9 @@ MILLION = 1e6
 MASK_VALUE = -3.0
 """What stands for a hidden bin."""
 
+THINNING = ("auto", "strongest", "random", None)
+"""How a cell's graph may be thinned; "auto" is what the network was made with."""
+
 
 class CGCModel(NetworkModel):
     """Cell-Graph Compass. A cell's vector is the last hidden state of its cell token.
@@ -93,9 +96,9 @@ class CGCModel(NetworkModel):
         max_length: int | None = None,
         **where: Any,
     ) -> None:
-        if thinning != "auto":
+        if choice("thinning", thinning, THINNING) != "auto":
             config = replace(config, thinning=thinning)
-        choice("thinning", config.thinning, ("strongest", "random", None))
+        choice("thinning", config.thinning, THINNING[1:])
         if choice("continuous", continuous, (True, False, None)) not in (None, config.continuous):
             length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
             config = replace(config, continuous=bool(continuous), standardised=False, max_length=length)
@@ -130,11 +133,11 @@ class CGCModel(NetworkModel):
         if "max_length" in options:
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
-        if sizes.get("thinning", "auto") == "auto":
-            sizes["thinning"] = None if sizes.get("variant") == "paper" else "strongest"
+        variant = choice("variant", sizes.get("variant", CGCConfig.variant), ("repo", "paper"))
+        if choice("thinning", sizes.get("thinning", "auto"), THINNING) == "auto":
+            sizes["thinning"] = None if variant == "paper" else "strongest"
         standardised = not choice("continuous", sizes.get("continuous", False), (True, False))
         config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": standardised, **sizes})
-        choice("variant", config.variant, ("repo", "paper"))
         if config.dim % config.heads:
             msg = f"dim is a multiple of heads; got {config.dim} and {config.heads}."
             raise InputValueError(msg)
