@@ -9,6 +9,8 @@ import scgnn_tools as sgt
 from scgnn_tools._errors import InputTypeError, InputValueError, LabelError, MissingKeyError, WeightsError
 from scgnn_tools.models import FineTuner
 from scgnn_tools.nn.lora import LoRALinear
+from scgnn_tools.train.fitting import CellFeed
+from scgnn_tools.train.trainer import LAST, read_state
 
 TASKS = ["classification", "expression", "masked"]
 TRAINED = [pytest.param(n, marks=[pytest.mark.slow] if n in {"scbert", "scfoundation"} else []) for n in NAMES]
@@ -228,3 +230,80 @@ def test_without_early_stopping_the_last_weights_are_kept(models, labelled):  # 
     assert len(whole.history) == 3 >= len(stopped.history)
     small = FineTuner(models["scgpt"], labelled, labels_key="group", adapt="head").train(1, batch_size=5)
     assert len(small.history) == 1
+
+
+@pytest.fixture
+def worsens(monkeypatch):
+    """The loss on validation cells is the number of the epoch: the first one is the best."""
+    begin, loss = CellFeed.begin, CellFeed.loss
+
+    def begun(self, epoch):
+        self.epoch = epoch
+        begin(self, epoch)
+
+    def worse(self, batch, place):
+        value, n = loss(self, batch, place)
+        return (value if place is not None else value * 0 + self.epoch), n
+
+    monkeypatch.setattr(CellFeed, "begin", begun)
+    monkeypatch.setattr(CellFeed, "loss", worse)
+
+
+def interrupt_in(monkeypatch, epoch, error=KeyboardInterrupt):
+    """Let a training end in the first batch of an epoch, or after three of the first one."""
+    loss = CellFeed.loss
+
+    def ended(self, batch, place):
+        if place is not None and place[0] == epoch and (epoch or place[1] == 3):
+            raise error
+        return loss(self, batch, place)
+
+    monkeypatch.setattr(CellFeed, "loss", ended)
+
+
+def weights_of(tuner):
+    return {**tuner.model.network.state_dict(), **tuner.task.state_dict()}
+
+
+def assert_same(a, b):
+    pd.testing.assert_frame_equal(a.history, b.history)
+    for x, y in zip(weights_of(a).values(), weights_of(b).values(), strict=True):
+        torch.testing.assert_close(x, y, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_the_state_is_written_each_epoch_also_when_validation_gets_worse(models, labelled, tmp_path, worsens, early):  # noqa: F811
+    def tuner() -> FineTuner:
+        return FineTuner(models["scgpt"], labelled, labels_key="group", adapt="head")
+
+    how = {"early_stopping": early, "folder": tmp_path}
+    one = tuner().train(1, early_stopping=early)
+    tuner().train(2, **how)
+    whole = tuner().train(5, **how)
+    assert len(whole.history) == (4 if early else 5)  # of patience 3
+    assert read_state(tmp_path / LAST)["figures"]["history"] == tuner_rows(tmp_path, whole)
+    assert_same(whole, tuner().train(5, early_stopping=early))
+    assert early == all(
+        torch.equal(x, y) for x, y in zip(*map(dict.values, map(weights_of, (one, whole))), strict=True)
+    )
+    file = (tmp_path / LAST).read_bytes()
+    assert_same(tuner().train(9 if early else 5, **how), whole)
+    assert (tmp_path / LAST).read_bytes() == file  # nothing was trained again
+    with pytest.raises(InputValueError, match=r"holds a run of \d epochs; 3 are asked for\. Pass at least \d"):
+        tuner().train(3, **how)
+
+
+def tuner_rows(folder, tuner):
+    steps = [row["step"] for row in read_state(folder / LAST)["figures"]["history"]]
+    return tuner.history.assign(step=steps)[["step", "loss", "validation"]].to_dict("records")
+
+
+def test_ctrl_c_without_early_stopping_keeps_the_last_weights(models, labelled, worsens, monkeypatch):  # noqa: F811
+    def tuner() -> FineTuner:
+        return FineTuner(models["scgpt"], labelled, labels_key="group", adapt="head")
+
+    three = tuner().train(3, early_stopping=False)
+    interrupt_in(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        (stopped := tuner()).train(9, early_stopping=False)
+    assert_same(stopped, three)

@@ -20,7 +20,7 @@ from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.parts import Part
 from scgnn_tools.train.processes import several
 from scgnn_tools.train.signals import handed_back
-from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, precision_of, read_state, run
+from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, check_state, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel
@@ -207,16 +207,22 @@ def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | No
     model = module.feed.model  # type: ignore[attr-defined]
     stop: list[Callback] = [] if patience is None else [EarlyStopping("validation", patience=patience)]
     if resume and (folder / LAST).is_file():
-        read_state(folder / BEST)
-        check_length(folder, len(read_state(folder / LAST)["figures"]["history"]), max_epochs, "epochs")
+        best, rows = read_state(folder / BEST), read_state(folder / LAST)["figures"]["history"]
+        check_length(folder, len(rows), max_epochs, "epochs")
+        if patience is not None and _has_stopped(rows, patience):
+            check_state(folder / LAST, module)
+            module.load_state_dict(best["state_dict"])
+            module.history = rows
+            return False
     interrupted = False
     try:
         run(
             module,
             folder,
             callbacks=[
-                Keep(folder, filename="best", monitor="validation", save_last=True, enable_version_counter=False),
                 *stop,
+                Keep(folder, filename="best", monitor="validation", enable_version_counter=False),
+                Keep(folder, filename="last", enable_version_counter=False),  # each epoch, behind the best
             ],
             device=model.device,
             precision=precision_of(model.dtype),
@@ -236,6 +242,12 @@ def _epochs(module: Module, folder: Path, *, max_epochs: int, patience: int | No
     if interrupted:
         module.history = read_state(folder / LAST)["figures"]["history"]
     return interrupted
+
+
+def _has_stopped(rows: list[dict[str, float]], patience: int) -> bool:
+    """Tell whether a run of these epochs was ended by early stopping, as Lightning decides it."""
+    seen = np.array([row["validation"] for row in rows])
+    return len(seen) > 0 and (not np.isfinite(seen[-1]) or len(seen) - 1 - int(seen.argmin()) >= patience)
 
 
 def factor(step: int, *, warmup: int, steps: int | None) -> float:
