@@ -307,3 +307,19 @@ def test_ctrl_c_without_early_stopping_keeps_the_last_weights(models, labelled, 
     with pytest.raises(KeyboardInterrupt):
         (stopped := tuner()).train(9, early_stopping=False)
     assert_same(stopped, three)
+
+
+@pytest.mark.parametrize("adapt", ["lora", "full", "head"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, torch.cuda.OutOfMemoryError])
+def test_a_tuner_whose_first_epoch_broke_off_trains_as_a_new_one(models, labelled, monkeypatch, adapt, error):  # noqa: F811
+    def tuner() -> FineTuner:
+        return FineTuner(models["scgpt"], labelled[::2].copy(), labels_key="group", adapt=adapt)
+
+    how = {"max_epochs": 1, "batch_size": 5}
+    whole = tuner().train(**how)
+    with monkeypatch.context() as patched:
+        interrupt_in(patched, 0, error)
+        with pytest.raises(error):
+            (again := tuner()).train(max_epochs=2, batch_size=10)
+    assert repr(again).endswith("not trained)")
+    assert_same(again.train(**how), whole)

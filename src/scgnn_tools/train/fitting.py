@@ -1,6 +1,7 @@
 """Train the head of a task and what is not frozen of a network, on tokens that are there already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from scgnn_tools._errors import SgtError
 from scgnn_tools._progress import shows_bars
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import merge_lora
@@ -132,7 +132,8 @@ def fit_task(
 ) -> pd.DataFrame:
     """Train, and leave the weights that validate best in the network and the task, frozen and in evaluation mode.
 
-    Ctrl-C stops the training and keeps the best weights so far; it is raised again only if there are none yet.
+    Ctrl-C stops the training and keeps the best weights so far; it is raised again only if there are none yet. After that, and after any
+    other error, network and task are as they were before.
 
     Parameters
     ----------
@@ -176,14 +177,8 @@ def fit_task(
         optimizer=lambda free: torch.optim.AdamW(free, lr=lr, weight_decay=weight_decay),
         factor=partial(factor, warmup=warmup, steps=steps if decay else None),
     )
-    try:
-        with handed_back(), given_or_temporary(folder) as at:
-            interrupted = _epochs(module, at, max_epochs=max_epochs, patience=patience, resume=resume, devices=devices)
-    except SgtError:  # nothing was trained
-        raise
-    except BaseException:
-        _settle(model, task)
-        raise
+    with put_back_after_an_error(model, task), handed_back(), given_or_temporary(folder) as at:
+        interrupted = _epochs(module, at, max_epochs=max_epochs, patience=patience, resume=resume, devices=devices)
     _settle(model, task)
     history = pd.DataFrame(module.history, columns=["loss", "validation"]).rename_axis("epoch")
     history.attrs["interrupted"] = interrupted
@@ -193,6 +188,31 @@ def fit_task(
 def budget_of(model: "NetworkModel", max_tokens: int | None) -> int:
     """Return the most tokens of a batch, by the device where None is given."""
     return max_tokens or (2**13 if model.device.type == "cpu" else 2**16)
+
+
+@contextmanager
+def put_back_after_an_error(model: "NetworkModel", task: "Task") -> Iterator[None]:
+    """Give network and task back as they were if something is raised: their weights, modes and place, and what is frozen."""
+    parts = nn.ModuleDict({"network": model.network, "task": task})
+    kept = {k: v.detach().cpu().clone() for k, v in parts.state_dict(keep_vars=True).items() if not _frozen(v)}
+    modes = {part: part.training for part in parts.modules()}
+    free = {p: p.requires_grad for p in parts.parameters()}
+    device = model.device
+    try:
+        yield
+    except BaseException:
+        model.device = device
+        parts.to(device).load_state_dict(kept, strict=False)
+        for p, wanted in free.items():
+            p.grad = None
+            p.requires_grad_(wanted)
+        for part, mode in modes.items():
+            part.training = mode
+        raise
+
+
+def _frozen(value: Tensor) -> bool:
+    return isinstance(value, nn.Parameter) and not value.requires_grad
 
 
 def _settle(model: "NetworkModel", task: "Task") -> None:
