@@ -323,3 +323,19 @@ def test_a_tuner_whose_first_epoch_broke_off_trains_as_a_new_one(models, labelle
             (again := tuner()).train(max_epochs=2, batch_size=10)
     assert repr(again).endswith("not trained)")
     assert_same(again.train(**how), whole)
+
+
+@pytest.mark.parametrize("name", ["scgpt", "geneformer"])
+def test_a_cell_s_expression_is_predicted_from_that_cell_alone(models, labelled, name):  # noqa: F811
+    tuner = FineTuner(models[name], labelled[::2].copy(), task="expression", adapt="head").train(1)
+    cells, order = labelled[:24].copy(), np.random.default_rng(0).permutation(24)  # noqa: F811
+    cells.X[3] = 0
+    whole = tuner.predict(cells).toarray()
+    assert not whole[3].any()
+    np.testing.assert_allclose(tuner.predict(cells[order].copy()).toarray(), whole[order], atol=1e-5)
+    np.testing.assert_allclose(tuner.predict(cells[:1].copy()).toarray(), whole[:1], atol=1e-5)
+    if name == "scgpt":  # where the order of the tokens says nothing
+        genes = np.random.default_rng(1).permutation(cells.n_vars)
+        np.testing.assert_allclose(tuner.predict(cells[:, genes].copy()).toarray(), whole, atol=1e-5)
+    empty = tuner.predict(cells[3:4].copy())
+    assert (empty.shape, empty.nnz, empty.dtype) == ((1, len(tuner.model.vocabulary)), 0, np.float32)

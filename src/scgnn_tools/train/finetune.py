@@ -307,7 +307,7 @@ class FineTuner(Checked):
         -------
         For "classification" a DataFrame of probabilities, cells × classes, NaN for a cell without a known gene. For "expression" the
         predicted log-normalised value of each expressed gene from the others, hiding a share of them at a time, CSR float32
-        (n_obs, n_vocabulary).
+        (n_obs, n_vocabulary); nothing for a cell without a known gene. A cell's answer depends on that cell alone.
 
         Raises
         ------

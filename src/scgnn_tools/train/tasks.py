@@ -1,5 +1,6 @@
 """What a foundation model is tuned for: each task holds its head and gives the loss of a batch."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
 from scgnn_tools.nn.heads import Classifier, ExpressionDecoder
+from scgnn_tools.store.digest import digest
 from scgnn_tools.train.parts import Part
 
 if TYPE_CHECKING:
@@ -148,21 +150,36 @@ class ExpressionTask(CellTask):
         return F.mse_loss(self(model, tokens, at), torch.as_tensor(truth, dtype=torch.float32, device=model.device))
 
     def predict(self, model: "NetworkModel", tokens: Tokens, seed: int) -> sp.csr_array:
-        """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_cells, n_vocabulary)."""
-        rows, columns, values = [], [], []
+        """Return the predicted value of every gene token from the others, hiding a share at a time, CSR (n_cells, n_vocabulary).
+
+        A cell's values depend on that cell alone; one without a known gene has none.
+        """
+        rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        values = [np.empty(0, dtype=np.float32)]
         folds = max(1, round(1 / self.share))
         for cells in model.batches(tokens):
             batch = tokens.select(cells)
-            genes, position = np.flatnonzero(model.is_gene(batch)), model.gene_of_token(batch)
-            fold = np.random.default_rng([seed, *cells[:1]]).permutation(len(genes)) % folds
-            for i in np.unique(fold):
-                at = genes[fold == i]
+            position, fold = model.gene_of_token(batch), _folds(batch, model.is_gene(batch), folds, seed)
+            for i in np.unique(fold[fold >= 0]):
+                at = np.flatnonzero(fold == i)
                 with model.computing():
                     values.append(self(model, batch, at).float().cpu().numpy())
                 rows.append(np.repeat(cells, batch.lengths)[at])
                 columns.append(position[at])
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return sp.csr_array(sp.coo_array(entries, shape=(tokens.n_cells, len(model.vocabulary))))
+
+
+def _folds(tokens: Tokens, is_gene: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return the fold of each token of a gene, -1 for others: drawn in each cell from its genes and values, in whatever order."""
+    out = np.full(len(tokens.ids), -1)
+    for start, end in pairwise(tokens.offsets):
+        genes = start + np.flatnonzero(is_gene[start:end])
+        genes = genes[np.argsort(tokens.ids[genes], kind="stable")]
+        values = None if tokens.values is None else np.asarray(tokens.values[genes], dtype=np.float32)
+        draw = int(digest(np.asarray(tokens.ids[genes], dtype=np.int64), values)[:16], 16)
+        out[genes] = np.random.default_rng([seed, draw]).permutation(len(genes)) % folds
+    return out
 
 
 class MaskedTask(CellTask):
