@@ -105,6 +105,20 @@ def test_a_damaged_state_is_an_error(tmp_path, damage):
         fit(max_epochs=2, checkpoint=file, plan={"rng": 1})
 
 
+def test_fewer_epochs_than_a_folder_holds_are_refused_and_a_run_that_stopped_early_is_done(tmp_path):
+    file = tmp_path / "last.safetensors"
+    with_state = partial(fit, checkpoint=file, plan={}, patience=3, lr=0.9)
+    _, stopped = with_state(max_epochs=200)
+    n = len(stopped)
+    assert 3 < n < 200
+    for most in (n, n + 1, 500):
+        assert with_state(max_epochs=most)[1].equals(stopped)
+    with pytest.raises(
+        InputValueError, match=rf"holds a run of {n} epochs; {n - 1} are asked for\. Pass at least {n}, "
+    ):
+        with_state(max_epochs=n - 1)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("kind", ["full batch", "lightning", "finished run"])
 def test_a_full_disk_is_said_in_a_line_and_what_was_there_stays(tmp_path, kind):

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from scgnn_tools._errors import WeightsError
+from scgnn_tools._errors import InputValueError, WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._write import goes_on, write_whole
 from scgnn_tools.store.digest import digest
@@ -75,6 +75,13 @@ def _put(tensors: dict[str, torch.Tensor], about: dict[str, Any], now: "State") 
         torch.cuda.set_rng_state(tensors[RANDOM_CUDA])
     now.best_score, now.since = about["best_score"], about["since"]
     now.rows = [(a, b) for a, b in about["rows"]]
+
+
+def check_length(folder: Path, done: int, most: int, unit: str) -> None:
+    """Refuse to go on with a run that is longer already than what is asked for."""
+    if done > most:
+        msg = f"{folder} holds a run of {done:,} {unit}; {most:,} are asked for. Pass at least {done:,}, another folder=, or resume=False."
+        raise InputValueError(msg)
 
 
 def weights_digest(tensors: Any) -> str:

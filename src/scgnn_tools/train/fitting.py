@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from scgnn_tools._progress import shows_bars
 from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.nn.lora import merge_lora
+from scgnn_tools.train._resume import check_length
 from scgnn_tools.train.arguments import given_or_temporary
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.parts import Part
 from scgnn_tools.train.processes import several
 from scgnn_tools.train.signals import handed_back
-from scgnn_tools.train.trainer import BEST, LAST, Keep, check_length, check_state, precision_of, read_state, run
+from scgnn_tools.train.trainer import BEST, LAST, Keep, check_state, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel

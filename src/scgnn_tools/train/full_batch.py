@@ -102,7 +102,7 @@ def fit_full_batch(
     Raises
     ------
     InputValueError
-        If the folder of ``checkpoint`` is of another run; the parts of the plan that differ are named.
+        If the folder of ``checkpoint`` is of another run, whose parts that differ are named, or has more epochs than ``max_epochs``.
     WeightsError
         If ``checkpoint`` is damaged.
     """
@@ -115,6 +115,7 @@ def fit_full_batch(
         now = State(module, getattr(torch.optim, optimizer)(parameters, lr=lr, weight_decay=weight_decay))
         if checkpoint is not None and checkpoint.is_file():
             _resume.read(checkpoint, now, run)
+            _resume.check_length(checkpoint.parent, len(now.rows), max_epochs, "epochs")
         elif start_counts:
             now.best, now.best_score = deepcopy(module.state_dict()), _score(module, validate)
         saved = len(now.rows)

@@ -19,11 +19,12 @@ from scgnn_tools._progress import counter
 from scgnn_tools._write import as_path, write_whole
 from scgnn_tools.data import Tokens
 from scgnn_tools.fm import masking
+from scgnn_tools.train._resume import check_length
 from scgnn_tools.train.module import Feed, Module
 from scgnn_tools.train.plans import claim, leave, model_parts, start_of
 from scgnn_tools.train.processes import is_first, several
 from scgnn_tools.train.trainer import LAST as STATE
-from scgnn_tools.train.trainer import Keep, check_length, precision_of, read_state, run
+from scgnn_tools.train.trainer import Keep, precision_of, read_state, run
 
 if TYPE_CHECKING:
     from scgnn_tools.fm import NetworkModel

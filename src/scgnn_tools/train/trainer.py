@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 
-from scgnn_tools._errors import InputValueError, WeightsError
+from scgnn_tools._errors import WeightsError
 from scgnn_tools._log import printable
 from scgnn_tools._random import torch_random
 from scgnn_tools._write import goes_on, write_whole
@@ -127,10 +127,3 @@ def check_state(path: Path, module: Module) -> None:
             "Pass another folder=, or resume=False to begin anew."
         )
         raise WeightsError(msg)
-
-
-def check_length(folder: Path, done: int, most: int, unit: str) -> None:
-    """Refuse to go on with a run that is longer already than what is asked for."""
-    if done > most:
-        msg = f"{folder} holds a run of {done:,} {unit}; {most:,} are asked for. Pass at least {done:,}, another folder=, or resume=False."
-        raise InputValueError(msg)
