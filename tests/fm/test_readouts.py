@@ -106,6 +106,11 @@ def test_wrong_requests_are_named(model, cells):
         (lambda m, c: m.embed_genes(c, context="yes"), "context is True, False or None; got 'yes'"),
         (lambda m, c: m.embed_genes(c, context=False, groupby="group"), "context=False asks .* groupby= for vectors"),
         (lambda m, c: m.embed_genes(c, context=False, weights="attention"), "context=False asks .* weights= for"),
+        (
+            lambda m, c: m.embed_genes(c, layer="typo", rng=0),
+            "reads no cell; leave out layer, rng, or pass context=True",
+        ),
+        (lambda m, c: m.embed_genes(c, context=False, rng="x"), "The gene table reads no cell; leave out rng, or"),
         (lambda m, c: m.embed_cells(c, batch_size=0), "batch_size is a positive integer or None; got 0"),
         (lambda m, c: m.embed_cells(c, batch_size=True), "batch_size is a positive integer or None; got True"),
         (lambda m, c: m.embed_cells(c, batch_size=float("nan")), "batch_size is a positive integer or None; got nan"),

@@ -243,7 +243,7 @@ class NetworkModel(FoundationModel):
         weights
             "attention" weighs each cell by the attention that the gene receives in it.
         layer, gene_key, organism, rng
-            As in :meth:`embed_cells`.
+            As in :meth:`embed_cells`. The gene table reads no cell: there ``layer`` and ``rng`` are an error.
         """
         choice("weights", weights, (None, "attention"))
         of_cells = {k: v for k, v in (("groupby", groupby), ("weights", weights)) if v is not None}
@@ -252,6 +252,10 @@ class NetworkModel(FoundationModel):
             msg = f"context=False asks for the gene table, and {from_cells} for vectors from cells. Leave one out."
             raise InputValueError(msg)
         if not (context or of_cells):
+            unread = [k for k, v in (("layer", layer), ("rng", rng)) if v is not None]
+            if unread:
+                msg = f"The gene table reads no cell; leave out {', '.join(unread)}, or pass context=True for vectors from cells."
+                raise InputValueError(msg)
             return super().embed_genes(adata, gene_key=gene_key, organism=organism)
         return readouts.mean_gene_vectors(
             self, adata, groupby=groupby, weights=weights, layer=layer, gene_key=gene_key, organism=organism, rng=rng
