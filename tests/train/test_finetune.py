@@ -1,3 +1,5 @@
+import re
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -120,6 +122,13 @@ def test_another_run_s_folder_is_refused(models, labelled, tmp_path):  # noqa: F
     FineTuner(models["scgpt"], labelled, labels_key="group").train(1, folder=tmp_path)
     with pytest.raises(InputValueError, match=r"differs in .*rank \(8 there, 4 here\)"):
         FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path)
+    for more, says in (
+        ({"batch_size": 4}, "batch_size (None there, 4 here)."),
+        ({"early_stopping": False}, "early_stopping (True there, False here)."),
+        ({"patience": 4}, "patience (3 there, 4 here)."),
+    ):
+        with pytest.raises(InputValueError, match=re.escape(f"holds another run, which differs in {says}")):
+            FineTuner(models["scgpt"], labelled, labels_key="group").train(1, folder=tmp_path, **more)
     FineTuner(models["scgpt"], labelled, labels_key="group", rank=4).train(1, folder=tmp_path, resume=False)
 
 

@@ -16,6 +16,7 @@ from scgnn_tools.data import Tokens, length_batches
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.integration._protocol import Batches
 from scgnn_tools.store import digest
+from scgnn_tools.store.plan import differences
 from scgnn_tools.train import weights_digest
 from scgnn_tools.train.batch_task import BatchTask
 from scgnn_tools.train.fitting import fit_task
@@ -117,7 +118,7 @@ class TunedNetwork:
             "max_epochs": self.max_epochs, "patience": self.patience, "lr": self._rate(), "warmup": min(WARMUP, max(1, steps // 4)),
             "seed": draw, "max_cells": self.max_cells,
         }  # fmt: skip
-        claim(self.folder, lambda: self._plan(task, tokens, train, held, how), resume=self.resume)
+        claim(self.folder, lambda: self._plan(task, tokens, train, held, how), resume=self.resume, compare=differences)
         self.history = fit_task(
             self.model,
             task,

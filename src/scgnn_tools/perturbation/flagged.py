@@ -14,6 +14,7 @@ from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, scgpt
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
 from scgnn_tools.fm.given import borrowed, check_given, with_flags
+from scgnn_tools.store.plan import differences
 from scgnn_tools.train import weights_digest
 from scgnn_tools.train.fitting import fit_task
 from scgnn_tools.train.plans import claim, model_parts
@@ -156,7 +157,7 @@ class FlaggedNetwork:
         ):  # new weights are as the seed, the sizes and the cells say; singular vectors differ in their last digits
             plan["starting weights"] = weights_digest(self.model.network.state_dict())
         at = self.folder / f"{self.name}-{data[:16]}"
-        claim(at, lambda: plan, resume=self.resume)
+        claim(at, lambda: plan, resume=self.resume, compare=differences)
         return at
 
     def save_network(self, folder: str | Path, *, overwrite: bool = False) -> None:

@@ -36,6 +36,8 @@ class RunFolder:
         False forgets the plan and the state of a training that are there.
     hint
         What to type where the plan is another one.
+    compare
+        Says in which parts two plans differ, that of the folder and this one.
 
     Raises
     ------
@@ -50,8 +52,9 @@ class RunFolder:
         *,
         resume: bool = True,
         hint: str = "Pass another store=, or remove the folder.",
+        compare: Callable[[Mapping[str, object], Mapping[str, object]], list[str]] = differences,
     ) -> None:
-        self._folder, self._hint = folder, hint
+        self._folder, self._hint, self._compare = folder, hint, compare
         self._plan = {k: str(v) for k, v in plan.items()}
         if folder is None:
             return
@@ -84,7 +87,7 @@ class RunFolder:
         if there is None:
             msg = f"{path} is damaged, and nothing says of which run the folder is. {self._hint}"
             raise InputValueError(msg)
-        other = differences(there, self._plan)
+        other = self._compare(there, self._plan)
         if other:
             msg = f"{folder} holds another run, which differs in {', '.join(other)}. {self._hint}"
             raise InputValueError(msg)

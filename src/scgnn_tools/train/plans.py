@@ -11,6 +11,7 @@ from torch import nn
 
 from scgnn_tools.fm.scnetformer.graph import TokenGraph
 from scgnn_tools.store import RunFolder, digest
+from scgnn_tools.store.plan import differences
 from scgnn_tools.train._resume import weights_digest
 from scgnn_tools.train.full_batch import AGAIN
 from scgnn_tools.train.processes import is_first
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 BESIDE = {"card", "report", "network", "vocabulary", "device", "dtype", "max_tokens"}
 """What of a model has a line of its own in a plan, or decides nothing."""
+
+TYPED = {"max_cells": "batch_size", "seed": "rng"}
+"""Parts of a plan that have another name where a user types them."""
+
+NEVER = "None"
+"""Patience in the plan of a training without early stopping."""
 
 _LEFT: "WeakKeyDictionary[nn.Module, tuple[Path, str, str]]" = WeakKeyDictionary()
 """By network: the folder of its last run, the weights that this began with, and those that it left."""
@@ -54,7 +61,27 @@ def leave(network: nn.Module, folder: Path | None, start: str) -> None:
         _LEFT[network] = (folder.absolute(), start, weights_digest(network.state_dict()))
 
 
-def claim(folder: Path | None, plan: Callable[[], Mapping[str, object]], *, resume: bool) -> None:
-    """Make a folder that of a run; of several processes, only the first forgets what is there without ``resume``."""
+def in_words_of_train(there: Mapping[str, object], here: Mapping[str, object]) -> list[str]:
+    """Return the parts in which two plans differ, by the arguments of ``train()`` that they come from."""
+    told, asked = ({TYPED.get(k, k): v for k, v in plan.items()} for plan in (there, here))
+    stops = [str(plan.get("patience")) != NEVER for plan in (told, asked)]
+    if stops[0] != stops[1]:
+        for plan, early in zip((told, asked), stops, strict=True):
+            plan.pop("patience", None)
+            plan["early_stopping"] = str(early)
+    return differences(told, asked)
+
+
+def claim(
+    folder: Path | None,
+    plan: Callable[[], Mapping[str, object]],
+    *,
+    resume: bool,
+    compare: Callable[[Mapping[str, object], Mapping[str, object]], list[str]] = in_words_of_train,
+) -> None:
+    """Make a folder that of a run; of several processes, only the first forgets what is there without ``resume``.
+
+    Options of methods go by their own names: there ``compare`` is :func:`scgnn_tools.store.plan.differences`.
+    """
     if folder is not None:
-        RunFolder(folder, plan(), resume=resume or not is_first(), hint=AGAIN)
+        RunFolder(folder, plan(), resume=resume or not is_first(), hint=AGAIN, compare=compare)
