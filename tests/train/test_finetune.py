@@ -287,7 +287,8 @@ def test_the_state_is_written_each_epoch_also_when_validation_gets_worse(models,
 
     how = {"early_stopping": early, "folder": tmp_path}
     one = tuner().train(1, early_stopping=early)
-    tuner().train(2, **how)
+    two = tuner().train(2, **how)
+    assert len(tuner_rows(tmp_path, two)) == len(read_state(tmp_path / LAST)["figures"]["history"]) == 2
     whole = tuner().train(5, **how)
     assert len(whole.history) == (4 if early else 5)  # of patience 3
     assert read_state(tmp_path / LAST)["figures"]["history"] == tuner_rows(tmp_path, whole)
