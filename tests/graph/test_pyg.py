@@ -94,7 +94,7 @@ def test_edges_are_pairs_of_nodes(data, match):
 
 def test_a_weight_that_float32_cannot_hold_is_refused(adata):
     adata.obsp["large"] = sp.csr_matrix(([1e300], ([0], [1])), shape=(adata.n_obs, adata.n_obs))
-    with pytest.raises(GraphError, match=r"obsp\['large'\] holds weights that are no numbers in float32"):
+    with pytest.raises(GraphError, match=r"obsp\['large'\] holds weights that are not finite in float32"):
         to_pyg(adata, obsp="large")
 
 

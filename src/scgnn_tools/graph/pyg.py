@@ -100,7 +100,7 @@ def to_pyg(
         for key in keys:
             matrix = as_csr(_get(adata, where, key))
             if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
-                msg = f"{where}[{printable(key)!r}] holds weights that are no numbers in float32. Make the graph again."
+                msg = f"{where}[{printable(key)!r}] holds weights that are not finite in float32. Make the graph again."
                 raise GraphError(msg)
             _edges(out if one else out[kind, key, kind], matrix)
     if expression:
