@@ -39,7 +39,11 @@ def test_the_table_the_file_and_the_figure(file, tmp_path, capsys):
     assert kept["genes"].to_numpy() == pytest.approx(genes.to_numpy(), nan_ok=True)
 
 
-@pytest.mark.parametrize("pathway", [["CC"], ["P2", "--n-seeds", "2"]], ids=["no nodes of genes", "trainings compared"])
+@pytest.mark.parametrize(
+    "pathway",
+    [["CC"], pytest.param(["P2", "--n-seeds", "2"], marks=pytest.mark.slow)],
+    ids=["no nodes of genes", "trainings compared"],
+)
 def test_the_table_and_the_figure_are_of_entries(file, tmp_path, pathway):
     table, figure = tmp_path / "entries.csv", tmp_path / "entries.png"
     how = ["--method", "scgrapht", "--how", "gradcam", "--pathway", *pathway, "-o", str(table), "--figure", str(figure)]

@@ -35,6 +35,7 @@ def test_the_factor_that_drives_a_target_counts_most(driven, name):
     assert table["a"].max() > 2 * table["n1"].max()  # importances of different targets compare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_order_selection_and_processes_do_not_show(driven, name):
     pairs = every(driven)

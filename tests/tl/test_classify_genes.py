@@ -48,6 +48,7 @@ def bundled():
     return sgt.fm.load("corpus-svd")
 
 
+@pytest.mark.slow
 def test_every_gene_of_a_model_without_an_object(planted, bundled):
     """Genes that the object lacks are classified too; what needs cells is left out."""
     given = classes(planted)
@@ -69,6 +70,7 @@ def test_every_gene_of_a_model_without_an_object(planted, bundled):
     assert (some["n_genes"] == known[::2].sum()).all()
 
 
+@pytest.mark.slow
 def test_random_vectors_are_the_mean_of_ten_draws(planted):
     how = {"use_rep": "x", "n_trees": 5, "n_folds": 2}
     table = sgt.tl.classify_genes(planted, classes(planted), **how)

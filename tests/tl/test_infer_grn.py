@@ -178,6 +178,7 @@ def test_several_priors_and_a_mask(pbmc68k):
     assert not edges["known"].all()
 
 
+@pytest.mark.slow
 def test_the_published_protocols_run_and_a_method_is_found_in_any_case(pbmc68k):
     small = {"n_runs": 1, "n_top": 5, "controls": False, "max_epochs": 5}
     half = SOME[SOME["source"].isin(SOME["source"].unique()[::6])]
@@ -335,6 +336,7 @@ def test_a_blank_group_is_none(pbmc68k, caplog):
 
 
 @pytest.mark.filterwarnings("ignore:No network for")  # of one group there are eight cells
+@pytest.mark.slow
 def test_of_many_cells_some_are_drawn_and_small_groups_stay_whole(pbmc68k):
     sgt.tl.infer_grn(pbmc68k, SOME, groupby="bulk_labels", most_cells=300, **QUICK)
     entry = pbmc68k.uns["sgt_grn"]

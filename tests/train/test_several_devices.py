@@ -149,6 +149,7 @@ def test_what_does_not_train_on_several_devices_says_so(cells, folders):  # noqa
         sgt.models.ScGraPhT(cells).train(1, devices=2)
 
 
+@pytest.mark.slow
 def test_lightning_is_not_imported_before_something_is_trained_with_it():
     words = "import sys, scgnn_tools.train, scgnn_tools.labels.scgrapht.method; sys.exit('lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", words], check=False).returncode == 0
