@@ -20,7 +20,7 @@ from scgnn_tools._write import as_path
 from scgnn_tools.data import open_expression
 from scgnn_tools.fm import NetworkModel, cgc
 from scgnn_tools.fm.cgc.coexpressed import with_coexpression
-from scgnn_tools.fm.cgc.config import CGCConfig
+from scgnn_tools.fm.cgc.config import THINNINGS, VARIANTS, CGCConfig
 from scgnn_tools.fm.cgc.sources import EDGES, read_graph, read_text
 from scgnn_tools.fm.geneformer import Geneformer
 from scgnn_tools.fm.geneformer.config import GeneformerConfig
@@ -56,8 +56,8 @@ SIZES: dict[str, Callable[..., Any]] = {
     "cls_value": number,
     "eps": partial(number, above=0),
     "standardised": partial(choice, choices=(True, False)),
-    "variant": partial(choice, choices=("repo", "paper")),
-    "thinning": partial(choice, choices=("auto", "strongest", "random", None)),
+    "variant": partial(choice, choices=VARIANTS),
+    "thinning": partial(choice, choices=THINNINGS),
     "precision": partial(choice, choices=get_args(Precision)),
 }
 """By option of a network, the check of its value; the network itself checks the others."""

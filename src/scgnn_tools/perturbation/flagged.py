@@ -12,6 +12,7 @@ from scgnn_tools._device import resolve_device
 from scgnn_tools._random import torch_random
 from scgnn_tools._write import as_path
 from scgnn_tools.fm import cgc, scgpt
+from scgnn_tools.fm.cgc.config import VARIANTS
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression
 from scgnn_tools.fm.given import borrowed, check_given, with_flags
 from scgnn_tools.store.plan import differences
@@ -184,7 +185,7 @@ class CGCParts(FlaggedNetwork):
         layers = integer("n_graph_layers", n_graph_layers, least=0, or_none=True)
         usual = 3 if self._chosen["dim"] == PAPER["dim"] else 1
         self.n_graph_layers = (usual if layers is None else layers) if graph else 0
-        self.variant = choice("variant", variant, ("repo", "paper"))
+        self.variant = choice("variant", variant, VARIANTS)
 
     @property
     def sizes(self) -> dict[str, Any]:

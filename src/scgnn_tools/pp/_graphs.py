@@ -57,7 +57,6 @@ def vectors(adata: "AnnData", use_rep: str | None, *, where: Literal["obsm", "va
         if use_rep is None and where == "obsm" and "X_pca" in there:
             use_rep = "X_pca"
     use_rep = key("use_rep", use_rep, there, where, todo="Run sgt.tl.embed(adata) first.")
-    dense_vectors(
-        there[use_rep], f"{where}[{printable(use_rep)!r}]"
-    )  # what are no numbers; those stay as exact as they are
+    # refuses what are no numbers; those that are stay as exact as they are
+    dense_vectors(there[use_rep], f"{where}[{printable(use_rep)!r}]")
     return use_rep, np.asarray(there[use_rep])

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+VARIANTS = ("repo", "paper")
+"""The network of the published code, and that of the paper."""
+
+THINNINGS = ("auto", "strongest", "random", None)
+"""How the graph of a cell may be thinned; "auto" is what the network was made with."""
+
 
 @dataclass(frozen=True)
 class CGCConfig:

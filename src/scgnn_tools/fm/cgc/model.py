@@ -17,7 +17,7 @@ from scgnn_tools.data import Tokens
 from scgnn_tools.data.binning import Binning, bin_values, keep_top, keep_weighted
 from scgnn_tools.fm._card import ModelCard
 from scgnn_tools.fm._network import NetworkModel
-from scgnn_tools.fm.cgc.config import CGCConfig
+from scgnn_tools.fm.cgc.config import THINNINGS, VARIANTS, CGCConfig
 from scgnn_tools.fm.cgc.graph import GeneGraph, Thinning
 from scgnn_tools.fm.cgc.network import CGCNetwork
 from scgnn_tools.fm.estimate import encoder_flops
@@ -49,9 +49,6 @@ MILLION = 1e6
 
 MASK_VALUE = -3.0
 """What stands for a hidden bin."""
-
-THINNING = ("auto", "strongest", "random", None)
-"""How a cell's graph may be thinned; "auto" is what the network was made with."""
 
 
 class CGCModel(NetworkModel):
@@ -96,9 +93,9 @@ class CGCModel(NetworkModel):
         max_length: int | None = None,
         **where: Any,
     ) -> None:
-        if choice("thinning", thinning, THINNING) != "auto":
+        if choice("thinning", thinning, THINNINGS) != "auto":
             config = replace(config, thinning=thinning)
-        choice("thinning", config.thinning, THINNING[1:])
+        choice("thinning", config.thinning, THINNINGS[1:])
         if choice("continuous", continuous, (True, False, None)) not in (None, config.continuous):
             length = config.max_length if max_length is None else integer("max_length", max_length, least=2)
             config = replace(config, continuous=bool(continuous), standardised=False, max_length=length)
@@ -133,8 +130,8 @@ class CGCModel(NetworkModel):
         if "max_length" in options:
             sizes["max_length"] = options["max_length"]
         n_text = 0 if text is None else text.shape[1]
-        variant = choice("variant", sizes.get("variant", CGCConfig.variant), ("repo", "paper"))
-        if choice("thinning", sizes.get("thinning", "auto"), THINNING) == "auto":
+        variant = choice("variant", sizes.get("variant", CGCConfig.variant), VARIANTS)
+        if choice("thinning", sizes.get("thinning", "auto"), THINNINGS) == "auto":
             sizes["thinning"] = None if variant == "paper" else "strongest"
         standardised = not choice("continuous", sizes.get("continuous", False), (True, False))
         config = CGCConfig(**{"n_tokens": len(genes) + 3, "n_text": n_text, "standardised": standardised, **sizes})
