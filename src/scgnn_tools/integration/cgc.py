@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._random import torch_random
 from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.config import VARIANTS
 from scgnn_tools.fm.cgc.model import MASK_VALUE
 from scgnn_tools.fm.cgc.small import most_variable, small_network, start_from_coexpression, to_columns
 from scgnn_tools.fm.given import borrowed
@@ -85,7 +86,7 @@ class CGCBatches(TunedNetwork):
         integer("max_length", max_length, least=2)
         integer("n_graph_layers", n_graph_layers, least=0)
         choice("graph", graph, (True, False))
-        choice("variant", variant, ("repo", "paper"))
+        choice("variant", variant, VARIANTS)
         choice("pretrain", pretrain, (True, False))
         super().__init__(
             "cgc",

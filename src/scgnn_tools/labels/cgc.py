@@ -18,6 +18,7 @@ from scgnn_tools._random import RNG, seed, torch_random
 from scgnn_tools.data import Tokens
 from scgnn_tools.data.variable_genes import moments_of, variable_genes
 from scgnn_tools.fm import cgc
+from scgnn_tools.fm.cgc.config import VARIANTS
 from scgnn_tools.fm.cgc.small import small_network, start_from_coexpression, to_columns
 from scgnn_tools.fm.given import borrowed, check_given, tokenize_projected
 from scgnn_tools.labels._protocol import Cells
@@ -105,7 +106,7 @@ class CGCLabels:
     ) -> None:
         check_given(model, checkpoint, cgc.CGCModel, name="cgc")
         choice("preset", preset, (None, "paper"))
-        choice("variant", variant, (None, "repo", "paper"))
+        choice("variant", variant, (None, *VARIANTS))
         choice("graph", graph, (True, False))
         choice("pretrain", pretrain, (True, False))
         sizes = {
