@@ -302,6 +302,28 @@ def test_sigterm_is_status_143_and_the_handler_is_given_back(file, tmp_path, mon
     assert not (tmp_path / "o.h5ad").exists()
 
 
+class HalfMade:
+    """What a library had begun to make when the signal came."""
+
+    def __del__(self):
+        raise AttributeError("_as_parameter_")
+
+
+def test_nothing_is_said_after_the_line_of_a_signal(file, monkeypatch, capsys):
+    objects = [HalfMade()]
+    monkeypatch.setattr(sys, "unraisablehook", lambda said: print(said.exc_value, file=sys.stderr))
+    monkeypatch.setattr(sgt.tl, "embed", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    words = ["embed", str(file), "--output", "o.h5ad"]
+    assert main(words) == 143
+    objects.append(HalfMade())
+    del objects[0]  # a call of Python's goes on afterwards: its errors are told
+    assert capsys.readouterr().err == "sgt: terminated\n_as_parameter_\n"
+    monkeypatch.setattr(sys, "argv", ["sgt", *words])
+    assert main() == 143
+    objects.clear()
+    assert capsys.readouterr().err == "sgt: terminated\n"
+
+
 @pytest.mark.parametrize(
     ("word", "value"),
     [

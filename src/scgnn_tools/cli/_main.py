@@ -91,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     whole = parser()
     args = whole.parse_args(argv)
     args.argv, args.parser, args.report = list(sys.argv[1:] if argv is None else argv), whole, {}
+    args.ends_process = argv is None
     return _json.report(args, _status) if args.json else _status(args)
 
 
@@ -121,8 +122,10 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _end(args: argparse.Namespace, error: str) -> None:
-    """Say that a signal ended the command."""
+    """Say that a signal ended the command, and let nothing be said after it."""
     args.report["error"] = error
+    if args.ends_process:  # what a library had half made when the signal came may fail as it is taken away
+        sys.unraisablehook = lambda _: None
     print(f"sgt: {error}", file=sys.stderr)
 
 
