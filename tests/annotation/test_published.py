@@ -25,7 +25,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(sgt.settings, "cache_dir", tmp_path / "cache")
     (tmp_path / "www").mkdir()
     out = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "www")))
-    threading.Thread(target=out.serve_forever, daemon=True).start()
+    threading.Thread(target=out.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield tmp_path / "www", f"http://127.0.0.1:{out.server_address[1]}"
     out.shutdown()
     out.server_close()

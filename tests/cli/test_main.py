@@ -311,7 +311,7 @@ class HalfMade:
 
 def test_nothing_is_said_after_the_line_of_a_signal(file, monkeypatch, capsys):
     objects = [HalfMade()]
-    monkeypatch.setattr(sys, "unraisablehook", lambda said: print(said.exc_value, file=sys.stderr))
+    monkeypatch.setattr(sys, "unraisablehook", lambda said: sys.stderr.write(f"{said.exc_value}\n"))
     monkeypatch.setattr(sgt.tl, "embed", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
     words = ["embed", str(file), "--output", "o.h5ad"]
     assert main(words) == 143

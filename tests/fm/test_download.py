@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(tmp_path):
     (tmp_path / "www").mkdir()
     server = Server(tmp_path / "www")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -208,7 +208,7 @@ def served(behave):
 
     server = Server(Path())
     server.RequestHandlerClass = Behaves
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

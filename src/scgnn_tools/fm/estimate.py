@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from scgnn_tools.fm._network import NetworkModel
 
 WORTH_SAYING = 10.0  # seconds
+SLOWEST = 1e9
+"""Operations a second that every machine does: what it finishes in time is not worth a measurement."""
 
 
 def announce(model: "NetworkModel", lengths: np.ndarray, times: float) -> None:
@@ -29,6 +31,8 @@ def announce(model: "NetworkModel", lengths: np.ndarray, times: float) -> None:
     if len(lengths) == 0:
         return
     work = model.flops(lengths) * times
+    if work / SLOWEST / model.efficiency < WORTH_SAYING:
+        return
     seconds = work / matmul_rate(model.device, model.dtype) / model.efficiency
     if seconds < WORTH_SAYING:
         return

@@ -84,24 +84,32 @@ class GeneMatch:
         weights
             Sum of each gene over the cells, shape (n_vars,), for the share of the counts that is lost.
         """
-        out: dict[str, Any] = {
+        twice = self.duplicates()
+        out = self._counts()
+        out |= {
+            "n_duplicate": len(twice),
+            "duplicates": ", ".join(map(printable, twice[:5])),
+            "organism": self.organism,
+            "looks_like": self._looks_like(),
+        }
+        return out if weights is None else out | {"share_counts_lost": self._share_lost(weights)}
+
+    def _counts(self) -> dict[str, Any]:
+        """Return how many genes were found, and how."""
+        out = {
             "n_genes": len(self.names),
             "n_matched": int(self.matched.sum()),
             "share_matched": float(self.matched.mean()),
             "n_lost": int((~self.matched).sum()),
         }
-        out |= {f"n_{kind}": int((self.how == kind).sum()) for kind in KINDS}
-        twice = self.duplicates()
-        out |= {
-            "n_duplicate": len(twice),
-            "duplicates": ", ".join(map(printable, twice[:5])),
-            "organism": self.organism,
-            "looks_like": looks_like(pd.Index(self.names)),
-        }
-        if weights is not None:
-            total = float(weights.sum())
-            out["share_counts_lost"] = float(weights[~self.matched].sum() / total) if total > 0 else 0.0
-        return out
+        return out | {f"n_{kind}": int((self.how == kind).sum()) for kind in KINDS}
+
+    def _share_lost(self, weights: np.ndarray) -> float:
+        total = float(weights.sum())
+        return float(weights[~self.matched].sum() / total) if total > 0 else 0.0
+
+    def _looks_like(self) -> str:
+        return looks_like(pd.Index(self.names))
 
     def table(self) -> pd.DataFrame:
         """Return one row a gene of the data: ``name``, ``matched`` (gene of the vocabulary or ""), ``how``."""
@@ -136,19 +144,19 @@ class GeneMatch:
             Also if the object holds genes of two organisms and none was asked for.
         """
         if self.mixed:
-            raise GeneMatchError(self._two_organisms(self.summary()))
+            raise GeneMatchError(self._two_organisms(self._counts()))
         if self.foreign.any():  # left out because the user asked for the other organism: they are not missing
             own = ~self.foreign
             weights, var = (None if part is None else part[own] for part in (weights, var))
             self.only(own).check(model, weights=weights, by_counts=by_counts, var=var)
             return
-        s = self.summary(weights)
+        s = self._counts()
         found = s["share_matched"]
-        if weights is not None:
-            of_counts = 1 - s["share_counts_lost"]
+        of_counts = None if weights is None else 1 - self._share_lost(weights)
+        if of_counts is not None:
             found = of_counts if by_counts else max(found, of_counts)
         if found < WARN:
-            msg = self._few(model, s, var)
+            msg = self._few(model, s, of_counts, var)
             if found < REFUSE:
                 raise GeneMatchError(msg)
             warn(msg)
@@ -175,16 +183,17 @@ class GeneMatch:
             "left out."
         )
 
-    def _few(self, model: str, s: dict[str, Any], var: pd.DataFrame | None) -> str:
-        counts = f", {1 - s['share_counts_lost']:.0%} of the counts" if "share_counts_lost" in s else ""
+    def _few(self, model: str, s: dict[str, Any], of_counts: float | None, var: pd.DataFrame | None) -> str:
+        counts = "" if of_counts is None else f", {of_counts:.0%} of the counts"
+        own = self._looks_like()
         seen = f"Matched {s['n_matched']:,} of {s['n_genes']:,} genes ({s['share_matched']:.1%}){counts}."
         lost = ", ".join(map(printable, self.names[~self.matched][:3]))
         wanted = "Ensembl ids" if looks_like(pd.Index(self.vocabulary[:1000])).endswith("Ensembl ids") else "symbols"
-        looks = f"The names look like {s['looks_like']} (not found: {lost}); model {printable(model)!r} is keyed by human {wanted}."
+        looks = f"The names look like {own} (not found: {lost}); model {printable(model)!r} is keyed by human {wanted}."
         better = None if var is None else best_column(var, than=max(0.5, s["share_matched"]))
         if better is not None:
             return f"{seen} {looks} var[{printable(better)!r}] holds names that are known: pass gene_key={printable(better)!r}."
-        todo = advice(s["looks_like"])
+        todo = advice(own)
         if todo:
             return f"{seen} {looks} {todo} A column of var with human or mouse symbols can be passed as gene_key=."
         see = "" if s["share_matched"] < REFUSE else ", or run sgt.pp.match_genes(adata) to see the report"
