@@ -43,8 +43,8 @@ def trainings(data: Data, tfs: np.ndarray, symbols: np.ndarray, n_runs: int, *, 
     inputs = LinkInputs(data.inputs.pairs, data.inputs.embedding, symbols, None)
     runs = Runs(inputs, "sgt", tfs, 0, {}, RunFolder(store, {"genes and factors": digest(symbols, tfs)}), "")
     scores, learnt = [], np.zeros((n_runs, len(tfs), len(symbols)), dtype=bool)
-    for run in range(n_runs):
-        scores.append(runs.scores(run))
+    for run, scored in enumerate(runs.finished(n_runs, unseen=False)):
+        scores.append(scored)
         pairs = runs._pairs(run)
         i, j = pd.Index(tfs).get_indexer(pairs["tf"]), pd.Index(symbols).get_indexer(pairs["target"])
         learnt[run, i[(i >= 0) & (j >= 0)], j[(i >= 0) & (j >= 0)]] = True

@@ -7,7 +7,7 @@ import torch
 from anndata import AnnData
 from torch_geometric.data import Data, HeteroData
 
-from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
+from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError
 from scgnn_tools.graph import from_pyg, to_pyg
 
 
@@ -115,13 +115,56 @@ def test_classes_may_be_a_column():
     [
         ({"edge_attr": torch.ones(1, 7)}, r"edge_attr holds one number for each edge, .*the shape \(1, 7\)\. Set edge_weight"),
         ({"edge_weight": torch.ones(2)}, r"edge_weight holds one number for each edge, .*the shape \(2,\)"),
+        ({"edge_weight": torch.full((1,), float("nan"))}, r"edge_weight is not finite at 1 edge\."),
         ({"y": torch.ones(2, 3)}, r"y holds one number for each cell, \(2,\) or \(2, 1\); it has the shape \(2, 3\)\. Set y"),
+        ({"y": torch.tensor([0, 2]), "classes": ["B"]}, r"y holds 2; with 1 name in classes it is 0 to 0, or -1\."),
+        ({"x": torch.ones(3, 4)}, r"x holds a row for each cell, \(2, n_features\); it has the shape \(3, 4\)\."),
+        ({"edge_index": torch.zeros((3, 2), dtype=torch.int64)}, r"edge_index has the shape \(3, 2\); wanted is \(2, n_edges\)"),
     ],
-    ids=["edge_attr", "edge_weight", "y"],
+    ids=["edge_attr", "edge_weight", "nan", "y", "classes", "x", "edge_index"],
 )  # fmt: skip
 def test_a_field_of_another_shape_is_named(given, match):
     with pytest.raises(GraphError, match=match):
-        from_pyg(Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2, **given))
+        from_pyg(Data(**{"edge_index": torch.tensor([[0], [1]]), "num_nodes": 2, **given}))
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"key_added": "a/b"}, r"key_added='a/b' cannot be the name of a result"),
+        ({"use_rep": "a/b"}, r"use_rep='a/b' cannot be"),
+        ({"obs_names": ["a"]}, r"obs_names has 1 name for 2 nodes\."),
+    ],
+    ids=["key_added", "use_rep", "obs_names"],
+)
+def test_a_name_that_no_file_holds_is_refused(given, match):
+    data = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2, x=torch.ones((2, 3), dtype=torch.bfloat16))
+    assert from_pyg(data).obsm["X_pyg"].dtype == np.float32
+    with pytest.raises(InputValueError, match=match):
+        from_pyg(data, **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"obsp": "near", "gene_rep": "v"},
+        {"obsp": "near", "layer": "counts"},
+        {"varp": "prior", "use_rep": "X_pca"},
+        {"varp": "prior", "labels_key": "type"},
+    ],
+    ids=["gene_rep", "layer", "use_rep", "labels_key"],
+)
+def test_what_no_node_of_the_graphs_has_is_refused(adata, given):
+    with pytest.raises(
+        InputValueError, match=rf"{list(given)[1]}= is read for graphs that are not asked for\. Leave it out, or pass"
+    ):
+        to_pyg(adata, **given)
+
+
+def test_an_expression_that_is_not_finite_is_refused(adata):
+    adata.layers["nan"] = adata.X.toarray() * np.nan
+    with pytest.raises(GraphError, match=r"layers\['nan'\] holds weights that are not finite"):
+        to_pyg(adata, expression=True, layer="nan")
 
 
 def test_what_is_not_there_is_said(adata):

@@ -9,8 +9,8 @@ from scgnn_tools.store import RunFolder
 def test_every_pair_is_scored_by_a_run_that_has_not_seen_it(inputs):
     tfs = np.array([f"T{k}" for k in range(20)])
     runs = Runs(inputs, "degree", tfs, 0, {}, RunFolder(None, {}), "")
-    seen = np.stack([runs.scores(r, unseen=True) for r in range(FOLDS)])
-    whole = np.stack([runs.scores(r) for r in range(FOLDS)])
+    seen = np.stack(list(runs.finished(FOLDS, unseen=True)))
+    whole = np.stack(list(runs.finished(FOLDS, unseen=False)))
     pairs = inputs.pairs
     i, j = pd.Index(tfs).get_indexer(pairs["tf"]), pd.Index(inputs.genes).get_indexer(pairs["target"])
     assert np.isfinite(seen[:, i, j]).any(axis=0).all()

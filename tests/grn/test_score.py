@@ -93,6 +93,21 @@ def test_ctrl_c_leaves_the_network_of_the_runs_until_then(inputs, monkeypatch, t
     assert [p.stem for p in sorted((tmp_path / "s").glob("*.safetensors"))] == kept
 
 
+@pytest.mark.parametrize("stop_in", [1, 2])
+def test_ctrl_c_leaves_the_known_edges_and_says_how_many_runs(inputs, monkeypatch, stop_in):
+    once = type("Once", (Stopping,), {"stop_in": stop_in})
+    monkeypatch.setitem(sys.modules, "m", SimpleNamespace(Once=once))
+    entry = Entry("m", "Once", "method", "pairs", random=True, interruptible=True, learns=True)
+    monkeypatch.setitem(PREDICTORS, "once", entry)
+    few = networks(inputs, "once", TFS, [everything(inputs)], known=KNOWN, n_top=5, n_runs=3, rng=0, options={})
+    once.stop_in, once.trained = 9, 0
+    asked = networks(inputs, "once", TFS, [everything(inputs)], known=KNOWN, n_top=5, n_runs=stop_in, rng=0, options={})
+    assert (few.interrupted, few.n_finished) == (True, stop_in)
+    pd.testing.assert_frame_equal(few.edges, asked.edges)  # as if so many had been asked for
+    assert few.edges["known"].sum() == KNOWN["tf"].isin(TFS).sum()
+    assert few.edges["stability"].isna().all() == (stop_in == 1)
+
+
 def test_ctrl_c_before_there_is_a_score_is_raised(inputs, monkeypatch):
     def cancel(*_, **__):
         raise KeyboardInterrupt

@@ -55,6 +55,28 @@ def choices(name):
     }
 
 
+@pytest.mark.parametrize("name", list(PREDICTORS))
+def test_one_that_is_not_fitted_says_so(name, network):
+    with pytest.raises(InputValueError, match=r"knows no genes yet\. Call fit\(\) first"):
+        link_predictor(name).score(network[1])
+
+
+@pytest.mark.parametrize("name", ["cosine", "sgt", "scregnet"])
+def test_vectors_are_a_table_with_the_genes(name, network):
+    train, _, vectors, expression = network
+    with pytest.raises(
+        InputTypeError, match=r"embedding= is a DataFrame with a gene in each row; got ndarray \(.*index=genes"
+    ):
+        link_predictor(name).fit(train, embedding=vectors.to_numpy(), expression=expression)
+
+
+def test_a_pair_without_a_name_is_refused(network):
+    train = network[0].copy()
+    train.loc[train.index[:2], "tf"] = np.nan
+    with pytest.raises(InputValueError, match=r"pairs\['tf'\] has no name in 2 rows\. Pass pairs\.dropna"):
+        link_predictor("degree").fit(train)
+
+
 @pytest.fixture(scope="module", params=list(PREDICTORS))
 def fitted(request, network):
     return fit(request.param, network)

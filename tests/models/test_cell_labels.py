@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import anndata as ad
 import numpy as np
@@ -93,12 +94,51 @@ def test_setup_writes_what_it_says_and_nothing_else(cls):
     assert changed(again, adata) == set()
 
 
+def test_what_changed_in_the_object_since_is_what_is_read(cls):
+    adata = cells(60)
+    cls.setup_anndata(adata, labels_key="cell_type")
+    model = cls(adata, use_rep="X_own").train(max_epochs=1)
+    other = cells(60, seed=1)
+    adata.X, adata.obsm["X_own"] = other.X, other.obsm["X_own"]
+    pd.testing.assert_frame_equal(model.predict(soft=True), model.predict(other, soft=True))
+    adata.obs["cell_type"] = adata.obs["cell_type"].replace({"B": "T", "T": "B"})
+    new = cls(adata.copy(), use_rep="X_own").train(max_epochs=1).predict(soft=True)
+    pd.testing.assert_frame_equal(model.train(max_epochs=1).predict(soft=True), new)
+    adata._inplace_subset_obs(np.arange(20))
+    assert list(model.predict(soft=True).index) == list(adata.obs_names)
+    adata.obs["cell_type"] = adata.obs["cell_type"].replace({"NK": "natural killer"})
+    before = model.predict()
+    with pytest.raises(LabelError, match=r"holds natural killer now, in \d cells.*setup_anndata"):
+        model.train(max_epochs=1)
+    np.testing.assert_array_equal(model.predict(), before)
+
+
+def test_the_training_cells_go_through_a_foundation_model_once(monkeypatch):
+    adata = cells(60)
+    adata.var_names = sgt.fm.load("cgc-mini").vocabulary[: adata.n_vars]
+    sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
+    model = sgt.models.ScGraPhT(adata).train(max_epochs=1)
+    first = model.predict(soft=True)
+    monkeypatch.setattr(type(model._reader.foundation()), "embed_expression", None)
+    pd.testing.assert_frame_equal(model.predict(soft=True), first)
+
+
+@pytest.mark.filterwarnings("ignore:Variable names are not unique")
+def test_names_of_genes_that_are_there_twice_are_told(cls):
+    adata = cells(60)
+    adata.var_names = [*adata.var_names[:-1], "G0"]
+    cls.setup_anndata(adata, labels_key="cell_type")
+    model = cls(adata, use_rep="X_own").train(max_epochs=1)
+    with pytest.warns(SgtWarning, match=r"var_names hold G0 more than once.*make_unique"):
+        model.predict(adata[:, ::-1].copy())
+
+
 def test_batches_are_registered_and_each_validates(cls):
     adata = cells()
     cls.setup_anndata(adata, labels_key="cell_type", batch_key="donor")
     assert "_scvi_batch" in adata.obs
     model = cls(adata, use_rep="X_own")
-    _, codes, batch = model._training_cells()
+    _, codes, batch = model._reader.read(adata)
     _, validation = split(np.flatnonzero(codes < 3), codes, batch, model.classes, train_size=0.8, seed=0)
     assert set(zip(codes[validation], batch[validation], strict=True)) == {(c, b) for c in range(3) for b in range(2)}
 
@@ -316,7 +356,8 @@ def test_killed_and_resumed_is_as_undisturbed(cls, tmp_path):
 def test_what_is_given_to_train_holds_beside_a_protocol(monkeypatch, given, patience, train_size):
     import scgnn_tools.models._cell_labels as base
 
-    monkeypatch.setattr(base.CellLabelModel, "_training_cells", lambda _: (None, np.repeat([0, 1], 50), np.zeros(100)))
+    read = SimpleNamespace(setup=None, read=lambda *_, **__: (None, np.repeat([0, 1], 50), np.zeros(100)))
+    monkeypatch.setattr(base._scvi, "check_labels", lambda *_: None)
 
     class Seen(Exception):  # noqa: N818 - what was asked for, and not what went wrong
         pass
@@ -327,6 +368,7 @@ def test_what_is_given_to_train_holds_beside_a_protocol(monkeypatch, given, pati
     monkeypatch.setattr(base, "split", stop)
     model = sgt.models.ScGraPhT.__new__(sgt.models.ScGraPhT)
     model._options, model._known, model._seed = {"protocol": "paper"}, np.array(["a", "b"], dtype=object), 0
+    model._reader, model.adata = read, object()
     with pytest.raises(Seen) as seen:
         model.train(train_size=train_size, **given)
     assert seen.value.args[0] == (train_size or 0.9)

@@ -56,6 +56,23 @@ def model(cls, adata, prior):
     return cls(adata, tfs=TFS, hidden=(8, 8), out=(8, 4)).train(max_epochs=3)
 
 
+@pytest.mark.parametrize(
+    ("pooling", "match"),
+    [("x", "pooling is 'attention', .*got 'x'"), ("mean", "no network gives them.*leave pooling out")],
+)
+def test_pooling_is_of_hidden_states(cls, adata, prior, pooling, match):
+    cls.setup_anndata(adata, prior=prior, use_rep="own")
+    with pytest.raises(InputValueError, match=match):
+        cls(adata, tfs=TFS, pooling=pooling)
+
+
+def test_an_object_without_a_factor_has_no_edges(model, adata, tmp_path):
+    model.save(tmp_path / "m")
+    table = type(model).load(tmp_path / "m", adata[:, OTHER].copy()).predict()
+    assert list(table.columns) == list(model.predict().columns)
+    assert table.empty
+
+
 def test_train_predict_represent(model, adata, prior):
     assert list(model.history) == ["loss", "validation"]
     best = model.predict(n_top=4)

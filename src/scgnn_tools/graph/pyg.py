@@ -12,8 +12,9 @@ import scipy.sparse as sp
 
 from scgnn_tools._device import at_home
 from scgnn_tools._doors import door_of_arrays
-from scgnn_tools._errors import GraphError, InputTypeError, MissingKeyError
-from scgnn_tools._log import printable
+from scgnn_tools._errors import GraphError, InputTypeError, InputValueError, MissingKeyError
+from scgnn_tools._log import counted, printable
+from scgnn_tools._names import check_key
 from scgnn_tools._vectors import dense_vectors
 from scgnn_tools.graph.canonical import as_csr
 
@@ -71,6 +72,8 @@ def to_pyg(
         If a key is not there.
     InputTypeError
         If the expression is not in memory.
+    InputValueError
+        If something of cells or genes is asked for, and no graph has such nodes.
 
     Notes
     -----
@@ -90,6 +93,15 @@ def to_pyg(
     if not cells and not genes and not expression:
         msg = f"No graph is asked for. Pass obsp= ({_there(adata.obsp)}), varp= ({_there(adata.varp)}) or expression=True."
         raise GraphError(msg)
+    wanted = {
+        "use_rep": (use_rep, cells, "obsp"),
+        "labels_key": (labels_key, cells, "obsp"),
+        "gene_rep": (gene_rep, genes, "varp"),
+    }
+    for name, (value, keys, where) in {**wanted, "layer": (layer, (), "")}.items():
+        if value is not None and not keys and not expression:
+            msg = f"{name}= is read for graphs that are not asked for. Leave it out, or pass {where and f'{where}= or '}expression=True."
+            raise InputValueError(msg)
     one = len(cells) + len(genes) == 1 and not expression
     out: Any = Data() if one else HeteroData()
     if cells or expression:
@@ -99,12 +111,11 @@ def to_pyg(
     for kind, where, keys in ((CELL, "obsp", cells), (GENE, "varp", genes)):
         for key in keys:
             matrix = as_csr(_get(adata, where, key))
-            if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
-                msg = f"{where}[{printable(key)!r}] holds weights that are not finite in float32. Make the graph again."
-                raise GraphError(msg)
-            _edges(out if one else out[kind, key, kind], matrix)
+            _edges(out if one else out[kind, key, kind], matrix, f"{where}[{printable(key)!r}]")
     if expression:
-        _edges(out[CELL, EXPRESSES, GENE], _matrix(adata, layer))
+        _edges(
+            out[CELL, EXPRESSES, GENE], _matrix(adata, layer), "X" if layer is None else f"layers[{printable(layer)!r}]"
+        )
     return out
 
 
@@ -147,7 +158,9 @@ def from_pyg(
     ------
     GraphError
         If there are other nodes, or edges between others than these; if there is no ``edge_index``, or it holds what is no node; if
-        weights or ``y`` are not one number an edge or a cell.
+        weights or ``y`` are not one number an edge or a cell, or features not a row a node; if weights are not finite.
+    InputValueError
+        If a key is one that no file could hold, or there are more or fewer names than nodes.
 
     Examples
     --------
@@ -159,6 +172,13 @@ def from_pyg(
     from anndata import AnnData
     from torch_geometric.data import HeteroData
 
+    for name, key in (
+        ("key_added", key_added),
+        ("use_rep", use_rep),
+        ("gene_rep", gene_rep),
+        ("labels_key", labels_key),
+    ):
+        check_key(key, name)
     nodes = {t: data[t] for t in data.node_types} if isinstance(data, HeteroData) else {GENE if genes else CELL: data}
     other = set(nodes) - {CELL, GENE}
     if other:
@@ -167,19 +187,19 @@ def from_pyg(
     n_obs, n_vars = (int(nodes[t].num_nodes or 0) if t in nodes else 0 for t in (CELL, GENE))
     out = AnnData(
         sp.csr_matrix((n_obs, n_vars), dtype=np.float32),
-        obs=pd.DataFrame(index=_index(obs_names, n_obs)),
-        var=pd.DataFrame(index=_index(var_names, n_vars)),
+        obs=pd.DataFrame(index=_index(obs_names, n_obs, "obs_names")),
+        var=pd.DataFrame(index=_index(var_names, n_vars, "var_names")),
     )
     if CELL in nodes:
         _write_cells(out, nodes[CELL], use_rep, labels_key)
     if GENE in nodes and nodes[GENE].get("x") is not None:
-        out.varm[gene_rep] = nodes[GENE]["x"].detach().cpu().numpy()
+        out.varm[gene_rep] = _features(nodes[GENE]["x"], n_vars, "gene")
     if not isinstance(data, HeteroData):
         where = out.varp if genes else out.obsp
         where[key_added] = _adjacency(data, (n_vars, n_vars) if genes else (n_obs, n_obs))
         return out
     for source, key, target in data.edge_types:
-        edges = data[source, key, target]
+        edges = data[source, check_key(key, "the name of a relation"), target]
         if (source, target) == (CELL, CELL):
             out.obsp[key] = _adjacency(edges, (n_obs, n_obs))
         elif (source, target) == (GENE, GENE):
@@ -234,9 +254,12 @@ def _cells(out: Any, adata: "AnnData", use_rep: str | None, labels_key: str | No
         out.y, out.classes = torch.as_tensor(labels.codes.astype(np.int64)), list(labels.categories)
 
 
-def _edges(out: Any, matrix: sp.csr_array) -> None:
+def _edges(out: Any, matrix: sp.csr_array, place: str) -> None:
     import torch
 
+    if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
+        msg = f"{place} holds weights that are not finite in float32. Make it again."
+        raise GraphError(msg)
     coo = matrix.tocoo()  # a stored zero is an edge, such as to an equal cell
     out.edge_index = torch.as_tensor(np.stack([coo.row, coo.col]).astype(np.int64))
     out.edge_weight = torch.as_tensor(coo.data.astype(np.float32))
@@ -246,7 +269,11 @@ def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
     if edges.get("edge_index") is None:
         msg = f"There is no edge_index; seen: {', '.join(map(str, edges.keys())) or 'nothing'}. Pass edges as edge_index, (2, n_edges)."
         raise GraphError(msg)
-    row, column = edges["edge_index"].cpu().numpy()
+    index = edges["edge_index"].cpu().numpy()
+    if index.ndim != 2 or len(index) != 2:
+        msg = f"edge_index has the shape {index.shape}; wanted is (2, n_edges), from and to. Pass edge_index.T if it lies across."
+        raise GraphError(msg)
+    row, column = index
     for at, n, end in ((row, shape[0], "from"), (column, shape[1], "to")):
         if len(at) and not 0 <= at.min() <= at.max() < n:
             wrong = at[(at < 0) | (at >= n)][0]
@@ -255,12 +282,15 @@ def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
     field = "edge_attr" if edges.get("edge_weight") is None else "edge_weight"
     given = edges.get(field)
     values = np.ones(len(row), dtype=np.float32) if given is None else _one_each(given, field, len(row), "edge")
+    if not np.isfinite(values).all():
+        msg = f"{field} is not finite at {counted(int((~np.isfinite(values)).sum()), 'edge')}. Take them out, or set their weights."
+        raise GraphError(msg)
     return sp.csr_matrix((values, (row, column)), shape=shape, dtype=np.float32)
 
 
 def _one_each(given: Any, field: str, n: int, what: str) -> np.ndarray:
     """Return a field that holds one number for each edge or cell, also as a column."""
-    values = given.detach().cpu().numpy()
+    values = _numpy(given)
     if values.shape not in ((n,), (n, 1)):
         msg = f"{field} holds one number for each {what}, ({n:,},) or ({n:,}, 1); it has the shape {values.shape}. "
         msg += (
@@ -272,15 +302,41 @@ def _one_each(given: Any, field: str, n: int, what: str) -> np.ndarray:
     return values.reshape(n)
 
 
-def _index(names: Sequence[str] | None, n: int) -> pd.Index:
+def _numpy(tensor: Any) -> np.ndarray:
+    import torch
+
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()  # which numpy does not have
+
+
+def _features(given: Any, n: int, what: str) -> np.ndarray:
+    """Return the features of nodes, a row each."""
+    values = _numpy(given)
+    if values.ndim != 2 or len(values) != n:
+        msg = f"x holds a row for each {what}, ({n:,}, n_features); it has the shape {values.shape}. Set num_nodes, or make x again."
+        raise GraphError(msg)
+    return values
+
+
+def _index(names: Sequence[str] | None, n: int, name: str) -> pd.Index:
+    if names is not None and len(names) != n:
+        msg = f"{name} has {counted(len(names), 'name')} for {counted(n, 'node')}. Pass one each, or leave it out."
+        raise InputValueError(msg)
     return pd.Index([str(i) for i in range(n)] if names is None else list(names), dtype=object)
 
 
 def _write_cells(out: "AnnData", cells: Any, use_rep: str, labels_key: str) -> None:
     if cells.get("x") is not None:
-        out.obsm[use_rep] = cells["x"].detach().cpu().numpy()
+        out.obsm[use_rep] = _features(cells["x"], out.n_obs, "cell")
     y = cells.get("y")
     if y is None:
         return
     codes, classes = _one_each(y, "y", out.n_obs, "cell"), cells.get("classes")
-    out.obs[labels_key] = codes if classes is None else pd.Categorical.from_codes(codes, classes)
+    if classes is None:
+        out.obs[labels_key] = codes
+        return
+    if not np.isin(codes, np.arange(-1, len(classes))).all():
+        wrong = codes[~np.isin(codes, np.arange(-1, len(classes)))][0]
+        msg = f"y holds {wrong}; with {counted(len(classes), 'name')} in classes it is 0 to {len(classes) - 1}, or -1. Add the names."
+        raise GraphError(msg)
+    out.obs[labels_key] = pd.Categorical.from_codes(codes.astype(np.int64), classes)

@@ -49,6 +49,8 @@ class Network:
         ``group``, ``tf``, ``n_targets``, ``specificity``, ``expression`` of regulons in groups; empty without groups.
     interrupted
         Whether Ctrl-C ended the trainings: the scores are those until then.
+    n_finished
+        Trainings that scored all pairs: fewer than were asked for if Ctrl-C ended them, or if another says nothing new.
     n_scored
         Transcription factors that were scored; the others are those of ``new_factors``.
     """
@@ -58,6 +60,7 @@ class Network:
     new_factors: pd.DataFrame
     regulons: pd.DataFrame
     interrupted: bool = False
+    n_finished: int = 0
     n_scored: int = 0
 
     def __repr__(self) -> str:
@@ -166,7 +169,7 @@ def infer(
             evaluation["verdict"] += f"; {predicts(evaluation['held_out'])}"
     evaluation["cells"] = cells_said(evaluation, join=join)
     edges = _described(edges, data, groups, method, evaluation, join=join)
-    return Network(edges, evaluation, new, regulons, scored.interrupted, len(tfs))
+    return Network(edges, evaluation, new, regulons, scored.interrupted, scored.n_finished, len(tfs))
 
 
 def _ranked(data: Data, method: str, *, keep_new: bool) -> np.ndarray:

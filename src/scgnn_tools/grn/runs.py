@@ -55,34 +55,42 @@ class Runs:
         self._first: Any = None
         self._best_so_far: np.ndarray | None = None
         self.interrupted = False
+        self.n_finished = 0
+        self.too_few: list[np.ndarray] = []
+        """The first runs, pairs that they learnt from and all: what there is if Ctrl-C leaves fewer than leave every pair out once."""
 
     def finished(self, n: int, *, unseen: bool) -> Iterator[np.ndarray]:
-        """Yield the scores of ``n`` runs, or of those until Ctrl-C: of the first, if it falls into it, those of its best weights so far."""
+        """Yield the scores of ``n`` runs, or of those until Ctrl-C: of the first, if it falls into it, those of its best weights so far.
+
+        Each is float32 (n_tfs, n_genes); with ``unseen`` it is NaN for the pairs that the run learnt from.
+        """
+        shape = (len(self._tfs), len(self._inputs.genes))
         for run in range(n):
             try:
-                scores = self.scores(run, unseen=unseen)
+                scores = self._store.matrix(f"{self._prefix}run{run}", lambda run=run: self._make(run), shape)  # type: ignore[misc]
             except KeyboardInterrupt:
                 self.interrupted = True
-                if run == 0 and self._best_so_far is None:
+                if run > 0:
+                    return
+                if self._best_so_far is None:
                     raise
-                if run == 0:
-                    yield self._best_so_far  # type: ignore[misc]
-                return
+                scores = self._best_so_far
+            self.n_finished += 1
+            if unseen:
+                self.too_few = [*self.too_few, scores] if run < FOLDS - 1 else []
+                scores = self._unseen(scores, run)
             yield scores
+            if self.interrupted:
+                return
 
-    def scores(self, run: int, *, unseen: bool = False) -> np.ndarray:
-        """Return the scores of one run, float32 (n_tfs, n_genes); with ``unseen`` NaN for the pairs that it learnt from."""
-        shape = (len(self._tfs), len(self._inputs.genes))
-        out = self._store.matrix(f"{self._prefix}run{run}", lambda: self._make(run), shape)
+    def _unseen(self, scores: np.ndarray, run: int) -> np.ndarray:
         pairs = self._pairs(run)
-        if unseen and PREDICTORS[self._method].learns and (fold_of(pairs) != run % FOLDS).all():
-            i, j = (
-                pd.Index(self._tfs).get_indexer(pairs["tf"]),
-                pd.Index(self._inputs.genes).get_indexer(pairs["target"]),
-            )
-            there = (i >= 0) & (j >= 0)
-            out = out.copy()
-            out[i[there], j[there]] = np.nan
+        if not PREDICTORS[self._method].learns or (fold_of(pairs) == run % FOLDS).any():
+            return scores
+        i, j = pd.Index(self._tfs).get_indexer(pairs["tf"]), pd.Index(self._inputs.genes).get_indexer(pairs["target"])
+        there = (i >= 0) & (j >= 0)
+        out = scores.copy()
+        out[i[there], j[there]] = np.nan
         return out
 
     def evidence(self, edges: pd.DataFrame) -> pd.DataFrame:

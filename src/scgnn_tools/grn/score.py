@@ -86,11 +86,14 @@ class ScoredEdges:
         Mean score of all pairs over the runs, float64 (n_tfs, n_genes); None if groups have one each.
     interrupted
         Whether Ctrl-C ended the trainings: later runs and groups are missing.
+    n_finished
+        Runs that ended, of the group with the fewest.
     """
 
     edges: pd.DataFrame
     mean: np.ndarray | None
     interrupted: bool
+    n_finished: int
 
 
 def everything(inputs: LinkInputs) -> Group:
@@ -141,7 +144,8 @@ def networks(
         Its edges: ``group``, ``tf``, ``target``, ``score``, ``known``, ``mode``, ``stability``, ``prior_score``: of each group the
         ``n_top`` best targets of each factor by the mean score of the runs and the ``known`` ones, best first; ``stability`` is the share
         of runs that have the edge among their own ``n_top``, NaN with one run; ``prior_score`` is the score before the cells added
-        to it, NaN for a method that learns from no pairs. From three runs on, a pair is scored by the runs that have not learnt from it.
+        to it, NaN for a method that learns from no pairs. From three runs on, a pair is scored by the runs that have not learnt from it;
+        if Ctrl-C leaves fewer, all of them score all pairs.
         Then what ``added`` and the method say of each edge. Ctrl-C ends it with the runs until then; before there is a score
         KeyboardInterrupt is raised.
     """
@@ -151,7 +155,7 @@ def networks(
     by_group = is_by_group(method, groups, options)
     sets = [[k] for k in range(len(groups))] if by_group else [list(range(len(groups)))]
     modes = _modes(known, tfs, inputs.genes)
-    parts, mean, interrupted = [], None, False
+    parts, mean, interrupted, finished = [], None, False, n
     for number, some in enumerate(sets):
         mine = [groups[k] for k in some]
         cells = replace(inputs, expression=inputs.expression[mine[0].cells]) if by_group else inputs  # type: ignore[index]
@@ -161,9 +165,12 @@ def networks(
         adds = [added[k] for k in some]
         held = [_held(g, tfs, inputs.genes, allowed) for g in mine]
         mean, stability, seen = _tally(each, adds, held, n_top)
+        if runs.too_few:  # Ctrl-C: they score all pairs, as if so many had been asked for
+            mean, stability, seen = _tally(runs.too_few, adds, held, n_top)
+        finished, several = min(finished, runs.n_finished), n_runs > 1 and (n == 1 or runs.n_finished > 1)
         edges = pd.concat(
             [
-                _kept(mean, s if n_runs > 1 else None, seen, g.name, a, h, tfs, inputs.genes, modes, n_top)
+                _kept(mean, s if several else None, seen, g.name, a, h, tfs, inputs.genes, modes, n_top)
                 for s, g, a, h in zip(stability, mine, adds, held, strict=True)
             ],
             ignore_index=True,
@@ -179,7 +186,7 @@ def networks(
         msg = f"{method} gives no pair of a factor and a gene a score: the genes are constant, or there are too few cells."
         raise GraphError(msg)
     out = out.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
-    return ScoredEdges(out, None if by_group else mean, interrupted)
+    return ScoredEdges(out, None if by_group else mean, interrupted, finished)
 
 
 def _kept(

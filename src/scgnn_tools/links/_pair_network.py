@@ -15,7 +15,7 @@ from scgnn_tools._errors import InputValueError
 from scgnn_tools._log import printable
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._expression import GeneColumns, read_expression
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 from scgnn_tools.links.node_features import carve, nodes
 from scgnn_tools.train import fit_full_batch
 from scgnn_tools.train.full_batch import seeded
@@ -134,6 +134,7 @@ class PairNetwork:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the score of each pair; NaN where a gene was not among those of the fit."""
+        need_fit(self, "_genes")
         pairs = check_pairs(pairs, labelled=False)
         tf, target = self._genes.get_indexer(pairs["tf"]), self._genes.get_indexer(pairs["target"])
         usable = (tf >= 0) & (target >= 0)

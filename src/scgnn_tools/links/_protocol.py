@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from scgnn_tools._columns import check_table
 from scgnn_tools._doors import door_of_arrays
-from scgnn_tools._errors import InputValueError
+from scgnn_tools._errors import InputTypeError, InputValueError
 from scgnn_tools._log import counted, printable
 
 if TYPE_CHECKING:
@@ -115,6 +115,22 @@ def needs(what: object, name: str, method: str) -> None:
         raise InputValueError(msg)
 
 
+def need_fit(predictor: object, learnt: str) -> None:
+    """Refuse a predictor that lacks what :meth:`LinkPredictor.fit` sets."""
+    if learnt not in vars(predictor):
+        msg = f"This {type(predictor).__name__} knows no genes yet. Call fit() first."
+        raise InputValueError(msg)
+
+
+def check_vectors(embedding: Any) -> pd.DataFrame:
+    """Return vectors of genes, or say how they are passed."""
+    if not isinstance(embedding, pd.DataFrame):
+        seen = f"{type(embedding).__name__} {getattr(embedding, 'shape', '')}".strip()
+        msg = f"embedding= is a DataFrame with a gene in each row; got {seen}. Pass pd.DataFrame(vectors, index=genes)."
+        raise InputTypeError(msg)
+    return embedding
+
+
 @door_of_arrays
 def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
     """Return the pairs with names as text; refuse a table without the columns that are wanted, or without both labels."""
@@ -126,5 +142,9 @@ def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
         if seen in ("", "0", "1"):
             msg += " These are too few to learn from: pass a prior of more factors and edges, or one of genes that have vectors."
         raise InputValueError(msg)
+    for c in ("tf", "target"):
+        if pairs[c].isna().any():
+            msg = f"pairs[{c!r}] has no name in {counted(int(pairs[c].isna().sum()), 'row')}. Pass pairs.dropna(subset=['tf', 'target'])."
+            raise InputValueError(msg)
     names = {c: pairs[c].astype(str).astype(object) for c in ("tf", "target")}  # categories would not map to numbers
     return pairs.assign(**names)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 from scgnn_tools.links.degree import log_odds
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Collaborative:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return log-odds."""
+        need_fit(self, "_regression")
         pairs = check_pairs(pairs, labelled=False)
         return self._regression.decision_function(self._scaler.transform(self._features.of(pairs)))
 

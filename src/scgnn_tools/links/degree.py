@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,6 +37,7 @@ class Degree:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the sum of the two log-odds."""
+        need_fit(self, "base")
         pairs = check_pairs(pairs, labelled=False)
         unseen = np.log(self.base / (1 - self.base))
         tf, target = pairs["tf"].map(self.tf).fillna(unseen), pairs["target"].map(self.target).fillna(unseen)

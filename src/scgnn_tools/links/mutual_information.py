@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from scgnn_tools._choices import integer
 from scgnn_tools._progress import progress
 from scgnn_tools.links._expression import grid, read_expression
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,6 +48,7 @@ class MutualInformation:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the mutual information; NaN where a gene is not there or constant."""
+        need_fit(self, "_columns")
         pairs = check_pairs(pairs, labelled=False)
         left, right = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
         out = np.full(len(pairs), np.nan)

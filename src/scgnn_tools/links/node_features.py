@@ -13,7 +13,7 @@ from scgnn_tools._random import RNG, generator
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph import canonical
 from scgnn_tools.links._expression import GeneColumns, drawn, read_expression
-from scgnn_tools.links._protocol import needs
+from scgnn_tools.links._protocol import check_vectors, needs
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -61,6 +61,7 @@ def standardised(embedding: pd.DataFrame, genes: pd.Index) -> np.ndarray:
 
 def as_given(embedding: pd.DataFrame, genes: pd.Index) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of the genes as they are, zeros for a gene without one, and which genes have one."""
+    embedding = check_vectors(embedding)
     vectors = embedding[~embedding.index.duplicated()].reindex(genes).to_numpy(dtype=np.float32)
     known = np.isfinite(vectors).all(axis=1)
     if not known.any():

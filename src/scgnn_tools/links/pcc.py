@@ -7,7 +7,7 @@ import pandas as pd
 
 from scgnn_tools.graph.coexpression import correlation
 from scgnn_tools.links._expression import MIN_CELLS, GeneColumns, grid, read_expression
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -59,4 +59,5 @@ class PCC:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the absolute correlation."""
+        need_fit(self, "columns")
         return np.abs(self.signed(pairs))

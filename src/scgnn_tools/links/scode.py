@@ -13,7 +13,7 @@ from scgnn_tools._log import printable
 from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, generator, seed
 from scgnn_tools.links._expression import MIN_CELLS, GeneColumns, read_expression
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -103,6 +103,7 @@ class SCODE:
 
         0 if one of the two is constant, or a factor for itself; NaN if a gene is not in the expression.
         """
+        need_fit(self, "_columns")
         pairs = check_pairs(pairs, labelled=False)
         factor, target = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
         known = (factor >= 0) & (target >= 0)

@@ -17,7 +17,7 @@ from scgnn_tools._progress import progress
 from scgnn_tools._random import RNG, seed
 from scgnn_tools.data.order import by_content
 from scgnn_tools.links._expression import read_expression
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -78,6 +78,7 @@ class _Trees:
 
         0 if one of the two is constant, or a factor for itself; NaN if a gene is not in the expression, or the factor none of the factors.
         """
+        need_fit(self, "_columns")
         pairs = check_pairs(pairs, labelled=False)
         factor, target = self._columns.at(pairs["tf"]), self._columns.at(pairs["target"])
         at = np.where(factor >= 0, self._place[factor], -1)

@@ -113,8 +113,8 @@ class CellLabelModel(ScviSetup):
         self._reader = Reader(setup, use_rep, model)
         self._options, self._seed, self._temperature = options, seed(rng), 1.0
         self._fitted: Any = None
-        self._cells: tuple[Cells, np.ndarray, np.ndarray] | None = None
-        self._validation = np.zeros(0, dtype=np.int64)
+        self._held_out: Cells | None = None
+        self._held_out_codes = np.zeros(0, dtype=np.int64)
         self._known = self.classes = np.array(setup.classes, dtype=object)
         self.history = pd.DataFrame()
 
@@ -198,13 +198,14 @@ class CellLabelModel(ScviSetup):
         )
         key = key_of(self._options)
         known = None if key is None else self._reader.gene_graph(self.adata, key)
-        cells, codes, batch = self._training_cells()
+        adata = need_cells(None, self.adata)
+        _scvi.check_labels(self._reader.setup, adata)
+        cells, codes, batch = self._reader.read(adata, keep=True)
         if known is not None:
             cells = replace(cells, gene_graph=by_name(*known, pd.Index(cells.genes)))
         labelled = np.flatnonzero(codes < len(self._known))
         present = np.unique(codes[labelled])
         if len(present) < 2:
-            _scvi.check_labels(self._reader.setup, need_cells(None, self.adata))  # a column that is gone is no class
             names = ", ".join(printable(c) for c in self._known[present]) or "no class"
             msg = f"{type(self).__name__} needs at least two labelled classes; obs[{self._reader.setup.labels_key!r}] holds {names}."
             raise LabelError(msg)
@@ -217,7 +218,7 @@ class CellLabelModel(ScviSetup):
         temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
         # all at once, and last: a refused training changes nothing
         self._fitted, self.history, self.classes = fitted, fitted.history, classes
-        self._validation, self._temperature = validation, temperature
+        self._held_out, self._held_out_codes, self._temperature = held_out, codes[validation], temperature
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
         if fitted.interrupted:
             raise KeyboardInterrupt
@@ -338,15 +339,15 @@ class CellLabelModel(ScviSetup):
 
     def _labelled(self, adata: "AnnData | MuData | None") -> tuple[Cells, np.ndarray]:
         """Return the cells whose label was trained on, and its position in ``classes``; of no object, those that validated."""
-        if adata is None and not len(self._validation):  # a model that was read, too: it does not know who validated
-            msg = (
-                "No cell is known to have validated this model. Pass adata with labels in the column of setup_anndata."
-            )
-            raise LabelError(msg)
-        cells, codes, _ = self._training_cells() if adata is None else self._reader.read(adata)
+        if adata is None:
+            if self._held_out is None or not len(self._held_out):  # a model that was read does not know who validated
+                msg = "No cell is known to have validated this model. Pass adata with labels in the column of setup_anndata."
+                raise LabelError(msg)
+            return self._held_out, self._held_out_codes
+        cells, codes, _ = self._reader.read(adata)
         names, at = self._known.astype(str), {str(c): i for i, c in enumerate(self.classes)}
         own = np.array([at.get(n, -1) for n in names] + [-1])[np.minimum(codes, len(names))]
-        rows = np.flatnonzero(own >= 0) if adata is not None else self._validation
+        rows = np.flatnonzero(own >= 0)
         if not len(rows):
             msg = "There is no labelled cell to judge by. Pass adata with labels in the column of setup_anndata."
             raise LabelError(msg)
@@ -357,10 +358,4 @@ class CellLabelModel(ScviSetup):
 
     def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
         asked = need_cells(adata, self.adata)
-        cells = self._training_cells() if asked is self.adata else self._reader.read(asked)
-        return cells[0], self._reader.names(asked)
-
-    def _training_cells(self) -> tuple[Cells, np.ndarray, np.ndarray]:
-        if self._cells is None:
-            self._cells = self._reader.read(need_cells(None, self.adata))
-        return self._cells
+        return self._reader.read(asked)[0], self._reader.names(asked)

@@ -1,6 +1,6 @@
 """What a model that labels cells reads of an object: expression over the registered genes, vectors, classes and batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scgnn_tools.annotation.inputs import one_object, own_vectors
 from scgnn_tools.fm import FoundationModel
 from scgnn_tools.labels import Cells
 from scgnn_tools.models import _scvi
+from scgnn_tools.store import digest
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,6 +37,7 @@ class Reader:
     setup: _scvi.Setup
     use_rep: str | None
     model: FoundationModel | str | None
+    _kept: tuple[str, Cells] | None = field(default=None, repr=False)
 
     def foundation(self) -> FoundationModel:
         """Return the foundation model, which is loaded once."""
@@ -50,11 +52,20 @@ class Reader:
         if self.model is not None:
             self.foundation()
 
-    def read(self, adata: "AnnData | MuData") -> tuple[Cells, np.ndarray, np.ndarray]:
-        """Return cells, their classes (``len(classes)`` without a label) and batches (-1 if unknown)."""
+    def read(self, adata: "AnnData | MuData", *, keep: bool = False) -> tuple[Cells, np.ndarray, np.ndarray]:
+        """Return cells, their classes (``len(classes)`` without a label) and batches (-1 if unknown).
+
+        With ``keep`` the cells are remembered by what they hold, so that the same ones need no foundation model again.
+        """
         laid_out = _scvi.transfer(self.setup, adata, use_rep=self.use_rep)
-        how: dict[str, Any] = {"use_rep": self.use_rep, "layer": "X", "gene_key": None, "organism": None}
-        cells, _ = one_object(laid_out, self.foundation(), **how)
+        content = digest(laid_out.X, *laid_out.obsm.values())
+        if self._kept is not None and self._kept[0] == content:
+            cells = self._kept[1]
+        else:
+            how: dict[str, Any] = {"use_rep": self.use_rep, "layer": "X", "gene_key": None, "organism": None}
+            cells, _ = one_object(laid_out, self.foundation(), **how)
+        if keep:
+            self._kept = content, cells
         codes = laid_out.obs["_scvi_labels"].to_numpy().astype(np.int64)
         return cells, codes, laid_out.obs["batch"].to_numpy()
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools._choices import choice
 from scgnn_tools._errors import InputValueError, MissingKeyError
 from scgnn_tools._modality import only_anndata
 from scgnn_tools.data import open_expression
 from scgnn_tools.graph.prior import check_edges
 from scgnn_tools.grn.collect import Data, collect
 from scgnn_tools.grn.given import given_networks, merged
-from scgnn_tools.grn.pooling import Pooling
+from scgnn_tools.grn.pooling import POOLINGS, Pooling
 from scgnn_tools.train.recorded import record
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def collected(
     if model is not None and "use_rep" in setup:
         msg = f"Vectors are in varm[{setup['use_rep']!r}] by the setup; leave out model=, or set up without use_rep."
         raise InputValueError(msg)
-    if pooling is None and isinstance(model, fm.NetworkModel):
+    if pooling is not None:
+        choice("pooling", pooling, (*POOLINGS, "table"))
+        if pooling != "table" and not isinstance(model, fm.NetworkModel):
+            msg = f"pooling={pooling!r} is of hidden states, and no network gives them. Pass model=sgt.fm.load(…), or leave pooling out."
+            raise InputValueError(msg)
+    elif isinstance(model, fm.NetworkModel):
         pooling = of_a_network
     how: dict[str, Any] = {k: setup.get(k) for k in ("layer", "gene_key", "organism", "use_rep")}
     pooled: Any = None if pooling == "table" else pooling

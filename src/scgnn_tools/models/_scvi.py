@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scgnn_tools._choices import listed
 from scgnn_tools._columns import column_of
-from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, MissingKeyError, warn
+from scgnn_tools._errors import GeneMatchError, InputScaleError, InputValueError, LabelError, MissingKeyError, warn
 from scgnn_tools._keys import SETUP_LABELS
-from scgnn_tools._log import printable
+from scgnn_tools._log import counted, printable
 from scgnn_tools._modality import is_mudata, only_anndata
 from scgnn_tools.annotation.inputs import own_vectors
 from scgnn_tools.data import open_expression
@@ -171,8 +172,17 @@ def of_modality(adata: "AnnData | MuData", modality: str | None) -> "AnnData":
 
 
 def check_labels(found: Setup, adata: "AnnData | MuData") -> None:
-    """Refuse an object without the column of labels, from which training reads them again."""
-    _column(adata, of_modality(adata, found.modality), found.labels_key, "labels_key")
+    """Refuse an object without the column of labels, from which training reads them again, or with labels that came after the setup."""
+    labels = _column(adata, of_modality(adata, found.modality), found.labels_key, "labels_key")
+    clean = clean_labels(labels, unlabeled_category=found.unlabeled_category)
+    new = sorted(set(clean) - {*found.classes, found.unlabeled_category, ""})
+    if new:
+        n, kind = int(np.isin(clean, new).sum()), "anndata" if found.modality is None else "mudata"
+        msg = (
+            f"obs[{printable(found.labels_key)!r}] holds {listed(new)} now, in {counted(n, 'cell')}, which was no label at the setup. Call "
+            f"sgt.models.{found.model}.setup_{kind}(…) again and make a new model, or write {printable(found.unlabeled_category)!r} there."
+        )
+        raise LabelError(msg)
 
 
 def transfer(found: Setup, adata: "AnnData | MuData", *, use_rep: str | None = None) -> "AnnData":
@@ -321,4 +331,8 @@ def _over_genes(rna: "AnnData", layer: str | None, genes: list[str]) -> sp.csr_m
 
 def _first(rna: "AnnData", genes: list[str]) -> np.ndarray:
     names = pd.Series(np.arange(rna.n_vars), index=rna.var_names.astype(str))
+    twice = names.index[names.index.duplicated() & names.index.isin(genes)].unique()
+    if len(twice):
+        msg = f"var_names hold {listed(twice)} more than once; the first is taken. Call adata.var_names_make_unique() in all objects."
+        warn(msg)
     return names[~names.index.duplicated()].reindex(genes, fill_value=-1).to_numpy()

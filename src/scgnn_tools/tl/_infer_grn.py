@@ -222,8 +222,11 @@ def infer_grn(
     params: dict[str, Any] = {**data.params, "method": method, "n_top": n_top, "n_runs": n_runs, "seed": number}
     params |= {"min_expressed": min_expressed, "controls": controls, "interrupted": network.interrupted}
     if network.interrupted:
-        msg = f"{method}: the trainings were interrupted; the network is of those until then, and groups after them are missing."
-        warn(msg)
+        params["n_runs"] = network.n_finished
+        missing = "" if groupby is None else ", and groups after them are missing"
+        warn(
+            f"{method}: the trainings were interrupted; the network is of {network.n_finished} of {n_runs} runs{missing}."
+        )
     if groupby is not None:
         params |= {"groupby": groupby, "groups": np.array([g.name for g in groups], dtype=object)}
     if given:

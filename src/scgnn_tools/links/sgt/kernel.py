@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scgnn_tools import fm, genes
+from scgnn_tools.links._protocol import check_vectors
 from scgnn_tools.links.sgt.sources import Coexpression, Family, Position, Vectors, same, standardised
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class GeneKernel:
         return self._sources[source].cosine(a, b)  # type: ignore[union-attr]
 
     def _add_embedding(self, embedding: pd.DataFrame, landmarks: np.ndarray) -> None:
+        embedding = check_vectors(embedding)
         x = embedding[~embedding.index.duplicated()]
         x = x[np.isfinite(x.to_numpy(dtype=np.float64)).all(axis=1)]
         names = x.index.astype(str).to_numpy(dtype=object)

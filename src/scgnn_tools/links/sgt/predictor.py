@@ -10,7 +10,7 @@ import pandas as pd
 from scgnn_tools._choices import choice, integer
 from scgnn_tools._log import as_text
 from scgnn_tools._random import RNG, generator, seed
-from scgnn_tools.links._protocol import check_pairs
+from scgnn_tools.links._protocol import check_pairs, need_fit
 from scgnn_tools.links.sgt.kernel import GeneKernel
 from scgnn_tools.links.sgt.stack import Stack, fit_stack, hold_out
 from scgnn_tools.links.sgt.terms import EVIDENCE, TERMS, Side, Terms
@@ -95,6 +95,7 @@ class SGT:
 
     def score(self, pairs: pd.DataFrame) -> np.ndarray:
         """Return the logit of each pair, never NaN."""
+        need_fit(self, "_names")
         return self._over_kinds(pairs, self._logit, 1)[:, 0]
 
     def evidence(self, pairs: pd.DataFrame) -> pd.DataFrame:
