@@ -63,9 +63,9 @@ class CellLabelModel(ScviSetup):
     Parameters
     ----------
     adata
-        Cells × genes, after ``setup_anndata`` or ``setup_mudata``.
+        Cells × genes, after ``setup_anndata`` or ``setup_mudata``. It is read anew at each :meth:`train` and :meth:`predict`.
     use_rep
-        Vectors of the cells in ``obsm``; None embeds with ``model``, without writing the vectors, once.
+        Vectors of the cells in ``obsm``; None embeds with ``model``, without writing the vectors; the same cells once.
     model
         A loaded foundation model, or the name of a bundled one; None takes the best bundled one.
     rng

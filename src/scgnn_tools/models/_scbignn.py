@@ -30,7 +30,8 @@ class ScBiGNN(CellLabelModel):
     adata
         Cells × genes, after :meth:`setup_anndata` or :meth:`setup_mudata`.
     use_rep, model
-        As in :class:`~scgnn_tools.models._cell_labels.CellLabelModel`; both networks read expression alone.
+        As in :class:`~scgnn_tools.models._cell_labels.CellLabelModel`. They change no answer: both networks read expression alone. A
+        ``use_rep`` saves the time of the embedding.
     rng
         Seed.
     options
