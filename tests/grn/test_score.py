@@ -108,6 +108,18 @@ def test_ctrl_c_leaves_the_known_edges_and_says_how_many_runs(inputs, monkeypatc
     assert few.edges["stability"].isna().all() == (stop_in == 1)
 
 
+def test_ctrl_c_keeps_the_groups_before(inputs, monkeypatch):
+    once = type("Once", (Stopping,), {"stop_in": 2})
+    monkeypatch.setitem(sys.modules, "m", SimpleNamespace(Once=once))
+    entry = Entry("m", "Once", "method", "expression", needs=frozenset({"expression"}), random=True, interruptible=True)
+    monkeypatch.setitem(PREDICTORS, "once", entry)
+    every = np.ones(len(inputs.genes), dtype=bool)
+    groups = [Group("a", np.arange(30), every), Group("b", np.arange(30, 60), every)]
+    scored = networks(inputs, "once", TFS, groups, known=KNOWN, n_top=5, n_runs=2, rng=0, options={})
+    assert (scored.interrupted, scored.n_finished) == (True, 2)
+    assert set(scored.edges["group"]) == {"a"}
+
+
 def test_ctrl_c_before_there_is_a_score_is_raised(inputs, monkeypatch):
     def cancel(*_, **__):
         raise KeyboardInterrupt

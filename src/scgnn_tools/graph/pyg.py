@@ -199,11 +199,11 @@ def from_pyg(
         where[key_added] = _adjacency(data, (n_vars, n_vars) if genes else (n_obs, n_obs))
         return out
     for source, key, target in data.edge_types:
-        edges = data[source, check_key(key, "the name of a relation"), target]
+        edges = data[source, key, target]
         if (source, target) == (CELL, CELL):
-            out.obsp[key] = _adjacency(edges, (n_obs, n_obs))
+            out.obsp[check_key(key, "the name of a relation")] = _adjacency(edges, (n_obs, n_obs))
         elif (source, target) == (GENE, GENE):
-            out.varp[key] = _adjacency(edges, (n_vars, n_vars))
+            out.varp[check_key(key, "the name of a relation")] = _adjacency(edges, (n_vars, n_vars))
         elif (source, target) == (CELL, GENE):
             out.X = _adjacency(edges, (n_obs, n_vars))
         else:

@@ -146,8 +146,8 @@ def networks(
         of runs that have the edge among their own ``n_top``, NaN with one run; ``prior_score`` is the score before the cells added
         to it, NaN for a method that learns from no pairs. From three runs on, a pair is scored by the runs that have not learnt from it;
         if Ctrl-C leaves fewer, all of them score all pairs.
-        Then what ``added`` and the method say of each edge. Ctrl-C ends it with the runs until then; before there is a score
-        KeyboardInterrupt is raised.
+        Then what ``added`` and the method say of each edge. Ctrl-C ends it with the runs and groups until then; before
+        there is a score KeyboardInterrupt is raised.
     """
     store = store or RunFolder(None, {})
     n = draws(method, n_runs)
@@ -164,7 +164,13 @@ def networks(
         each = progress(runs.finished(n, unseen=n >= FOLDS), total=n, what=what, unit="run")
         adds = [added[k] for k in some]
         held = [_held(g, tfs, inputs.genes, allowed) for g in mine]
-        mean, stability, seen = _tally(each, adds, held, n_top)
+        try:
+            mean, stability, seen = _tally(each, adds, held, n_top)
+        except KeyboardInterrupt:  # before this group has a score
+            if not parts:
+                raise
+            interrupted = True
+            break
         if runs.too_few:  # Ctrl-C: they score all pairs, as if so many had been asked for
             mean, stability, seen = _tally(runs.too_few, adds, held, n_top)
         finished, several = min(finished, runs.n_finished), n_runs > 1 and (n == 1 or runs.n_finished > 1)

@@ -26,9 +26,8 @@ def best_targets(predictor: Any, tfs: np.ndarray, genes: np.ndarray, n_top: int 
     DataFrame
         ``tf``, ``target`` and ``score``, a logit, best first.
     """
-    parts = [
-        pd.DataFrame({"tf": tfs[:0], "target": genes[:0], "score": np.zeros(0, dtype=np.float32)})
-    ]  # an object without a factor
+    nothing = np.zeros(0, dtype=np.float32)  # an object without a factor has no edges
+    parts = [pd.DataFrame({"tf": tfs[:0], "target": genes[:0], "score": nothing})]
     step, n = max(1, BLOCK // max(1, len(genes))), len(genes)
     most = n - 1 if n_top is None else min(n_top, n - 1)  # no factor is its own target here
     for start in range(0, len(tfs), step):
