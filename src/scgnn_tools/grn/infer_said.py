@@ -26,7 +26,11 @@ def network_said(network: Network, data: Data, params: Mapping[str, Any], key: s
     n_tfs, n_pairs = edges["tf"].nunique(), len(edges.drop_duplicates(["tf", "target"]))
     enough = f"enough cells express (min_expressed={params['min_expressed']:g})"
     kept = "each" if n_tfs == network.n_scored else f"each of the {n_tfs:,} that {enough}"
-    per = f" (pair × group: {n_pairs:,} pairs in {len(params['groups'])} groups)" if "groups" in params else ""
+    per = (
+        f" (pair × group: {n_pairs:,} pairs in {counted(edges['group'].nunique(), 'group')})"
+        if "groups" in params
+        else ""
+    )
     scored = f"{counted(network.n_scored, 'transcription factor')} × {len(data.inputs.genes):,} genes scored"
     made = (
         f"{params['method']} with {params['vectors']} on {params['prior']} ({counted(params['n_edges'], 'edge')}); {scored}, the "
