@@ -155,7 +155,8 @@ def networks(
     by_group = is_by_group(method, groups, options)
     sets = [[k] for k in range(len(groups))] if by_group else [list(range(len(groups)))]
     modes = _modes(known, tfs, inputs.genes)
-    parts, mean, interrupted, finished = [], None, False, n
+    parts: list[pd.DataFrame] = []
+    mean, interrupted, finished = None, False, n
     for number, some in enumerate(sets):
         mine = [groups[k] for k in some]
         cells = replace(inputs, expression=inputs.expression[mine[0].cells]) if by_group else inputs  # type: ignore[index]
