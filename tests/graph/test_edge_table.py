@@ -65,6 +65,15 @@ def test_modes_in_any_spelling(column, told, mode):
     assert edges(tf=["A"], target=["B"], **{column: [told]})["mode"].tolist() == [mode]
 
 
+def test_modes_may_be_categories():
+    modes = pd.Categorical(["activation", None, "-"])
+    assert edges(tf=["A"] * 3, target=["B", "C", "D"], mode=modes)["mode"].tolist() == [
+        "Activation",
+        "Unknown",
+        "Repression",
+    ]
+
+
 def test_a_mode_that_nobody_knows_is_named_and_a_type_that_is_none_is_left():
     with pytest.warns(SgtWarning, match="1 modes of edges are not understood and count as unknown: 'binds'"):
         assert edges(tf=["A"], target=["B"], mode=["binds"])["mode"].tolist() == ["Unknown"]

@@ -129,7 +129,7 @@ def modes_of(values: pd.Series) -> np.ndarray:
 
     ``1``, ``+``, ``activation``, ``up`` are the same, in any case; what is no mode is unknown, and a warning names it.
     """
-    told = values.map(_mode)
+    told = values.astype(object).map(_mode)  # categories take no word that is not among them
     odd = values[told.isna()]
     if len(odd):
         some = ", ".join(dict.fromkeys(printable(repr(v), limit=30) for v in odd[:50].tolist()))
