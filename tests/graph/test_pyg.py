@@ -115,13 +115,14 @@ def test_classes_may_be_a_column():
     [
         ({"edge_attr": torch.ones(1, 7)}, r"edge_attr holds one number for each edge, .*the shape \(1, 7\)\. Set edge_weight"),
         ({"edge_weight": torch.ones(2)}, r"edge_weight holds one number for each edge, .*the shape \(2,\)"),
-        ({"edge_weight": torch.full((1,), float("nan"))}, r"edge_weight is not finite at 1 edge\."),
+        ({"edge_weight": torch.full((1,), float("nan"))}, r"edge_weight is not finite in float32 at 1 edge\."),
+        ({"edge_weight": torch.full((1,), 1e300, dtype=torch.float64)}, r"edge_weight is not finite in float32 at 1 edge\."),
         ({"y": torch.ones(2, 3)}, r"y holds one number for each cell, \(2,\) or \(2, 1\); it has the shape \(2, 3\)\. Set y"),
         ({"y": torch.tensor([0, 2]), "classes": ["B"]}, r"y holds 2; with 1 name in classes it is 0 to 0, or -1\."),
         ({"x": torch.ones(3, 4)}, r"x holds a row for each cell, \(2, n_features\); it has the shape \(3, 4\)\."),
         ({"edge_index": torch.zeros((3, 2), dtype=torch.int64)}, r"edge_index has the shape \(3, 2\); wanted is \(2, n_edges\)"),
     ],
-    ids=["edge_attr", "edge_weight", "nan", "y", "classes", "x", "edge_index"],
+    ids=["edge_attr", "edge_weight", "nan", "large", "y", "classes", "x", "edge_index"],
 )  # fmt: skip
 def test_a_field_of_another_shape_is_named(given, match):
     with pytest.raises(GraphError, match=match):

@@ -113,14 +113,17 @@ def test_what_changed_in_the_object_since_is_what_is_read(cls):
     np.testing.assert_array_equal(model.predict(), before)
 
 
-def test_the_training_cells_go_through_a_foundation_model_once(monkeypatch):
+def test_the_training_cells_go_through_a_foundation_model_once(monkeypatch, tmp_path):
     adata = cells(60)
     adata.var_names = sgt.fm.load("cgc-mini").vocabulary[: adata.n_vars]
     sgt.models.ScGraPhT.setup_anndata(adata, labels_key="cell_type")
     model = sgt.models.ScGraPhT(adata).train(max_epochs=1)
     first = model.predict(soft=True)
+    model.save(tmp_path / "m")
+    loaded = sgt.models.ScGraPhT.load(tmp_path / "m", adata)
     monkeypatch.setattr(type(model._reader.foundation()), "embed_expression", None)
     pd.testing.assert_frame_equal(model.predict(soft=True), first)
+    pd.testing.assert_frame_equal(loaded.predict(soft=True), first)
 
 
 @pytest.mark.filterwarnings("ignore:Variable names are not unique")

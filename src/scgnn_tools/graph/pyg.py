@@ -93,14 +93,14 @@ def to_pyg(
     if not cells and not genes and not expression:
         msg = f"No graph is asked for. Pass obsp= ({_there(adata.obsp)}), varp= ({_there(adata.varp)}) or expression=True."
         raise GraphError(msg)
-    wanted = {
-        "use_rep": (use_rep, cells, "obsp"),
-        "labels_key": (labels_key, cells, "obsp"),
-        "gene_rep": (gene_rep, genes, "varp"),
-    }
-    for name, (value, keys, where) in {**wanted, "layer": (layer, (), "")}.items():
+    for name, value, keys, other in (
+        ("use_rep", use_rep, cells, "obsp= or "),
+        ("labels_key", labels_key, cells, "obsp= or "),
+        ("gene_rep", gene_rep, genes, "varp= or "),
+        ("layer", layer, [], ""),
+    ):
         if value is not None and not keys and not expression:
-            msg = f"{name}= is read for graphs that are not asked for. Leave it out, or pass {where and f'{where}= or '}expression=True."
+            msg = f"{name}= is read for graphs that are not asked for. Leave it out, or pass {other}expression=True."
             raise InputValueError(msg)
     one = len(cells) + len(genes) == 1 and not expression
     out: Any = Data() if one else HeteroData()
@@ -257,12 +257,17 @@ def _cells(out: Any, adata: "AnnData", use_rep: str | None, labels_key: str | No
 def _edges(out: Any, matrix: sp.csr_array, place: str) -> None:
     import torch
 
-    if not (np.abs(matrix.data) <= np.finfo(np.float32).max).all():
+    if _beyond_float32(matrix.data):
         msg = f"{place} holds weights that are not finite in float32. Make it again."
         raise GraphError(msg)
     coo = matrix.tocoo()  # a stored zero is an edge, such as to an equal cell
     out.edge_index = torch.as_tensor(np.stack([coo.row, coo.col]).astype(np.int64))
     out.edge_weight = torch.as_tensor(coo.data.astype(np.float32))
+
+
+def _beyond_float32(weights: np.ndarray) -> int:
+    """Return how many weights are not finite, or would not be in float32."""
+    return int((~(np.abs(weights) <= np.finfo(np.float32).max)).sum())
 
 
 def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
@@ -282,8 +287,9 @@ def _adjacency(edges: Any, shape: tuple[int, int]) -> sp.csr_matrix:
     field = "edge_attr" if edges.get("edge_weight") is None else "edge_weight"
     given = edges.get(field)
     values = np.ones(len(row), dtype=np.float32) if given is None else _one_each(given, field, len(row), "edge")
-    if not np.isfinite(values).all():
-        msg = f"{field} is not finite at {counted(int((~np.isfinite(values)).sum()), 'edge')}. Take them out, or set their weights."
+    lost = _beyond_float32(values)
+    if lost:
+        msg = f"{field} is not finite in float32 at {counted(lost, 'edge')}. Take them out, or set their weights."
         raise GraphError(msg)
     return sp.csr_matrix((values, (row, column)), shape=shape, dtype=np.float32)
 
@@ -335,8 +341,8 @@ def _write_cells(out: "AnnData", cells: Any, use_rep: str, labels_key: str) -> N
     if classes is None:
         out.obs[labels_key] = codes
         return
-    if not np.isin(codes, np.arange(-1, len(classes))).all():
-        wrong = codes[~np.isin(codes, np.arange(-1, len(classes)))][0]
-        msg = f"y holds {wrong}; with {counted(len(classes), 'name')} in classes it is 0 to {len(classes) - 1}, or -1. Add the names."
+    wrong = codes[~np.isin(codes, np.arange(-1, len(classes)))]
+    if len(wrong):
+        msg = f"y holds {wrong[0]}; with {counted(len(classes), 'name')} in classes it is 0 to {len(classes) - 1}, or -1. Add the names."
         raise GraphError(msg)
     out.obs[labels_key] = pd.Categorical.from_codes(codes.astype(np.int64), classes)

@@ -1,6 +1,7 @@
 """The trainings of a method, each on other pairs of the prior, so that every pair can be scored by one that has not seen it."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -67,7 +68,7 @@ class Runs:
         shape = (len(self._tfs), len(self._inputs.genes))
         for run in range(n):
             try:
-                scores = self._store.matrix(f"{self._prefix}run{run}", lambda run=run: self._make(run), shape)  # type: ignore[misc]
+                scores = self._store.matrix(f"{self._prefix}run{run}", partial(self._make, run), shape)
             except KeyboardInterrupt:
                 self.interrupted = True
                 if run > 0:

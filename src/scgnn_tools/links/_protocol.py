@@ -143,8 +143,9 @@ def check_pairs(pairs: pd.DataFrame, *, labelled: bool = True) -> pd.DataFrame:
             msg += " These are too few to learn from: pass a prior of more factors and edges, or one of genes that have vectors."
         raise InputValueError(msg)
     for c in ("tf", "target"):
-        if pairs[c].isna().any():
-            msg = f"pairs[{c!r}] has no name in {counted(int(pairs[c].isna().sum()), 'row')}. Pass pairs.dropna(subset=['tf', 'target'])."
+        nameless = int(pairs[c].isna().sum())
+        if nameless:
+            msg = f"pairs[{c!r}] has no name in {counted(nameless, 'row')}. Pass pairs.dropna(subset=['tf', 'target'])."
             raise InputValueError(msg)
     names = {c: pairs[c].astype(str).astype(object) for c in ("tf", "target")}  # categories would not map to numbers
     return pairs.assign(**names)

@@ -113,8 +113,7 @@ class CellLabelModel(ScviSetup):
         self._reader = Reader(setup, use_rep, model)
         self._options, self._seed, self._temperature = options, seed(rng), 1.0
         self._fitted: Any = None
-        self._held_out: Cells | None = None
-        self._held_out_codes = np.zeros(0, dtype=np.int64)
+        self._held_out: tuple[Cells, np.ndarray] | None = None
         self._known = self.classes = np.array(setup.classes, dtype=object)
         self.history = pd.DataFrame()
 
@@ -197,8 +196,8 @@ class CellLabelModel(ScviSetup):
             else number("train_size", train_size, above=0, most=1)
         )
         key = key_of(self._options)
-        known = None if key is None else self._reader.gene_graph(self.adata, key)
         adata = need_cells(None, self.adata)
+        known = None if key is None else self._reader.gene_graph(adata, key)
         _scvi.check_labels(self._reader.setup, adata)
         cells, codes, batch = self._reader.read(adata, keep=True)
         if known is not None:
@@ -218,7 +217,7 @@ class CellLabelModel(ScviSetup):
         temperature = fit_temperature(fitted.scores(held_out), codes[validation]) if len(validation) else 1.0
         # all at once, and last: a refused training changes nothing
         self._fitted, self.history, self.classes = fitted, fitted.history, classes
-        self._held_out, self._held_out_codes, self._temperature = held_out, codes[validation], temperature
+        self._held_out, self._temperature = (held_out, codes[validation]) if len(validation) else None, temperature
         say(f"{type(self).__name__}: {len(self.history)} epochs on {len(train):,} cells, {len(validation):,} validated")
         if fitted.interrupted:
             raise KeyboardInterrupt
@@ -324,7 +323,7 @@ class CellLabelModel(ScviSetup):
                 raise ValueError(msg)
         out.adata = adata
         if adata is not None:
-            out._reader.read(adata)
+            out._reader.read(adata, keep=True)
         return out
 
     def _parts(
@@ -340,10 +339,10 @@ class CellLabelModel(ScviSetup):
     def _labelled(self, adata: "AnnData | MuData | None") -> tuple[Cells, np.ndarray]:
         """Return the cells whose label was trained on, and its position in ``classes``; of no object, those that validated."""
         if adata is None:
-            if self._held_out is None or not len(self._held_out):  # a model that was read does not know who validated
+            if self._held_out is None:  # a model that was read does not know who validated
                 msg = "No cell is known to have validated this model. Pass adata with labels in the column of setup_anndata."
                 raise LabelError(msg)
-            return self._held_out, self._held_out_codes
+            return self._held_out
         cells, codes, _ = self._reader.read(adata)
         names, at = self._known.astype(str), {str(c): i for i, c in enumerate(self.classes)}
         own = np.array([at.get(n, -1) for n in names] + [-1])[np.minimum(codes, len(names))]
@@ -358,4 +357,4 @@ class CellLabelModel(ScviSetup):
 
     def _ask(self, adata: "AnnData | MuData | None") -> tuple[Cells, pd.Index]:
         asked = need_cells(adata, self.adata)
-        return self._reader.read(asked)[0], self._reader.names(asked)
+        return self._reader.read(asked, keep=asked is self.adata)[0], self._reader.names(asked)

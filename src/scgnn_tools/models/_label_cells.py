@@ -58,7 +58,7 @@ class Reader:
         With ``keep`` the cells are remembered by what they hold, so that the same ones need no foundation model again.
         """
         laid_out = _scvi.transfer(self.setup, adata, use_rep=self.use_rep)
-        content = digest(laid_out.X, *laid_out.obsm.values())
+        content = digest(laid_out.X, *laid_out.obsm.values()) if keep or self._kept is not None else ""
         if self._kept is not None and self._kept[0] == content:
             cells = self._kept[1]
         else:
